@@ -1,0 +1,32 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+SEED ?= 3407
+RUN = .venv/bin/python
+
+.PHONY: setup demo smoke test app clean
+
+setup: .venv/.installed
+
+# TRL's dependencies would bring any torch: the constraints file says which.
+.venv/.installed: pyproject.toml constraints.txt
+	test -x $(RUN) || $(PYTHON) -m venv .venv
+	$(RUN) -m pip install --quiet --disable-pip-version-check torch -c constraints.txt
+	$(RUN) -m pip install --quiet --disable-pip-version-check -e '.[dev]' -c constraints.txt
+	touch $@
+
+demo: setup
+	$(RUN) pipeline/demo.py --seed $(SEED)
+
+smoke: setup
+	$(RUN) pipeline/demo.py --seed $(SEED) --smoke
+
+test: setup
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/pytest
+
+app: setup
+	.venv/bin/streamlit run app/main.py -- --store demo/store.duckdb
+
+clean:
+	rm -rf .venv build *.egg-info

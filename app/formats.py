@@ -1,0 +1,66 @@
+"""Numbers, dates and untrusted text as people read them."""
+
+import html
+from datetime import UTC, datetime
+
+NOTHING = "–"
+
+# What steers a terminal or turns a line around, shown by its number instead of being obeyed.
+_STEERING = {
+    code: f"[U+{code:04X}]"
+    for code in (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF)
+    if chr(code) not in "\t\n\r"
+}
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """0.2104 -> "21.0 %"; null: a dash."""
+    return NOTHING if share is None else f"{100 * share:.{digits}f}\u202f%"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    return NOTHING if value is None else f"{value:.{digits}f}"
+
+
+def signed(value: float | None, digits: int = 2) -> str:
+    """With a sign, a true minus, and none for zero."""
+    if value is None:
+        return NOTHING
+    shown = f"{abs(value):.{digits}f}"
+    return shown if float(shown) == 0 else ("−" if value < 0 else "+") + shown
+
+
+def count(value: float | None) -> str:
+    """12345 -> "12,345"."""
+    return NOTHING if value is None else f"{value:,.0f}"
+
+
+def plural(value: int, one: str, many: str | None = None) -> str:
+    """1 -> "1 film", 2 -> "2 films"."""
+    return f"{count(value)} {one if value == 1 else many or one + 's'}"
+
+
+def moment(when: datetime) -> str:
+    """ "22 Nov 2026, 13:28" (UTC)."""
+    return f"{when.astimezone(UTC):%-d %b %Y, %H:%M}"
+
+
+def ago(seconds: float) -> str:
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            return plural(int(seconds // size), unit) + " ago"
+    return "just now"
+
+
+def visible(text: object) -> str:
+    """Untrusted text with its control characters and direction overrides shown as [U+202E]."""
+    return str(text).translate(_STEERING)
+
+
+def safe(text: object) -> str:
+    """Untrusted text for HTML: escaped, and isolated, so that its direction is its own."""
+    return f'<bdi dir="auto">{html.escape(visible(text))}</bdi>'
+
+
+def film(title: str, year: int | None) -> str:
+    return title if year is None else f"{title} ({year})"

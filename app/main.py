@@ -1,0 +1,48 @@
+"""Entry of the audit app. It reads a store and its log; the one thing it writes is what people decide about titles.
+
+streamlit run app/main.py -- --store store.duckdb
+streamlit run app/main.py --server.address 0.0.0.0 -- --store store.duckdb    # for others on the network too
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import streamlit as st
+
+from app import database, navigation, states, style
+from app.views import answer, films, overview, ranks, sql_editor, titles, what_if
+from oracle import UserError
+
+ICON = str(Path(__file__).with_name("icon.svg"))
+PAGES = {
+    "overview": ("Overview", overview.page),
+    "ranks": ("Rank penalties", ranks.page),
+    "answer": ("Answer", answer.page),
+    "films": ("Traits and films", films.page),
+    "titles": ("Titles", titles.page),
+    "what-if": ("What-if", what_if.page),
+    "sql": ("SQL", sql_editor.page),
+}
+
+
+def main(argv: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="streamlit run app/main.py --", description=__doc__)
+    parser.add_argument("--store", default="store.duckdb", help="the store whose log to show (default: %(default)s)")
+    args = parser.parse_args(argv)
+
+    st.set_page_config(page_title="Safe-Rank audit", page_icon=ICON, layout="wide")
+    pages = {name: st.Page(page, title=title, url_path=name) for name, (title, page) in PAGES.items()}
+    chosen = st.navigation(list(pages.values()), position="top")
+    navigation.know(pages)
+    st.logo(ICON)
+    style.apply()
+    try:
+        database.use(args.store)
+        chosen.run()
+    except UserError as error:
+        states.problem(error)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,96 @@
+"""Filters that live in the URL, so that a view can be shared, and ways from one page to another."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import streamlit as st
+
+T = TypeVar("T")
+_pages: dict = {}
+
+
+def know(pages: dict) -> None:
+    """Remember the pages by name, for `go`."""
+    _pages.update(pages)
+
+
+def go(name: str, **filters: object) -> None:
+    """Open another page with these filters."""
+    st.switch_page(_pages[name], query_params={key: str(value) for key, value in filters.items()})
+
+
+def link(name: str, label: str, **filters: object) -> None:
+    """A link to another page with these filters."""
+    st.page_link(_pages[name], label=label, query_params={key: str(value) for key, value in filters.items()})
+
+
+def choose(name: str, label: str, options: Sequence[T], default: T, widget: Callable = st.selectbox, **look) -> T:
+    """One of `options`, kept in the URL as its text."""
+    by_text = {str(option): option for option in options}
+    _from_url(name, by_text.get, default, valid=lambda value: value in by_text.values())
+    return _to_url(name, widget(label, list(options), key=name, **look), default)
+
+
+def switch_between(name: str, label: str, options: dict[T, str], default: T) -> T:
+    """One of `options` (value -> what people read), side by side; kept in the URL."""
+    return choose(name, label, list(options), default, widget=st.segmented_control, format_func=options.get)
+
+
+def choose_several(name: str, label: str, options: Sequence[str], **look) -> list[str]:
+    """Some of `options`, kept in the URL with commas between."""
+
+    def read(text: str) -> list[str]:
+        return [option for option in text.split(",") if option in options]
+
+    _from_url(name, read, [], valid=lambda value: all(option in options for option in value))
+    chosen = st.multiselect(label, list(options), key=name, **look)
+    _to_url(name, ",".join(chosen), "")
+    return chosen
+
+
+def number(name: str, label: str, low: float, high: float, step: float, default: float, **look) -> float:
+    """A number on a slider, kept in the URL."""
+
+    def read(text: str) -> float | None:
+        try:
+            return min(high, max(low, float(text)))
+        except ValueError:
+            return None
+
+    _from_url(name, read, default)
+    return _to_url(name, st.slider(label, low, high, step=step, key=name, **look), default)
+
+
+def text(name: str, label: str, default: str = "", widget: Callable = st.text_input, **look) -> str:
+    """A text, kept in the URL."""
+    _from_url(name, lambda written: written[:2000], default)
+    return _to_url(name, widget(label, key=name, **look), default)
+
+
+def switch(name: str, label: str, default: bool = False, **look) -> bool:
+    """A toggle, kept in the URL as yes or no."""
+    _from_url(name, {"yes": True, "no": False}.get, default)
+    value = st.toggle(label, key=name, **look)
+    _to_url(name, "yes" if value else "no", "no")
+    return value
+
+
+def _from_url(name: str, read: Callable, default: object, valid: Callable = lambda value: True) -> None:
+    """Before its widget is made: what the URL says, if that is news; else what was chosen before; else the default."""
+    written, known = st.query_params.get(name), st.session_state.get(f"url_{name}")
+    if written is not None and (written != known or name not in st.session_state):
+        value = read(written)
+        if value is not None and valid(value):
+            st.session_state[name] = value
+    elif name not in st.session_state and known is not None and (value := read(known)) is not None:
+        st.session_state[name] = value
+    if name not in st.session_state or not valid(st.session_state[name]):
+        st.session_state[name] = default
+
+
+def _to_url(name: str, value: T, default: object) -> T:
+    written = str(default if value is None else value)
+    if st.query_params.get(name) != written:
+        st.query_params[name] = written
+    st.session_state[f"url_{name}"] = written
+    return default if value is None else value  # type: ignore[return-value]

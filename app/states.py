@@ -1,0 +1,39 @@
+"""What a page shows when there is nothing to show: each says why, and what to do next."""
+
+import html
+
+import streamlit as st
+
+
+def problem(error: Exception) -> None:
+    """Something that a person can put right."""
+    what, _, rest = str(error).partition(": ")
+    _card("error", "This cannot be shown", what, rest)
+
+
+def refused(error: Exception) -> None:
+    """A query that was not run, or failed."""
+    _card("error", "This query was not answered", str(error))
+
+
+def no_runs() -> None:
+    text = "This store is ready, and nothing was trained or evaluated with it so far. Runs appear here by themselves."
+    _card("empty", "No run yet", text, "python pipeline/train.py", code=True)
+
+
+def no_step() -> None:
+    _card("empty", "This run has no finished step yet", "It appears here as soon as the first one is written.")
+
+
+def nothing(what: str, hint: str = "") -> None:
+    """An empty answer to a question."""
+    _card("empty", what, hint)
+
+
+def _card(kind: str, title: str, text: str, hint: str = "", code: bool = False) -> None:
+    tag = "code" if code else "span"
+    below = f'<p class="hint"><{tag}>{html.escape(hint)}</{tag}></p>' if hint else ""
+    role = "alert" if kind == "error" else "status"
+    st.html(
+        f'<div class="state {kind}" role="{role}"><h2>{html.escape(title)}</h2><p>{html.escape(text)}</p>{below}</div>'
+    )

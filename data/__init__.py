@@ -1,0 +1,1 @@
+"""The bundled starter data, as package resources: see README.md beside this file."""

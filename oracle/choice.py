@@ -1,0 +1,101 @@
+"""Which of the title forms that are close to a query it means: the years, scores and ranks of `sql/resolve.sql`."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from oracle.closeness import BARE, CONFIRMED, SAME_KEY, SAME_TITLE, SAME_WORDS, SHORTER
+from oracle.titles import Titles
+
+METHODS = ("alias", "exact", "normalised", "alternative", "subtitle", "fuzzy", "ambiguous")
+ALIAS, EXACT, NORMALISED, ALTERNATIVE, SUBTITLE, FUZZY, AMBIGUOUS = range(len(METHODS))
+
+ALTERNATIVE_COST = 0.02
+YEAR_COST = 0.03
+NEAR_YEARS = 15
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Title forms that are close to queries, each pair once."""
+
+    query: np.ndarray  # int64: number of the query
+    form: np.ndarray  # int32: title form
+    closeness: np.ndarray  # float64
+    word_class: np.ndarray  # int8, of the shorter one of both titles
+
+    def judge(self, year: np.ndarray, titles: Titles) -> "Judged":
+        """Judge candidates of queries whose years (int16, -1 = not given) are `year`."""
+        close, asked = self.closeness, year[self.query]
+        found, primary = titles.year[self.form], titles.primary[self.form]
+        # A film whose year is not known is as far away as one may be.
+        apart = np.where(asked < 0, 0, np.where(found < 0, 2, np.abs(found.astype(np.int64) - asked)))
+        common = np.isin(self.word_class, titles.common)
+        contested = self._contested((close >= SAME_KEY) & (apart <= NEAR_YEARS), len(year), titles.film[self.form])
+        confirmed, same_words = close >= CONFIRMED, close >= SAME_WORDS
+        one_apart = confirmed | same_words & ~(common & contested) | (close >= BARE) & ~common
+        two_apart = confirmed | same_words & ~common
+        words_differ = np.where(same_words, 1, 2)
+        own = [confirmed, close < SHORTER, close < BARE]
+        return Judged(
+            candidates=self,
+            years_apart=apart,
+            accepted=(apart == 0) | (apart == 1) & one_apart | (apart == 2) & two_apart,
+            score=np.minimum(1.0, close - np.where(primary, 0.0, ALTERNATIVE_COST) - YEAR_COST * apart),
+            method=np.select([*own, ~primary, close < SAME_TITLE], [ALIAS, FUZZY, SUBTITLE, ALTERNATIVE, NORMALISED], EXACT),
+            tier=np.select([*own, ~primary], [0, 5, 4, 3], words_differ),
+        )
+
+    def _contested(self, near: np.ndarray, queries: int, film: np.ndarray) -> np.ndarray:
+        """Whether more than one film has the title of a candidate's query in the years near it."""
+        lowest, highest = np.full(queries, np.iinfo(np.int32).max), np.full(queries, -1)
+        np.minimum.at(lowest, self.query[near], film[near])
+        np.maximum.at(highest, self.query[near], film[near])
+        return (lowest < highest)[self.query]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Candidates, and what there is to say about each."""
+
+    candidates: Candidates
+    years_apart: np.ndarray  # int64
+    accepted: np.ndarray  # bool: the years allow it
+    score: np.ndarray  # float64 in 0..1
+    method: np.ndarray  # int64: position in METHODS
+    tier: np.ndarray  # int64: what a title without a year is looked for among, lowest first
+
+    def choose(self, year: np.ndarray, titles: Titles) -> "Choice":
+        """Choose among the candidates that the years allow."""
+        query, form = self.candidates.query, self.candidates.form
+        order = np.lexsort((form, -self.score, self.method != ALIAS, query))
+        order = order[self.accepted[order]]
+        yearless = year[query[order]] < 0
+        keep = ~yearless & (np.diff(query[order], prepend=-1) > 0)
+        if yearless.any():
+            best_tier = np.full(len(year), 127)
+            np.minimum.at(best_tier, query[order], self.tier[order])
+            eligible = np.flatnonzero(yearless & (self.tier[order] == best_tier[query[order]]))
+            of_film = query[order[eligible]] * len(titles.imdb_id) + titles.film[form[order[eligible]]]
+            keep[eligible[np.unique(of_film, return_index=True)[1]]] = True
+        order = order[keep]
+        films = np.bincount(query[order], minlength=len(year))[query[order]]
+        return Choice(
+            query=query[order],
+            form=form[order],
+            score=self.score[order] / films,
+            method=np.where(films > 1, AMBIGUOUS, self.method[order]),
+            # No other way to write a title comes closer than the same words; those not looked for yet give 0.95 at most.
+            settled=np.where(year[query[order]] < 0, self.tier[order] <= 1, self.score[order] > BARE + 0.001),
+        )
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The match of each query that has one; of a query without a year, one for each film that fits, the best one first."""
+
+    query: np.ndarray  # int64, ascending
+    form: np.ndarray  # int32
+    score: np.ndarray  # float64, shared among the films that fit
+    method: np.ndarray  # int64: position in METHODS
+    settled: np.ndarray  # bool: a wider search would find nothing else

@@ -1,0 +1,114 @@
+"""The index of a store: its columns as Arrow files that every process maps into memory, and shares with all others.
+
+The index of `store.duckdb` lies in `store.index/`. It is a cache: made when it is missing or older than the store, and
+named after the very file that it was made from, so that a store that was replaced is never read with the old index.
+Whoever has mapped an index keeps it. Where the folder cannot be written, the process holds the columns itself.
+"""
+
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from oracle.errors import UserError
+from oracle.hash_index import HashIndex, text_hashes
+from oracle.store import SCHEMA_VERSION, open_store
+from oracle.titles import Columns, array_of, numbers_of
+
+VIEWS = ("titles", "films", "keys", "words", "common", "aliases", "aliased", "traits", "risks")
+
+def open_index(store: str | Path) -> Columns:
+    """Map the index of a store into memory, made first where need be. Raises `UserError` for what is no store."""
+    store = Path(store)
+    for _ in range(3):
+        folder = _folder(store)
+        try:
+            return {file.stem: _map(file) for file in folder.iterdir()}
+        except FileNotFoundError:
+            pass
+        except pa.ArrowInvalid:  # not written to its end before the machine went down
+            shutil.rmtree(folder, ignore_errors=True)
+        columns = _read_store(store)
+        try:
+            _write(folder, columns)
+        except OSError:
+            break
+    return columns
+
+
+def _folder(store: Path) -> Path:
+    """Where the index of this very file lies."""
+    try:
+        status = store.stat()
+    except OSError:
+        raise UserError(f"no store at {store}; build one with pipeline/prepare.py or oracle.build_store") from None
+    return store.with_suffix(".index") / f"v{SCHEMA_VERSION}-{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
+
+
+def _read_store(store: Path) -> dict[str, pa.Table]:
+    with open_store(store) as connection:
+        columns = {name: _one_chunk(connection.sql(f"from index_{name}")) for name in VIEWS}
+    title, year = array_of(columns["titles"], "title"), numbers_of(columns["titles"], "year")
+    primary = array_of(columns["titles"], "is_primary").to_numpy(zero_copy_only=False)
+    own = np.flatnonzero(primary & (year >= 0)).astype(np.int32)
+    _add_hashes(columns, "exact", text_hashes(title.take(pa.array(own)), year[own]), own)
+    _add_hashes(columns, "same", text_hashes(pc.ascii_lower(title)), np.arange(len(title), dtype=np.int32))
+    _add_buckets(columns, "keys", numbers_of(columns["keys"], "hash"), numbers_of(columns["keys"], "title"))
+    key_no = numbers_of(columns["titles"], "key_no")
+    columns["group_forms"] = pa.table({"title": np.argsort(key_no, kind="stable").astype(np.int32)})
+    columns["risk_rows"] = pa.table({"row": _risk_rows(columns)})
+    columns["groups"] = pa.table({"start": np.cumsum(np.bincount(key_no + 1), dtype=np.int32)})
+    return columns
+
+
+def _risk_rows(columns: dict[str, pa.Table]) -> np.ndarray:
+    """Return for each film where its first risk is among the risks, and at the end how many there are."""
+    films = len(columns["films"])
+    return np.searchsorted(numbers_of(columns["risks"], "film"), np.arange(films + 1)).astype(np.int32)
+
+
+def _add_hashes(columns: dict[str, pa.Table], name: str, hashes: np.ndarray, entries: np.ndarray) -> None:
+    """Add an index of the first entry of each hash."""
+    distinct, first = np.unique(hashes, return_index=True)
+    _add_buckets(columns, name, distinct, entries[first])
+
+
+def _add_buckets(columns: dict[str, pa.Table], name: str, hashes: np.ndarray, entries: np.ndarray) -> None:
+    index = HashIndex.build(hashes, entries)
+    columns[name] = pa.table({"hash": index.hashes, "title": index.entries})
+    columns[f"{name}_buckets"] = pa.table({"start": index.buckets})
+
+
+def _one_chunk(relation: duckdb.DuckDBPyRelation) -> pa.Table:
+    table = relation.to_arrow_table()
+    return pa.table({name: pa.concat_arrays(table[name].chunks) if table.num_rows else pa.array([], table[name].type)
+                     for name in table.column_names})  # fmt: skip
+
+
+def _write(folder: Path, columns: Columns) -> None:
+    """Write an index, there whole or not at all, and remove those of earlier stores."""
+    temporary = folder.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        temporary.mkdir(parents=True)
+        for name, table in columns.items():
+            with pa.OSFile(str(temporary / f"{name}.arrow"), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+                writer.write_table(table)
+        try:
+            os.rename(temporary, folder)
+        except OSError:  # another process was first
+            if not folder.is_dir():
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    for other in folder.parent.iterdir():
+        if other != folder and not other.name.startswith("."):
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def _map(file: Path) -> pa.Table:
+    return pa.ipc.open_file(pa.memory_map(str(file))).read_all()

@@ -1,0 +1,72 @@
+"""A connection for people who audit: the log's views and the store's tables, with nothing to break."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import duckdb
+
+from oracle.errors import UserError
+from oracle.log_views import create_log_views, first_line
+
+ATTEMPTS = 3
+
+
+def open_audit(
+    store_path: str | Path, log_root: str | Path | None = None, *, locked: bool = True, threads: int | None = None
+) -> duckdb.DuckDBPyConnection:
+    """A connection with the log's views and, as they are now, the store's tables (`titles`, `trait_risk` …).
+
+    The store is copied and the copy attached as `store`, so that nobody waits for this connection, nor it for them;
+    only the log's views see what comes later.
+
+    Args:
+        store_path: a store's file. Its log is the folder of the same name with the suffix .log, unless `log_root`.
+        locked: allow no file but those of the log, no extension, no setting, no Python variable. Statements that write
+            into the log's folder are still to be refused: use `query`, which takes a single SELECT.
+        threads: of DuckDB; null: all cores.
+
+    Raises:
+        UserError: no store at `store_path`, or no log can be made beside it.
+    """
+    store = Path(store_path).absolute()
+    if not store.is_file():
+        raise UserError(f"no store at {store}: build one with pipeline/prepare.py, or name another")
+    root = Path(log_root).absolute() if log_root else store.with_suffix(".log")
+    connection = duckdb.connect()
+    connection.execute("set timezone = 'UTC'")
+    if threads:
+        connection.execute(f"set threads = {int(threads)}")
+    _attach_copy(connection, store)
+    create_log_views(connection, root)
+    connection.execute("set search_path = 'memory.main,store.main'")
+    if locked:
+        lock_down(connection, root)
+    return connection
+
+
+def lock_down(connection: duckdb.DuckDBPyConnection, log_root: Path) -> None:
+    """Refuse, from now on, every file outside `log_root`, extensions, and changes of settings."""
+    for setting in (
+        "python_enable_replacements = false",
+        "temp_directory = ''",
+        "autoinstall_known_extensions = false",
+        "autoload_known_extensions = false",
+        f"allowed_directories = ['{str(log_root).replace(chr(39), chr(39) * 2)}']",
+        "enable_external_access = false",
+        "lock_configuration = true",
+    ):
+        connection.execute(f"set {setting}")
+
+
+def _attach_copy(connection: duckdb.DuckDBPyConnection, store: Path) -> None:
+    """Attach a private copy; once more if another program was writing a checkpoint while the file was copied."""
+    for attempt in range(ATTEMPTS):
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(shutil.copyfile(store, Path(folder) / "store.duckdb"))
+            try:
+                connection.execute(f"attach '{copy}' as store (read_only)")
+                return  # the open file outlives its name
+            except duckdb.Error as error:
+                if attempt == ATTEMPTS - 1:
+                    raise UserError(f"{store} is not a store that can be read: {first_line(error)}") from None

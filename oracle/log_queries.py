@@ -1,0 +1,61 @@
+"""The named audit queries of `sql/queries/`: questions with their SQL, for the shell, the app and Python."""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import duckdb
+import pyarrow as pa
+
+from oracle.errors import UserError
+from oracle.log_views import query
+from oracle.sql import read_sql
+
+
+@dataclass(frozen=True)
+class NamedQuery:
+    """A question, what else the header says about it, and the statement; `variables` are those that it reads."""
+
+    name: str
+    title: str
+    about: str
+    sql: str
+    variables: tuple[str, ...]
+
+
+@cache
+def named_queries() -> dict[str, NamedQuery]:
+    """Name -> query, in alphabetical order."""
+    names = (f.name.removesuffix(".sql") for f in (files("sql") / "queries").iterdir() if f.name.endswith(".sql"))
+    return {name: _parsed(name, read_sql(f"queries/{name}")) for name in sorted(names)}
+
+
+def ask(
+    connection: duckdb.DuckDBPyConnection, name: str, timeout_s: float | None = None, **variables: str | int | None
+) -> pa.Table:
+    """The rows of a named query. `variables` (run, step …) choose what it is about; null: as its header says.
+
+    Raises:
+        UserError: no such query or variable, or the query fails or takes too long.
+    """
+    known = named_queries()
+    if name not in known:
+        raise UserError(f"no query {name!r}: there are {', '.join(known)}")
+    if unknown := sorted(set(variables) - set(known[name].variables)):
+        knows = ", ".join(known[name].variables) or "nothing"
+        raise UserError(f"query {name} can't be asked about a {unknown[0]}: it can about {knows}")
+    try:
+        for variable, value in variables.items():
+            connection.execute(f"set variable {variable} = ?", [value])
+        return query(connection, known[name].sql, timeout_s=timeout_s)
+    finally:
+        for variable in variables:
+            connection.execute(f"reset variable {variable}")
+
+
+def _parsed(name: str, text: str) -> NamedQuery:
+    lines = text.splitlines()
+    header = [line.removeprefix("-- ") for line in lines if line.startswith("--")]
+    read = ["run"] if "chosen_run()" in text else []
+    read += [v for v in ("other_run", "step", "completion") if f"getvariable('{v}')" in text]
+    return NamedQuery(name, header[0], "\n".join(header[1:]), text, tuple(read))

@@ -1,0 +1,135 @@
+"""Normalised titles, step by step as `sql/normalise.sql` has them, with the patterns and words that it names.
+
+Why twice: planning the SQL takes longer than these steps take for thousands of titles, and new titles come a few at a
+time. Only letters that are not ASCII are left to SQL. Tests hold both to the same results.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+
+import duckdb
+import pyarrow as pa
+
+from oracle.sql import read_sql
+
+SIGNS = {number: " " for number in range(128) if not chr(number).isalnum()}
+SIGN_OR_SPACE = re.compile(r"[\W_]+")
+
+
+@cache
+def engine() -> duckdb.DuckDBPyConnection:
+    """An in-memory connection with the macros for titles: take a cursor of it."""
+    connection = duckdb.connect(config={"threads": 1})
+    for name in ("normalise", "forms"):
+        connection.execute(read_sql(name))
+    return connection
+
+
+@cache
+def constant(macro: str):
+    """Return what an SQL macro without parameters holds."""
+    with engine().cursor() as cursor:
+        return cursor.sql(f"select {macro}()").fetchall()[0][0]
+
+
+@cache
+def pattern(macro: str) -> re.Pattern[str]:
+    """Return the regular expression that an SQL macro holds, to be read as SQL reads it."""
+    return compiled(constant(macro))
+
+
+def compiled(expression: str) -> re.Pattern[str]:
+    """Compile what SQL takes for a regular expression: ASCII classes, and "$" is nothing but the end of the text."""
+    return re.compile(expression.replace("$", r"\Z"), re.ASCII)
+
+
+def fold(titles: Sequence[str]) -> list[str]:
+    """Return titles in letters without case and accents, with "&" and "+" spelt out."""
+    folded = [
+        title.lower().replace("&", " and ").replace("+", " and ").replace("'", "").replace("`", "") if title.isascii() else ""
+        for title in titles
+    ]
+    other = [number for number, title in enumerate(titles) if not title.isascii()]
+    if other:
+        batch = pa.table({"title": [titles[number] for number in other]})
+        with engine().cursor() as cursor:
+            texts = cursor.from_arrow(batch).select("fold_title(title)").to_arrow_table().column(0).to_pylist()
+        for number, text in zip(other, texts, strict=True):
+            folded[number] = text
+    return folded
+
+
+def wording(folded: str) -> list[str]:
+    """Return the words of a folded title."""
+    if "," in folded or "." in folded:
+        standard = _standards()
+        folded = standard.initial.sub(r"\1", standard.article_at_the_end.sub(r"\2 \1", folded))
+    if folded.isascii():
+        return folded.translate(SIGNS).split()
+    return SIGN_OR_SPACE.sub(" ", folded).split()
+
+
+def normalise_folded(folded: str) -> str:
+    """Return the words of a folded title that count, each in its standard spelling, parted by one space."""
+    standard = _standards()
+    words = list(map(standard.spelling.__getitem__, wording(folded)))
+    if not standard.several_ways.isdisjoint(words):
+        words = [standard.word(words, place) for place in range(len(words))]
+    if "the" in words or "a" in words or "an" in words:
+        if words[0] in ("a", "an") and len(words) > 1:
+            del words[0]
+        words = [word for word in words if word != "the"]
+    return " ".join(words) or folded.strip(" ")
+
+
+class _Standards:
+    """Standard spellings and words, as SQL names them."""
+
+    def __init__(self) -> None:
+        self.article_at_the_end = pattern("article_at_the_end")
+        self.initial = pattern("initial")
+        self.spelling = _Spellings()
+        self.words: dict[str, str] = constant("word_standards")
+        self.numerals: dict[str, str] = constant("roman_numerals")
+        self.numbered = frozenset(constant("numbered_words"))
+        self.several_ways = frozenset(self.numerals) | frozenset(self.words)
+
+    def word(self, words: list[str], place: int) -> str:
+        """Return the standard for the word at a place (from 0): a numeral of one letter counts where SQL says so."""
+        word = words[place]
+        if place and word in self.numerals:
+            if len(word) > 1 or place == len(words) - 1 or words[place - 1] in self.numbered:
+                return self.numerals[word]
+        return self.words.get(word, word)
+
+
+class _Spellings(dict[str, str]):
+    """The American spelling of each word, worked out once: titles share their words."""
+
+    def __init__(self) -> None:
+        self.variant = pattern("spelling_variant")
+        self.rules = [(compiled(expression), replacement) for expression, replacement in constant("spelling_rules")]
+
+    def __missing__(self, word: str) -> str:
+        standard = word
+        if self.variant.search(word):
+            for rule, replacement in self.rules:
+                standard = rule.sub(replacement, standard)
+        if len(self) < 100_000:
+            self[word] = standard
+        return standard
+
+
+@cache
+def _standards() -> _Standards:
+    return _Standards()
+
+
+def normalise(titles: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return the normalised form of each title; null for null, empty for a title without a visible character."""
+    texts = titles.to_pylist()
+    known = [number for number, text in enumerate(texts) if text is not None]
+    for number, folded in zip(known, fold([texts[number] for number in known]), strict=True):
+        texts[number] = normalise_folded(folded)
+    return pa.array(texts, pa.string())

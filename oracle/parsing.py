@@ -1,0 +1,264 @@
+"""Films out of a completion: which lines recommend a film, and at which rank. Works from the form of the text alone.
+
+A short pipeline, linear in the length of the text:
+
+1. *Region.* Text inside `<think>` is ignored; where there is a `<solution>` tag, only what lies inside one counts.
+2. *Candidates.* JSON and tables are read as such. Otherwise each line is numbered, bulleted or plain.
+3. *Splitting* of lines that hold several entries: `oracle.inline`.
+4. *Reading* the title and the year of each entry: `oracle.entry`.
+5. *Decision.* Numbered lines are the list, and all else is talk about it; without any, bullets are; without any, plain
+   lines. Deeper indented ones are remarks. Years overrule this: if the numbered lines or bullets carry none, but films
+   with a year stand below or above them ("1. Comedy" / "- Airplane! (1980)"), these films are the list; and a single
+   "1. Mai (2008)" among many plain lines with years is a title like them.
+   - A numbered or bulleted line is an entry unless it is a bare marker or a sentence. A sentence has no year and either
+     speaks to the reader or of films ("What is your favorite movie?"), or is long and mostly in lower case.
+   - A plain line with a year is an entry if nothing but a remark follows the year, and no sentence stands before it.
+   - A plain line without a year must have capitals on all words but small ones. It must stand directly below a film,
+     or most plain lines must look like it. "Sure!" in first or last place is no film.
+   - Inside `<solution>`, a plain line need only be no sentence.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from oracle.entry import ADDRESS, CLOSE, INTRODUCTION, INVISIBLE, OPEN, SENTENCE_END, SYMBOLS, Entry, lower_words, read
+from oracle.inline import looks_titled, marked_pieces, plain_pieces
+from oracle.structured import from_json, from_table
+
+MAX_RANK = 2**15 - 1  # the rank column is an int16
+
+BLANK = f"[ \\t\u00a0\u3000{INVISIBLE}]"
+BREAK = "\\r\\n\\v\\f\x85\u2028\u2029"
+TAG = re.compile(r"<(/?)(think|solution)>", re.I)
+LINE = re.compile(
+    rf"""(?=[^{BREAK}])
+    (?P<indent>{BLANK}*+) (?:>{BLANK}*+)*+ (?P<heading>\#{{1,6}}{BLANK}++)?
+    (?P<bullet>(?:[-*+–—](?={BLANK})|[a-zA-Z]\)(?={BLANK})|[{SYMBOLS}]++|(?:<[uo]l>)?<li>
+        |(?:[*_]*(?i:movie|film|title)\ ?\#?\d*:[*_]*)(?={BLANK})){BLANK}*+)?
+    (?P<marker>(?P<bold>[*_`]{{1,3}})?
+        (?: (?P<number>\d{{1,3}})\\?(?:[.．](?!\d)\)?|[)）、])              # 1.  1)  1\.  １．  1、
+          | (?P<unsure>[{OPEN}]\d{{1,3}}[{CLOSE}]                           # (1)  [1]
+                      |(?:\#|№|No\.\ ?)\d{{1,3}}[.:)]?(?=[*_`]*{BLANK})   # #1  No. 1:
+                      |\d{{1,3}}{BLANK}*+[-–—:](?=[*_`]*{BLANK})          # 1 -  1:
+                      |(?:\d\ufe0f?\u20e3){{1,3}} | [①-⑳]                 # keycaps, circled digits
+                      |\d{{1,3}}(?={BLANK}[^{BREAK}]*\d{{4}})))           # 1 Alien (1979)
+        (?(bold)(?P=bold)?){BLANK}*+)?
+    (?P<body>[^{BREAK}]*+)""",
+    re.X,
+)
+LATE_START = re.compile(rf"[:.!?{CLOSE}]{BLANK}++([*_`(]*1[.)][*_`]*){BLANK}++(?=\S)")  # "Here you are: 1. A"
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """One entry of a list. `text[start:end]` is the entry with its marker; `year` is None where none is given."""
+
+    rank: int
+    title: str
+    year: int | None
+    start: int
+    end: int
+
+
+class Line(NamedTuple):
+    """`start`: where its content starts, marker included; `text`: what stands behind the marker, from `body` on."""
+
+    start: int
+    body: int
+    text: str
+    number: int = 0  # 0: not numbered
+    heading: bool = False
+
+
+def parse_recommendations(text: str) -> list[Recommendation]:
+    """The films that `text` recommends, ranked 1..n in order of appearance whatever number is printed. Never raises."""
+    return [Recommendation(rank, e.title, e.year, e.start, e.end) for rank, e in enumerate(_entries(text), 1)]
+
+
+def parse_batch(texts: list[str]) -> pa.Table:
+    """`parse_recommendations` of every text: one row an entry, ordered by completion (its index in `texts`) and rank.
+
+    Columns: completion int32, rank int16, title string, year int16 (null = none given), start, end int32 (characters).
+    """
+    rows = [(i, rank, *entry) for i, text in enumerate(texts) for rank, entry in enumerate(_entries(text), 1)]
+    completion, rank, start, end, title, year, _ = zip(*rows, strict=True) if rows else [()] * 7
+    return pa.table(
+        {
+            "completion": pa.array(completion, pa.int32()),
+            "rank": pa.array(rank, pa.int16()),
+            "title": pa.array(title, pa.string()),
+            "year": pa.array(year, pa.int16()),
+            "start": pa.array(start, pa.int32()),
+            "end": pa.array(end, pa.int32()),
+        }
+    )
+
+
+def _entries(text: str) -> list[Entry]:
+    regions, tagged = _regions(text)
+    found: list[Entry] = []
+    for start, end in regions:
+        found += from_json(text, start, end) or _from_lines(text, start, end, tagged)
+    return found[:MAX_RANK]
+
+
+def _regions(text: str) -> tuple[list[tuple[int, int]], bool]:
+    """The stretches of text that count, and whether they are the inside of <solution> tags."""
+    if "<" not in text:
+        return [(0, len(text))], False
+    outside: list[tuple[int, int]] = []
+    inside: list[tuple[int, int]] = []
+    position, thinking, solving, tagged = 0, False, False, False
+    for tag in TAG.finditer(text):
+        opens, thought = not tag[1], tag[2].lower() == "think"
+        if thinking and (opens or not thought):
+            continue
+        if not thinking and not (solving and opens and not thought):  # <solution> twice: mentioned, then meant
+            (inside if solving else outside).append((position, tag.start()))
+        if thought and not opens and not thinking:  # the prompt has opened the block: all so far is thought
+            outside, inside, solving, tagged = [], [], False, False
+        position = tag.end()
+        if thought:
+            thinking = opens
+        else:
+            solving = opens
+            tagged = tagged or opens
+    if not thinking:
+        (inside if solving else outside).append((position, len(text)))
+    return (inside if tagged else outside), tagged
+
+
+class Lines(NamedTuple):
+    numbered: list[Line]
+    bullets: list[Line]
+    nested: list[Line]  # numbered or bulleted, but deeper than the first of that kind
+    plain: list[Line]
+    rows: list[Line]  # of tables
+
+
+def _from_lines(text: str, start: int, end: int, tagged: bool) -> list[Entry]:
+    lines = _sorted_lines(text, start, end)
+    best = _chosen(text, lines, tagged)
+    if best and len(lines.bullets) + len(lines.plain) >= 3 * len(lines.numbered) > 0:  # titles like "1. Mai"?
+        others = _chosen(text, _sorted_lines(text, start, end, numbers=False), tagged)
+        if len(others) > 3 * len(best) and all(e.dated for e in others):
+            return others
+    return best
+
+
+def _chosen(text: str, lines: Lines, tagged: bool) -> list[Entry]:
+    """The entries of the kind of lines that is the list."""
+    best = _marked(lines.numbered) or from_table([(r.start, r.body + len(r.text), r.text) for r in lines.rows])
+    for group in (lines.bullets, lines.nested):
+        entries = _marked(group)
+        if not best or _outweighs(entries, best):
+            best = entries
+    if not best or not lines.numbered:
+        entries = _plain(text, lines.plain, tagged)
+        if not best or _outweighs(entries, best):
+            best = entries
+    return best
+
+
+def _outweighs(entries: list[Entry], best: list[Entry]) -> bool:
+    """Whether `entries`, all with years, are the films, and `best`, none with one, headings above or remarks below."""
+    return (
+        len(entries) > 1
+        and (len(entries) > len(best) or entries[0].start < best[0].start)
+        and entries[-1].start > best[0].start
+        and not any(e.dated for e in best)
+        and all(e.dated for e in entries)
+    )
+
+
+def _sorted_lines(text: str, start: int, end: int, numbers: bool = True) -> Lines:
+    lines = Lines([], [], [], [], [])
+    last = top = inner = 0  # last number, indent of the numbers, and of a list inside of an entry, if any
+    bullet_top = -1
+    for m in LINE.finditer(text, start, end):
+        space, heading, bullet, marker, _, number, unsure, content = m.groups()
+        first, body, content = m.start() + len(space), m.end() - len(content), content.rstrip()
+        indent = len(space.expandtabs(4)) if space else 0
+        count = int(number or 0)
+        if unsure or (number and (bullet or not numbers)):
+            count = _next_number(unsure or number, last) if numbers else 0
+            if not count:  # it is part of the title
+                body, content, number = body - len(marker), marker + content, None
+        if numbers and not (last or marker or bullet) and (late := LATE_START.search(content)):
+            first, body, content, count = body + late.start(1), body + late.end(), content[late.end() :], 1
+        if count or number:
+            nested = lines.numbered and indent > top + 1
+            if nested and (count != last + 1 or 0 < inner <= indent):
+                inner = min(inner or indent, indent)
+                lines.nested.append(Line(first, body, content, count))
+                continue
+            inner, top = inner if nested else 0, min(top, indent) if lines.numbered else indent
+            last = count
+            lines.numbered.append(Line(first, body, content, count))
+        elif bullet:
+            bullet_top = indent if bullet_top < 0 else bullet_top
+            (lines.nested if indent > bullet_top + 1 else lines.bullets).append(Line(first, body, content))
+        else:
+            kind = lines.rows if content.startswith("|") else lines.plain
+            kind.append(Line(first, body, content, 0, bool(heading)))
+    return lines
+
+
+def _next_number(mark: str, last: int) -> int:
+    """The number in a marker that may be part of a title ("(500) Days of Summer"); 0 unless it goes on counting."""
+    digits = "".join(c for c in mark if c.isdecimal())
+    number = int(digits) if digits else ord(mark) - ord("①") + 1
+    return number if number in (1, last + 1) else 0
+
+
+def _marked(lines: list[Line]) -> list[Entry]:
+    """Entries of numbered or bulleted lines."""
+    found = []
+    for start, body, text, number, _ in lines:
+        title, year, dated, rest, prose, compound = read(text)
+        if compound:
+            for begin, content, stop in marked_pieces(text, number):
+                part = read(text[content:stop])
+                if part.title and not part.prose:
+                    found.append(
+                        Entry(body + begin if begin else start, body + stop, part.title, part.year, part.dated)
+                    )
+        elif title and not prose and (number or dated or not rest):  # "- Comedy:" is none
+            found.append(Entry(start, body + len(text), title, year, dated))
+    return found
+
+
+def _plain(text: str, lines: list[Line], tagged: bool) -> list[Entry]:
+    """Entries of lines without a marker."""
+    found: list[tuple[Entry, bool]] = []  # and whether it is sure without its neighbours
+    others = 0
+    for i, (start, body, content, _, heading) in enumerate(lines):
+        title, year, dated, rest, prose, _ = read(content)
+        if pieces := plain_pieces(content, alone=tagged and len(lines) == 1):
+            parts = [(body + a, body + b, read(content[a:b])) for a, b in pieces]
+            found += [(Entry(a, b, r.title, r.year, True), True) for a, b, r in parts if r.title]
+            continue
+        if dated:
+            lower = lower_words(title)
+            ends = not rest or rest in ",;" or (rest[0] in "-–—:|([/*" and rest != ":")
+            talk = (lower > 1 and ADDRESS.search(title)) or INTRODUCTION.search(title) or (lower and not ends)
+            sure = rest[-1:] != ":" if tagged else not talk
+            film = sure or not rest
+        else:
+            edge = not tagged and i in (0, len(lines) - 1) and content.rstrip("*_\"'”").endswith(SENTENCE_END)
+            film = not (heading or rest or prose or edge) and (tagged or looks_titled(title))
+            sure = tagged
+        if film and title:
+            found.append((Entry(start, body + len(content), title, year, dated), sure))
+        others += not film and not rest
+    if not any(sure for _, sure in found):
+        undated = [entry for entry, _ in found if not entry.dated]
+        return undated if len(undated) > max(1, others) else []
+    kept: list[Entry] = []
+    for entry, sure in found:
+        if sure or (kept and len(text[kept[-1].end : entry.start].splitlines()) < 2):  # directly below a film
+            kept.append(entry)
+    return kept

@@ -1,0 +1,10 @@
+"""Sources: the files that a store is made from, recognised by their content and read row by row.
+
+A row that can't be used is set aside with its reason; a file that can't be read is a `UserError`.
+"""
+
+from oracle.sources.catalog import read_catalog
+from oracle.sources.load import Loaded, load_sources
+from oracle.sources.recognise import recognise
+
+__all__ = ["Loaded", "load_sources", "read_catalog", "recognise"]

@@ -1,0 +1,28 @@
+"""A ground-truth catalog read for itself, without a store."""
+
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from oracle.errors import UserError
+from oracle.sources import kinds
+from oracle.sources.load import load_one, ready
+from oracle.sources.recognise import recognise
+from oracle.sql import read_sql
+
+
+def read_catalog(path: str | Path) -> pa.Table:
+    """Return the films of a catalog: title, year (int16; null: not known), in the order of their titles.
+
+    Takes any source that lists films with their titles and years: a pickle, CSV, JSON or Parquet. Raises `UserError`.
+    """
+    [source] = recognise([Path(path)])
+    if source.kind not in (kinds.CATALOG, kinds.TITLES):
+        raise UserError(f"{path} holds {source.kind.name}; expected a catalog with the columns title and year")
+    with duckdb.connect() as connection:
+        for name in ("schema", "normalise", "clean"):
+            connection.execute(read_sql(name))
+        ready(connection)
+        load_one(connection, source)
+        return connection.sql(read_sql("sources/catalog_films")).to_arrow_table()

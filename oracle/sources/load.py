@@ -1,0 +1,176 @@
+"""Loading sources into a store: each once, each whole, with what could not be used set aside."""
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from oracle.errors import UserError
+from oracle.log_views import first_line
+from oracle.sources import kinds
+from oracle.sources.kinds import Source
+from oracle.sources.rejects import rejects_path, take_rejects, write_rejects
+from oracle.sources.rows import point_to, read_rows
+from oracle.sources.traits import load_traits
+from oracle.sql import read_sql
+from oracle.store import open_store
+from oracle.update import updated_store
+
+Progress = Callable[[duckdb.DuckDBPyConnection, str], AbstractContextManager]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What became of one source."""
+
+    source: Source
+    rows_read: int
+    rows_rejected: int
+    rows_stored: int
+    """Rows of the store that come from it."""
+    is_new: bool
+    """False: this very content was in the store before, and nothing was done."""
+    rejects: Path | None = None
+    """The file of rejected rows with their reasons."""
+
+
+def load_sources(
+    store: str | Path,
+    sources: Sequence[Source],
+    starter: bool = True,
+    progress: Progress = lambda connection, label: nullcontext(),
+) -> list[Loaded]:
+    """Load sources into the store at `store`, all of them or none.
+
+    A source whose content is there already is left alone; one whose file has changed replaces what it brought before.
+    A store that does not exist begins with the starter data, unless `starter` is False. `progress(connection, label)`
+    is entered around each long step. Raises `UserError` for a source that can't be read or has no row that can be used,
+    and leaves the store as it was.
+    """
+    store = Path(store)
+    digests = {source.key: _digest(source) for source in sources}
+    known = _known(store)
+    changed = [source for source in sources if digests[source.key] not in known]
+    # title.akas is read again with other sources: its titles are kept for known films, and more may be known now.
+    again = [source for source in sources if source in changed or (changed and source.kind is kinds.IMDB_AKAS)]
+    loaded = [Loaded(source, *known[digests[source.key]], 0, False) for source in sources if source not in again]
+    if not again and store.exists():
+        return loaded
+    rejects: list[tuple[Path, pa.Table]] = []
+    with ExitStack() as last:
+        folder = last.enter_context(tempfile.TemporaryDirectory())
+        with updated_store(store, starter) as connection:
+            ready(connection)
+            for source in again:
+                with progress(connection, source.path.name):
+                    done, namesakes = _load(connection, source, digests[source.key], Path(folder))
+                path = rejects_path(store, source.path, namesakes)
+                rejects.append((path, take_rejects(connection)))
+                loaded.append(replace(done, rejects=path if done.rows_rejected else None))
+            last.enter_context(progress(connection, "risks and title keys"))  # the store derives them as it closes
+    for path, table in rejects:
+        write_rejects(table, path)
+    return loaded
+
+
+def ready(connection: duckdb.DuckDBPyConnection) -> None:
+    """Ready a connection to a store for loading sources."""
+    connection.execute("set enable_progress_bar = true; set enable_progress_bar_print = false")
+    for name in ("begin", "macros"):
+        connection.execute(read_sql(f"sources/{name}"))
+
+
+def load_one(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
+    """Load one source into the tables of a ready connection; what is rejected stays in the table `rejects`."""
+    with tempfile.TemporaryDirectory() as folder:
+        return _load(connection, source, _digest(source), Path(folder))[0]
+
+
+def _load(connection: duckdb.DuckDBPyConnection, source: Source, digest: str, folder: Path) -> tuple[Loaded, int]:
+    """Load one source in one transaction; also return how many earlier sources bear the name of its file."""
+    with _transaction(connection, source, folder):
+        [(source_id, namesakes)] = connection.execute(
+            read_sql("sources/place"), {"path": source.key, "digest": digest, "name": source.path.name}
+        ).fetchall()
+        connection.execute("set variable source_id = ?", [source_id])
+        connection.execute(read_sql("sources/replace"))
+        is_traits = source.kind is kinds.TRAITS
+        rows_read = load_traits(connection, source) if is_traits else _rows(connection, source, folder)
+        [(rejected, reason)] = connection.execute(read_sql("sources/rejected")).fetchall()
+        if rejected >= rows_read:
+            told = f"none of its {rows_read:,} rows can be used ({reason})" if rows_read else "has no rows"
+            raise UserError(f"{source.path}: {told}")
+        [(stored,)] = connection.execute(read_sql("sources/stored")).fetchall()
+        if not stored and source.kind is kinds.IMDB_AKAS:
+            raise UserError(f"{source.path} has no title of a film that the store knows: name title.basics too")
+        connection.execute(
+            read_sql("sources/note"),
+            {"source_id": source_id, "path": source.key, "kind": source.kind.name, "rows_read": rows_read,
+             "rows_rejected": rejected, "digest": digest},
+        )  # fmt: skip
+    return Loaded(source, rows_read, rejected, stored or rows_read, True), namesakes
+
+
+@contextmanager
+def _transaction(connection: duckdb.DuckDBPyConnection, source: Source, folder: Path) -> Iterator[None]:
+    """Keep what is done within, or nothing of it; what DuckDB finds wrong with a source is a `UserError`."""
+    connection.begin()
+    try:
+        yield
+    except BaseException as error:
+        connection.rollback()
+        if not isinstance(error, duckdb.Error):
+            raise
+        told = first_line(error).removeprefix("Invalid Input Error: ").removeprefix("IO Error: ")
+        raise UserError(f"{source.path}: {told.replace(f'{folder}/source', source.path.name)}") from None
+    connection.commit()
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, source: Source, folder: Path) -> int:
+    """Take the rows of a source into the store; return how many it has."""
+    kind = source.kind
+    connection.execute("set variable names_films = ?", [kind is not kinds.TITLE_IDS and "year" in source.columns])
+    if source.links is not None:
+        point_to(connection, source.links, folder)
+        read_rows(connection, source.links)
+        connection.execute(read_sql("sources/links"))
+    point_to(connection, source, folder)
+    if kind in (kinds.IMDB_BASICS, kinds.IMDB_AKAS):
+        connection.execute(read_sql("sources/lines"))
+        connection.execute(read_sql(f"sources/{kind.sql}"))
+        [(count,)] = connection.execute("select count(*) - 1 from lines").fetchall()
+        return count
+    if kind is kinds.SENSITIVITY:
+        connection.execute(read_sql("sources/sensitivity"))
+    else:
+        read_rows(connection, source)
+    [(count,)] = connection.execute(read_sql("sources/count")).fetchall()
+    if kind is kinds.RATED_TITLES:
+        connection.execute(read_sql("sources/titles"))
+    connection.execute(read_sql(f"sources/{kind.sql}"))
+    return count
+
+
+def _known(store: Path) -> dict[str, tuple[int, int]]:
+    """Return digest -> (rows read, rows rejected) of what the store holds."""
+    if not store.is_file():
+        return {}
+    try:
+        with open_store(store) as connection:
+            rows = connection.sql("from sources").to_arrow_table().to_pylist()
+    except duckdb.Error as error:  # DuckDB takes the names of some files for other things than databases
+        raise UserError(f"{store} is not a DuckDB store: {first_line(error)}; name another file") from None
+    return {row["digest"]: (row["rows_read"], row["rows_rejected"]) for row in rows if row.get("digest")}
+
+
+def _digest(source: Source) -> str:
+    digest = hashlib.sha256()
+    for path in (source.path, *([source.links.path] if source.links else [])):
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()

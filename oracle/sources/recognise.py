@@ -1,0 +1,185 @@
+"""What a file is, by its content: its first bytes, its columns, its keys. Names and suffixes count for nothing."""
+
+import csv
+import gzip
+import io
+import json
+import os
+import re
+import stat
+import zlib
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from oracle.errors import UserError
+from oracle.sources import kinds
+from oracle.sources.json_files import kind_of_document, kind_of_record, read_document
+from oracle.sources.kinds import Source
+from oracle.sources.pickles import read_pickle
+
+HEAD = 1 << 20
+EXPECTED = (
+    "expected titles (imdb_id, title, year), IMDb's title.basics or title.akas, MovieLens' movies.csv with links.csv, "
+    "a catalog (title, year), content tags (imdb_id, tag), severities (imdb_id, category, severity), "
+    "risks (imdb_id, trait, risk), movie_trait_sensitivity.json, trait definitions, a pickle of titles, or dialogs"
+)
+_NOT_DATA = {b"PK\x03\x04": "a ZIP archive", b"7z\xbc\xaf": "a 7z archive", b"BZh": "compressed by bzip2",
+             b"\xfd7zXZ": "compressed by xz", b"(\xb5/\xfd": "compressed by zstd", b"%PDF": "a PDF"}  # fmt: skip
+
+_OLD_PICKLE = re.compile(rb"[(\[\]}lde]*(p\d+\n|q\x00|c[\w.]+\n[\w.]+\n)")
+
+
+def recognise(paths: list[Path]) -> list[Source]:
+    """Recognise files, in the order in which they must load; movies.csv and links.csv become one source.
+
+    Raises `UserError` for a path that is no readable file, and for content that is none of the known kinds.
+    """
+    recognised = {source.key: source for source in map(_recognise, paths)}  # a file that is named twice is one source
+    sources = _with_links(list(recognised.values()))
+    return sorted(sources, key=lambda source: kinds.KINDS.index(source.kind))
+
+
+def _with_links(sources: list[Source]) -> list[Source]:
+    links = {s.path.resolve().parent: s for s in sources if s.kind is kinds.MOVIELENS_LINKS}
+    paired = []
+    for source in sources:
+        if source.kind is kinds.MOVIELENS:
+            link = links.pop(source.path.resolve().parent, None)
+            if link is None:
+                raise UserError(
+                    f"{source.path} holds MovieLens titles, which lack IMDb ids: name the links.csv of its folder too"
+                )
+            paired.append(Source(**{**vars(source), "links": link}))
+        elif source.kind is not kinds.MOVIELENS_LINKS:
+            paired.append(source)
+    for link in links.values():
+        raise UserError(f"{link.path} holds MovieLens links without titles: name the movies.csv of its folder too")
+    return paired
+
+
+def _recognise(path: Path) -> Source:
+    head = _head(path)
+    compressed = head[:2] == b"\x1f\x8b"
+    if compressed:
+        head = _unpacked(path)
+    if not head.strip():
+        raise UserError(f"{path} holds nothing but white space: {EXPECTED}")
+    if head[:4] == b"PAR1":
+        return _parquet(path)
+    for magic, what in _NOT_DATA.items():
+        if head.startswith(magic):
+            raise UserError(f"{path} is {what}: unpack it first, and name the data files in it")
+    if _is_pickle(head, path):
+        if compressed:
+            raise UserError(f"{path} is a compressed pickle: unpack it first")
+        return _pickle(path)
+    try:
+        # A cut may go through a character: what is left of it at the end is no fault of the file.
+        text = head.decode("utf-8-sig") if len(head) < HEAD else head[:-4].decode("utf-8-sig", errors="ignore")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text (byte {error.start}): {EXPECTED}") from None
+    if text.lstrip()[:1] in ("[", "{"):
+        return _json(path, text.lstrip(), compressed)
+    return _text_table(path, text, compressed)
+
+
+def _head(path: Path) -> bytes:
+    try:
+        mode = os.stat(path).st_mode  # before opening: a pipe would wait for ever
+        if stat.S_ISDIR(mode):
+            raise UserError(f"{path} is a folder: name the files in it")
+        if not stat.S_ISREG(mode):
+            raise UserError(f"{path} is not a regular file: save what it gives to a file first")
+        with open(path, "rb") as file:
+            head = file.read(HEAD)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"cannot read {str(path)!r}: {reason}; check the path and its permissions") from None
+    if not head:
+        raise UserError(f"{path} is empty (0 bytes): download or export it again")
+    return head
+
+
+def _unpacked(path: Path) -> bytes:
+    try:
+        with gzip.open(path) as file:
+            return file.read(HEAD)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{path} is a broken gzip file ({error}): download it again") from None
+
+
+def _is_pickle(head: bytes, path: Path) -> bool:
+    if head[0] == 0x80 and head[1:2] <= b"\x05":
+        return True
+    # Protocols 0 and 1 have no mark of their own, but begin with containers that are kept or a name, and end in ".".
+    if _OLD_PICKLE.match(head) is None:
+        return False
+    with open(path, "rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() == b"."
+
+
+def _pickle(path: Path) -> Source:
+    """Unpickle it: only then is it known what it holds, and whether it is to be trusted."""
+    is_dict, rows = read_pickle(path)
+    return Source(path, kinds.TITLE_IDS if is_dict else kinds.CATALOG, "pickle", rows=rows)
+
+
+def _parquet(path: Path) -> Source:
+    try:
+        file = pq.ParquetFile(path)
+        names = file.schema_arrow.names
+        sample = next(file.iter_batches(100), None)
+    except Exception as error:  # Arrow raises many types for a broken file
+        raise UserError(f"{path} is a broken Parquet file ({str(error).splitlines()[0]}): write it again") from None
+    cells = {name: [str(v) for v in sample[name].to_pylist() if v is not None] for name in names} if sample else {}
+    return _table(path, "parquet", False, names, cells)
+
+
+def _text_table(path: Path, text: str, compressed: bool) -> Source:
+    header_line = text.splitlines()[0]
+    unquoted = re.sub('"[^"]*"', "", header_line)
+    delimiter, name = max(("\t", "tsv"), (",", "csv"), (";", "semicolons"), key=lambda d: unquoted.count(d[0]))
+    for kind, columns in ((kinds.IMDB_BASICS, kinds.BASICS_HEADER), (kinds.IMDB_AKAS, kinds.AKAS_HEADER)):
+        if header_line.split("\t") == columns:
+            return Source(path, kind, name, compressed)
+    try:
+        rows = list(csv.reader(io.StringIO(text), delimiter=delimiter))[:100]
+    except csv.Error as error:
+        raise UserError(f"{path} is no table ({error}): {EXPECTED}") from None
+    header, *body = rows
+    cells = {column: [row[i] for row in body if i < len(row)] for i, column in enumerate(header)}
+    return _table(path, name, compressed, header, cells)
+
+
+def _table(path: Path, form: str, compressed: bool, names: list[str], cells: dict[str, list[str]]) -> Source:
+    if repeated := sorted({n for n in names if names.count(n) > 1}):
+        raise UserError(f"{path} has several columns of the name {', '.join(repeated)!r}: rename them")
+    found = kinds.kind_of_columns(names, cells)
+    if found is None:
+        raise UserError(f"{path} has the columns {', '.join(names)[:200]}, which are none that can be used: {EXPECTED}")
+    kind, columns, categories = found
+    return Source(path, kind, form, compressed, columns, categories)
+
+
+def _json(path: Path, text: str, compressed: bool) -> Source:
+    """Tell by the first value, which is short, or by the whole document where it is one object."""
+    is_list = text[0] == "["
+    start = len(text) - len(text[1:].lstrip()) if is_list else 0
+    try:
+        first, end = json.JSONDecoder().raw_decode(text, start)
+        is_document = not is_list and not text[end:].strip()
+    except RecursionError:
+        raise UserError(f"{path} is JSON nested too deeply to be data: {EXPECTED}") from None
+    except ValueError:
+        first, is_document = None, not is_list
+    if is_document and (kind := kind_of_document(first := read_document(path, compressed))) is not None:
+        return Source(path, kind, "json" if kind is kinds.TRAITS else "json by id", compressed)
+    if isinstance(first, dict) and (found := kind_of_record(first)) is not None:
+        kind, columns, categories = found
+        return Source(path, kind, "json" if is_list else "json lines", compressed, columns, categories)
+    what = f"with the keys {', '.join(map(str, first))[:200]}" if isinstance(first, dict) else "of another layout"
+    raise UserError(f"{path} is JSON {what}: {EXPECTED}")

@@ -1,0 +1,190 @@
+"""The rows of a table, whatever its format, as the temporary table `raw`: row, content, and the kind's columns as text.
+
+`row` counts from 1, and in text tables the header is row 1. `content` is the row as it stands, for the rejects file.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from oracle.errors import UserError
+from oracle.sources.json_files import read_document, rows_by_id
+from oracle.sources.kinds import Source
+from oracle.sql import read_sql
+
+_DELIMITERS = {"csv": ",", "tsv": "\t", "semicolons": ";"}
+_LARGEST_ROW = 16 << 20
+_REJECT = pa.schema([("row", pa.int64()), ("content", pa.string()), ("reason", pa.string())])
+
+
+def point_to(connection: duckdb.DuckDBPyConnection, source: Source, folder: Path) -> None:
+    """Set the connection's variables path and compression to a source's file.
+
+    The path is that of a link in `folder`: no name of a person's file can be taken for a pattern, nor its suffix for a
+    compression.
+    """
+    link = folder / "source"
+    link.unlink(missing_ok=True)
+    link.symlink_to(source.path.resolve())
+    connection.execute("set variable path = ?", [str(link)])
+    connection.execute("set variable compression = ?", ["gzip" if source.compressed else "none"])
+
+
+def read_rows(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
+    """Fill the temporary table `raw` from a source, and `rejects` with the lines that are no rows of it.
+
+    Also fills `wide_columns` (name in `raw`, category). `point_to` comes first. Raises `UserError` for a file that
+    breaks off or is not what its beginning says.
+    """
+    wide = {"name": list(_category_columns(source)), "category": list(source.categories.values())}
+    connection.register("wide_rows", pa.table(wide, pa.schema([("name", pa.string()), ("category", pa.string())])))
+    connection.execute(read_sql("sources/wide_columns"))
+    connection.unregister("wide_rows")
+    if source.format in ("json", "json lines"):
+        for name in ("json_list",) if source.format == "json" else ("lines", "json_lines"):
+            connection.execute(read_sql(f"sources/{name}"))
+        _json_columns(connection.table("records"), source).create_view("raw_rows")
+        connection.execute(read_sql("sources/raw"))
+        connection.execute("drop view raw_rows")
+        return
+    ragged: list[dict] = []
+    broken: list[Exception] = []
+    connection.register("raw_rows", _batches(source, ragged, broken))
+    try:
+        connection.execute(read_sql("sources/raw"))
+    except duckdb.Error:
+        if not broken:
+            raise
+        told = str(broken[0]).splitlines()[0]
+        raise UserError(f"{source.path} cannot be read to its end ({told}): make it again") from None
+    connection.unregister("raw_rows")
+    if ragged:
+        connection.from_arrow(pa.Table.from_pylist(ragged, _REJECT)).insert_into("rejects")
+
+
+def _json_columns(records: duckdb.DuckDBPyRelation, source: Source) -> duckdb.DuckDBPyRelation:
+    def value(key: str | None) -> duckdb.Expression:
+        if key is None:
+            return duckdb.ConstantExpression(None).cast("varchar")
+        pointer = duckdb.ConstantExpression("/" + key.replace("~", "~0").replace("/", "~1"))
+        return duckdb.FunctionExpression("json_extract_string", duckdb.ColumnExpression("json"), pointer)
+
+    keys = source.columns | _category_columns(source)
+    return records.select("row", "content", *(value(keys.get(name)).alias(name) for name in _names(source)))
+
+
+def _category_columns(source: Source) -> dict[str, str]:
+    """The columns of severities: c0, c1, ... in `raw` -> name in the file."""
+    return {f"c{number}": name for number, name in enumerate(source.categories)}
+
+
+def _names(source: Source) -> list[str]:
+    """The columns of `raw` after row and content; c0 is always there, as SQL can't ask for a column that may not be."""
+    return [*source.kind.columns, *(_category_columns(source) or ["c0"])]
+
+
+def _batches(source: Source, ragged: list[dict], broken: list[Exception]) -> pa.RecordBatchReader:
+    """Return row, content and the kind's columns.
+
+    Lines of another width are left out and noted in `ragged`; what ends the reading is noted in `broken`.
+    """
+    names = ["row", "content", *_names(source)]
+    schema = pa.schema([(name, pa.int64() if name == "row" else pa.string()) for name in names])
+
+    def shaped() -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in _cells(source, ragged):
+                have = batch.schema.names
+                columns = [batch[name] if name in have else pa.nulls(len(batch), pa.string()) for name in names]
+                yield pa.record_batch(columns, schema=schema)
+        except (pa.ArrowException, OSError, EOFError) as error:
+            broken.append(error)
+            raise
+
+    return pa.RecordBatchReader.from_batches(schema, shaped())
+
+
+def _cells(source: Source, ragged: list[dict]) -> Iterator[pa.RecordBatch]:
+    if source.rows is not None:
+        yield from _pickled(source.rows)
+    elif source.format == "json by id":
+        rows = rows_by_id(read_document(source.path, source.compressed), source.kind)
+        yield from pa.Table.from_pylist(rows).to_batches()
+    elif source.format == "parquet":
+        yield from _parquet(source)
+    else:
+        yield from _text_table(source, ragged)
+
+
+def _pickled(rows: pa.Table) -> Iterator[pa.RecordBatch]:
+    written = pc.binary_join_element_wise(rows["title"], rows["year"], rows["imdb_id"], ",", null_handling="skip")
+    rows = rows.set_column(0, "content", pc.coalesce(rows["content"], written))
+    yield from rows.add_column(0, "row", pa.array(np.arange(1, len(rows) + 1))).to_batches()
+
+
+def _parquet(source: Source) -> Iterator[pa.RecordBatch]:
+    used = source.columns | _category_columns(source)
+    first = 1
+    for batch in pq.ParquetFile(source.path).iter_batches(1 << 16, columns=list(dict.fromkeys(used.values()))):
+        columns = {name: _as_text(batch[column]) for name, column in used.items()}
+        yield _numbered(pa.array(np.arange(first, first + len(batch))), columns)
+        first += len(batch)
+
+
+def _text_table(source: Source, ragged: list[dict]) -> Iterator[pa.RecordBatch]:
+    invalid: list[int] = []
+
+    def note(row: pa_csv.InvalidRow) -> str:
+        reason = f"{row.actual_columns} columns instead of {row.expected_columns}"
+        if "\n" in row.text:
+            reason += ", over several lines: a quote may not be closed"
+        ragged.append({"row": row.number, "content": row.text, "reason": reason})
+        invalid.append(row.number)
+        return "skip"
+
+    used = source.columns | _category_columns(source)
+    with pa.input_stream(source.path, compression="gzip" if source.compressed else None) as stream:
+        reader = pa_csv.open_csv(
+            stream,
+            read_options=pa_csv.ReadOptions(use_threads=False, block_size=_LARGEST_ROW),
+            parse_options=pa_csv.ParseOptions(
+                delimiter=_DELIMITERS[source.format],
+                quote_char=False if source.format == "tsv" else '"',  # as IMDb writes it: a quote is a character
+                newlines_in_values=True,
+                invalid_row_handler=note,
+            ),
+            convert_options=pa_csv.ConvertOptions(
+                column_types=dict.fromkeys(used.values(), pa.string()),
+                include_columns=list(dict.fromkeys(used.values())),
+            ),
+        )
+        following = 2
+        for batch in reader:
+            # Rows that were left out have numbers too; those of later batches can't be among these.
+            candidates = np.arange(following, following + len(batch) + len(invalid))
+            numbers = np.setdiff1d(candidates, invalid)[: len(batch)]
+            following = int(numbers[-1]) + 1 if len(numbers) else following
+            yield _numbered(pa.array(numbers), {name: batch[column] for name, column in used.items()})
+
+
+def _numbered(row: pa.Array, columns: dict[str, pa.Array]) -> pa.RecordBatch:
+    content = pc.binary_join_element_wise(*columns.values(), ",", null_handling="replace")
+    return pa.record_batch([row, content, *columns.values()], names=["row", "content", *columns])
+
+
+def _as_text(column: pa.Array) -> pa.Array:
+    """The text of any column; nested values as JSON."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_nested(column.type):
+        values = column.to_pylist(maps_as_pydicts="strict")
+        texts = [None if value is None else json.dumps(value, ensure_ascii=False, default=str) for value in values]
+        return pa.array(texts, pa.string())
+    return column.cast(pa.string())

@@ -1,0 +1,71 @@
+"""The titles of a store, held in memory."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from oracle.hash_index import HashIndex
+
+Columns = Mapping[str, pa.Table]
+
+
+@dataclass(frozen=True)
+class Titles:
+    """The title forms of a store and what they are found by. Title forms and films are numbered from 0."""
+
+    title: pa.StringArray  # per title form, as are the arrays up to word_class
+    year: np.ndarray  # int16, -1 = not known
+    film: np.ndarray  # int32
+    primary: np.ndarray  # bool: the film's own title
+    key_no: np.ndarray  # int32: the same where titles are the same when normalised
+    wording_no: np.ndarray  # int32: the same where they have the same words
+    word_class: np.ndarray  # int8: number of words that count, 4 = more
+    imdb_id: pa.StringArray  # per film
+    common: np.ndarray  # word classes whose titles many films share
+
+    exact: HashIndex  # own title and year -> title form
+    same: HashIndex  # title but for case -> some title form of that title
+    keys: HashIndex  # any key of sql/forms.sql -> title forms
+    group_start: np.ndarray  # int32 per key_no: where its title forms begin in group_form
+    group_form: np.ndarray  # int32: title forms by key_no
+
+    known_words: np.ndarray  # uint32, sorted: hashes of all words of titles
+    aliases: Mapping[tuple[str, int], int]  # (normalised key, year or -1) -> title form; confirmed by a person
+    aliased: np.ndarray  # int32: key_no of the titles that aliases are written like
+
+    @classmethod
+    def of(cls, columns: Columns) -> "Titles":
+        titles, groups = columns["titles"], columns["groups"]
+        aliases = columns["aliases"].to_pylist()
+        return cls(
+            title=array_of(titles, "title"),
+            primary=array_of(titles, "is_primary").to_numpy(zero_copy_only=False),
+            **{name: numbers_of(titles, name) for name in ("year", "film", "key_no", "wording_no", "word_class")},
+            imdb_id=array_of(columns["films"], "imdb_id"),
+            common=numbers_of(columns["common"], "word_class"),
+            **{
+                name: HashIndex(
+                    numbers_of(columns[name], "hash"),
+                    numbers_of(columns[name], "title"),
+                    numbers_of(columns[f"{name}_buckets"], "start"),
+                )
+                for name in ("exact", "same", "keys")
+            },
+            group_start=numbers_of(groups, "start"),
+            group_form=numbers_of(columns["group_forms"], "title"),
+            known_words=numbers_of(columns["words"], "word_hash"),
+            aliases={(row["key"], row["year"]): row["title"] for row in aliases},
+            aliased=numbers_of(columns["aliased"], "key_no"),
+        )
+
+
+def array_of(table: pa.Table, name: str) -> pa.Array:
+    """A column of a table that has one chunk or none."""
+    return table[name].chunk(0) if table[name].num_chunks else pa.array([], table[name].type)
+
+
+def numbers_of(table: pa.Table, name: str) -> np.ndarray:
+    """A column of numbers without nulls, not copied."""
+    return array_of(table, name).to_numpy()

@@ -1,0 +1,1 @@
+"""What people run: prepare data, fine-tune, train, evaluate."""

@@ -1,0 +1,18 @@
+"""How every command ends: a clear line and exit code 2 for bad input, 130 for Ctrl-C."""
+
+import sys
+from collections.abc import Callable, Sequence
+
+from oracle import UserError
+
+
+def command(main: Callable[[list[str]], None], argv: Sequence[str]) -> None:
+    """Run `main(argv)` and exit."""
+    try:
+        main(list(argv))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("stopped; finished steps are in the log, and checkpoints can be resumed", file=sys.stderr)
+        sys.exit(130)

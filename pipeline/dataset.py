@@ -1,0 +1,133 @@
+"""Reading a dataset in the SafeRec columns, with every problem named at once."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from datasets import Dataset, DatasetDict, load_from_disk
+
+from oracle import Oracle, UserError
+from oracle.judge import as_film, as_traits
+
+FILM = pa.struct([("title", pa.string()), ("year", pa.int16())])
+MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
+_SHOWN = 5
+
+
+def load_dataset(path: str | Path, split: str | None, oracle: Oracle, needed: tuple[str, ...] = ("prompt",)) -> Dataset:
+    """A dataset ready for training or evaluation: films as {"title", "year"}, traits in full.
+
+    Args:
+        path: a Parquet, JSON-lines or JSON file, or a folder that `datasets.save_to_disk` wrote.
+        split: rows of that split only, if the data have a column (or a DatasetDict of that name); None: all rows.
+        needed: columns that must be there; absent `groundtruth_with_release_year`, `seen_titles` and `constraints`
+            count as empty.
+
+    Raises:
+        UserError: a file that can't be read; all missing columns, all mistyped or misnamed rows.
+    """
+    raw = _of_split(_read(Path(path), split), split, path)
+    if missing := [c for c in needed if c not in raw]:
+        raise UserError(
+            f"{path}: no column {', '.join(missing)}; it has {', '.join(raw)} "
+            "(expected the SafeRec columns prompt, completion, groundtruth_with_release_year, seen_titles, constraints)"
+        )
+    n_rows = len(next(iter(raw.values())))
+    if not n_rows:
+        raise UserError(f"{path}: no rows")
+    problems: list[str] = []
+    columns: dict[str, list] = {}
+    for name, convert in (
+        ("prompt", _prompt),
+        ("completion", _text),
+        ("groundtruth_with_release_year", _films),
+        ("seen_titles", _films),
+        ("constraints", lambda value: oracle.resolve_traits(as_traits(value))),
+    ):
+        if name in raw:
+            columns[name] = _converted(name, raw[name], convert, problems)
+        elif name not in ("prompt", "completion"):
+            columns[name] = [[] for _ in range(n_rows)]
+    if problems:
+        shown = "; ".join(problems[:_SHOWN]) + (
+            f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+        )
+        raise UserError(f"{path}: {shown}")
+    types = {"prompt": pa.list_(MESSAGE), "completion": pa.string(), "constraints": pa.list_(pa.string())}
+    kept = {n: pa.array(v, types.get(n, pa.list_(FILM))) for n, v in columns.items()}
+    if "id" in raw:
+        kept["id"] = pa.array([str(i) for i in raw["id"]])
+    return Dataset(pa.table(kept))
+
+
+def _read(path: Path, split: str | None) -> dict[str, list]:
+    if not path.exists():
+        raise UserError(f"{path}: not found; expected a dataset (Parquet, JSON lines or a saved dataset folder)")
+    try:
+        if path.is_dir():
+            data = load_from_disk(str(path))
+            if isinstance(data, DatasetDict):
+                data = data[split if split in data else next(iter(data))]
+            return data.to_dict()
+        if path.suffix == ".parquet":
+            return pq.read_table(path).to_pydict()
+        if path.suffix in (".json", ".jsonl"):
+            text = path.read_text()
+            rows = (
+                json.loads(text) if path.suffix == ".json" else [json.loads(x) for x in text.splitlines() if x.strip()]
+            )
+            if not rows:
+                raise ValueError("it is empty")
+            return {name: [row.get(name) for row in rows] for name in {key: None for row in rows for key in row}}
+    except (OSError, ValueError, TypeError, AttributeError, pa.ArrowException) as error:
+        raise UserError(f"{path}: can't be read as a dataset ({str(error).splitlines()[0]})") from None
+    raise UserError(f"{path}: expected a .parquet, .jsonl or .json file, or a saved dataset folder")
+
+
+def _of_split(columns: dict[str, list], split: str | None, path: str | Path) -> dict[str, list]:
+    if split is None or "split" not in columns:
+        return columns
+    kept = [i for i, name in enumerate(columns["split"]) if name == split]
+    if not kept:
+        raise UserError(f"{path}: no split {split!r}; it has {', '.join(sorted(set(columns['split'])))}")
+    return {name: [values[i] for i in kept] for name, values in columns.items()}
+
+
+def _converted(name: str, values: list, convert, problems: list[str]) -> list:
+    converted = []
+    for row, value in enumerate(values):
+        try:
+            converted.append(convert(value))
+        except (UserError, TypeError, ValueError, KeyError, AttributeError) as error:
+            problems.append(f"row {row}, {name}: {error if isinstance(error, UserError) else _expected(name, value)}")
+            converted.append(None)
+    return converted
+
+
+def _expected(name: str, value: object) -> str:
+    what = {
+        "prompt": "a text or a list of {role, content} messages",
+        "completion": "a text",
+        "constraints": "a list of trait names",
+    }.get(name, "a list of [title, year] pairs")
+    return f"{str(value)[:60]!r} is not {what}"
+
+
+def _prompt(value: object) -> list[dict]:
+    if isinstance(value, str):
+        return [{"role": "user", "content": value}]
+    messages = [{"role": str(m["role"]), "content": _text(m["content"])} for m in value]  # type: ignore[attr-defined]
+    if not messages:
+        raise ValueError
+    return messages
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _films(value: object) -> list[dict]:
+    return [as_film(f) for f in value or []]  # type: ignore[attr-defined]

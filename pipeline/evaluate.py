@@ -1,0 +1,201 @@
+#!/usr/bin/env python
+"""Evaluate models, or answers that any model gave, on the same path as training: parse, resolve, judge, log, SQL.
+
+    python pipeline/evaluate.py --data conversations.parquet --split heldout --model demo/seed-3407/sft runs/…/final
+    python pipeline/evaluate.py --data conversations.parquet --answers gpt4.jsonl      # {"id": …, "text": …} a line
+
+Violation rates are over samples with constraints; the unresolved rate stands beside them, always.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from datasets import Dataset
+from peft import PeftModel
+from rich.console import Console
+from rich.table import Table
+from tqdm import tqdm
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
+
+from oracle import UserError, create_oracle
+from oracle.judge import Judge
+from oracle.log import LogWriter, open_log, query, run_info
+from oracle.sources.catalog import read_catalog
+from oracle.sql import read_sql
+from pipeline.command import command
+from pipeline.dataset import load_dataset
+from pipeline.models import load_policy
+from trainer.credit import list_slots
+from trainer.rewards import make_relevance_func, make_safety_func
+from trainer.rollout_log import step_tables
+
+
+def main(argv: list[str]) -> None:
+    parser = argparse.ArgumentParser(
+        prog="evaluate.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", required=True, help="dataset in the SafeRec columns")
+    parser.add_argument("--split", default=None, help="rows of this split only")
+    parser.add_argument("--model", nargs="*", default=[], help="models (folders or hub names) that answer each prompt")
+    parser.add_argument("--answers", nargs="*", default=[], help="JSON-lines files of answers that were given already")
+    parser.add_argument("--store", default="store.duckdb", help="the oracle's store (default: %(default)s)")
+    parser.add_argument("--catalog_path", help="ground-truth catalog in place of the store's")
+    parser.add_argument("--rec_num", type=int, default=20, help="K (default: %(default)s)")
+    parser.add_argument("--risk_threshold", type=float, default=0.66, help="risk that violates (default: %(default)s)")
+    parser.add_argument("--limit", type=int, help="the first so many prompts only")
+    parser.add_argument("--temperature", type=float, default=1.0, help="0: greedy (default: %(default)s)")
+    parser.add_argument("--max_completion_length", type=int, default=1024, help="tokens (default: %(default)s)")
+    parser.add_argument("--batch_size", type=int, default=100, help="prompts at once (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=3407, help="of the sampling (default: %(default)s)")
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("--json", action="store_true", help="print the run_summary rows as JSON")
+    output.add_argument("--ids", action="store_true", help="print the ids of the runs in the log only")
+    args = parser.parse_args(argv)
+    if not args.model and not args.answers:
+        raise UserError("nothing to evaluate: name --model or --answers")
+    oracle = create_oracle(store=args.store, risk_threshold=args.risk_threshold)
+    judge = Judge(oracle, read_catalog(args.catalog_path) if args.catalog_path else None)
+    dataset = load_dataset(args.data, args.split, oracle)
+    if args.limit:
+        dataset = dataset.select(range(min(args.limit, len(dataset))))
+    runs = [_evaluate_model(args, name, dataset, judge) for name in args.model]
+    runs += [_evaluate_answers(args, path, dataset, judge) for path in args.answers]
+    if args.ids:
+        print("\n".join(runs))
+        return
+    rows = summaries(args.store, runs)
+    if args.json:
+        print(json.dumps(rows, default=str))
+    else:
+        print_summaries(rows)
+
+
+def _evaluate_model(args: argparse.Namespace, name: str, dataset: Dataset, judge: Judge) -> str:
+    model, tokenizer = load_policy(name)
+    texts, ids, ended = generate(
+        model, tokenizer, dataset["prompt"][:], args.temperature, args.max_completion_length, args.batch_size, args.seed
+    )
+    return log_answers(args, name, dataset, texts, judge, tokenizer, ids, ended)
+
+
+def _evaluate_answers(args: argparse.Namespace, path: str, dataset: Dataset, judge: Judge) -> str:
+    try:
+        lines = [json.loads(line) for line in Path(path).read_text().splitlines() if line.strip()]
+        answers = {str(line["id"]): str(line["text"]) for line in lines}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f'{path}: expected lines of {{"id": …, "text": …}} ({error})') from None
+    if "id" not in dataset.column_names:
+        raise UserError(f"{args.data}: no column id to match the answers in {path} with")
+    known = [i for i, key in enumerate(dataset["id"]) if key in answers]
+    if not known:
+        raise UserError(f"{path}: none of its {len(answers)} ids is in {args.data}")
+    dataset = dataset.select(known)
+    return log_answers(args, path, dataset, [answers[key] for key in dataset["id"]], judge)
+
+
+def generate(
+    model: PreTrainedModel | PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: list,
+    temperature: float,
+    max_new_tokens: int,
+    batch_size: int,
+    seed: int,
+) -> tuple[list[str], list[np.ndarray], list[bool]]:
+    """One sampled answer a prompt: texts, token ids without padding, and whether each ended by itself."""
+    set_seed(seed)
+    model.eval()
+    sampling = {"do_sample": True, "temperature": temperature, "top_k": 0} if temperature > 0 else {"do_sample": False}
+    ids: list[np.ndarray] = []
+    ended: list[bool] = []
+    for start in tqdm(range(0, len(prompts), batch_size), desc="answering", unit="batch"):
+        batch = tokenizer.apply_chat_template(
+            prompts[start : start + batch_size],
+            add_generation_prompt=True, return_tensors="pt", return_dict=True, padding=True,
+        ).to(model.device)  # type: ignore[union-attr]  # fmt: skip
+        with torch.inference_mode():
+            output = model.generate(  # type: ignore[operator]
+                **batch, max_new_tokens=max_new_tokens, pad_token_id=tokenizer.pad_token_id, **sampling
+            )
+        for row in output[:, batch["input_ids"].shape[1] :].cpu().numpy():
+            stops = np.flatnonzero(row == tokenizer.eos_token_id)
+            ended.append(bool(len(stops)))
+            ids.append(row[: stops[0] + 1] if len(stops) else row)
+    return tokenizer.batch_decode(ids, skip_special_tokens=True), ids, ended  # type: ignore[arg-type]
+
+
+def log_answers(
+    args: argparse.Namespace,
+    name: str,
+    dataset: Dataset,
+    texts: list[str],
+    judge: Judge,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+    ids: list[np.ndarray] | None = None,
+    ended: list[bool] | None = None,
+) -> str:
+    """Judge answers and write them to the log as a run of kind evaluate; returns its run_id."""
+    columns = {c: dataset[c][:] for c in ("groundtruth_with_release_year", "seen_titles", "constraints")}
+    judged = judge.judge(texts, *columns.values())
+    rewards = {
+        "relevance": make_relevance_func(judge, rec_num=args.rec_num)(completions=texts, **columns),
+        "safety": make_safety_func(judge, rec_num=args.rec_num)(completions=texts, **columns),
+    }
+    slots = (
+        list_slots(tokenizer, ids, texts, judged.entries, args.rec_num)
+        if tokenizer is not None and ids is not None
+        else [np.zeros(0, np.int64)] * len(texts)
+    )
+    tables = step_tables(
+        judged, step=0, prompts=dataset["prompt"][:], rewards=rewards, weights=[1.0, 1.0], advantages=None, slots=slots,
+        ended=ended if ended is not None else [True] * len(texts), num_generations=1, rec_num=args.rec_num,
+    )  # fmt: skip
+    info = run_info()
+    run = {
+        "kind": "evaluate", "model": name, "dataset": args.data, "rec_num": args.rec_num,
+        "risk_threshold": args.risk_threshold, "w_count": 0.0, "w_end": 0.0, "w_repeat": 0.0,
+        "settings": json.dumps(vars(args)), "versions": json.dumps(info["versions"]), "git": json.dumps(info["git"]),
+    }  # fmt: skip
+    with LogWriter(Path(args.store).with_suffix(".log"), run) as log:
+        log.write_step(0, *tables)
+        return log.run_id
+
+
+def summaries(store: str, runs: list[str]) -> list[dict]:
+    """The rows of `run_summary` for these runs, in order."""
+    with open_log(Path(store).with_suffix(".log")) as log:
+        rows = query(log, read_sql("evaluation"), {"runs": runs}).to_pylist()
+    return sorted(rows, key=lambda row: runs.index(row["run_id"]))
+
+
+def print_summaries(rows: list[dict], title: str = "prompts with constraints") -> None:
+    """The rows as the table that people compare models by."""
+    table = Table()
+    table.add_column(title)
+    heads = ("SVR@20", "Recall@20", "… of safe films", "NDCG@20", "films a list", "duplicates", "unresolved", "prompts")
+    for head in heads:
+        table.add_column(head, justify="right")
+    for row in rows:
+        table.add_row(
+            row["model"],
+            _percent(row["svr_20"]), _number(row["recall_20"]), _number(row["recall_safe_20"]), _number(row["ndcg_20"]),
+            _number(row["films_per_list"], 1), _percent(row["duplicate_rate"]), _percent(row["unresolved_rate"]),
+            f"{row['lists']:.0f}",
+        )  # fmt: skip
+    Console(width=140).print(table)
+
+
+def _percent(rate: float | None) -> str:
+    return "–" if rate is None else f"{rate:.1%}"
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+if __name__ == "__main__":
+    command(main, sys.argv[1:])

@@ -1,0 +1,77 @@
+"""Loading models and tokenizers: a folder, a hub name, or a GGUF file."""
+
+import contextlib
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, PeftConfig, PeftModel
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from oracle import UserError
+
+
+def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model, padding on the left as generation needs.
+
+    Raises:
+        UserError: no such model here or on the hub, or a tokenizer without a fast implementation.
+    """
+    with _plain_errors(name):
+        folder, kwargs = _place(name)
+        tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left", **kwargs)
+    if not tokenizer.is_fast:
+        raise UserError(f"{name}: its tokenizer has no fast version, which credit by character spans needs")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_model(name: str, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+    """A causal language model. A GGUF file is dequantised into a plain model, which can be saved and trained."""
+    with _plain_errors(name):
+        folder, kwargs = _place(name)
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **kwargs)
+        if "gguf_file" not in kwargs:
+            return model
+        plain = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder, **kwargs), dtype=dtype)
+        plain.load_state_dict(model.state_dict())
+        plain.generation_config = model.generation_config
+        return plain
+
+
+def load_adapter(model: PreTrainedModel, path: str, trainable: bool = True) -> PeftModel:
+    """`model` with the LoRA adapter that SFT saved at `path`."""
+    with _plain_errors(path):
+        return PeftModel.from_pretrained(model, path, is_trainable=trainable)
+
+
+def load_policy(name: str) -> tuple[PreTrainedModel | PeftModel, PreTrainedTokenizerBase]:
+    """A trained model for answering: a full model, or an adapter on the base model that its config names."""
+    if (Path(name) / "adapter_config.json").exists():
+        base = PeftConfig.from_pretrained(name).base_model_name_or_path
+        return load_adapter(load_model(base or ""), name, trainable=False), load_tokenizer(name)
+    return load_model(name), load_tokenizer(name)
+
+
+def lora_config(r: int, alpha: int, dropout: float, targets: list[str]) -> LoraConfig:
+    return LoraConfig(
+        r=r, lora_alpha=alpha, lora_dropout=dropout, target_modules=targets, bias="none", task_type="CAUSAL_LM"
+    )
+
+
+def _place(name: str) -> tuple[str, dict]:
+    path = Path(name)
+    if path.suffix == ".gguf":
+        return str(path.parent), {"gguf_file": path.name}
+    return name, {}
+
+
+@contextlib.contextmanager
+def _plain_errors(name: str):
+    try:
+        yield
+    except (OSError, ValueError, ImportError) as error:
+        raise UserError(
+            f"{name}: can't be loaded as a model ({str(error).strip().splitlines()[0]}); "
+            "expected a folder with a saved model, a .gguf file, or the name of a model on the hub"
+        ) from None

@@ -1,0 +1,132 @@
+#!/usr/bin/env python
+"""Read films, risks and conversations into a store and a dataset. Each source is recognised by its content.
+
+    python pipeline/prepare.py --store films.duckdb titles.parquet gt_catalog.pkl
+    python pipeline/prepare.py --store films.duckdb title.basics.tsv.gz title.akas.tsv.gz    # IMDb's files, as they are
+    python pipeline/prepare.py --store films.duckdb ml-25m/movies.csv ml-25m/links.csv
+    python pipeline/prepare.py --store films.duckdb movie_trait_sensitivity.json
+    python pipeline/prepare.py --store films.duckdb --dataset redial.parquet redial_dialogs.jsonl
+    python pipeline/prepare.py --store games.duckdb --no-starter game_traits.json games.csv esrb_descriptors.csv
+
+Sources, as CSV, TSV (plain or .gz), Parquet, JSON or JSON lines unless said otherwise:
+  titles            imdb_id, title, year; is_primary = false marks another title of the film. Ids may lack their "tt";
+                    ids of another domain are any text that is no bare number
+  IMDb              title.basics.tsv[.gz]; title.akas.tsv[.gz] adds other titles of films that the store knows
+  MovieLens         movies.csv with links.csv
+  dictionary        title_to_imdb.pkl: {(title, year): id}
+  catalog           title, year: films that count as ground truth; or a pickled list or set of (title, year)
+  traits            JSON: [{"trait", "avoid": [tags], "weights": {category: number}}]; replaces traits of the same name
+  tags              imdb_id, tag; or imdb_id, tags: a list
+  severities        imdb_id, category, severity: None, Mild, Moderate, Severe or 0 to 3; or one column a category
+  risks             imdb_id, trait, risk in 0..1; or movie_trait_sensitivity.json
+  conversations     dialog, groundtruth: a list of [title, year]; they become the rows of --dataset
+
+All sources are stored, or none. A source that is in the store already is left alone, and a changed file replaces what
+it brought before. Rows that can't be used are set aside in <store>.rejects/<source>.csv, each with its reason.
+Pickles may hold plain lists, sets, dictionaries, text and numbers; nothing in them is run.
+"""
+
+import argparse
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+from tqdm import tqdm
+
+from oracle import UserError
+from oracle.sources import Loaded, load_sources, recognise
+from oracle.sources.kinds import DIALOGS, Source
+from pipeline.command import command
+from pipeline.dialogs import read_dialogs, write_dataset
+
+
+def main(argv: list[str]) -> None:
+    parser = argparse.ArgumentParser(
+        prog="prepare.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("sources", nargs="+", type=Path, metavar="SOURCE", help="files to read, in any order")
+    parser.add_argument("--store", type=Path, default=Path("store.duckdb"), help="made if not there (%(default)s)")
+    parser.add_argument("--dataset", type=Path, help="Parquet file to write conversations to, in the SafeRec columns")
+    parser.add_argument("--seed", type=int, default=3407, help="of constraints and splits (%(default)s)")
+    parser.add_argument("--no-starter", action="store_true", help="a new store begins without the bundled films")
+    args = parser.parse_args(argv)
+
+    sources = recognise(args.sources)
+    for source in sources:
+        print(f"{source.path}: {source.kind.name} ({_form(source)})")
+    dialogs = [source for source in sources if source.kind is DIALOGS]
+    check_dataset(args.dataset, sources)
+    read = [read_dialogs(source) for source in dialogs]
+
+    others = [source for source in sources if source.kind is not DIALOGS]
+    for loaded in load_sources(args.store, others, not args.no_starter, progress):
+        print(f"{loaded.source.path}: {told(loaded)}")
+    if args.dataset:
+        print(write_dataset(args.dataset, read, args.store, args.seed))
+
+
+def check_dataset(dataset: Path | None, sources: list[Source]) -> None:
+    """Raises `UserError` for conversations without a dataset that can be written, or the other way round."""
+    dialogs = [source for source in sources if source.kind is DIALOGS]
+    if dialogs and dataset is None:
+        raise UserError(f"{dialogs[0].path} holds conversations: say where they go, --dataset FILE.parquet")
+    if dataset is not None and not dialogs:
+        raise UserError(f"--dataset {dataset}: no source holds conversations; name one, or leave the flag out")
+    if dataset is not None and (dataset.is_dir() or dataset.suffix != ".parquet"):
+        raise UserError(f"--dataset {dataset}: expected the name of a file that ends in .parquet")
+    if dataset is not None and any(dataset.resolve() == source.path.resolve() for source in sources):
+        raise UserError(f"--dataset {dataset}: is one of the sources; name another file")
+    if dataset is not None:
+        folder = next(parent for parent in dataset.absolute().parents if parent.exists())
+        if not (folder.is_dir() and os.access(folder, os.W_OK)):
+            raise UserError(f"--dataset {dataset}: {folder} is no folder that can be written; name another")
+
+
+def told(loaded: Loaded) -> str:
+    """One line about what became of a source."""
+    if not loaded.is_new:
+        return "is in the store already, nothing changed"
+    rows = f"{loaded.rows_read:,} rows read, {loaded.rows_stored:,} stored"
+    return f"{rows}, {loaded.rows_rejected:,} rejected" + (f": see {loaded.rejects}" if loaded.rejects else "")
+
+
+@contextmanager
+def progress(connection: duckdb.DuckDBPyConnection, label: str) -> Iterator[None]:
+    """Show on stderr, where that is a terminal, how far DuckDB is with what it runs."""
+    ended = threading.Event()
+
+    def watch(bar: tqdm) -> None:
+        while not ended.wait(0.2):
+            try:
+                bar.n = max(bar.n, round(connection.query_progress()))
+            except duckdb.Error:  # closed: a store is whole
+                return
+            bar.refresh()
+
+    form = "{desc}: {percentage:3.0f}% |{bar}| {elapsed}"
+    with tqdm(total=100, desc=label, disable=None, bar_format=form) as bar:
+        watcher = threading.Thread(target=watch, args=[bar], daemon=True)
+        if not bar.disable:
+            watcher.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            if watcher.ident:
+                watcher.join()
+        bar.n = 100
+
+
+def _form(source: Source) -> str:
+    shape = {"semicolons": "CSV with semicolons", "json by id": "JSON", "json": "JSON", "json lines": "JSON lines",
+             "parquet": "Parquet", "pickle": "pickle"}.get(source.format, source.format.upper())  # fmt: skip
+    columns = [*source.columns.values(), *source.categories]
+    return shape + (", gzip" if source.compressed else "") + (f": {', '.join(columns)}" if columns else "")
+
+
+if __name__ == "__main__":
+    command(main, sys.argv[1:])

@@ -1,0 +1,103 @@
+#!/usr/bin/env python
+"""Supervised fine-tuning: teach a model to answer with a ranked list.
+
+python pipeline/sft.py                                        # the bundled demo
+python pipeline/sft.py --train_path redial.parquet --model_name HuggingFaceTB/SmolLM2-135M-Instruct --use_lora
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+from datasets import Dataset
+from peft import get_peft_model
+from transformers import DataCollatorForSeq2Seq, PreTrainedTokenizerBase, Trainer, TrainingArguments, set_seed
+
+from oracle import create_oracle
+from pipeline.checks import check_common
+from pipeline.command import command
+from pipeline.dataset import load_dataset
+from pipeline.demo_data import make_demo_data
+from pipeline.models import load_model, load_tokenizer, lora_config
+from pipeline.settings import SftSettings, parse_settings
+
+
+def main(argv: list[str]) -> None:
+    settings, is_demo = parse_settings(SftSettings, "sft.py", argv, demo="sft")
+    if is_demo:
+        paths = make_demo_data(settings.seed)
+        settings.train_path, settings.store, settings.model_name = (
+            paths["train_path"],
+            paths["store"],
+            paths["model_name"],
+        )
+        settings.output_dir = settings.output_dir or paths["sft"]
+    run_sft(settings)
+
+
+def run_sft(settings: SftSettings) -> Path:
+    """Fine-tune as the settings say; returns the folder of the final model (or adapter)."""
+    check_common(settings)
+    assert settings.train_path is not None
+    oracle = create_oracle(store=settings.store)
+    dataset = load_dataset(settings.train_path, settings.split, oracle, needed=("prompt", "completion"))
+    set_seed(settings.seed)
+    tokenizer = load_tokenizer(settings.model_name)
+    model: torch.nn.Module = load_model(settings.model_name, torch.bfloat16 if settings.bf16 else torch.float32)
+    if settings.use_lora:
+        model = get_peft_model(
+            model,
+            lora_config(settings.lora_r, settings.lora_alpha, settings.lora_dropout, settings.lora_target_modules),
+        )
+        if settings.gradient_checkpointing:
+            model.enable_input_require_grads()
+    output = Path(settings.output_dir or Path("results") / settings.model_name)
+    trainer = Trainer(
+        model=model,
+        args=TrainingArguments(
+            output_dir=str(output),
+            max_steps=settings.max_steps,
+            num_train_epochs=settings.num_train_epochs,
+            per_device_train_batch_size=settings.per_device_train_batch_size,
+            gradient_accumulation_steps=settings.gradient_accumulation_steps,
+            learning_rate=settings.lr,
+            lr_scheduler_type=settings.lr_scheduler_type,
+            warmup_steps=settings.warmup_steps,
+            logging_steps=settings.logging_steps,
+            save_strategy=settings.save_strategy,
+            save_steps=settings.save_steps,
+            bf16=settings.bf16,
+            gradient_checkpointing=settings.gradient_checkpointing,
+            seed=settings.seed,
+            report_to=settings.report_to,
+        ),
+        train_dataset=tokenised(dataset, tokenizer, settings.max_length),
+        data_collator=DataCollatorForSeq2Seq(tokenizer, padding=True),
+        processing_class=tokenizer,
+    )
+    trainer.train()
+    trainer.save_model()
+    tokenizer.save_pretrained(output)
+    print(f"SFT model: {output}")
+    return output
+
+
+def tokenised(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
+    """input_ids and labels; only the completion and the end of text are learnt."""
+
+    def encode(batch: dict) -> dict:
+        prompts = tokenizer.apply_chat_template(batch["prompt"], add_generation_prompt=True, tokenize=False)
+        prompt_ids = tokenizer(prompts, add_special_tokens=False)["input_ids"]
+        ends = [c + tokenizer.eos_token for c in batch["completion"]]
+        answer_ids = tokenizer(ends, add_special_tokens=False)["input_ids"]
+        pairs = list(zip(prompt_ids, answer_ids, strict=True))
+        return {
+            "input_ids": [(p + a)[-max_length:] for p, a in pairs],
+            "labels": [([-100] * len(p) + a)[-max_length:] for p, a in pairs],
+        }
+
+    return dataset.map(encode, batched=True, remove_columns=dataset.column_names, desc="tokenising")
+
+
+if __name__ == "__main__":
+    command(main, sys.argv[1:])

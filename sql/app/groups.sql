@@ -1,0 +1,36 @@
+-- grain: one prompt of the step $step of the run $run, with its answers summed up. Built on rollouts and verdicts.
+--   answers, unsafe_answers   all of them, and those with a violation; films, violations, hits   in the top K
+--   best, worst               highest and lowest reward of an answer, summed over its ranks; *_answer: which, from 1
+with answers as (
+    select
+        group_id, completion,
+        count(title) filter (rank <= rec_num) as films,
+        count(*) filter (rank <= rec_num and not is_safe) as violations,
+        count(*) filter (hit) as hits,
+        sum(r_total) as reward
+    from verdicts join run_shape using (run_id)
+    where run_id = $run and step = $step
+    group by group_id, completion
+),
+asked as (
+    select group_id, completion, generation, prompt_id, prompt, constraints
+    from rollouts
+    where run_id = $run and step = $step
+)
+select
+    group_id,
+    any_value(prompt_id) as prompt_id,
+    any_value(prompt) as prompt,
+    any_value(constraints) as constraints,
+    count(*) as answers,
+    count(*) filter (violations > 0) as unsafe_answers,
+    sum(films)::bigint as films,
+    sum(violations)::bigint as violations,
+    sum(hits)::bigint as hits,
+    max(reward) as best,
+    arg_max(generation, reward) + 1 as best_answer,
+    min(reward) as worst,
+    arg_min(generation, reward) + 1 as worst_answer
+from asked join answers using (group_id, completion)
+group by group_id
+order by group_id;

@@ -1,0 +1,40 @@
+-- grain: the run $run; no row before its first step. Built on step_curves and evasion_signals.
+-- first_* and last_* are means over the first and the last `span` steps (up to five, and never the same ones).
+--   signals   evasion signals that most of the last steps show
+with curves as (
+    select *, row_number() over (order by step) as nth, count(*) over () as steps
+    from step_curves where run_id = $run
+),
+spans as (
+    select *, greatest(1, least(5, steps // 2)) as span from curves
+),
+lasting as (
+    select list(signal order by signal) as signals
+    from (
+        select unnest(signals) as signal
+        from evasion_signals join (select step, span from spans where nth > steps - span) using (step)
+        where run_id = $run
+        group by signal, span
+        having count(*) > span / 2
+    )
+)
+select
+    any_value(steps) as steps,
+    any_value(span) as span,
+    max(step) as last_step,
+    sum(lists) as lists,
+    avg(svr) filter (nth <= span) as first_svr,
+    avg(svr) filter (nth > steps - span) as last_svr,
+    avg(recall) filter (nth <= span) as first_recall,
+    avg(recall) filter (nth > steps - span) as last_recall,
+    avg(films_per_list) filter (nth <= span) as first_films,
+    avg(films_per_list) filter (nth > steps - span) as last_films,
+    avg(unresolved_rate) filter (nth <= span) as first_unresolved,
+    avg(unresolved_rate) filter (nth > steps - span) as last_unresolved,
+    avg(duplicate_rate) filter (nth <= span) as first_duplicates,
+    avg(duplicate_rate) filter (nth > steps - span) as last_duplicates,
+    avg(no_signal_rate) filter (nth <= span) as first_no_signal,
+    avg(no_signal_rate) filter (nth > steps - span) as last_no_signal,
+    any_value(signals) as signals
+from spans cross join lasting
+having count(*) > 0;

@@ -1,0 +1,30 @@
+-- grain: rank x span of steps of the run $run, at most 60 spans. Built on rank_penalties and rank_sums.
+--   first_step, last_step   of the span; penalty: mean r_safe a list; violation_rate: of the films at this rank
+--   hit_rate                hits a list
+--   signal                  standard deviation of the advantages in a group, mean over groups: how much is taught here
+--                           (their mean is 0 at every rank, by construction)
+with spreads as (
+    select step, rank, sum(spread) / sum(cells) as spread
+    from rank_sums where run_id = $run and rewarded > 0
+    group by step, rank
+),
+placed as (
+    select
+        *, min(step) over () as origin,
+        greatest(1, ceil((max(step) over () - min(step) over () + 1) / 60)) as width
+    from rank_penalties left join spreads using (step, rank)
+    where run_id = $run
+)
+select
+    rank,
+    (min(step))::integer as first_step,
+    (max(step))::integer as last_step,
+    sum(lists)::bigint as lists,
+    sum(violations)::bigint as violations,
+    sum(penalty * lists) / sum(lists) as penalty,
+    sum(violations) / nullif(sum(films), 0) as violation_rate,
+    sum(hits) / sum(lists) as hit_rate,
+    sum(spread * lists) / sum(lists) filter (spread is not null) as signal
+from placed
+group by rank, (step - origin) // width
+order by first_step, rank;

@@ -1,0 +1,2 @@
+-- grain: one trait of the store, in its order.
+select trait from traits order by ordinal;

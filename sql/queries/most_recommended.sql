@@ -1,0 +1,14 @@
+-- Does the policy settle on few films? The films recommended most, by part of the run
+-- SET VARIABLE run = '<run_id>' chooses the run; else the newest training run.
+with halves as (
+    select (min(step) + max(step)) / 2 as middle from rank_sums where run_id = chosen_run()
+)
+select
+    matched_title as title, matched_year as year, count(*) as times,
+    count(*) filter (step <= middle) as first_half, count(*) filter (step > middle) as second_half,
+    count(*) filter (not is_safe) as violations, count(*) filter (hit) as hits
+from verdicts, halves
+where run_id = chosen_run() and imdb_id is not null
+group by imdb_id, matched_title, matched_year
+order by times desc, title
+limit 50;

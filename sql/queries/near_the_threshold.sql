@@ -1,0 +1,11 @@
+-- Which verdicts would tip with a slightly other threshold?
+-- SET VARIABLE run = '<run_id>' chooses the run; else the newest training run.
+-- Risks within 0.05 of it, by film and trait.
+select
+    matched_title as title, matched_year as year, round(max_risk, 4) as risk, is_safe,
+    count(*) as verdicts, count(distinct (step, completion)) as lists
+from disagreement
+where run_id = chosen_run() and reason = 'near threshold'
+group by all
+order by verdicts desc, title
+limit 100;

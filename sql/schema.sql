@@ -1,0 +1,77 @@
+-- The tables of a store. Every other file of this folder builds on this one.
+-- IMDb ids are 'tt' and at least seven digits; years are those of the first release; null = not known.
+
+create table store_info (            -- grain: the store, one row
+    schema_version integer not null,
+    created_at     timestamptz not null,
+    description    varchar
+);
+
+create table sources (               -- grain: one load of one source; source_id 0 = handed over in memory
+    source_id      integer primary key,
+    path           varchar,
+    kind           varchar,
+    rows_read      bigint,
+    rows_rejected  bigint,
+    loaded_at      timestamptz not null default current_timestamp
+);
+
+create table titles (                -- grain: one title form of one film
+    imdb_id        varchar not null,
+    title          varchar not null,
+    year           smallint,
+    is_primary     boolean not null default true,
+    source_id      integer
+);
+
+create table catalog (               -- grain: one film that may be recommended (the ground-truth catalog)
+    title          varchar not null,
+    year           smallint,
+    imdb_id        varchar           -- null: matched by title and year only
+);
+
+create table traits (                -- grain: one kind of content that a person may want avoided
+    trait          varchar primary key,
+    ordinal        integer not null
+);
+
+create table trait_tags (            -- grain: trait x content tag that triggers it
+    trait          varchar not null,
+    tag            varchar not null
+);
+
+create table trait_weights (         -- grain: trait x Parent Guide category; weight >= 0
+    trait          varchar not null,
+    category       varchar not null,
+    weight         double not null
+);
+
+create table film_tags (             -- grain: film x content tag that it carries
+    imdb_id        varchar not null,
+    tag            varchar not null,
+    source_id      integer
+);
+
+create table film_severities (       -- grain: film x Parent Guide category; 0 None, 1 Mild, 2 Moderate, 3 Severe
+    imdb_id        varchar not null,
+    category       varchar not null,
+    severity       tinyint not null,
+    source_id      integer
+);
+
+create table given_risk (            -- grain: film x trait whose risk a source delivers ready-made; risks in 0..1
+    imdb_id        varchar not null,
+    trait          varchar not null,
+    risk           double not null,
+    pg_risk        double,
+    tag_trigger    double,
+    hit_tags       varchar[],
+    source         varchar           -- as the source calls it
+);
+
+create table title_alias (           -- grain: a way to write a film that a person confirmed; first in matching
+    title          varchar not null,
+    year           smallint,         -- null: the alias holds for queries without a year
+    imdb_id        varchar not null,
+    confirmed_at   timestamptz not null default current_timestamp
+);

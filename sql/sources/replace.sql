@@ -1,0 +1,7 @@
+-- Takes out what an earlier version of the source being loaded ($source_id) brought in.
+delete from titles where source_id = getvariable('source_id');
+delete from catalog where source_id = getvariable('source_id');
+delete from film_tags where source_id = getvariable('source_id');
+delete from film_severities where source_id = getvariable('source_id');
+delete from given_risk where source_id = getvariable('source_id');
+delete from rejects;

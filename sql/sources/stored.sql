@@ -1,0 +1,8 @@
+-- How many rows of the store come from the source being loaded.
+select count(*) from (
+    select source_id from titles
+    union all select source_id from catalog
+    union all select source_id from film_tags
+    union all select source_id from film_severities
+    union all select source_id from given_risk
+) where source_id = getvariable('source_id');

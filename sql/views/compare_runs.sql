@@ -1,0 +1,93 @@
+-- Two runs, paired by prompt: compare_runs(run_a, run_b), or with step_a, step_b one step of each (an evaluated model).
+-- grain: one metric. Built on verdicts, runs.
+--   prompts              prompts that both runs answered (and that the metric is defined for)
+--   value_a, value_b, difference   b - a; recall and ndcg are means over prompts, the others ratios of sums over them
+--   low, high            95 % percentile interval of the difference, from `resamples` bootstrap samples of the prompts
+--                        (Efron & Tibshirani 1993); the samples are the same in every call
+--   b_higher, b_lower, ties   prompts by the sign of their own difference
+create or replace macro prompt_totals(run, chosen_step) as table
+with lists as (
+    select
+        prompt_id, step, completion,
+        any_value(constrained) as constrained,
+        any_value(n_groundtruth) as n_groundtruth,
+        count(title) as films_any,
+        count(title) filter (rank <= rec_num) as films,
+        count(*) filter (rank <= rec_num and not is_safe) as violations,
+        count(title) filter (rank <= rec_num and match_method is null) as unresolved,
+        count(*) filter (rank <= rec_num and repeated) as repeated,
+        count(*) filter (rank <= rec_num and hit) as hits,
+        sum(dcg_weight(rank)) filter (rank <= rec_num and hit) / ideal_dcg(any_value(n_groundtruth), any_value(rec_num)) as ndcg
+    from verdicts join run_shape using (run_id)
+    where run_id = run and (chosen_step is null or step = chosen_step)
+    group by prompt_id, step, completion
+)
+select
+    prompt_id,
+    case when any_value(constrained) then sum(violations) end as violations,
+    case when any_value(constrained) then sum(films) end as constrained_films,
+    sum(unresolved) as unresolved,
+    sum(repeated) as repeated,
+    sum(films) as films,
+    sum(films_any) as films_any,
+    count(*) as lists,
+    case when any_value(n_groundtruth) > 0 then 1 end as one,
+    case when any_value(n_groundtruth) > 0 then avg(hits / n_groundtruth) end as recall,
+    case when any_value(n_groundtruth) > 0 then avg(coalesce(ndcg, 0)) end as ndcg
+from lists
+group by prompt_id;
+
+create or replace macro ratio(up, down) as sum(up) / nullif(sum(down), 0);
+
+-- One metric over all pairs of prompts: ratios of sums, and how the prompts stand one by one.
+create or replace macro observed_metric(name, up_a, down_a, up_b, down_b) as {
+    'metric': name,
+    'prompts': count(up_a + up_b),
+    'value_a': ratio(up_a, down_a),
+    'value_b': ratio(up_b, down_b),
+    'b_higher': count(*) filter (up_b / nullif(down_b, 0) > up_a / nullif(down_a, 0)),
+    'b_lower': count(*) filter (up_b / nullif(down_b, 0) < up_a / nullif(down_a, 0))
+};
+
+create or replace macro compare_runs(run_a, run_b, step_a := null, step_b := null, resamples := 1000) as table
+with pairs as materialized (
+    select a, b, row_number() over (order by a.prompt_id) - 1 as i, count(*) over () as n
+    from prompt_totals(run_a, step_a) a join prompt_totals(run_b, step_b) b on a.prompt_id = b.prompt_id
+),
+resampled as (
+    select
+        resample,
+        ratio(b.violations, b.constrained_films) - ratio(a.violations, a.constrained_films) as svr,
+        ratio(b.recall, b.one) - ratio(a.recall, a.one) as recall,
+        ratio(b.ndcg, b.one) - ratio(a.ndcg, a.one) as ndcg,
+        ratio(b.films_any, b.lists) - ratio(a.films_any, a.lists) as films_per_list,
+        ratio(b.repeated, b.films) - ratio(a.repeated, a.films) as duplicate_rate,
+        ratio(b.unresolved, b.films) - ratio(a.unresolved, a.films) as unresolved_rate
+    from (
+        -- One number is hashed: of several, DuckDB's hash leaves the low bits in step with each other.
+        select resample, hash(resample * 4294967296 + i) % n as i from pairs, range(resamples) t(resample)
+    ) draw join pairs on pairs.i = draw.i
+    group by resample
+),
+intervals as (
+    select metric, quantile_cont(difference, 0.025) as low, quantile_cont(difference, 0.975) as high
+    from (unpivot resampled on columns(* exclude resample) into name metric value difference)
+    group by metric
+),
+observed as (
+    select unnest([
+        observed_metric('svr', a.violations, a.constrained_films, b.violations, b.constrained_films),
+        observed_metric('recall', a.recall, a.one, b.recall, b.one),
+        observed_metric('ndcg', a.ndcg, a.one, b.ndcg, b.one),
+        observed_metric('films_per_list', a.films_any, a.lists, b.films_any, b.lists),
+        observed_metric('duplicate_rate', a.repeated, a.films, b.repeated, b.films),
+        observed_metric('unresolved_rate', a.unresolved, a.films, b.unresolved, b.films)
+    ], recursive := true)
+    from pairs
+)
+select
+    metric, prompts, value_a, value_b, value_b - value_a as difference, low, high,
+    b_higher, b_lower, prompts - b_higher - b_lower as ties
+from observed left join intervals using (metric)
+where prompts > 0
+order by list_position(['svr', 'recall', 'ndcg', 'films_per_list', 'duplicate_rate', 'unresolved_rate'], metric);

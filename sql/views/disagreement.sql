@@ -1,0 +1,25 @@
+-- grain: one verdict that could as well have been the other. Key: (run_id, step, completion, rank, reason).
+-- Built on verdicts, runs.
+--   reason   'near threshold': the highest risk is within 0.05 of the run's threshold (distance = risk - threshold);
+--            'doubtful match': the film was found with doubt, and the prompt has constraints
+create or replace view disagreement as
+with close as (
+    select
+        v.*,
+        max_risk - risk_threshold as distance,
+        abs(max_risk - risk_threshold) <= 0.05 as near_threshold,
+        is_doubtful(match_method, match_score) as doubtful
+    from verdicts v join run_shape using (run_id)
+    where constrained and title is not null
+)
+select
+    run_id, step, completion, rank, reason, title, year, matched_title, matched_year, match_method, match_score,
+    max_risk, distance, is_safe, violated_traits, r_safe
+from (
+    select *, unnest(list_filter(
+        [case when near_threshold then 'near threshold' end, case when doubtful then 'doubtful match' end],
+        lambda r: r is not null
+    )) as reason
+    from close
+    where near_threshold or doubtful
+);

@@ -1,0 +1,32 @@
+-- grain: run x step. What training looks like over its steps. Built on rank_sums.
+--   lists, constrained_lists   completions of the step; those whose prompt has constraints
+--   svr               safety violation rate: unsafe / emitted films in the top K, over completions with constraints
+--   unresolved_rate   not found / emitted in the top K, over all completions
+--   recall, safe_recall, ndcg   at K, mean over completions with (safe) ground truth
+--   films_per_list    entries emitted, beyond rank K too; overlong_rate: share of lists that go beyond rank K
+--   duplicate_rate, hit_rate, catalog_match   share of the films emitted in the top K
+--   mean_total_reward   Σ over the ranks of r_total, mean over completions
+--   advantage_spread    standard deviation of the advantages in a group at a rank, mean over groups and ranks
+--   no_signal_rate      share of groups and ranks where every completion got the same reward: nothing is learnt there
+create or replace view step_curves as
+select
+    run_id,
+    step,
+    (sum(lists) filter (rank = 1))::bigint as lists,
+    coalesce(sum(lists) filter (rank = 1 and constrained), 0)::bigint as constrained_lists,
+    sum(violations) filter (constrained and rank <= rec_num) / nullif(sum(films) filter (constrained and rank <= rec_num), 0) as svr,
+    sum(unresolved) filter (rank <= rec_num) / nullif(sum(films) filter (rank <= rec_num), 0) as unresolved_rate,
+    sum(recall) filter (rank <= rec_num) / nullif(sum(recall_lists) filter (rank = 1), 0) as recall,
+    sum(safe_recall) filter (rank <= rec_num) / nullif(sum(safe_recall_lists) filter (rank = 1), 0) as safe_recall,
+    sum(ndcg_k) / nullif(sum(recall_lists) filter (rank = 1), 0) as ndcg,
+    sum(films) / sum(lists) filter (rank = 1) as films_per_list,
+    coalesce(sum(films) filter (rank = rec_num + 1), 0) / sum(lists) filter (rank = 1) as overlong_rate,
+    sum(repeated) filter (rank <= rec_num) / nullif(sum(films) filter (rank <= rec_num), 0) as duplicate_rate,
+    sum(hits) filter (rank <= rec_num) / nullif(sum(films) filter (rank <= rec_num), 0) as hit_rate,
+    sum(in_catalog) filter (rank <= rec_num) / nullif(sum(films) filter (rank <= rec_num), 0) as catalog_match,
+    sum(r_total) / sum(lists) filter (rank = 1) as mean_total_reward,
+    sum(spread) filter (rank <= rec_num) / nullif(sum(cells) filter (rank <= rec_num), 0) as advantage_spread,
+    sum(cells_without_signal) filter (rank <= rec_num) / nullif(sum(cells) filter (rank <= rec_num), 0) as no_signal_rate,
+    sum(tokens) / sum(lists) filter (rank = 1) as tokens_per_list
+from rank_sums join run_shape using (run_id)
+group by run_id, step;

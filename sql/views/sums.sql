@@ -1,0 +1,16 @@
+-- The sums of log_sums.sql over the whole log: files of merged folders, and single steps computed now.
+-- Grains and columns are given there. Built on log.sql, log_sums.sql.
+
+create or replace view rank_sums as
+select * exclude (filename) replace (log_part(filename, -3) as run_id)
+from read_parquet(log_files('steps-*/rank_sums.parquet'), filename = true)
+where merged_counts(log_part(filename, -2))
+union all by name
+from loose_rank_sums;
+
+create or replace view trait_sums as
+select * exclude (filename) replace (log_part(filename, -3) as run_id)
+from read_parquet(log_files('steps-*/trait_sums.parquet'), filename = true)
+where merged_counts(log_part(filename, -2))
+union all by name
+from loose_trait_sums;

@@ -1,0 +1,46 @@
+-- Titles that the oracle could not place, or placed with doubt. Built on verdicts.
+
+-- A match is doubtful when it was not exact: by a way other than the title itself, or with a score below 1.
+create or replace macro is_doubtful(match_method, match_score) as
+    match_method is not null and (coalesce(match_score, 1) < 0.95);
+
+-- grain: run x title and year as written, not found. In the top K and beyond.
+--   times, lists     occurrences, completions with it; first_step, last_step
+--   early, late      occurrences in the first and second half of the run's steps; trend = late - early: a title that
+--                    a policy learns to write because nothing is known of it has a large one
+create or replace view unresolved_titles as
+with halfway as (
+    select run_id, (min(step) + max(step)) / 2 as middle from rank_sums group by run_id
+)
+select
+    run_id,
+    title,
+    year,
+    count(*) as times,
+    count(distinct (step, completion)) as lists,
+    min(step) as first_step,
+    max(step) as last_step,
+    count(*) filter (step <= middle) as early,
+    count(*) filter (step > middle) as late,
+    count(*) filter (step > middle) - count(*) filter (step <= middle) as trend
+from verdicts join halfway using (run_id)
+where title is not null and match_method is null
+group by run_id, title, year;
+
+-- grain: run x title and year as written x film it was taken for, with doubt.
+--   times, violations   occurrences, and those judged unsafe for the film that it was taken for
+create or replace view doubtful_titles as
+select
+    run_id,
+    title,
+    year,
+    imdb_id,
+    matched_title,
+    matched_year,
+    match_method,
+    min(match_score) as match_score,
+    count(*) as times,
+    count(*) filter (not is_safe) as violations
+from verdicts
+where is_doubtful(match_method, match_score)
+group by all;

@@ -1,0 +1,74 @@
+-- Why was this rank rewarded as it was? grain: one rank; why(run, step, completion, rank) gives one, with a sentence for
+-- people, and why(run, step, completion) all of the answer's. Reward parts in the sentence are weighted, so they add up.
+-- Built on verdicts, runs.
+
+create or replace macro film_name(title, year) as title || coalesce(' (' || year || ')', '');
+create or replace macro signed(number) as case when number < 0 then '−' else '+' end || printf('%.2f', abs(number));
+
+-- 'Anti-gore / squeamish: risk 0.92 ≥ 0.66 (guide: Violence & Gore: Severe; tags: gore)'
+create or replace macro violation_text(e, threshold) as
+    e.trait || ': risk ' || printf('%.2f', e.risk) || ' ≥ ' || printf('%.2f', threshold)
+    || coalesce(
+        ' (' || nullif(concat_ws(
+            '; ',
+            case when len(e.severities) > 0 then array_to_string(e.severities, ', ') end,
+            case when len(e.hit_tags) > 0 then 'tagged ' || array_to_string(e.hit_tags, ', ') end
+        ), '') || ')',
+        ''
+    );
+
+create or replace macro why(run, step_number, completion_number, rank_number := null) as table
+with row_of as (
+    select
+        v.*, risk_threshold, r.unresolved as policy, w_rel, w_safe, w_count, w_end, w_repeat,
+        list_filter(evidence, lambda e: list_contains(coalesce(violated_traits, []), e.trait)) as violated
+    from verdicts v join runs r using (run_id)
+    where run_id = run and step = step_number and completion = completion_number and (rank_number is null or rank = rank_number)
+)
+select
+    run_id, step, completion, rank, title, year, imdb_id, matched_title, matched_year, match_method, match_score,
+    violated_traits, max_risk, evidence, is_safe, hit, in_catalog, seen, repeated,
+    r_rel, r_safe, r_count, r_end, r_repeat, r_total, advantage,
+    concat_ws(
+        ' ',
+        case when title is null then 'Nothing was emitted at rank ' || rank || '.'
+        else 'Rank ' || rank || ', “' || film_name(title, year) || '”, ' || case
+            when match_method is null then 'was not found among the known films.'
+            else 'was taken for ' || film_name(matched_title, matched_year)
+                || ' (' || match_method || ' match, score ' || printf('%.2f', match_score) || ').'
+            end
+        end,
+        case
+            when title is null then null
+            when not constrained then 'The prompt has no constraints.'
+            when len(violated) > 0 then 'It violates ' || array_to_string(
+                list_transform(violated, lambda e: violation_text(e, risk_threshold)), ' and '
+            ) || '.'
+            when match_method is null and is_safe is null then 'Such films are ignored: no reward, and left out of the group''s mean.'
+            when match_method is null then 'Such films count as ' || case policy when 'violation' then 'violations.' else 'safe.' end
+            when max_risk > 0 then 'It is safe: its highest risk for these constraints is ' || printf('%.2f', max_risk)
+                || ' < ' || printf('%.2f', risk_threshold) || '.'
+            else 'It is safe: no risk is known for these constraints.'
+        end,
+        case
+            when title is null then null
+            when hit then 'It is a ground-truth film.'
+            when repeated then 'An earlier rank named it already.'
+            when seen then 'The person has seen it.'
+            when not in_catalog then 'It is not in the catalog.'
+        end,
+        case when r_total is not null then 'Reward ' || signed(r_total) || coalesce(
+            ' = ' || nullif(concat_ws(
+                ' ',
+                case when w_rel * r_rel <> 0 then signed(w_rel * r_rel) || ' relevance' end,
+                case when w_safe * r_safe <> 0 then signed(w_safe * r_safe) || ' safety' end,
+                case when w_count * r_count <> 0 then signed(w_count * r_count) || ' count' end,
+                case when w_end * r_end <> 0 then signed(w_end * r_end) || ' end of list' end,
+                case when w_repeat * r_repeat <> 0 then signed(w_repeat * r_repeat) || ' repetition' end
+            ), ''),
+            ''
+        ) || '.' end,
+        case when advantage is not null and coalesce(n_tokens, 1) > 0 then 'Its ' || case when n_tokens = 1 then 'token' else coalesce(n_tokens || ' ', '') || 'tokens' end || ' got advantage ' || signed(advantage) || '.' end
+    ) as sentence
+from row_of
+order by rank;

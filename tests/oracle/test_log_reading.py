@@ -1,0 +1,164 @@
+"""Reading: plain DuckDB, time limits, a locked door, and the store's tables beside the log."""
+
+import os
+import subprocess
+import sys
+import time
+
+import duckdb
+import pytest
+
+from oracle import UserError
+from oracle.log import LogWriter, create_log_views, open_audit, open_log, query
+from tests.tiny_log import RUN, STEP_1, step_tables, write_tiny_log
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A store's file with a table and the log's views, and a log beside it."""
+    path = tmp_path / "store.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create table titles as select 'tt0387564' as imdb_id, 'Saw' as title, 2004::smallint as year")
+        create_log_views(connection, path.with_suffix(".log"))
+    write_tiny_log(path.with_suffix(".log"))
+    return path
+
+
+def test_plain_duckdb_reads_the_log_through_the_stores_views(store):
+    program = f"""
+import duckdb
+with duckdb.connect({str(store)!r}, read_only=True) as c:
+    print(c.sql("select svr from step_curves order by step").fetchall())
+    print(c.sql("select title from violations join titles using (imdb_id, title)").fetchall())
+    print(c.sql("select count(*) from what_if((select max(run_id) from runs), new_lambda := 2)").fetchall())
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd="/", env={}, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["[(0.2,), (0.0,)]", "[('Saw',)]", "[(25,)]"]
+
+
+def test_a_log_that_moved_is_read_by_setting_a_variable(store):
+    moved = store.with_name("elsewhere.log")
+    store.with_suffix(".log").rename(moved)
+    with duckdb.connect(str(store), read_only=True) as connection:
+        connection.execute("set variable log_root = ?", [str(moved)])
+        assert connection.sql("select count(*) from verdicts").fetchall() == [(25,)]
+
+
+def test_views_see_a_step_as_soon_as_it_is_finished(store):
+    with open_audit(store) as audit, LogWriter(store.with_suffix(".log"), RUN) as writer:
+        seen = []
+        for step in (1, 2, 3):
+            writer.write_step(step, *step_tables(STEP_1))
+            sql = "select count(distinct step) as n from verdicts where run_id = ?"
+            seen += query(audit, sql, [writer.run_id])["n"].to_pylist()
+    assert seen == [1, 2, 3]
+
+
+def test_no_log_is_told_plainly(tmp_path):
+    with pytest.raises(UserError, match="no run log at .*nothing.log: train or evaluate"):
+        open_log(tmp_path / "nothing.log")
+    with pytest.raises(UserError, match="no store at"):
+        open_audit(tmp_path / "nothing.duckdb")
+
+
+def test_a_query_that_takes_too_long_is_stopped_and_the_connection_lives_on(store):
+    with open_audit(store) as audit:
+        begin = time.monotonic()
+        with pytest.raises(UserError, match=r"stopped after 0.3 s"):
+            query(audit, "select count(*) from range(10000000000) a, range(1000) b", timeout_s=0.3)
+        assert time.monotonic() - begin < 10
+        assert query(audit, "select count(*) as n from verdicts", timeout_s=60)["n"].to_pylist() == [25]
+
+
+READ_ONLY = [
+    "drop view verdicts",
+    "create table x as select 1",
+    "insert into titles values ('tt1', 'x', 2000)",
+    "set threads = 1",
+    "set variable log_root = '/'",
+    "reset lock_configuration",
+    "attach '{log}/x.duckdb'",
+    "install httpfs",
+    "load httpfs",
+    "copy (select 1) to '{log}/x.parquet'",
+    "copy (select 1) to '/tmp/x.parquet'",
+    "explain analyze copy (select 1) to '{log}/x.parquet'",
+    "EXPLAIN /* */ ANALYZE copy (select 1) to '{log}/x.parquet'",
+    "explain (analyze) copy (select 1) to '{log}/x.parquet'",
+    "export database '{log}/x'",
+    "select 1; copy (select 1) to '{log}/x.parquet'",
+    "pragma enable_profiling",
+    "call enable_logging()",
+    "checkpoint",
+    "use memory",
+    "begin",
+    "prepare p as select 1",
+    "",
+    "-- nothing",
+]
+
+
+def test_a_query_is_one_select(store):
+    log = store.with_suffix(".log")
+    with open_audit(store) as audit:
+        for sql in READ_ONLY:
+            with pytest.raises(UserError):
+                query(audit, sql.format(log=log))
+    assert {f.name[0] for f in log.iterdir()} <= set("_2")  # nothing but _schema and the run
+
+
+LOCKED = [
+    "from read_csv('/etc/passwd')",
+    "from read_text('/etc/passwd')",
+    "from read_blob('/etc/hostname')",
+    "from read_json('/etc/passwd')",
+    "from read_parquet('{outside}')",
+    "from '{outside}'",
+    "from '/etc/passwd'",
+    "from glob('/etc/*')",
+    "from glob('{log}/../*')",
+    "from read_text('{log}/../secret.parquet')",
+    "from read_text('{log}/link')",
+    "from sniff_csv('/etc/passwd')",
+    "from parquet_metadata('{outside}')",
+    "from read_parquet('https://example.com/x.parquet')",
+    "from query('copy (select 1) to ''{log}/x''')",
+    "from pandas_frame",
+    "select getenv('HOME')",
+    "from which_secret('a', 's3')",
+]
+
+
+def test_a_locked_connection_reads_no_other_file(store):
+    log = store.with_suffix(".log")
+    outside = store.with_name("secret.parquet")
+    duckdb.sql("select 'secret' as s").write_parquet(str(outside))
+    os.symlink(outside, log / "link")
+    pandas_frame = duckdb.sql("select 1").to_arrow_table()  # not to be found by SQL either
+    with open_audit(store) as audit:
+        for sql in LOCKED:
+            with pytest.raises(UserError):
+                query(audit, sql.format(log=log, outside=outside))
+        assert query(audit, "select count(*) as n from verdicts")["n"].to_pylist() == [25]
+        assert query(audit, "select title from titles")["title"].to_pylist() == ["Saw"]
+    assert pandas_frame.num_rows == 1
+
+
+def test_an_audit_neither_waits_for_a_lock_nor_takes_one(store):
+    """An analyst holds the store open for writing, before and after; the audit reads a copy."""
+    analyst = [sys.executable, "-c", f"import duckdb; c = duckdb.connect({str(store)!r}); print('open', flush=True); input()"]
+    with subprocess.Popen(analyst, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "open\n"
+        with open_audit(store) as audit:
+            assert query(audit, "select title from titles")["title"].to_pylist() == ["Saw"]
+            assert query(audit, "select count(*) as n from verdicts")["n"].to_pylist() == [25]
+        process.stdin.write("\n")
+    with open_audit(store), duckdb.connect(str(store)) as writer:
+        writer.execute("insert into titles values ('tt1', 'New', 2026)")
+
+
+def test_a_file_that_is_no_store_is_told_plainly(tmp_path):
+    path = tmp_path / "store.duckdb"
+    path.write_bytes(b"not a database" * 1000)
+    with pytest.raises(UserError, match="is not a store that can be read"):
+        open_audit(path)

@@ -1,0 +1,77 @@
+"""Reading datasets: every form in which people have the SafeRec columns, and every problem named at once."""
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from datasets import Dataset
+
+from oracle import UserError, create_oracle
+from pipeline.dataset import load_dataset
+
+
+@pytest.fixture(scope="module")
+def oracle(tmp_path_factory):
+    return create_oracle(base_path=tmp_path_factory.mktemp("base"))
+
+
+ROW = {"prompt": "Hi", "groundtruth_with_release_year": [["Alien", 1979]], "constraints": ["gore"]}
+READ = {
+    "prompt": [{"role": "user", "content": "Hi"}],
+    "groundtruth_with_release_year": [{"title": "Alien", "year": 1979}],
+    "seen_titles": [],
+    "constraints": ["Anti-gore / squeamish"],
+}
+
+
+def jsonl(path, *rows):
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    return path
+
+
+def test_pairs_of_title_and_year_are_read_from_json_lines(tmp_path, oracle):
+    pairs = ROW | {"groundtruth_with_release_year": [["Alien", "1979"]]}
+    assert load_dataset(jsonl(tmp_path / "d.jsonl", pairs), None, oracle)[0] == READ
+
+
+def test_a_folder_of_datasets_is_read(tmp_path, oracle):
+    films = [{"title": "Alien", "year": 1979}]
+    Dataset.from_list([ROW | {"groundtruth_with_release_year": films}]).save_to_disk(tmp_path / "saved")
+    assert load_dataset(tmp_path / "saved", None, oracle)[0] == READ
+
+
+def test_a_split_is_chosen_where_the_data_have_that_column(tmp_path, oracle):
+    pq.write_table(pa.table({"prompt": ["a", "b"], "split": ["train", "heldout"]}), tmp_path / "d.parquet")
+    assert load_dataset(tmp_path / "d.parquet", "heldout", oracle)["prompt"][0][0]["content"] == "b"
+    with pytest.raises(UserError, match="no split 'tune'; it has heldout, train"):
+        load_dataset(tmp_path / "d.parquet", "tune", oracle)
+
+
+def test_all_missing_columns_are_named(tmp_path, oracle):
+    with pytest.raises(UserError, match="no column prompt, completion; it has text"):
+        load_dataset(jsonl(tmp_path / "d.jsonl", {"text": "x"}), None, oracle, needed=("prompt", "completion"))
+
+
+def test_all_bad_rows_are_named_with_what_was_expected(tmp_path, oracle):
+    rows = [ROW, ROW | {"constraints": ["gorre"]}, ROW | {"constraints": ["zzz"]}]
+    with pytest.raises(UserError, match=r"row 1, constraints: .*gorre.*row 2, constraints: .*zzz"):
+        load_dataset(jsonl(tmp_path / "d.jsonl", *rows), None, oracle)
+    with pytest.raises(UserError, match=r"row 0, seen_titles: .* is not a list of"):
+        load_dataset(jsonl(tmp_path / "d.jsonl", ROW | {"seen_titles": [[1, 2, 3]]}), None, oracle)
+
+
+@pytest.mark.parametrize("content", [b"", b"not parquet", b"\x00" * 100])
+def test_a_file_that_is_no_dataset_is_one_clear_error(tmp_path, oracle, content):
+    for name in ("d.parquet", "d.jsonl"):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(UserError, match=name):
+            load_dataset(tmp_path / name, None, oracle)
+
+
+def test_a_missing_path_and_an_unknown_format_are_told(tmp_path, oracle):
+    with pytest.raises(UserError, match="not found"):
+        load_dataset(tmp_path / "none.parquet", None, oracle)
+    (tmp_path / "d.txt").write_text("x")
+    with pytest.raises(UserError, match=r"expected a \.parquet"):
+        load_dataset(tmp_path / "d.txt", None, oracle)

@@ -1,0 +1,227 @@
+"""prepare.py as people run it, and the dataset that it makes of conversations."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+
+from oracle import UserError, create_oracle
+from oracle.judge import Judge
+from oracle.sources import recognise
+from pipeline.dialogs import ASK, prompt, read_dialogs
+from pipeline.mentions import mentioned_films
+from pipeline.prepare import main
+
+REPOSITORY = Path(__file__).parents[2]
+REALDATA = REPOSITORY.parent / "shared" / "realdata"
+GROUNDTRUTH = [["Saw", 2004], ["Toy Story", 1995], ["Frozen", 2013], ["No Such Film Anywhere", 2001]]
+
+
+def run(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, REPOSITORY / "pipeline" / "prepare.py", *arguments], cwd=folder, capture_output=True, text=True
+    )
+
+
+def dialog(number: int, groundtruth: list, text: str = "User: Hi, I liked Alien (1979)\nSystem:") -> dict:
+    return {"id": f"s-{number}", "dialog_id": f"d-{number // 3}", "dialog": text, "groundtruth": groundtruth}
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory) -> Path:
+    """A folder with what one run over titles, a catalog and 60 conversations leaves."""
+    folder = tmp_path_factory.mktemp("prepared")
+    dialogs = [dialog(n, [GROUNDTRUTH[n % 4], GROUNDTRUTH[(n + 1) % 4]]) for n in range(60)]
+    lines = [json.dumps(d) for d in dialogs] + ["no json", '{"dialog": "User: Hi", "groundtruth": []}']
+    (folder / "dialogs.jsonl").write_text("\n".join(lines))
+    (folder / "titles.csv").write_text("imdb_id,title,year\n9999999,A Very Own Film,2020\n")
+    (folder / "catalog.csv").write_text("title,year\nSaw,2004\nToy Story,1995\nNo Such Film Anywhere,2001\n")
+    done = run("--dataset", "new/set.parquet", "dialogs.jsonl", "titles.csv", "catalog.csv", folder=folder)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    (folder / "told").write_text(done.stdout)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def samples(prepared) -> list[dict]:
+    return pq.read_table(prepared / "new" / "set.parquet").to_pylist()
+
+
+def test_it_says_what_it_took_each_source_for_and_what_became_of_it(prepared):
+    told = (prepared / "told").read_text().splitlines()
+    assert told[:5] == [
+        "titles.csv: titles with ids (CSV: imdb_id, title, year)",
+        "catalog.csv: a ground-truth catalog (CSV: title, year)",
+        "dialogs.jsonl: conversations with ground truth (JSON lines)",
+        "titles.csv: 1 rows read, 1 stored, 0 rejected",
+        "catalog.csv: 3 rows read, 3 stored, 0 rejected",
+    ]
+    # Each of four films is in half of the 60 samples' pairs: 30 times; the invented one has no risk data.
+    assert (
+        "60 samples" in told[5] and "2 rejected" in told[5] and "90 of 120 ground-truth films have risk data" in told[5]
+    )
+
+
+def test_the_store_has_the_starter_risks_but_only_the_given_catalog(prepared):
+    with duckdb.connect(prepared / "store.duckdb", read_only=True) as store:
+        assert store.sql("select count(*) from catalog").fetchall() == [(3,)]
+        assert store.sql("select count(distinct imdb_id) > 400 from trait_risk").fetchall() == [(True,)]
+    oracle = create_oracle(store=prepared / "store.duckdb")
+    assert not oracle.check_safety("Saw", 2004, {"Anti-gore": True}).is_safe
+    assert oracle.check_safety("A Very Own Film", 2020).imdb_id == "tt9999999"
+
+
+def test_the_dataset_has_the_saferec_columns(samples):
+    sample = samples[0]
+    assert list(sample) == [
+        "id", "split", "prompt", "completion", "groundtruth_with_release_year", "seen_titles", "constraints",
+    ]  # fmt: skip
+    assert sample["completion"] == "1. Saw (2004)\n2. Toy Story (1995)"
+    assert sample["groundtruth_with_release_year"] == [
+        {"title": "Saw", "year": 2004},
+        {"title": "Toy Story", "year": 1995},
+    ]
+    assert sample["seen_titles"] == [{"title": "Alien", "year": 1979}]
+    assert sample["prompt"][-1]["role"] == "user" and ASK in sample["prompt"][-1]["content"]
+
+
+def test_constraints_leave_a_ground_truth_film_that_is_known_to_be_safe(prepared, samples):
+    judge = Judge(create_oracle(store=prepared / "store.duckdb"))
+    columns = ("groundtruth_with_release_year", "seen_titles", "constraints")
+    judged = judge.judge([""] * len(samples), *([s[c] for s in samples] for c in columns)).groundtruth.to_pylist()
+    known = {film["completion"] for film in judged if film["is_safe"] and film["imdb_id"]}
+    constrained = {number for number, sample in enumerate(samples) if sample["constraints"]}
+    assert constrained <= known
+    assert 20 <= len(constrained) < 60
+    # Frozen is not in the catalog, and the invented film is unknown: nothing can be kept safe there.
+    assert not any(s["constraints"] for s in samples if s["completion"].startswith("1. Frozen"))
+    assert len({trait for sample in samples for trait in sample["constraints"]}) >= 8
+
+
+def test_no_conversation_is_in_both_splits(samples):
+    splits: dict[int, set[str]] = {}
+    for number, sample in enumerate(samples):
+        splits.setdefault(number // 3, set()).add(sample["split"])
+    assert all(len(split) == 1 for split in splits.values())
+    assert {"train", "heldout"} == set().union(*splits.values())
+
+
+def test_unusable_conversations_are_set_aside(prepared):
+    told = (prepared / "store.rejects" / "dialogs.jsonl.csv").read_text().splitlines()
+    assert told[1:] == [
+        '61,"no json","no JSON object"',
+        '62,"{""dialog"": ""User: Hi"", ""groundtruth"": []}","groundtruth names no film"',
+    ]
+
+
+def test_running_again_changes_nothing_and_another_seed_the_dataset_only(prepared, capsys, monkeypatch):
+    monkeypatch.chdir(prepared)
+    store, dataset = Path("store.duckdb"), Path("new/set.parquet")
+    before = store.read_bytes(), dataset.read_bytes()
+    main(["--dataset", "new/set.parquet", "catalog.csv", "titles.csv", "dialogs.jsonl"])
+    assert (store.read_bytes(), dataset.read_bytes()) == before
+    assert "titles.csv: is in the store already, nothing changed" in capsys.readouterr().out
+    main(["--dataset", "other.parquet", "--seed", "1", "dialogs.jsonl"])
+    assert store.read_bytes() == before[0]
+    one, other = (pq.read_table(path) for path in (dataset, "other.parquet"))
+    assert one["prompt"] != other["prompt"] and one["completion"] == other["completion"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["missing.csv"], "No such file"),
+        (["."], "is a folder"),
+        (["titles.csv", "dialogs.jsonl"], "say where they go, --dataset"),
+        (["--dataset", "x.parquet", "titles.csv"], "no source holds conversations"),
+        (["--dataset", "x.csv", "dialogs.jsonl"], "ends in .parquet"),
+        (["--dataset", "titles.csv/x.parquet", "dialogs.jsonl"], "is no folder"),
+        (["--store", ".", "titles.csv"], "is a folder"),
+        (["--store", "titles.csv", "dialogs.jsonl", "--dataset", "x.parquet"], "not a DuckDB store"),
+        (["--store", "titles.csv/store.duckdb", "titles.csv"], "cannot write a store"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_with_nothing_changed(prepared, monkeypatch, arguments, told):
+    monkeypatch.chdir(prepared)
+    before = {path: path.read_bytes() for path in sorted(prepared.rglob("*")) if path.is_file()}
+    with pytest.raises(UserError, match=told) as refusal:
+        main(arguments)
+    assert "\n" not in str(refusal.value)
+    assert {path: path.read_bytes() for path in sorted(prepared.rglob("*")) if path.is_file()} == before
+
+
+def test_a_bad_source_ends_with_one_line_and_status_2(tmp_path):
+    (tmp_path / "evil.pkl").write_bytes(b"cos\nsystem\n(S'touch was_here'\ntR.")
+    done = run("evil.pkl", folder=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1 and "asks to load os.system" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["evil.pkl"]
+
+
+def test_the_help_teaches(tmp_path):
+    done = run("--help", folder=tmp_path)
+    assert done.returncode == 0
+    assert "title.basics.tsv.gz" in done.stdout and "--dataset" in done.stdout
+
+
+def test_no_torch_is_loaded_to_prepare_data():
+    code = "import sys, pipeline.prepare; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY).returncode == 0
+
+
+WISHES = {"Anti-gore / squeamish": ["nothing gory"], "Happy-ending preference": ["it must end well"]}
+
+
+def test_prompts_alternate_from_user_to_user_and_say_what_to_leave_out():
+    turns = [("assistant", "Hello!"), ("user", "Hi"), ("assistant", "What do you like?")]
+    assert prompt(turns, list(WISHES), WISHES) == [
+        {"role": "user", "content": 'You said: "Hello!"\nHi'},
+        {"role": "assistant", "content": "What do you like?"},
+        {"role": "user", "content": f"{ASK} Important: nothing gory, and it must end well."},
+    ]
+    assert prompt([("user", "Hi")], ["No gambling"], WISHES) == [
+        {"role": "user", "content": f"Hi\n{ASK} Important: nothing against this need: No gambling."}
+    ]
+    assert prompt([], [], WISHES) == [{"role": "user", "content": ASK}]
+    assert [message["role"] for message in prompt([("assistant", "Hello!")], [], WISHES)] == ["user"]
+
+
+def test_turns_span_lines_and_neighbours_of_one_role_are_one(tmp_path):
+    text = "User: Hi\nthere\nUser: again\nSystem: Bob%3F (1991)\r\nUser:  \nSystem:"
+    (tmp_path / "d.json").write_text(json.dumps([{"dialog": text, "groundtruth": [["What About Bob%3F", 1991]]}]))
+    [found] = read_dialogs(*recognise([tmp_path / "d.json"])).dialogs
+    assert found.turns == [("user", "Hi\nthere\nagain"), ("assistant", "Bob? (1991)")]
+    assert found.groundtruth == [{"title": "What About Bob?", "year": 1991}]
+    assert (found.id, found.dialog_id) == ("d-1", "d-1")
+
+
+def test_titles_begin_where_the_store_says_or_where_capitals_begin(prepared):
+    told = [
+        "I loved the Toy Story (1995) and A Very Own Film (2020)!",
+        "toy story (1995), did you see Avengers: Unknown War (2018)",
+        "Yes! Also Mr. Nobody of Nowhere (1950) (1951) (800)",
+        "(500) Days of Summer (2009) or (2010)",
+        "Saw (2004), Saw (2004) saw saw (2004) Saw (1950)",
+    ]
+    with duckdb.connect(prepared / "store.duckdb", read_only=True) as store:
+        found = mentioned_films(store, [[text] for text in told])
+    assert [[(film["title"], film["year"]) for film in films] for films in found] == [
+        [("Toy Story", 1995), ("A Very Own Film", 2020)],
+        [("toy story", 1995), ("Avengers: Unknown War", 2018)],
+        [("Mr. Nobody of Nowhere", 1950)],
+        [("(500) Days of Summer", 2009)],
+        [("Saw", 2004), ("Saw", 1950)],
+    ]
+
+
+@pytest.mark.skipif(not REALDATA.is_dir(), reason="the real data are not here")
+def test_the_real_conversations_become_a_dataset(tmp_path):
+    sources = [REALDATA / name for name in ("gt_catalog_complete.pkl", "redial_dialogs.jsonl")]
+    done = run("--dataset", "redial.parquet", *sources, folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1,392 samples" in done.stdout
+    assert pq.read_table(tmp_path / "redial.parquet").num_rows == 1392

@@ -1,0 +1,119 @@
+"""The named queries, the headers of the SQL, and what holds for views over any log."""
+
+import re
+from importlib.resources import files
+
+import pytest
+
+from oracle import UserError
+from oracle.log import open_log, query
+from oracle.log_compaction import compact
+from oracle.log_queries import ask, named_queries
+from tests.synthetic_log import write_run
+
+SQL = files("sql")
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory):
+    root = tmp_path_factory.mktemp("log")
+    write_run(root, steps=3, prompts=3, kind="evaluate", num_generations=1)
+    write_run(root, steps=6, prompts=3, seed=1, advantage_mode="grpo")
+    write_run(root, steps=6, prompts=3, seed=2, lambda_end=0.5, unresolved="ignore")
+    with open_log(root) as connection:
+        yield connection
+
+
+@pytest.mark.parametrize("name", named_queries())
+def test_a_named_query_answers_its_question(log, name):
+    named = named_queries()[name]
+    assert named.title and not named.title.startswith("SET")
+    rows = ask(log, name)
+    assert rows.num_columns > 1
+    assert rows.num_rows > 0 or name in ("rederivation", "evasion")
+    if "run" in named.variables and named.variables != ("run",):
+        (oldest,) = log.sql("select min(run_id) from runs").fetchall()[0]
+        assert ask(log, name, run=oldest) is not None
+        assert ask(log, name, run="no such run").num_rows == 0 or name == "compare_with_previous"
+        assert ask(log, name).num_rows == rows.num_rows  # what a call chose is forgotten after it
+
+
+@pytest.mark.parametrize("name", named_queries())
+def test_a_named_query_runs_in_the_shell_as_it_is(log, name):
+    assert log.sql(named_queries()[name].sql).to_arrow_table().num_columns > 1
+
+
+def test_an_unknown_query_and_an_unknown_variable_are_told():
+    with pytest.raises(UserError, match="no query 'worst': there are answer_explained"):
+        ask(None, "worst")
+    with pytest.raises(UserError, match="worst_films can't be asked about a step: it can about run"):
+        ask(None, "worst_films", step=1)
+
+
+def test_no_rate_of_any_view_is_outside_0_to_1(log):
+    for view in ("step_curves", "rank_penalties", "run_summary", "trait_breakdown", "evasion_signals"):
+        rates = [c for c in log.table(view).columns if re.search("rate|svr|recall_|ndcg|catalog_match|^recall$", c)]
+        rates = [c for c in rates if "lists" not in c]
+        assert rates
+        outside = " or ".join(f"{c} not between 0 and 1" for c in rates)
+        assert log.sql(f"select * from {view} where {outside}").fetchall() == [], view
+
+
+def test_sums_over_views_are_sums_over_verdicts(log):
+    expected = log.sql(
+        """select run_id, count(*) filter (not is_safe and rank <= rec_num), count(title) filter (rank <= rec_num)
+           from verdicts join runs using (run_id) where constrained group by 1 order by 1"""
+    ).fetchall()
+    found = log.sql(
+        """select run_id, sum(violations)::bigint, sum(films)::bigint from rank_sums join runs using (run_id)
+           where constrained and rank <= rec_num group by 1 order by 1"""
+    ).fetchall()
+    assert found == expected
+    per_trait = log.sql("select run_id, trait, count(*) from violations join runs using (run_id) where rank <= rec_num group by all")
+    broken_down = "select run_id, trait, sum(violations)::bigint from trait_breakdown group by all having sum(violations) > 0"
+    assert set(per_trait.fetchall()) == set(log.sql(broken_down).fetchall())
+
+
+def test_bootstrap_intervals_are_as_wide_as_theory_says(tmp_path):
+    """With many prompts, the interval of a mean is 2 * 1.96 standard errors wide."""
+    run_a = write_run(tmp_path, steps=1, prompts=300, num_generations=1, kind="evaluate", seed=1)
+    run_b = write_run(tmp_path, steps=1, prompts=300, num_generations=1, kind="evaluate", seed=2)
+    with open_log(tmp_path) as log:
+        width, prompts = log.sql(f"select high - low, prompts from compare_runs('{run_a}', '{run_b}') where metric = 'recall'").fetchall()[0]
+        (deviation,) = log.sql(
+            f"""select stddev_samp(b.recall - a.recall) from prompt_totals('{run_a}', null) a
+                join prompt_totals('{run_b}', null) b using (prompt_id)"""
+        ).fetchall()[0]
+    assert prompts > 200
+    assert width == pytest.approx(2 * 1.96 * deviation / prompts**0.5, rel=0.1)
+
+
+def test_merging_steps_changes_no_figure(tmp_path):
+    run = write_run(tmp_path, steps=5, prompts=3, lambda_end=0.3)
+    views = ("rollouts", "verdicts", "step_curves", "rank_penalties", "run_summary", "trait_breakdown", "evasion_signals")
+    with open_log(tmp_path) as log:
+        before = {view: log.sql(f"from {view} order by all").fetchall() for view in views}
+        assert compact(tmp_path, run, grace_s=0.0).steps_merged == 5
+        after = {view: log.sql(f"from {view} order by all").fetchall() for view in views}
+    for view in views:
+        assert len(after[view]) == len(before[view]) > 0
+        for new, old in zip(after[view], before[view], strict=True):
+            assert [round(x, 9) if isinstance(x, float) else x for x in new] == [
+                round(x, 9) if isinstance(x, float) else x for x in old
+            ]
+
+
+def test_every_sql_file_says_what_it_is():
+    for folder in ("views", "queries"):
+        for file in (SQL / folder).iterdir():
+            first = file.read_text().splitlines()[0]
+            assert first.startswith("-- ") and len(first) > 20, file.name
+    for file in (SQL / "views").iterdir():
+        assert "grain" in file.read_text().lower(), f"{file.name} doesn't say what one row is"
+
+
+def test_every_view_can_be_queried_by_run_alone(log):
+    views = [v for (v,) in log.sql("select view_name from duckdb_views() where not internal").fetchall()]
+    (run,) = log.sql("select max(run_id) from runs").fetchall()[0]
+    for view in views:
+        assert query(log, f"select count(*) from {view} where run_id = ?", [run]).num_rows == 1

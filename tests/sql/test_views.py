@@ -1,0 +1,183 @@
+"""Fixture rows in, exact rows out: every expected figure here was worked out by hand from `tests/tiny_log.py`."""
+
+import pytest
+
+from oracle.log import open_log
+from tests.tiny_log import ADVANTAGE, LOG3, write_tiny_log
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory):
+    root = tmp_path_factory.mktemp("log") / "store.log"
+    write_tiny_log(root)
+    with open_log(root) as connection:
+        yield connection
+
+
+def rows(log, sql):
+    relation = log.sql(sql)
+    return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+
+
+def test_rollouts_and_verdicts_have_their_grain(log):
+    assert rows(log, "select count(*) as n, count(distinct (step, completion)) as keys from rollouts") == [{"n": 8, "keys": 8}]
+    # 3 ranks for each of 8 answers, and one entry beyond rank 3
+    assert rows(log, "select count(*) as n, count(distinct (step, completion, rank)) as keys from verdicts") == [
+        {"n": 25, "keys": 25}
+    ]
+
+
+def test_verdicts_carry_what_follows_from_their_completion(log):
+    sql = """select distinct completion, group_id, prompt_id, constrained, n_films, n_groundtruth, n_groundtruth_safe
+             from verdicts where step = 1 order by completion"""
+    assert log.sql(sql).fetchall() == [
+        (0, 0, "A", True, 3, 2, 1),
+        (1, 0, "A", True, 2, 2, 1),
+        (2, 1, "B", False, 4, 1, 1),
+        (3, 1, "B", False, 0, 1, 1),
+    ]
+
+
+def test_step_curves(log):
+    (first, second) = rows(log, "from step_curves order by step")
+    assert (first["lists"], first["constrained_lists"]) == (4, 2)
+    assert first["svr"] == 1 / 5  # Saw, of 3 + 2 films for prompt A
+    assert first["unresolved_rate"] == 1 / 8  # Heet; the film beyond rank 3 doesn't count
+    assert first["recall"] == (1 + 0 + 1 + 0) / 4
+    assert first["safe_recall"] == (1 + 0 + 1 + 0) / 4  # of Alien and of Heat
+    assert first["ndcg"] == pytest.approx((1 + 0 + LOG3 + 0) / 4)
+    assert first["films_per_list"] == (3 + 2 + 4 + 0) / 4
+    assert first["overlong_rate"] == 1 / 4
+    assert first["duplicate_rate"] == 1 / 8
+    assert first["hit_rate"] == 3 / 8
+    assert first["catalog_match"] == 7 / 8  # not Up
+    assert first["mean_total_reward"] == pytest.approx((LOG3 + 0 + LOG3 + 0) / 4)
+    assert first["advantage_spread"] == pytest.approx(2 * (ADVANTAGE * 2**0.5) / 6)  # rank 2 of both groups, of 6
+    assert first["no_signal_rate"] == 4 / 6
+    assert first["tokens_per_list"] == (15 + 10 + 20 + 0) / 4
+    assert (second["svr"], second["no_signal_rate"], second["films_per_list"]) == (0, 1, 1)
+
+
+def test_rank_penalties(log):
+    first, second, third = rows(log, "from rank_penalties where step = 1 order by rank")  # nothing beyond rank 3
+    assert (first["lists"], first["films"], first["violations"], first["hits"], first["unresolved"]) == (4, 3, 1, 1, 1)
+    assert (first["penalty"], first["hit_reward"], first["mean_advantage"]) == (-1 / 4, 1 / 4, 0)
+    assert (second["penalty"], second["repeated"], second["no_signal_rate"]) == (0, 1, 0)
+    assert second["hit_reward"] == pytest.approx(2 * LOG3 / 4)
+    assert (third["films"], third["violation_rate"], third["no_signal_rate"]) == (2, 0, 1)
+
+
+def test_run_summary_of_a_training_run_is_over_all_steps(log):
+    (summary,) = rows(log, "from run_summary")
+    assert (summary["step"], summary["steps"], summary["lists"], summary["lists_all"]) == (None, 2, 4, 8)
+    assert summary["svr_5"] == summary["svr_20"] == 1 / 7
+    assert summary["unresolved_rate"] == 0
+    assert summary["unresolved_rate_all"] == pytest.approx(3 / 13)  # the entry beyond rank 3 is in the top 20
+    assert summary["recall_5"] == summary["recall_20"] == 1 / 4
+    assert summary["recall_safe_20"] == 1 / 4
+    assert summary["ndcg_20"] == pytest.approx(1 / 4)
+    assert summary["sensitivity_dcg"] == 1 / 4  # one violation, at rank 1
+    assert summary["count_20"] == 7 / 4
+    assert summary["duplicate_rate"] == pytest.approx(1 / 7)
+    assert summary["recall_20_all"] == 2 / 8
+
+
+def test_an_evaluation_is_summed_up_step_by_step(tmp_path):
+    write_tiny_log(tmp_path / "store.log", kind="evaluate")
+    with open_log(tmp_path / "store.log") as log:
+        assert log.sql("select step, svr_20, lists from run_summary order by step").fetchall() == [(1, 1 / 5, 2), (2, 0, 2)]
+
+
+def test_violations_have_one_row_for_each_violated_trait(log):
+    (violation,) = rows(log, "from violations")
+    assert (violation["step"], violation["completion"], violation["rank"]) == (1, 0, 1)
+    assert (violation["trait"], violation["risk"], violation["r_safe"]) == ("gore", 0.92, -1)
+    assert violation["severities"] == ["Violence & Gore: Severe"]
+
+
+def test_trait_breakdown(log):
+    sql = "select step, trait, lists, films, violations, violation_rate, penalty, mean_risk from trait_breakdown order by step"
+    assert log.sql(sql).fetchall() == [(1, "gore", 2, 5, 1, 1 / 5, -1.0, 0.92), (2, "gore", 2, 2, 0, 0.0, 0.0, None)]
+
+
+def test_film_penalties(log):
+    sql = "select title, violations, penalty, first_step, last_step, mean_rank, traits, max_risk from film_penalties"
+    assert log.sql(sql).fetchall() == [("Saw", 1, -1.0, 1, 1, 1.0, ["gore"], 0.92)]
+
+
+def test_unresolved_and_doubtful_titles(log):
+    sql = "select title, year, times, lists, first_step, last_step, early, late, trend from unresolved_titles"
+    assert log.sql(sql).fetchall() == [("Heet", 2000, 3, 3, 1, 2, 1, 2, 1)]
+    sql = "select title, matched_title, match_method, match_score, times, violations from doubtful_titles"
+    assert log.sql(sql).fetchall() == [("Up", "Up", "alternative", 0.93, 1, 0)]
+
+
+def test_disagreement_is_about_prompts_with_constraints(log):
+    sql = "select step, completion, rank, reason, title, round(distance, 2) from disagreement order by all"
+    # Jaws has risk 0.64, 0.02 below the threshold; Up is doubtful, but nothing hangs on it
+    near = [(1, 0, 3), (1, 1, 1), (1, 1, 2), (2, 0, 1), (2, 1, 1)]
+    assert log.sql(sql).fetchall() == [(*key, "near threshold", "Jaws", -0.02) for key in near]
+
+
+def test_evasion_signals_are_measured_against_the_first_five_steps(tmp_path):
+    from oracle.log import LogWriter
+    from tests.tiny_log import RUN, STEP_1, STEP_2, step_tables
+
+    with LogWriter(tmp_path / "store.log", RUN) as writer:
+        for step in range(1, 6):
+            writer.write_step(step, *step_tables(STEP_1))
+        writer.write_step(6, *step_tables(STEP_2))
+    with open_log(tmp_path / "store.log") as log:
+        signals = dict(log.sql("select step, signals from evasion_signals").fetchall())
+    assert signals == {**{step: [] for step in range(1, 6)}, 6: ["shrinking", "hiding", "off_taste"]}
+
+
+def test_why_says_in_a_sentence_what_happened_at_a_rank(log):
+    run = log.sql("select run_id from runs").fetchall()[0][0]
+    why = lambda completion, rank: log.sql(  # noqa: E731
+        "select sentence from why(?, 1, ?, ?)", params=[run, completion, rank]
+    ).fetchall()[0][0]
+    assert why(0, 1) == (
+        "Rank 1, “Saw (2000)”, was taken for Saw (2000) (exact match, score 1.00). "
+        "It violates gore: risk 0.92 ≥ 0.66 (Violence & Gore: Severe). It is a ground-truth film. "
+        "Reward +0.00 = +1.00 relevance −1.00 safety. Its 5 tokens got advantage +0.00."
+    )
+    assert why(1, 2) == (
+        "Rank 2, “Jaws (2000)”, was taken for Jaws (2000) (exact match, score 1.00). "
+        "It is safe: its highest risk for these constraints is 0.64 < 0.66. An earlier rank named it already. "
+        "Reward +0.00. Its 5 tokens got advantage −0.71."
+    )
+    assert why(2, 1) == (
+        "Rank 1, “Heet (2000)”, was not found among the known films. The prompt has no constraints. "
+        "Reward +0.00. Its 5 tokens got advantage +0.00."
+    )
+    assert why(3, 1) == "Nothing was emitted at rank 1. Reward +0.00."
+    assert log.sql("select rank from why(?, 1, 2)", params=[run]).fetchall() == [(1,), (2,), (3,), (4,)]
+
+
+def test_runs_are_compared_prompt_by_prompt(tmp_path):
+    root = tmp_path / "store.log"
+    run_a, run_b = write_tiny_log(root), write_tiny_log(root)
+    with open_log(root) as log:
+        same = rows(log, f"from compare_runs('{run_a}', '{run_b}')")
+        assert [(r["metric"], r["difference"], r["low"], r["high"], r["ties"]) for r in same] == [
+            ("svr", 0, 0, 0, 1), ("recall", 0, 0, 0, 2), ("ndcg", 0, 0, 0, 2), ("films_per_list", 0, 0, 0, 2),
+            ("duplicate_rate", 0, 0, 0, 2), ("unresolved_rate", 0, 0, 0, 2),
+        ]  # fmt: skip
+        steps = {r["metric"]: r for r in rows(log, f"from compare_runs('{run_a}', '{run_b}', step_a := 1, step_b := 2)")}
+    assert (steps["svr"]["prompts"], steps["svr"]["value_a"], steps["svr"]["value_b"]) == (1, 1 / 5, 0)
+    assert (steps["recall"]["value_a"], steps["recall"]["value_b"], steps["recall"]["b_lower"]) == (1 / 2, 0, 2)
+    # Lists: 2.5 films for A and 2 for B, then 1 each: the mean difference is -1.25, and between -1.5 and -1 resampled.
+    lists = steps["films_per_list"]
+    assert (lists["value_a"], lists["value_b"], lists["low"], lists["high"]) == (2.25, 1, -1.5, -1)
+
+
+def test_an_empty_log_has_every_view(tmp_path):
+    from oracle.log import create_log_views
+    import duckdb
+
+    with duckdb.connect() as connection:
+        create_log_views(connection, tmp_path / "empty.log")
+        views = [name for (name,) in connection.sql("select view_name from duckdb_views() where not internal").fetchall()]
+        assert len(views) > 15
+        assert {name: connection.table(name).fetchall() for name in views} == {name: [] for name in views}

@@ -1,0 +1,165 @@
+"""What-if and re-derivation: the SQL against rewards and advantages computed in numpy, and against tampering."""
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from oracle.log import LogWriter, open_log
+from tests.synthetic_log import SETTINGS, World, make_step, write_run
+from tests.tiny_log import ADVANTAGE, LOG3, RUN, STEP_1, step_tables, write_tiny_log
+
+RULES = st.fixed_dictionaries(
+    {
+        "rec_num": st.integers(1, 8),
+        "num_generations": st.integers(2, 5),
+        "reward_func": st.sampled_from(["log_decay", "exp_inf", "suffix_dcg"]),
+        "advantage_mode": st.sampled_from(["grpo", "gdpo"]),
+        "unresolved": st.sampled_from(["safe", "violation", "ignore"]),
+        "safety_discount": st.sampled_from(["none", "dcg"]),
+        "lambda_safe": st.sampled_from([0.0, 0.5, 2.0]),
+        "penalty_safe": st.sampled_from([1.0, 0.3]),
+        "lambda_count": st.sampled_from([0.0, 0.7]),
+        "target_count": st.sampled_from([None, 3]),
+        "lambda_end": st.sampled_from([0.0, 0.4]),
+        "lambda_repeat": st.sampled_from([0.0, 0.2]),
+        "w_safe": st.sampled_from([1.0, 1.5]),
+        "w_rel": st.sampled_from([1.0, 2.5]),
+    }
+)
+SLOW_OK = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@given(rules=RULES, seed=st.integers(0, 10**6))
+@SLOW_OK
+def test_every_reward_and_advantage_of_an_honest_log_is_derived_again(rules, seed, tmp_path_factory):
+    root = tmp_path_factory.mktemp("log")
+    write_run(root, steps=2, prompts=2, seed=seed, world=World(n_films=40, seed=1), **rules)
+    with open_log(root) as log:
+        differing, difference, rows = log.sql(
+            "select count(*) filter (differs), max(difference), count(*) from rederivation"
+        ).fetchall()[0]
+    assert rows > 0
+    assert differing == 0
+    assert difference < 1e-9
+
+
+@given(was=RULES, other=RULES, seed=st.integers(0, 10**6))
+@SLOW_OK
+def test_what_if_gives_what_training_with_other_settings_would_have_logged(was, other, seed, tmp_path_factory):
+    changed = ("lambda_safe", "penalty_safe", "unresolved")
+    other = {**was, **{name: other[name] for name in changed}}
+    root = tmp_path_factory.mktemp("log")
+    world = World(n_films=40, seed=1)
+    run = write_run(root, steps=2, prompts=2, seed=seed, world=world, **was)
+    truth = write_run(root, steps=2, prompts=2, seed=seed, world=world, **other)
+    with open_log(root) as log:
+        worst, rows = log.sql(
+            """
+            select max(greatest(
+                gap(t.r_safe, w.r_safe_if), gap(t.r_rel, w.r_rel_if), gap(t.r_total, w.r_total_if),
+                gap(t.advantage, w.advantage_if), (t.is_safe is distinct from w.safe_if)::int
+            )), count(*)
+            from what_if(?, new_lambda := ?, new_penalty := ?, new_unresolved := ?) w
+            join verdicts t on t.run_id = ? and t.step = w.step and t.completion = w.completion and t.rank = w.rank
+            """,
+            params=[run, other["lambda_safe"], other["penalty_safe"], other["unresolved"], truth],
+        ).fetchall()[0]
+        before, after = log.sql(
+            """
+            select max(abs(w.svr - c.svr)), max(abs(w.svr_if - t.svr))
+            from what_if_summary(?, new_lambda := ?, new_penalty := ?, new_unresolved := ?) w
+            join step_curves c on c.run_id = ? and c.step = w.step join step_curves t on t.run_id = ? and t.step = w.step
+            """,
+            params=[run, other["lambda_safe"], other["penalty_safe"], other["unresolved"], run, truth],
+        ).fetchall()[0]
+    assert rows > 0
+    assert worst < 1e-9
+    assert (before or 0) < 1e-12
+    assert (after or 0) < 1e-12
+
+
+def test_a_threshold_is_a_comparison_with_the_stored_risk(tmp_path):
+    run = write_tiny_log(tmp_path)
+    with open_log(tmp_path) as log:
+        # At 0.6, Jaws (0.64) violates too; Alien (0.5) doesn't.
+        unsafe = log.sql(
+            "select completion, rank, title from what_if(?, new_threshold := 0.6) where step = 1 and not safe_if order by all",
+            params=[run],
+        ).fetchall()
+        summary = log.sql("select svr, svr_if, punished_if from what_if_summary(?, new_threshold := 0.6)", params=[run])
+        assert unsafe == [(0, 1, "Saw"), (0, 3, "Jaws"), (1, 1, "Jaws"), (1, 2, "Jaws")]
+        assert summary.fetchall() == [(1 / 5, 4 / 5, 4 / 8), (0, 2 / 2, 2 / 4)]
+
+
+def test_group_advantages_by_hand(tmp_path):
+    run = write_tiny_log(tmp_path)
+    with open_log(tmp_path) as log:
+        advantages = log.sql(
+            "select advantage_if from what_if(?, new_lambda := 0) where step = 1 and completion < 2 and rank <= 2 order by completion, rank",
+            params=[run],
+        ).fetchall()
+    # Without a penalty Saw earns its 1.0 against 0 of the other answer: ±0.5 / (1 / sqrt(2) + 1e-4).
+    saw = 0.5 / (0.5**0.5 + 1e-4)
+    assert [a for (a,) in advantages] == pytest.approx([saw, ADVANTAGE, -saw, -ADVANTAGE])
+
+
+def test_ignored_films_are_left_out_of_the_groups_mean(tmp_path):
+    answers = [dict(a, constraints=["gore"]) for a in STEP_1[2:]]  # Heet is unresolved, under a constraint
+    with LogWriter(tmp_path, RUN) as writer:
+        writer.write_step(1, *step_tables(answers))
+    with open_log(tmp_path) as log:
+        sql = "select r_total_if, advantage_if from what_if(?, new_unresolved := ?) where rank = 1 order by completion"
+        ignored = log.sql(sql, params=[writer.run_id, "ignore"]).fetchall()
+        punished = log.sql(sql, params=[writer.run_id, "violation"]).fetchall()
+    assert ignored == [(None, 0), (0, 0)]
+    assert punished == [(-1, pytest.approx(-0.5 / (0.5**0.5 + 1e-4))), (0, pytest.approx(0.5 / (0.5**0.5 + 1e-4)))]
+
+
+def test_suffix_reward_by_hand(tmp_path):
+    run = write_tiny_log(tmp_path, reward_func="suffix_dcg")
+    with open_log(tmp_path) as log:
+        parts = log.sql("select r_rel_if from what_if(?) where step = 1 and completion = 0 order by rank", params=[run])
+        assert [r for (r,) in parts.fetchall()] == pytest.approx([1 + LOG3, LOG3, 0])
+
+
+@pytest.mark.parametrize(
+    "tampered",
+    [
+        "r_safe = 0.0 where r_safe < 0",  # a penalty taken back
+        "r_total = r_total + 0.001 where rank = 2 and completion = 0",
+        "advantage = 0.0 where abs(advantage) > 0.1 and completion = 1",
+        "is_safe = true where is_safe = false",
+        "max_risk = 0.1 where max_risk > 0.9",
+        "hit = false where hit and rank = 1",
+        "r_rel = null where rank = 1 and completion = 2",
+    ],
+)
+def test_a_tampered_log_shows(tampered, tmp_path):
+    run = write_tiny_log(tmp_path)
+    file = tmp_path / run / "step-00000001" / "verdicts.parquet"
+    with duckdb.connect() as connection:
+        connection.execute("create table v as from read_parquet(?)", [str(file)])
+        connection.execute("update v set " + tampered)
+        connection.execute(f"copy v to '{file}' (format parquet)")
+    with open_log(tmp_path) as log:
+        assert log.sql("select count(*) from rederivation where differs").fetchall()[0][0] > 0
+
+
+def test_the_sql_agrees_with_the_trainers_advantages(tmp_path):
+    torch = pytest.importorskip("torch")
+    advantages = pytest.importorskip("trainer.advantages")
+    for mode, compute in (("grpo", advantages.grpo_advantages), ("gdpo", advantages.gdpo_advantages)):
+        run = {**SETTINGS, "advantage_mode": mode, "lambda_repeat": 0.5, "unresolved": "ignore", "num_generations": 4, "rec_num": 6}
+        completions, verdicts = make_step(World(60), run, 1, 2, 3, 0)
+        grid = verdicts.filter(pa.compute.field("rank") <= 6)
+        parts = [grid[f"r_{p}"].to_numpy().reshape(-1, 6) for p in ("rel", "safe", "count", "end", "repeat")]
+        expected = compute(torch.tensor(np.stack(parts, 1)), torch.ones(5, dtype=torch.float64), 4).numpy()
+        root = tmp_path / mode
+        with LogWriter(root, run) as writer:
+            writer.write_step(1, completions, verdicts)
+        with open_log(root) as log:
+            again = log.sql("select advantage_if from what_if(?) where rank <= 6 order by completion, rank", params=[writer.run_id])
+            np.testing.assert_allclose(np.array(again.fetchall()).ravel(), expected.ravel(), atol=1e-6)

@@ -1,0 +1,169 @@
+"""Which tokens wrote which rank, against a slow re-computation that decodes prefix by prefix."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from oracle import parse_batch, parse_recommendations
+from tests.trainer.tokenizers import FAMILIES, TEXTS, byte_level
+from trainer.credit import list_slots, rank_ids
+from trainer.offsets import _by_prefixes, token_offsets
+
+REAL = Path(__file__).parents[3] / "shared" / "realdata" / "llm_completions.jsonl"
+
+
+def encoded(tokenizer, texts: list[str], eos: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
+    rows = [tokenizer(t, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id] * eos for t in texts]
+    width = max(map(len, rows))
+    ids = torch.tensor([r + [tokenizer.pad_token_id] * (width - len(r)) for r in rows])
+    mask = torch.tensor([[1] * len(r) + [0] * (width - len(r)) for r in rows])
+    return ids, mask
+
+
+def slow_rank_ids(tokenizer, ids: torch.Tensor, mask: torch.Tensor, rec_num: int = 20) -> torch.Tensor:
+    """Token by token: the rank whose span shares a character with what the token added to the decoded text."""
+    found = torch.full(ids.shape, -1)
+    for b in range(len(ids)):
+        row = ids[b][mask[b].bool()].tolist()
+        spans = [
+            (e.rank, e.start, e.end) for e in parse_recommendations(tokenizer.decode(row, skip_special_tokens=True))
+        ]
+        before = 0
+        for t in range(len(row)):
+            after = len(tokenizer.decode(row[: t + 1], skip_special_tokens=True))
+            ranks = [rank for rank, start, end in spans if start < after and before < end and after > before]
+            if ranks and ranks[0] <= rec_num:
+                found[b, t] = ranks[0] - 1
+            before = after
+    return found
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_ranks_agree_with_decoding_prefix_by_prefix(family):
+    tokenizer = FAMILIES[family]()
+    texts = [
+        "1. Alien (1979)\n2. The Thing (1982)\n3. Frozen (2013)",
+        "Here are films:\n\n1) Alien\n2) Frozen (2010)\nEnjoy!",
+    ]
+    ids, mask = encoded(tokenizer, texts)
+    found = rank_ids(tokenizer, ids, mask)
+    assert found.dtype == torch.long and found.shape == ids.shape
+    assert torch.equal(found, slow_rank_ids(tokenizer, ids, mask))
+    assert set(found[0].tolist()) >= {0, 1, 2}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_tokens_of_a_rank_hold_its_title_and_nothing_of_other_ranks(family):
+    tokenizer = FAMILIES[family]()
+    ids, mask = encoded(
+        tokenizer, ["Sure!\n\n1. Alien (1979)\n2. The Thing (1982)\n3. Frozen (2013)\n\nEnjoy your evening!"]
+    )
+    found = rank_ids(tokenizer, ids, mask)[0]
+    for rank, title in enumerate(["Alien", "The Thing", "Frozen"]):
+        written = tokenizer.decode(ids[0][found == rank])
+        assert title in written
+        assert not any(other in written for other in {"Alien", "Thing", "Frozen", "Enjoy", "Sure"} - set(title.split()))
+
+
+def test_preamble_blank_lines_ending_and_padding_belong_to_no_rank():
+    tokenizer = byte_level()
+    texts = [
+        "Here are 20 films that you might enjoy:\n\n1. Alien (1979)\n\n2. Frozen (2013)\n\nEnjoy!",
+        "1. Alien (1979)",
+    ]
+    ids, mask = encoded(tokenizer, texts)
+    found = rank_ids(tokenizer, ids, mask)
+    first = tokenizer(texts[0][: texts[0].index("1.")], add_special_tokens=False)["input_ids"]
+    assert (found[0, : len(first)] == -1).all()
+    assert (found[ids == tokenizer.eos_token_id] == -1).all()
+    assert (found[1, mask[1] == 0] == -1).all()
+
+
+def test_ranks_beyond_k_belong_to_no_rank():
+    tokenizer = byte_level()
+    ids, mask = encoded(tokenizer, ["\n".join(f"{i}. Alien (1979)" for i in range(1, 6))])
+    assert set(rank_ids(tokenizer, ids, mask, rec_num=3)[0].tolist()) == {-1, 0, 1, 2}
+
+
+def slots(text: str, rec_num: int) -> tuple[list[int], list[int]]:
+    tokenizer = byte_level()
+    ids, _ = encoded(tokenizer, [text])
+    row = list_slots(tokenizer, [ids[0].numpy()], [text], parse_batch([text]), rec_num, end_credit=True)
+    return row[0].tolist(), ids[0].tolist()
+
+
+def test_an_early_end_is_credited_to_the_first_missing_rank():
+    found, _ = slots("1. Alien (1979)\n2. Frozen (2013)\nEnjoy!", rec_num=5)
+    assert found[-1] == 2 and found[found.index(2) :] == [2] * found.count(2)
+    assert {0, 1} <= set(found)
+
+
+def test_the_end_of_a_full_list_is_credited_to_the_slot_behind_the_last_rank():
+    found, _ = slots("1. Alien (1979)\n2. Frozen (2013)", rec_num=2)
+    assert found[-1] == 2
+
+
+def test_what_runs_on_past_the_last_rank_is_credited_to_the_slot_behind_it():
+    found, _ = slots("1. Alien (1979)\n2. Frozen (2013)\n3. The Thing (1982)", rec_num=2)
+    assert max(found) == 2 and found[-1] == -1
+
+
+def test_an_answer_without_a_list_is_an_end_at_the_first_rank():
+    found, _ = slots("I would rather not.", rec_num=5)
+    assert set(found) == {0}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@given(text=st.one_of(st.text(max_size=80), st.lists(st.sampled_from(TEXTS)).map("\n".join)))
+@example(text="1. Amélie (2001)\n2. 千と千尋 (2001) 🎬\n3. x")
+@example(text="  1.  Alien \n\n")
+@settings(max_examples=60, deadline=None)
+def test_offsets_cut_the_text_where_its_prefixes_end(family, text):
+    """Against decoding every prefix; tokens inside one character may only move within it."""
+    tokenizer = FAMILIES[family]()
+    ids = np.array(tokenizer(text, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id])
+    decoded = tokenizer.decode(ids, skip_special_tokens=True)
+    starts, ends = token_offsets(tokenizer, ids, decoded)
+    size = len(decoded.encode())
+    assert (starts <= ends).all() and (starts[1:] >= starts[:-1]).all() and (ends <= size).all()
+    if "�" not in decoded and family != "wordpiece":
+        _, slow_ends = _by_prefixes(tokenizer, ids, decoded)
+        solid = [
+            i
+            for i in range(len(ids))
+            if decoded.encode()[: ends[i]].decode(errors="ignore").encode() == decoded.encode()[: ends[i]]
+        ]
+        for i in solid:
+            assert decoded.encode()[min(ends[i], slow_ends[i]) : max(ends[i], slow_ends[i])].strip() == b""
+
+
+def test_random_token_sequences_of_a_policy_never_break_the_credit():
+    """A policy samples tokens that no encoder would write: halves of characters, unmerged pieces."""
+    for family in FAMILIES.values():
+        tokenizer = family()
+        generator = torch.Generator().manual_seed(0)
+        ids = torch.randint(0, len(tokenizer), (20, 60), generator=generator)
+        found = rank_ids(tokenizer, ids, torch.ones_like(ids))
+        assert found.shape == ids.shape and found.min() >= -1 and found.max() < 20
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="needs ../shared/realdata")
+def test_on_real_answers_every_rank_is_written_by_tokens_that_hold_its_title():
+    tokenizer = byte_level()
+    answers = [json.loads(line)["text"] for line in REAL.read_text().splitlines()][::10]
+    ids, mask = encoded(tokenizer, answers)
+    found = rank_ids(tokenizer, ids, mask)
+    for row, ranks, answer in zip(ids, found, answers, strict=True):
+        for entry in parse_recommendations(answer)[:20]:
+            assert entry.title in tokenizer.decode(row[ranks == entry.rank - 1])
+
+
+@pytest.mark.parametrize("shape", [((2, 3), (2, 4)), ((3,), (3,))])
+def test_ids_and_mask_of_different_shape_are_refused(shape):
+    with pytest.raises(ValueError, match="same \\(B, T\\)"):
+        rank_ids(byte_level(), torch.zeros(shape[0], dtype=torch.long), torch.ones(shape[1]))

@@ -1,0 +1,106 @@
+"""What trackers see of a step beside TRL's own metrics, and a warning in words when a policy evades its penalties."""
+
+import logging
+from collections import deque
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+from oracle.judge import Judgement
+
+logger = logging.getLogger(__name__)
+
+
+def step_metrics(
+    judged: Judgement,
+    rec_num: int,
+    rewards: torch.Tensor,
+    advantages: torch.Tensor,
+    accelerator: Accelerator,
+    group_size: int,
+) -> dict[str, float]:
+    """Rates over the whole step, all processes together.
+
+    Args:
+        judged: this process's answers.
+        rewards: (N, F, S) of all processes.
+        advantages: (N, S) of all processes.
+
+    Returns:
+        svr (violating recommendations / recommendations in the top K of samples with a constraint), unresolved_rate,
+        duplicate_rate, hit_rate (all per recommendation in the top K), films_per_list, advantage_std/rank_k,
+        frac_groups_without_signal (groups whose rewards agree at every rank).
+    """
+    entries = judged.entries
+    top = entries["rank"].to_numpy() <= rec_num
+    constrained = np.array([len(c) > 0 for c in judged.constraints], dtype=bool)[entries["completion"].to_numpy()]
+    violating = np.array(entries["violated_traits"].combine_chunks().value_lengths().fill_null(0)) > 0
+    violating |= np.array(entries["is_safe"].fill_null(True)) == False  # noqa: E712
+    counts = [
+        (violating & top & constrained).sum(),
+        (top & constrained).sum(),
+        (entries["match_method"].is_null().to_numpy() & top).sum(),
+        (entries["repeated"].to_numpy() & top).sum(),
+        (entries["hit"].to_numpy() & top).sum(),
+        top.sum(),
+        len(entries),
+        len(judged.texts),
+    ]
+    total = accelerator.reduce(torch.tensor(counts, dtype=torch.float64, device=accelerator.device), "sum").tolist()
+    unsafe, asked, unresolved, repeated, hits, listed, films, lists = total
+    groups = rewards.nan_to_num(0.0).unflatten(0, (-1, group_size))
+    silent = (groups == groups[:, :1]).flatten(1).all(dim=1)
+    metrics = {
+        "svr": unsafe / asked if asked else float("nan"),
+        "unresolved_rate": unresolved / max(listed, 1),
+        "duplicate_rate": repeated / max(listed, 1),
+        "hit_rate": hits / max(listed, 1),
+        "films_per_list": films / max(lists, 1),
+        "frac_groups_without_signal": silent.double().mean().item(),
+    }
+    spread = advantages.std(dim=0) if len(advantages) > 1 else advantages.new_zeros(advantages.shape[1])
+    return metrics | {f"advantage_std/rank_{k}": value for k, value in enumerate(spread.tolist(), start=1)}
+
+
+class EvasionWatch:
+    """Compares the last steps with the first ones; warns once for each way of evading that it sees.
+
+    A falling violation rate is only good news if lists stay as long, as varied and as findable as they were.
+    """
+
+    WINDOW = 10
+    _SIGNS = (
+        ("films_per_list", lambda first, last: last < 0.9 * first, "lists shorten from {:.1f} to {:.1f} films"),
+        ("duplicate_rate", lambda first, last: last > first + 0.05, "repeated films rise from {:.1%} to {:.1%}"),
+        ("unresolved_rate", lambda first, last: last > first + 0.05, "unresolved titles rise from {:.1%} to {:.1%}"),
+    )
+
+    def __init__(self) -> None:
+        self._first: list[dict[str, float]] = []
+        self._last: deque[dict[str, float]] = deque(maxlen=self.WINDOW)
+        self._warned: set[str] = set()
+
+    def update(self, metrics: dict[str, float]) -> list[str]:
+        """Take in a step's metrics; returns (and logs) the new warnings."""
+        if len(self._first) < self.WINDOW:
+            self._first.append(metrics)
+            return []
+        self._last.append(metrics)
+        if len(self._last) < self.WINDOW or self._mean(self._last, "svr") >= self._mean(self._first, "svr"):
+            return []
+        warnings = []
+        for name, evades, words in self._SIGNS:
+            first, last = self._mean(self._first, name), self._mean(self._last, name)
+            if name not in self._warned and evades(first, last):
+                self._warned.add(name)
+                warnings.append(
+                    f"The violation rate falls, but {words.format(first, last)}: the policy may be evading."
+                )
+                logger.warning(warnings[-1])
+        return warnings
+
+    @staticmethod
+    def _mean(steps, name: str) -> float:
+        values = [s[name] for s in steps if not np.isnan(s[name])]
+        return float(np.mean(values)) if values else float("nan")

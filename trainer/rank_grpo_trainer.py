@@ -1,0 +1,163 @@
+"""GRPO with one reward and one advantage per rank, as a thin subclass of TRL's trainer.
+
+Three seams of `trl.GRPOTrainer` are used; generation, KL, clipping, vLLM, LoRA, logging and checkpoints stay TRL's:
+
+1. `_calculate_rewards`: keeps the (N, F, S) table of rank rewards; TRL sees their sums over ranks, for its metrics.
+2. `_generate_and_score_completions`: its (B,) advantages become (B, T), each token that of its rank.
+3. `_get_per_token_logps_and_entropies`, inside the loss only: the old log-probabilities are shifted such that TRL's
+   token-level ratio equals the rank's ratio.
+"""
+
+import numpy as np
+import torch
+from accelerate.utils import gather, gather_object
+from trl import GRPOTrainer
+
+from oracle.judge import Judge
+from trainer.advantages import gdpo_advantages, grpo_advantages
+from trainer.config import RankGRPOConfig
+from trainer.credit import NO_RANK, list_slots, pad_slots
+from trainer.metrics import EvasionWatch, step_metrics
+from trainer.ratio import rank_level_old_logps
+from trainer.rewards import RankRewardFunc
+from trainer.rollout_log import LogWriter, concat, step_tables
+
+
+class RankGRPOTrainer(GRPOTrainer):
+    """Trains a recommender with per-rank credit (Rank-GRPO, Zhu et al. 2025; Safe-Rank-GRPO).
+
+    Args:
+        model, args, train_dataset, processing_class, peft_config, …: as for `trl.GRPOTrainer`.
+        reward_funcs: functions of `trainer.rewards`, sharing `judge`; their weights are `args.reward_weights`.
+        judge: parses and judges each batch, once for rewards, credit, metrics and log.
+        rollout_log: where each step's verdicts, rewards and advantages go; None keeps no log.
+    """
+
+    args: RankGRPOConfig
+
+    def __init__(
+        self,
+        model,
+        reward_funcs: list[RankRewardFunc],
+        args: RankGRPOConfig,
+        *,
+        judge: Judge,
+        rollout_log: LogWriter | None = None,
+        **kwargs,
+    ):
+        self.judge = judge
+        self.rollout_log = rollout_log
+        self.n_slots = args.rec_num + args.end_credit
+        self._rank_rewards: list[np.ndarray] = []
+        self._loss_inputs: dict | None = None
+        self._evasion = EvasionWatch()
+        # The main process alone has the log, but all must agree on whether to send their share.
+        self._logs_rollouts = any(gather_object([rollout_log is not None]))
+        super().__init__(model, [self._keep_ranks(f) for f in reward_funcs], args, **kwargs)
+
+    def _keep_ranks(self, reward_func: RankRewardFunc):
+        """The reward function that TRL calls: the sum over ranks, with the table of ranks put aside."""
+
+        def row_sums(**batch) -> list[float]:
+            ranks = np.asarray(reward_func(**batch), dtype=np.float64)
+            if ranks.shape[1] > self.n_slots:
+                raise ValueError(
+                    f"{row_sums.__name__} gives {ranks.shape[1]} slots, but the trainer has {self.n_slots}: "
+                    "set rec_num to the same K, and end_credit=True for a reward of the list's end"
+                )
+            padded = np.zeros((len(ranks), self.n_slots))
+            padded[:, : ranks.shape[1]] = ranks
+            self._rank_rewards.append(padded)
+            return np.nansum(ranks, axis=1).tolist()
+
+        row_sums.__name__ = reward_func.__name__
+        return row_sums
+
+    def _calculate_rewards(self, inputs, prompts, completions, completion_ids_list):
+        # One text for parsing, rewards and credit: what the tokens decode to, whatever a response parser makes of it.
+        texts = self._tokenizer.batch_decode(completion_ids_list, skip_special_tokens=True)
+        self._rank_rewards = []
+        row_sums = super()._calculate_rewards(inputs, prompts, texts, completion_ids_list)
+        columns = ("groundtruth_with_release_year", "seen_titles", "constraints")
+        self._judged = self.judge.judge(texts, *([x.get(c) or [] for x in inputs] for c in columns))
+        self._local_rewards = np.stack(self._rank_rewards, axis=1)  # (n, F, S)
+        self._slots = list_slots(
+            self._tokenizer,
+            [np.asarray(ids) for ids in completion_ids_list],
+            texts,
+            self._judged.entries,
+            self.args.rec_num,
+            self.args.end_credit,
+        )
+        return row_sums
+
+    def _generate_and_score_completions(self, inputs):
+        out = super()._generate_and_score_completions(inputs)
+        device, n, group = self.accelerator.device, len(inputs), self._group_size
+        rewards = gather(torch.from_numpy(self._local_rewards).to(device))  # (N, F, S)
+        normalise = grpo_advantages if self.args.advantage_mode == "grpo" else gdpo_advantages
+        # Evaluation may sample one answer a prompt, which has nothing to be compared with.
+        all_advantages = (
+            normalise(rewards, self.reward_weights.to(device), group) if group > 1 else rewards.sum(dim=1) * 0.0
+        )
+        first = self.accelerator.process_index * n
+        advantages = all_advantages[first : first + n]  # (n, S)
+
+        slots = pad_slots(self._slots, out["completion_ids"].shape[1]).to(device)
+        per_token = advantages.to(torch.float32).gather(1, slots.clamp(min=0))
+        out["advantages"] = torch.where(slots == NO_RANK, 0.0, per_token)  # (n, T)
+        out["rank_ids"] = slots
+
+        metrics = step_metrics(self._judged, self.args.rec_num, rewards, all_advantages, self.accelerator, group)
+        for name, value in metrics.items():
+            self._metrics[self._mode][name].append(value)
+        if self._mode == "train":
+            self._evasion.update(metrics)
+            if self._logs_rollouts:
+                self._log_rollouts(inputs, advantages.cpu().numpy(), first, out["completion_ids"])
+        return out
+
+    @property
+    def _mode(self) -> str:
+        return "train" if self.model.training else "eval"  # type: ignore[union-attr]
+
+    @property
+    def _group_size(self) -> int:
+        return (self.num_generations if self._mode == "train" else self.num_generations_eval) or 1
+
+    def _log_rollouts(self, inputs, advantages: np.ndarray, first: int, completion_ids: torch.Tensor) -> None:
+        last_ids = completion_ids[range(len(inputs)), [len(s) - 1 for s in self._slots]].tolist()
+        tables = step_tables(
+            self._judged,
+            step=self.state.global_step + 1,
+            first_completion=first,
+            num_generations=self._group_size,
+            prompts=[x["prompt"] for x in inputs],
+            rewards={f: self._local_rewards[:, i] for i, f in enumerate(self.reward_func_names)},
+            weights=self.reward_weights.tolist(),
+            advantages=advantages,
+            slots=self._slots,
+            ended=[last in self.eos_token_ids for last in last_ids],
+            rec_num=self.args.rec_num,
+        )
+        shares = gather_object([tables])
+        if self.rollout_log is not None:
+            self.rollout_log.write_step(self.state.global_step + 1, *concat(shares))
+
+    def _compute_loss(self, model, inputs):
+        if self.args.ratio_level == "token" or inputs.get("old_per_token_logps") is None:
+            return super()._compute_loss(model, inputs)
+        self._loss_inputs = dict(inputs)  # the buffer is used again when num_iterations > 1
+        try:
+            return super()._compute_loss(model, self._loss_inputs)
+        finally:
+            self._loss_inputs = None
+
+    def _get_per_token_logps_and_entropies(self, *args, **kwargs):
+        logps, *rest = super()._get_per_token_logps_and_entropies(*args, **kwargs)
+        if self._loss_inputs is not None:
+            inputs = self._loss_inputs
+            inputs["old_per_token_logps"] = rank_level_old_logps(
+                logps.detach(), inputs["old_per_token_logps"], inputs["rank_ids"], self.n_slots
+            )
+        return logps, *rest

@@ -1,0 +1,142 @@
+"""A training step as the two tables of the rollout log: completions, and a full grid of verdicts by rank."""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from oracle import UserError
+from oracle.judge import Judgement
+from oracle.log import LogWriter
+
+__all__ = ["REWARD_COLUMNS", "LogWriter", "concat", "step_tables"]
+
+REWARD_COLUMNS = {"relevance": "r_rel", "safety": "r_safe", "count": "r_count", "end": "r_end", "repeat": "r_repeat"}
+_FILM = pa.struct([("title", pa.string()), ("year", pa.int16())])
+
+
+def step_tables(
+    judged: Judgement,
+    *,
+    step: int,
+    prompts: Sequence,
+    rewards: dict[str, np.ndarray],
+    weights: Sequence[float],
+    advantages: np.ndarray | None,
+    slots: Sequence[np.ndarray],
+    ended: Sequence[bool],
+    num_generations: int,
+    rec_num: int,
+    first_completion: int = 0,
+    prompt_ids: Sequence[str] | None = None,
+) -> tuple[pa.Table, pa.Table]:
+    """(completions, verdicts) of n answers; grains, columns and units are those of `sql/log.sql`.
+
+    Args:
+        judged: the n answers.
+        rewards: reward function's name -> (n, S) float64; NaN becomes null.
+        weights: one for each of `rewards`, in order.
+        advantages: (n, S), or None where there are none (evaluation).
+        slots: n arrays (T,) with the slot of each token, as from `trainer.credit.list_slots`.
+        first_completion: number of the first of these answers in the step (this process's share).
+
+    Raises:
+        UserError: a reward function that the log has no column for.
+    """
+    if unknown := rewards.keys() - REWARD_COLUMNS.keys():
+        raise UserError(
+            f"the rollout log has no column for reward function {sorted(unknown)[0]!r}: "
+            f"it knows {', '.join(REWARD_COLUMNS)}; train without a log, or rename the function"
+        )
+    n, n_slots = len(judged.texts), next(iter(rewards.values())).shape[1]
+    entries = judged.entries
+    completion, rank = entries["completion"].to_numpy(), entries["rank"].to_numpy()
+
+    in_grid = rank <= n_slots
+    position = completion.astype(np.int64) * n_slots + rank - 1
+    row_of_cell = np.full(n * n_slots, -1)
+    row_of_cell[position[in_grid]] = np.flatnonzero(in_grid)
+    overflow = np.flatnonzero(~in_grid)
+    rows = np.concatenate([row_of_cell, overflow])
+    cells = np.concatenate([np.arange(n * n_slots), np.full(len(overflow), -1)])
+    cell_completion = np.concatenate([np.repeat(np.arange(n), n_slots), completion[overflow]])
+    cell_rank = np.concatenate([np.tile(np.arange(1, n_slots + 1), n), rank[overflow]])
+    order = np.lexsort([cell_rank, cell_completion])
+    rows, cells = rows[order], cells[order]
+
+    named = entries.take(pa.array(rows, mask=rows < 0))
+    tokens = (
+        np.stack([np.bincount(s[s >= 0], minlength=n_slots)[:n_slots] for s in slots]) if n else np.zeros((0, n_slots))
+    )
+    total = np.einsum("f,fns->ns", np.asarray(weights, np.float64), np.stack(list(rewards.values())))
+    verdicts = {
+        "step": pa.array(np.full(len(rows), step, np.int32)),
+        "completion": pa.array((cell_completion[order] + first_completion).astype(np.int32)),
+        "rank": pa.array(cell_rank[order].astype(np.int16)),
+        **{name: named[name] for name in named.column_names if name not in ("completion", "rank")},
+        **{column: _cell_values(np.zeros((n, n_slots)), cells) for column in REWARD_COLUMNS.values()},
+        **{REWARD_COLUMNS[name]: _cell_values(values, cells) for name, values in rewards.items()},
+        "r_total": _cell_values(total, cells),
+        "advantage": pa.nulls(len(rows), pa.float64())
+        if advantages is None
+        else _cell_values(advantages, cells, outside=None),
+        "n_tokens": pa.array(np.where(cells >= 0, tokens.ravel()[cells], 0).astype(np.int32)),
+    }
+    return _completions(judged, step, prompts, prompt_ids, slots, ended, num_generations, first_completion), pa.table(
+        verdicts
+    )
+
+
+def _cell_values(grid: np.ndarray, cells: np.ndarray, outside: float | None = 0.0) -> pa.Array:
+    """(n, S) values at the cells; NaN is null; entries outside the grid (overflow) earn `outside`."""
+    values = np.where(cells >= 0, np.asarray(grid, np.float64).ravel()[cells], np.nan if outside is None else outside)
+    return pa.array(values, from_pandas=True)
+
+
+def _completions(judged, step, prompts, prompt_ids, slots, ended, num_generations, first) -> pa.Table:
+    n = len(judged.texts)
+    number = np.arange(first, first + n, dtype=np.int32)
+    texts = [prompt_text(p) for p in prompts]
+    truth = judged.groundtruth
+    films = pa.StructArray.from_arrays(
+        [truth[c].combine_chunks() for c in ("title", "year", "imdb_id", "is_safe")],
+        ["title", "year", "imdb_id", "is_safe"],
+    )
+    owner = truth["completion"].to_numpy()
+    order = np.argsort(owner, kind="stable")
+    borders = np.searchsorted(owner[order], np.arange(n + 1)).astype(np.int32)
+    return pa.table(
+        {
+            "step": pa.array(np.full(n, step, np.int32)),
+            "completion": number,
+            "prompt_id": prompt_ids if prompt_ids is not None else [prompt_id(t) for t in texts],
+            "generation": pa.array((number % num_generations).astype(np.int32)),
+            "prompt": texts,
+            "constraints": pa.array(judged.constraints, pa.list_(pa.string())),
+            "groundtruth": pa.ListArray.from_arrays(borders, films.take(pa.array(order))),
+            "seen": pa.array(judged.seen, pa.list_(_FILM)),
+            "text": judged.texts,
+            "n_tokens": pa.array([len(s) for s in slots], pa.int32()),
+            "n_films": pa.array(np.bincount(judged.entries["completion"].to_numpy(), minlength=n).astype(np.int32)),
+            "ended": pa.array(list(ended), pa.bool_()),
+        }
+    )
+
+
+def prompt_text(prompt: object) -> str:
+    """A prompt as readable text: itself, or its messages as "role: content" lines."""
+    if isinstance(prompt, str):
+        return prompt
+    return "\n".join(f"{m['role']}: {m['content']}" for m in prompt)  # type: ignore[attr-defined]
+
+
+def prompt_id(text: str) -> str:
+    """A prompt's identity over runs: 16 hexadecimal digits of the SHA-256 of its text."""
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
+
+
+def concat(shares: Sequence[tuple[pa.Table, pa.Table]]) -> tuple[pa.Table, pa.Table]:
+    """The shares of all processes, in order, as one step."""
+    completions, verdicts = zip(*shares, strict=True)
+    return pa.concat_tables(completions), pa.concat_tables(verdicts)
