@@ -30,11 +30,11 @@ class Audit:
         """The same SELECT with a limit; anything else as it is, for `query` to refuse."""
         try:
             statements = self.connection.extract_statements(sql)
+            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+                return sql
+            return f"from (\n{_without_semicolon(statements[0].query)}\n) limit {most}"
         except duckdb.Error:
             return sql
-        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-            return sql
-        return f"from (\n{statements[0].query.rstrip().rstrip(';')}\n) limit {most}"
 
     def query(self, sql: str, params: Mapping | None, timeout_s: float) -> pa.Table:
         with self.lock:
@@ -82,3 +82,13 @@ def _audit(store: str, changed_at: int, purpose: str) -> Audit:
 @st.cache_data(ttl=FRESH_S, max_entries=500, show_spinner=False)
 def _cached(store: str, changed_at: int, sql: str, params: dict) -> pa.Table:
     return _audit(store, changed_at, "pages").query(sql, params or None, TIMEOUT_S)
+
+
+def _without_semicolon(statement: str) -> str:
+    text = statement.encode()  # whose bytes DuckDB counts
+    ends = [
+        at
+        for at, kind in duckdb.tokenize(statement)
+        if kind == duckdb.token_type.operator and text[at : at + 1] == b";"
+    ]
+    return text[: ends[0] if ends else None].decode()

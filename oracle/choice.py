@@ -99,3 +99,7 @@ class Choice:
     score: np.ndarray  # float64, shared among the films that fit
     method: np.ndarray  # int64: position in METHODS
     settled: np.ndarray  # bool: a wider search would find nothing else
+
+    def only(self, which: np.ndarray) -> "Choice":
+        """Return the matches that `which` marks."""
+        return Choice(*(part[which] for part in (self.query, self.form, self.score, self.method, self.settled)))

@@ -1,14 +1,14 @@
-"""Look-up of 32-bit hashes in a sorted array, many at once."""
+"""Hashes of texts, and look-up by hash, many at once."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-BUCKET_SIZE = 8  # entries a bucket, on average
+BUCKET_SIZE = 2  # entries a bucket, on average
 ROWS_AT_ONCE = 100_000
 # Odd numbers without a pattern, the same in every process: an index outlives the one that made it.
-MULTIPLIERS = np.random.Generator(np.random.PCG64(20_04)).integers(0, 2**63, 1024, np.uint64) * np.uint64(2) + np.uint64(1)
+MULTIPLIERS = np.random.default_rng(2004).integers(0, 2**63, 129, np.uint64) * np.uint64(2) + np.uint64(1)
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,8 @@ class HashIndex:
         bits = len(self.buckets).bit_length() - 1
         bucket = wanted >> np.uint32(32 - bits)
         low = self._first(wanted, np.less, self.buckets[bucket], self.buckets[bucket + 1])
-        count = self._first(wanted, np.less_equal, low, self.buckets[bucket + 1]) - low
-        position = np.repeat(np.arange(len(wanted)), count)
-        return position, self.entries[np.arange(len(position)) + np.repeat(low - np.cumsum(count) + count, count)]
+        position, place = spread(low, self._first(wanted, np.less_equal, low, self.buckets[bucket + 1]))
+        return position, self.entries[place]
 
     def _first(self, wanted: np.ndarray, before: np.ufunc, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         """Return the first place from low to high whose hash is not `before` the one wanted."""
@@ -44,26 +43,78 @@ class HashIndex:
         return low
 
 
-def text_hashes(texts: pa.StringArray, years: np.ndarray | None = None) -> np.ndarray:
-    """Return a hash (uint32) of each text, and of its year (int16) where years are given; whatever for a null."""
-    hashes = np.zeros(len(texts), np.uint64) if years is None else years.astype(np.uint64) * MULTIPLIERS[-1]
+def spread(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (number of the range, place) for every place of each range from start to before end."""
+    count = end - start
+    number = np.repeat(np.arange(len(start)), count)
+    return number, np.arange(len(number)) + (start - np.cumsum(count) + count)[number]
+
+
+def text_hashes(texts: pa.StringArray, years: np.ndarray | None = None, multipliers: np.ndarray = MULTIPLIERS) -> np.ndarray:
+    """Return a hash (uint64) of each text, and of its year (int16) where years are given; whatever for a null.
+
+    Multilinear hashing of words of eight bytes: the sum of each word times the multiplier of its place, modulo 2**64.
+    """
+    hashes = np.zeros(len(texts), np.uint64) if years is None else (years.astype(np.uint64) + np.uint64(1)) * multipliers[-1]
     for start in range(0, len(texts), ROWS_AT_ONCE):
-        hashes[start : start + ROWS_AT_ONCE] += _sums(texts.slice(start, ROWS_AT_ONCE))
+        hashes[start : start + ROWS_AT_ONCE] += _sums(texts.slice(start, ROWS_AT_ONCE), multipliers[:-1])
+    return hashes
+
+
+def _sums(texts: pa.StringArray, multipliers: np.ndarray) -> np.ndarray:
+    _, offset_buffer, byte_buffer = texts.buffers()
+    offsets = np.frombuffer(offset_buffer, np.int32, len(texts) + 1, texts.offset * 4)
+    first, length = offsets[:-1] - offsets[0], np.diff(offsets)
+    octets = np.zeros(offsets[-1] - offsets[0] + 8, np.uint8)  # with room to read the last word
+    if len(octets) > 8:
+        octets[:-8] = np.frombuffer(byte_buffer, np.uint8, len(octets) - 8, offsets[0])
+    # One word more than there are whole ones: the rest of the text, and how long it is.
+    count = length // 8 + 1
+    text, place = spread(np.zeros_like(count), count)
+    words = np.ndarray(len(octets) - 7, np.uint64, octets, 0, (1,))[first[text] + 8 * place]
+    last = np.cumsum(count) - 1
+    rest = (length % 8).astype(np.uint64)
+    words[last] &= (np.uint64(1) << (np.uint64(8) * rest)) - np.uint64(1)
+    words[last] |= rest << np.uint64(56)
+    return np.add.reduceat(words * multipliers[place % len(multipliers)], last - count + 1) if len(count) else words
+
+
+def folded(hashes: np.ndarray) -> np.ndarray:
+    """Return 32 bits (uint32) of hashes."""
     return (hashes >> np.uint64(32)).astype(np.uint32)
 
 
-def _sums(texts: pa.StringArray) -> np.ndarray:
-    """Return the sum over each text's bytes, times the multiplier of their place (multilinear hashing)."""
-    _, offset_buffer, byte_buffer = texts.buffers()
-    offsets = np.frombuffer(offset_buffer, np.int32, len(texts) + 1, texts.offset * 4)
-    if offsets[0] == offsets[-1]:
-        return np.zeros(len(texts), np.uint64)
-    octets = np.frombuffer(byte_buffer, np.uint8)[offsets[0] : offsets[-1]]
-    starts, lengths = offsets[:-1] - offsets[0], np.diff(offsets)
-    place = np.arange(len(octets), dtype=np.int32) - np.repeat(starts, lengths)
-    # A zero byte counts as well: "a" and "a\0" differ.
-    terms = (octets.astype(np.uint64) + np.uint64(1)) * MULTIPLIERS[place & (len(MULTIPLIERS) - 1)]
-    # reduceat gives an empty text the term of the next one: it is cleared.
-    sums = np.add.reduceat(terms, np.minimum(starts, len(octets) - 1))
-    sums[lengths == 0] = 0
-    return sums
+class HashSlots:
+    """Numbers hashes (uint64) from 0 in the order in which they come, up to a fixed number of them."""
+
+    def __init__(self, size: int) -> None:
+        self.used = 0
+        self._hashes = np.zeros(size, np.uint64)
+        # Open addressing, at most half full: the slot at each place, -1 = free.
+        self._slots = np.full(2 ** (2 * size - 1).bit_length(), -1, np.int32)
+
+    def find(self, hashes: np.ndarray) -> np.ndarray:
+        """Return the slot of each hash, -1 where it has none."""
+        found, place, open_ = np.full(len(hashes), -1, np.int32), self._places(hashes), np.arange(len(hashes))
+        while len(open_):
+            slot = self._slots[place[open_]]
+            here = (slot >= 0) & (self._hashes[slot] == hashes[open_])
+            found[open_[here]] = slot[here]
+            open_ = open_[(slot >= 0) & ~here]
+            place[open_] = (place[open_] + 1) & (len(self._slots) - 1)
+        return found
+
+    def add(self, hashes: np.ndarray) -> None:
+        """Give the next slots to hashes that are new and all different."""
+        slot = np.arange(self.used, self.used + len(hashes), dtype=np.int32)
+        self._hashes[slot] = hashes
+        self.used += len(hashes)
+        place = self._places(hashes)
+        while len(slot):
+            free = self._slots[place] < 0
+            self._slots[place[free]] = slot[free]
+            moved = self._slots[place] != slot  # taken before, or just now by another one
+            slot, place = slot[moved], (place[moved] + 1) & (len(self._slots) - 1)
+
+    def _places(self, hashes: np.ndarray) -> np.ndarray:
+        return (hashes >> np.uint64(40)).astype(np.int64) & (len(self._slots) - 1)

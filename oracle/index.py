@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oracle.errors import UserError
-from oracle.hash_index import HashIndex, text_hashes
+from oracle.hash_index import HashIndex, folded, text_hashes
 from oracle.store import SCHEMA_VERSION, open_store
 from oracle.titles import Columns, array_of, numbers_of
 
@@ -54,22 +54,28 @@ def _read_store(store: Path) -> dict[str, pa.Table]:
     with open_store(store) as connection:
         columns = {name: _one_chunk(connection.sql(f"from index_{name}")) for name in VIEWS}
     title, year = array_of(columns["titles"], "title"), numbers_of(columns["titles"], "year")
-    primary = array_of(columns["titles"], "is_primary").to_numpy(zero_copy_only=False)
-    own = np.flatnonzero(primary & (year >= 0)).astype(np.int32)
-    _add_hashes(columns, "exact", text_hashes(title.take(pa.array(own)), year[own]), own)
-    _add_hashes(columns, "same", text_hashes(pc.ascii_lower(title)), np.arange(len(title), dtype=np.int32))
+    primary = numbers_of(columns["titles"], "is_primary")
+    own = np.flatnonzero((primary == 1) & (year >= 0)).astype(np.int32)
+    _add_hashes(columns, "exact", folded(text_hashes(title.take(pa.array(own)), year[own])), own)
+    _add_hashes(columns, "same", folded(text_hashes(pc.ascii_lower(title))), np.arange(len(title), dtype=np.int32))
     _add_buckets(columns, "keys", numbers_of(columns["keys"], "hash"), numbers_of(columns["keys"], "title"))
     key_no = numbers_of(columns["titles"], "key_no")
     columns["group_forms"] = pa.table({"title": np.argsort(key_no, kind="stable").astype(np.int32)})
-    columns["risk_rows"] = pa.table({"row": _risk_rows(columns)})
+    _add_risk_rows(columns)
     columns["groups"] = pa.table({"start": np.cumsum(np.bincount(key_no + 1), dtype=np.int32)})
     return columns
 
 
-def _risk_rows(columns: dict[str, pa.Table]) -> np.ndarray:
-    """Return for each film where its first risk is among the risks, and at the end how many there are."""
-    films = len(columns["films"])
-    return np.searchsorted(numbers_of(columns["risks"], "film"), np.arange(films + 1)).astype(np.int32)
+def _add_risk_rows(columns: dict[str, pa.Table]) -> None:
+    """Add where each film's risks are: a block for each film that has any, with the row of each trait, -1 for none."""
+    film, trait = numbers_of(columns["risks"], "film"), numbers_of(columns["risks"], "trait")
+    with_risk, block = np.unique(film, return_inverse=True)
+    blocks = np.full(len(columns["films"]), -1, np.int32)
+    blocks[with_risk] = np.arange(len(with_risk))
+    rows = np.full((len(with_risk), len(columns["traits"])), -1, np.int32)
+    rows[block, trait] = np.arange(len(film))
+    columns["films"] = columns["films"].append_column("risk_block", pa.array(blocks))
+    columns["risk_rows"] = pa.table({"row": rows.ravel()})
 
 
 def _add_hashes(columns: dict[str, pa.Table], name: str, hashes: np.ndarray, entries: np.ndarray) -> None:

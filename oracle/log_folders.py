@@ -104,7 +104,7 @@ def write_folder(target: Path, tables: dict[str, pa.Table]) -> None:
 
 
 def _replace(target: Path, new: Path) -> None:
-    """Put `new` in the place of `target`: in one move where system and file system can swap two folders, else in two."""
+    """Put `new` in the place of `target`: in one move where two folders can be swapped, else in two."""
     swap = getattr(ctypes.CDLL(None), "renameat2", None)
     if swap and swap(_HERE, os.fsencode(new), _HERE, os.fsencode(target), _EXCHANGE) == 0:
         shutil.rmtree(new)

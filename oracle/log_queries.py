@@ -11,6 +11,8 @@ from oracle.errors import UserError
 from oracle.log_views import query
 from oracle.sql import read_sql
 
+VARIABLES = ("run", "other_run", "step", "completion")
+
 
 @dataclass(frozen=True)
 class NamedQuery:
@@ -45,17 +47,19 @@ def ask(
         knows = ", ".join(known[name].variables) or "nothing"
         raise UserError(f"query {name} can't be asked about a {unknown[0]}: it can about {knows}")
     try:
-        for variable, value in variables.items():
+        for variable in known[name].variables:
+            value = variables.get(variable)
+            if value is None and variable in ("run", "step"):  # a fixed one lets DuckDB open that run's files only
+                value = connection.sql(f"select chosen_{variable}()").fetchall()[0][0]
             connection.execute(f"set variable {variable} = ?", [value])
         return query(connection, known[name].sql, timeout_s=timeout_s)
     finally:
-        for variable in variables:
+        for variable in known[name].variables:
             connection.execute(f"reset variable {variable}")
 
 
 def _parsed(name: str, text: str) -> NamedQuery:
     lines = text.splitlines()
     header = [line.removeprefix("-- ") for line in lines if line.startswith("--")]
-    read = ["run"] if "chosen_run()" in text else []
-    read += [v for v in ("other_run", "step", "completion") if f"getvariable('{v}')" in text]
+    read = [v for v in VARIABLES if f"chosen_{v}()" in text or f"getvariable('{v}')" in text]
     return NamedQuery(name, header[0], "\n".join(header[1:]), text, tuple(read))

@@ -13,7 +13,8 @@ class Risks:
     """Risks of films for traits, both numbered from 0. Rows are the risks above 0, by film and trait."""
 
     traits: pa.StringArray
-    first_row: np.ndarray  # int32 per film, and at the end how many rows there are
+    block: np.ndarray  # int32 per film: its block of rows_of, -1 = no risk
+    rows_of: np.ndarray  # int32 (blocks, traits): row of each trait, -1 = no risk
     trait: np.ndarray  # int32 per row
     risk: np.ndarray  # float64 in 0..1, per row
     source: pa.StringArray  # per row, as are the next two
@@ -25,7 +26,8 @@ class Risks:
         risks = columns["risks"]
         return cls(
             traits=array_of(columns["traits"], "trait"),
-            first_row=numbers_of(columns["risk_rows"], "row"),
+            block=numbers_of(columns["films"], "risk_block"),
+            rows_of=numbers_of(columns["risk_rows"], "row").reshape(-1, max(len(columns["traits"]), 1)),
             trait=numbers_of(risks, "trait"),
             risk=numbers_of(risks, "risk"),
             **{name: array_of(risks, name) for name in ("source", "hit_tags", "severities")},
@@ -33,13 +35,11 @@ class Risks:
 
     def find(self, film: np.ndarray, trait: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return (row, risk) of each (film, trait) pair; -1 and 0 where there is no risk."""
-        row, last = self.first_row[film], self.first_row[film + 1]
-        found = np.full(len(film), -1, np.int64)
-        while (searched := row < last).any():  # at most as many steps as there are traits
-            here = searched & (self.trait[np.where(searched, row, 0)] == trait)
-            found[here] = row[here]
-            row = np.where(here, last, row + 1)
-        return found, np.where(found >= 0, self.risk[found] if len(self.risk) else 0.0, 0.0)
+        if len(self.risk) == 0:
+            return np.full(len(film), -1), np.zeros(len(film))
+        block = self.block[film]
+        row = np.where(block >= 0, self.rows_of[block, trait], -1)
+        return row, np.where(row >= 0, self.risk[row], 0.0)
 
     def evidence(self, row: np.ndarray) -> pa.StructArray:
         """Return what led to the risks of some rows: trait, risk, source, hit_tags, severities."""

@@ -17,6 +17,7 @@ from oracle.sql import read_sql
 from oracle.traits import Trait, read_traits
 
 SCHEMA_VERSION = 1
+DERIVATIONS = ("clean", "normalise", "forms", "risk", "matching", "resolve", "verdict", "nearest", "index")
 
 REQUIRED = {
     "titles": ("imdb_id", "title"),
@@ -131,7 +132,7 @@ def derive(connection: duckdb.DuckDBPyConnection) -> None:
     Raises `UserError` for a risk or severity that is out of range.
     """
     try:
-        for name in ("clean", "normalise", "forms", "risk", "matching", "resolve", "index"):
+        for name in DERIVATIONS:
             connection.execute(read_sql(name))
     except duckdb.InvalidInputException as error:
         raise UserError(_first_line(error).removeprefix("Invalid Input Error: ")) from None

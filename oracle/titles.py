@@ -41,7 +41,7 @@ class Titles:
         aliases = columns["aliases"].to_pylist()
         return cls(
             title=array_of(titles, "title"),
-            primary=array_of(titles, "is_primary").to_numpy(zero_copy_only=False),
+            primary=numbers_of(titles, "is_primary").view(np.bool_),
             **{name: numbers_of(titles, name) for name in ("year", "film", "key_no", "wording_no", "word_class")},
             imdb_id=array_of(columns["films"], "imdb_id"),
             common=numbers_of(columns["common"], "word_class"),
@@ -69,3 +69,8 @@ def array_of(table: pa.Table, name: str) -> pa.Array:
 def numbers_of(table: pa.Table, name: str) -> np.ndarray:
     """A column of numbers without nulls, not copied."""
     return array_of(table, name).to_numpy()
+
+
+def booleans_of(values: pa.BooleanArray) -> np.ndarray:
+    """Booleans as numpy has them, null = False. (Arrow's own way would import pandas.)"""
+    return values.fill_null(False).cast(pa.uint8()).to_numpy().view(np.bool_)

@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 
 from oracle.errors import UserError
+from oracle.log_views import first_line
 from oracle.sql import read_sql
 from oracle.store import build_starter_store, changed_store, new_store
 
@@ -53,6 +54,8 @@ def _alone(path: Path) -> Iterator[None]:
     try:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
+    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:  # a full disk, a small machine
+        raise UserError(f"cannot write a store at {path}: {first_line(error)}") from None
     except BlockingIOError:
         raise UserError(f"another process is changing a store in {path.parent}: try again when it has ended") from None
     finally:

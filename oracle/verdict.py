@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oracle.errors import UserError
+from oracle.hash_index import spread
 from oracle.index import open_index
 from oracle.matching import Matcher, Matches
 from oracle.queries import title_and_year
@@ -151,12 +152,10 @@ class Oracle:
         query, form = matches.several_query, matches.several_form
         if len(query) == 0:
             return
-        first, last = (np.searchsorted(wanted_query, query, side) for side in ("left", "right"))
-        rival = np.repeat(np.arange(len(query)), last - first)
-        place = np.arange(len(rival)) - np.repeat(np.cumsum(last - first) - (last - first), last - first)
-        film = self._matcher.titles.film[form[rival]]
+        rival, wanted = spread(*(np.searchsorted(wanted_query, query, side) for side in ("left", "right")))
         risk = np.zeros(len(query))
-        np.maximum.at(risk, rival, self._risks.find(film, wanted_trait[first[rival] + place])[1])
+        _, risks = self._risks.find(self._matcher.titles.film[form[rival]], wanted_trait[wanted])
+        np.maximum.at(risk, rival, risks)
         order = np.lexsort((np.arange(len(query)), -risk, query))
         highest = order[np.diff(query[order], prepend=-1) > 0]
         matches.form[query[highest]] = form[highest]

@@ -58,13 +58,16 @@ def check_training(settings: TrainSettings) -> None:
             raise UserError(f"--optim {settings.optim}: needs a GPU; use adamw_torch here")
     if settings.wandb_project and importlib.util.find_spec("wandb") is None:
         raise UserError("--wandb_project: wandb is not installed; pip install 'safe-rank-grpo[wandb]'")
-    if (
-        settings.output_dir
-        and not settings.resume
-        and Path(settings.output_dir).is_dir()
-        and os.listdir(settings.output_dir)
-    ):
-        raise UserError(
-            f"--output_dir {settings.output_dir}: in use; name another folder, "
-            f"or go on with --resume {settings.output_dir}"
-        )
+    folder = settings.output_dir
+    if folder and not settings.resume and Path(folder).is_dir() and os.listdir(folder):
+        raise UserError(f"--output_dir {folder}: in use; name another folder, or go on with --resume {folder}")
+    if settings.resume:
+        last_checkpoint(settings.resume)
+
+
+def last_checkpoint(run: str) -> Path:
+    """The newest checkpoint in the folder of a run; raises `UserError` if there is none to go on from."""
+    checkpoints = sorted(Path(run).glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]))
+    if not checkpoints or not (Path(run) / "run_id").exists():
+        raise UserError(f"--resume {run}: no checkpoint of a run there; name the folder that train.py printed")
+    return checkpoints[-1]

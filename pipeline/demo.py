@@ -30,7 +30,7 @@ def main(argv: list[str]) -> None:
     )
     parser.add_argument("--seed", type=int, default=3407, help="of the simulated world, SFT and training")
     parser.add_argument("--split", default="heldout", help="users to report on; tune settings on: tune")
-    parser.add_argument("--smoke", action="store_true", help="3 steps of each stage")
+    parser.add_argument("--smoke", action="store_true", help="3 steps of each stage, 40 prompts")
     args, train_flags = parser.parse_known_args(argv)
     paths = demo_paths(args.seed)
     if earlier := sorted(Path("runs").glob("*-*/final")):
@@ -42,7 +42,7 @@ def main(argv: list[str]) -> None:
         _run("sft.py", *seed, *few)
     _run("train.py", *seed, *few, *train_flags)
     trained = max(Path("runs").glob("*-*/final"), key=lambda p: p.stat().st_mtime)
-    runs = evaluate(paths, [paths["sft"], str(trained)], args.split, args.seed)
+    runs = evaluate(paths, [paths["sft"], str(trained)], args.split, args.seed, ["--limit", "40"] if args.smoke else [])
     rows = summaries(paths["store"], runs)
     for row, name in zip(rows, ("before (SFT only)", "after Safe-Rank-GRPO"), strict=True):
         row["model"] = name
@@ -53,12 +53,12 @@ def main(argv: list[str]) -> None:
     print(f"  .venv/bin/python -m oracle log list --store {paths['store']}         # runs in the log; SQL: see README")
 
 
-def evaluate(paths: dict[str, str], models: list[str], split: str, seed: int) -> list[str]:
+def evaluate(paths: dict[str, str], models: list[str], split: str, seed: int, more: list[str]) -> list[str]:
     """Evaluate models on a split of the demo; returns the ids of the runs in the log, in order."""
     length = yaml.safe_load((CONFIGS / "demo.yaml").read_text())["train"]["max_completion_length"]
     output = _run(
         "evaluate.py", "--data", paths["train_path"], "--split", split, "--store", paths["store"], "--seed", str(seed),
-        "--max_completion_length", str(length), "--batch_size", "200", "--ids", "--model", *models,
+        "--max_completion_length", str(length), "--batch_size", "200", "--ids", *more, "--model", *models,
     )  # fmt: skip
     return output.split()
 

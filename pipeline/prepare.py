@@ -102,7 +102,7 @@ def progress(connection: duckdb.DuckDBPyConnection, label: str) -> Iterator[None
     def watch(bar: tqdm) -> None:
         while not ended.wait(0.2):
             try:
-                bar.n = max(bar.n, round(connection.query_progress()))
+                bar.n = max(bar.n, min(99, round(connection.query_progress())))
             except duckdb.Error:  # closed: a store is whole
                 return
             bar.refresh()

@@ -103,7 +103,6 @@ class TrainSettings(CommonSettings):
     vllm_tensor_parallel_size: int = _flag(1, "GPUs a vLLM engine spans.")
     wandb_project: str | None = _flag(None, "Report to this Weights & Biases project.")
     resume: str | None = _flag(None, "Continue the run in this folder (as --output_dir was) from its last checkpoint.")
-    dry_run: bool = _flag(False, "Check everything, print settings, steps and memory; load no weights.")
 
 
 Settings = TypeVar("Settings", bound=CommonSettings)

@@ -16,13 +16,13 @@ from pathlib import Path
 import torch
 from accelerate import PartialState
 from datasets import Dataset
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from oracle import UserError, create_oracle
 from oracle.judge import Judge
 from oracle.log import LogWriter, run_info
 from oracle.sources.catalog import read_catalog
-from pipeline.checks import check_training
+from pipeline.checks import check_training, last_checkpoint
 from pipeline.command import command
 from pipeline.dataset import load_dataset
 from pipeline.demo_data import make_demo_data
@@ -82,7 +82,7 @@ def run_training(settings: TrainSettings) -> Path:
 
     is_main = PartialState().is_main_process
     log = open_run(settings, weights, functions) if is_main else None
-    folder = Path(settings.output_dir) if settings.output_dir else Path("runs") / (log.run_id if log else "")
+    folder = Path(settings.resume or settings.output_dir or f"runs/{log.run_id if log else ''}")
     if is_main and log:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "run_id").write_text(log.run_id)
@@ -91,8 +91,11 @@ def run_training(settings: TrainSettings) -> Path:
             f"run {log.run_id}: {len(dataset)} prompts ({unconstrained} without constraints), "
             f"checkpoints in {folder}, verdicts in {log.folder}"
         )
+    model = policy(settings, start)
+    if settings.kl_beta and start.endswith(".gguf"):
+        keep_as_reference(model, tokenizer, folder / "base")
     trainer = RankGRPOTrainer(
-        model=policy(settings, start),
+        model=model,
         reward_funcs=functions,
         args=trainer_config(settings, weights, folder),
         judge=judge,
@@ -101,7 +104,7 @@ def run_training(settings: TrainSettings) -> Path:
         processing_class=tokenizer,
         peft_config=_new_adapter(settings),
     )
-    trainer.train(resume_from_checkpoint=_last_checkpoint(settings))
+    trainer.train(resume_from_checkpoint=str(last_checkpoint(settings.resume)) if settings.resume else None)
     trainer.save_model(str(folder / "final"))
     if is_main:
         tokenizer.save_pretrained(folder / "final")
@@ -189,6 +192,15 @@ def policy(settings: TrainSettings, start: str):
     return model if settings.use_lora else model.merge_and_unload()
 
 
+def keep_as_reference(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Save a model that has no folder of its own: TRL loads the reference of the KL divergence from there."""
+    if PartialState().is_main_process:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    PartialState().wait_for_everyone()
+    model.config._name_or_path = str(folder)
+
+
 def _new_adapter(settings: TrainSettings):
     if not settings.use_lora or settings.sft_is_lora:
         return None
@@ -214,7 +226,7 @@ def open_run(settings: TrainSettings, weights: list[float], functions: list[Rank
     log_root = Path(settings.store).with_suffix(".log")
     if settings.resume:
         log = LogWriter.resume(log_root, (Path(settings.resume) / "run_id").read_text().strip())
-        log.truncate_after(int((_last_checkpoint(settings) or "").rsplit("-", 1)[1]))
+        log.truncate_after(int(last_checkpoint(settings.resume).name.split("-")[1]))
         return log
     weight = dict(zip((f.__name__ for f in functions), weights, strict=True))
     info = run_info()
@@ -232,15 +244,6 @@ def open_run(settings: TrainSettings, weights: list[float], functions: list[Rank
             "settings": json.dumps(asdict(s)), "versions": json.dumps(info["versions"]), "git": json.dumps(info["git"]),
         },
     )  # fmt: skip
-
-
-def _last_checkpoint(settings: TrainSettings) -> str | None:
-    if not settings.resume:
-        return None
-    checkpoints = sorted(Path(settings.resume).glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]))
-    if not checkpoints:
-        raise UserError(f"--resume {settings.resume}: no checkpoint there")
-    return str(checkpoints[-1])
 
 
 if __name__ == "__main__":

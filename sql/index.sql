@@ -2,7 +2,7 @@
 -- Titles, films and traits are numbered from 0, as in title_index and traits.
 
 create or replace view index_titles as          -- grain title form; year -1 = not known
-select title, coalesce(year, -1)::smallint as year, film_no as film, is_primary, key_no, wording_no,
+select title, coalesce(year, -1)::smallint as year, film_no as film, is_primary::utinyint as is_primary, key_no, wording_no,
        word_class(words)::tinyint as word_class
 from title_index;
 
@@ -27,13 +27,9 @@ select distinct key_no from title_index semi join alias_index using (key);
 create or replace view index_traits as          -- grain trait
 select trait from traits order by ordinal;
 
--- grain film x trait with a risk above 0. severities: such as 'Violence & Gore: Severe', of the categories that count for
--- the trait and are not None.
-create or replace view index_risks as
-select film_no as film, trait_no::integer as trait, risk, source,
-       coalesce(hit_tags, []) as hit_tags,
-       [s.key || ': ' || ['None', 'Mild', 'Moderate', 'Severe'][s.value + 1]
-        for s in map_entries(coalesce(severities, map {})) if s.value > 0] as severities
+create or replace view index_risks as           -- grain film x trait with a risk above 0
+select film_no as film, trait_no::integer as trait, risk, source, coalesce(hit_tags, []) as hit_tags,
+       severity_texts(severities) as severities
 from trait_risk
 join (select trait, row_number() over (order by ordinal) - 1 as trait_no from traits) using (trait)
 join (select distinct imdb_id, film_no from title_index) using (imdb_id)

@@ -6,16 +6,16 @@ create or replace table title_index as
 with forms as (
     select imdb_id, title, year, bool_or(is_primary) as is_primary from titles group by all
 ),
-normalised as (
-    select *, normalise_title(title) as words, replace(normalise_title(title), ' ', '') as key, title_wording(title) as wording
-    from forms
-)
+folded as materialized (select *, fold_title(title) as folded from forms),
+worded as materialized (select *, folded_wording(folded) as wording from folded),
+normalised as materialized (select * exclude folded, standard_title(wording, folded) as words from worded),
+keyed as (select *, replace(words, ' ', '') as key from normalised)
 select (row_number() over (order by imdb_id, not is_primary, title, year) - 1)::integer as title_no,
        (dense_rank() over (order by imdb_id) - 1)::integer as film_no,
        imdb_id, title, year, is_primary, words, key,
        (dense_rank() over (order by key) - 1)::integer as key_no,
        (dense_rank() over (order by key, wording) - 1)::integer as wording_no
-from normalised
+from keyed
 where words <> ''
 order by title_no;
 

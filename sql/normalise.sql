@@ -17,11 +17,12 @@ create or replace macro article_at_the_end() as
     '^(.*), ?(the|an?|les?|la|l|une?|el|l[ao]s|una|il|lo|gli|der|die|das|eine?|den|det|ett?|het|een|os|uma?)$';
 create or replace macro initial() as '\b([a-z])\.';
 
-create or replace macro title_wording(t) as trim(regexp_replace(list_transform([fold_title(t)], lambda folded:
+create or replace macro folded_wording(folded) as trim(regexp_replace(
     if(contains(folded, ',') or contains(folded, '.'),
        regexp_replace(regexp_replace(folded, article_at_the_end(), '\2 \1'), initial(), '\1', 'g'),
-       folded))[1],
+       folded),
     '[^\p{L}\p{N}]+', ' ', 'g'));
+create or replace macro title_wording(t) as list_transform([fold_title(t)], lambda folded: folded_wording(folded))[1];
 
 -- British spellings as American ones. A word such as "hour" is changed as well, in both titles alike.
 create or replace macro spelling_variant() as '(our|tre|ogue|ence|is(e|ing|ation)|ll(ed|er|ing))';
@@ -64,11 +65,13 @@ create or replace macro without_articles(words) as replace(
 
 -- The one-element lists here and above name a value that is used more than once; DuckDB would work it out each time.
 -- Looking at each word costs ten times as much as all the rest: it is done where some word may have another standard.
-create or replace macro normalise_title(t) as coalesce(
-    nullif(trim(replace(without_articles(list_transform([standard_spelling(title_wording(t))], lambda words:
+create or replace macro standard_title(wording, folded) as coalesce(
+    nullif(trim(replace(without_articles(list_transform([standard_spelling(wording)], lambda words:
         if(regexp_matches(words, '\b([ivx]+|' || array_to_string(map_keys(word_standards()), '|') || ')\b'),
            standard_words(words), words))[1]), '  ', ' ')), ''),
     -- Nothing but articles or signs, such as "The" or "$": what is written counts as it is.
-    trim(fold_title(t)));
+    trim(folded));
+
+create or replace macro normalise_title(t) as standard_title(title_wording(t), fold_title(t));
 
 create or replace macro title_key(t) as replace(normalise_title(t), ' ', '');

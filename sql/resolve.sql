@@ -150,9 +150,10 @@ create or replace macro best_pairs(judged) as table
            row_number() over (partition by query order by tier > 0, one_a_film.score desc, title_no) as place
     from one_a_film;
 
-create or replace macro resolve_titles(queries) as table
+-- All steps. -> (query, title, year, title_no, score, method, films, place), nulls where nothing was found.
+create or replace macro title_matches(queries) as table
     with asked as materialized (
-        select row_number() over () as query, title, year from (select distinct title, year from query_table(queries))
+        select row_number() over () as query, title, year from (select distinct title, year::smallint as year from query_table(queries))
     ),
     prepared as materialized (from title_queries(asked)),
     probes as (from title_probes(prepared)),
@@ -161,5 +162,9 @@ create or replace macro resolve_titles(queries) as table
     with_slips as materialized (from pairs_with_slips(worded)),
     judged as materialized (from judged_pairs(prepared, with_slips)),
     best as (from best_pairs(judged))
-    select a.title, a.year, imdb_id, t.title as matched_title, t.year as matched_year, method as match_method, score as match_score
-    from asked a left join best b on a.query = b.query and place = 1 left join title_index t using (title_no);
+    select a.query, a.title, a.year, title_no, score, method, films, place from asked a left join best b using (query);
+
+create or replace macro resolve_titles(queries) as table
+    select m.title, m.year, imdb_id, t.title as matched_title, t.year as matched_year, method as match_method, score as match_score
+    from title_matches(queries) m left join title_index t using (title_no)
+    where place = 1 or place is null;

@@ -14,10 +14,10 @@ create or replace macro gap(stored, computed) as
         else abs(stored - computed) / greatest(1, abs(computed))
     end;
 
--- grain: one verdict, with its reward parts under the given settings. run null: all runs; a setting null: the run's own.
+-- grain: one verdict, with its reward parts under the given settings. run or step null: all; a setting null: the run's own.
 -- Adds to the columns of verdicts: safe_if, and r_*_if; slot: takes part in advantages; reward_gap: the largest gap
 -- between a stored and a computed reward.
-create or replace macro rewards_if(run, new_lambda, new_penalty, new_threshold, new_unresolved) as table
+create or replace macro rewards_if(run, step_number, new_lambda, new_penalty, new_threshold, new_unresolved) as table
 with settings as not materialized (
     select
         run_id, kind, rec_num, reward_func, safety_discount, lambda_count, lambda_end, lambda_repeat, advantage_mode,
@@ -37,7 +37,8 @@ suffixes as not materialized (
             partition by run_id, step, completion order by rank desc rows unbounded preceding
         ) as suffix
     from verdicts join settings using (run_id)
-    where reward_func = 'suffix_dcg' and rank <= rec_num and (run is null or run_id = run)
+    where reward_func = 'suffix_dcg' and rank <= rec_num
+      and (run is null or run_id = run) and (step_number is null or step = step_number)
 ),
 judged as not materialized (
     select
@@ -51,7 +52,7 @@ judged as not materialized (
             else coalesce(max_risk, 0) < threshold
         end as safe_if
     from verdicts v join settings s using (run_id)
-    where run is null or run_id = run
+    where (run is null or run_id = run) and (step_number is null or step = step_number)
 ),
 parted as not materialized (
     select
@@ -94,15 +95,18 @@ from (
 );
 
 -- grain: one verdict. What it would have earned, and taught, under other settings: the same answers, judged again.
+--   step_number               one step; null: the run's steps, all of them
 --   new_lambda, new_penalty   of the safety penalty -lambda * penalty; new_threshold: risk from which a film violates
 --   new_unresolved            'safe' | 'violation' | 'ignore'; each null = as it was
 --   safe_if, r_*_if           verdict and reward parts; r_total_if their weighted sum; null = left out of the mean
 --   advantage_if              grpo: (r - mean) / (std + 1e-4) over the group, rank by rank. gdpo: each reward so on its
 --                             own, their weighted sum, divided by (its std over the step + 1e-4). 0 where left out,
 --                             null beyond the rewarded ranks and in an evaluation. Standard deviations are unbiased.
-create or replace macro what_if(run, new_lambda := null, new_penalty := null, new_threshold := null, new_unresolved := null) as table
+create or replace macro what_if(
+    run, new_lambda := null, new_penalty := null, new_threshold := null, new_unresolved := null, step_number := null
+) as table
 with parts as not materialized (
-    from rewards_if(run, new_lambda, new_penalty, new_threshold, new_unresolved)
+    from rewards_if(run, step_number, new_lambda, new_penalty, new_threshold, new_unresolved)
 ),
 sums as not materialized (
     select run_id, step, group_id, rank, avg(r_total_if) as mean, stddev_samp(r_total_if) as std
@@ -158,7 +162,9 @@ from normalised;
 --   punished          share of the films emitted in the top K that earn a penalty
 --   mean_total_reward Σ over ranks of r_total, mean over completions
 --   no_signal_rate    share of groups and ranks where every completion gets the same reward
-create or replace macro what_if_summary(run, new_lambda := null, new_penalty := null, new_threshold := null, new_unresolved := null) as table
+create or replace macro what_if_summary(
+    run, new_lambda := null, new_penalty := null, new_threshold := null, new_unresolved := null
+) as table
 with cells as (
     select
         run_id, step, group_id, rank,
@@ -173,7 +179,7 @@ with cells as (
         sum(r_total_if) as total_if,
         coalesce(min(r_total) = max(r_total), true) as no_signal,
         coalesce(min(r_total_if) = max(r_total_if), true) as no_signal_if
-    from rewards_if(run, new_lambda, new_penalty, new_threshold, new_unresolved)
+    from rewards_if(run, null, new_lambda, new_penalty, new_threshold, new_unresolved)
     group by run_id, step, group_id, rank
 )
 select

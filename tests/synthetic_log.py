@@ -150,7 +150,10 @@ def make_step(
 
     wanted = [[TRAITS[int(t)].as_py() for t in np.flatnonzero(c)] for c in constraints]
     safe = ~((world.risk[truth] * constraints[:, None] >= settings["risk_threshold"]).any(-1))
-    films = [[_film(world, *pair) for pair in zip(t[:m], s[:m], strict=True)] for t, m, s in zip(truth, n_truth, safe, strict=True)]
+    films = [
+        [_film(world, *pair) for pair in zip(t[:m], s[:m], strict=True)]
+        for t, m, s in zip(truth, n_truth, safe, strict=True)
+    ]
     liked = [", ".join(film["title"] for film in of[:3]) for of in films]
     prompt = [f"Prompt {step}-{p}: I liked {liked[p]}. Avoid: {', '.join(wanted[p])}." for p in range(n_prompts)]
     seen = [[{"title": f["title"], "year": f["year"]} for f in of[-2:]] for of in films]

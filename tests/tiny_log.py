@@ -7,13 +7,15 @@ import pyarrow as pa
 from oracle.log import LogWriter
 
 RUN = {
-    "kind": "train", "model": "tiny", "dataset": "by hand", "rec_num": 3, "num_generations": 2, "advantage_mode": "grpo",
+    "kind": "train", "model": "tiny", "dataset": "by hand", "rec_num": 3, "num_generations": 2,
+    "advantage_mode": "grpo",
 }  # fmt: skip
 LOG3 = 0.6309297535714575  # 1 / log2(3), the weight of rank 2
 
 _FILM = {
-    "title": None, "year": None, "start": None, "end": None, "imdb_id": None, "matched_title": None, "matched_year": None,
-    "match_method": None, "match_score": None, "violated_traits": None, "max_risk": None, "evidence": None,
+    "title": None, "year": None, "start": None, "end": None, "imdb_id": None, "matched_title": None,
+    "matched_year": None, "match_method": None, "match_score": None, "violated_traits": None,
+    "max_risk": None, "evidence": None,
     "is_safe": None, "in_catalog": None, "seen": None, "repeated": None, "hit": None,
     "r_rel": 0.0, "r_safe": 0.0, "r_count": 0.0, "r_end": 0.0, "r_repeat": 0.0, "r_total": 0.0, "advantage": 0.0,
     "n_tokens": 0,
@@ -46,7 +48,9 @@ def step_tables(answers: list[dict]) -> tuple[pa.Table, pa.Table]:
         {
             "completion": i, "prompt_id": a["prompt_id"], "generation": i % 2, "prompt": f"Films for {a['prompt_id']}?",
             "constraints": a["constraints"],
-            "groundtruth": [{"title": t, "year": 2000, "imdb_id": t, "is_safe": s} for t, s in a["groundtruth"].items()],
+            "groundtruth": [
+                {"title": t, "year": 2000, "imdb_id": t, "is_safe": s} for t, s in a["groundtruth"].items()
+            ],
             "seen": [], "text": "…", "n_tokens": 15, "n_films": sum(v["title"] is not None for v in a["verdicts"]),
             "ended": True,
         }

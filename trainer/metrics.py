@@ -12,25 +12,12 @@ from oracle.judge import Judgement
 logger = logging.getLogger(__name__)
 
 
-def step_metrics(
-    judged: Judgement,
-    rec_num: int,
-    rewards: torch.Tensor,
-    advantages: torch.Tensor,
-    accelerator: Accelerator,
-    group_size: int,
-) -> dict[str, float]:
-    """Rates over the whole step, all processes together.
-
-    Args:
-        judged: this process's answers.
-        rewards: (N, F, S) of all processes.
-        advantages: (N, S) of all processes.
+def list_metrics(judged: Judgement, rec_num: int, accelerator: Accelerator) -> dict[str, float]:
+    """Rates over the whole step, all processes together; `judged` is this process's share.
 
     Returns:
         svr (violating recommendations / recommendations in the top K of samples with a constraint), unresolved_rate,
-        duplicate_rate, hit_rate (all per recommendation in the top K), films_per_list, advantage_std/rank_k,
-        frac_groups_without_signal (groups whose rewards agree at every rank).
+        duplicate_rate, hit_rate (all per recommendation in the top K), films_per_list.
     """
     entries = judged.entries
     top = entries["rank"].to_numpy() <= rec_num
@@ -49,18 +36,27 @@ def step_metrics(
     ]
     total = accelerator.reduce(torch.tensor(counts, dtype=torch.float64, device=accelerator.device), "sum").tolist()
     unsafe, asked, unresolved, repeated, hits, listed, films, lists = total
-    groups = rewards.nan_to_num(0.0).unflatten(0, (-1, group_size))
-    silent = (groups == groups[:, :1]).flatten(1).all(dim=1)
-    metrics = {
+    return {
         "svr": unsafe / asked if asked else float("nan"),
         "unresolved_rate": unresolved / max(listed, 1),
         "duplicate_rate": repeated / max(listed, 1),
         "hit_rate": hits / max(listed, 1),
         "films_per_list": films / max(lists, 1),
-        "frac_groups_without_signal": silent.double().mean().item(),
     }
+
+
+def advantage_metrics(rewards: torch.Tensor, advantages: torch.Tensor, group_size: int) -> dict[str, float]:
+    """What the rewards (N, F, S) and advantages (N, S) of a whole step have to teach.
+
+    Returns:
+        frac_groups_without_signal (groups whose rewards agree at every rank), advantage_std/rank_k.
+    """
+    groups = rewards.nan_to_num(0.0).unflatten(0, (-1, group_size))
+    silent = (groups == groups[:, :1]).flatten(1).all(dim=1)
     spread = advantages.std(dim=0) if len(advantages) > 1 else advantages.new_zeros(advantages.shape[1])
-    return metrics | {f"advantage_std/rank_{k}": value for k, value in enumerate(spread.tolist(), start=1)}
+    return {"frac_groups_without_signal": silent.double().mean().item()} | {
+        f"advantage_std/rank_{k}": value for k, value in enumerate(spread.tolist(), start=1)
+    }
 
 
 class EvasionWatch:

@@ -13,11 +13,12 @@ import torch
 from accelerate.utils import gather, gather_object
 from trl import GRPOTrainer
 
-from oracle.judge import Judge
+from oracle import UserError, parse_batch
+from oracle.judge import Judge, Judgement
 from trainer.advantages import gdpo_advantages, grpo_advantages
 from trainer.config import RankGRPOConfig
 from trainer.credit import NO_RANK, list_slots, pad_slots
-from trainer.metrics import EvasionWatch, step_metrics
+from trainer.metrics import EvasionWatch, advantage_metrics, list_metrics
 from trainer.ratio import rank_level_old_logps
 from trainer.rewards import RankRewardFunc
 from trainer.rollout_log import LogWriter, concat, step_tables
@@ -28,8 +29,9 @@ class RankGRPOTrainer(GRPOTrainer):
 
     Args:
         model, args, train_dataset, processing_class, peft_config, …: as for `trl.GRPOTrainer`.
-        reward_funcs: functions of `trainer.rewards`, sharing `judge`; their weights are `args.reward_weights`.
-        judge: parses and judges each batch, once for rewards, credit, metrics and log.
+        reward_funcs: functions of `trainer.rewards`, sharing a judge; their weights are `args.reward_weights`.
+        judge: judges each batch, once for rewards, credit, metrics and log; by default that of the reward functions.
+            Any other function of (N, K) rewards works as well; without a judge there are no verdicts to log.
         rollout_log: where each step's verdicts, rewards and advantages go; None keeps no log.
     """
 
@@ -41,11 +43,13 @@ class RankGRPOTrainer(GRPOTrainer):
         reward_funcs: list[RankRewardFunc],
         args: RankGRPOConfig,
         *,
-        judge: Judge,
+        judge: Judge | None = None,
         rollout_log: LogWriter | None = None,
         **kwargs,
     ):
-        self.judge = judge
+        self.judge = judge or next((f.judge for f in reward_funcs if hasattr(f, "judge")), None)
+        if rollout_log is not None and self.judge is None:
+            raise UserError("a rollout log needs verdicts: name the judge, or use a reward function made with one")
         self.rollout_log = rollout_log
         self.n_slots = args.rec_num + args.end_credit
         self._rank_rewards: list[np.ndarray] = []
@@ -79,13 +83,14 @@ class RankGRPOTrainer(GRPOTrainer):
         self._rank_rewards = []
         row_sums = super()._calculate_rewards(inputs, prompts, texts, completion_ids_list)
         columns = ("groundtruth_with_release_year", "seen_titles", "constraints")
-        self._judged = self.judge.judge(texts, *([x.get(c) or [] for x in inputs] for c in columns))
+        samples = ([x.get(c) or [] for x in inputs] for c in columns)
+        self._judged = self.judge.judge(texts, *samples) if self.judge else None
         self._local_rewards = np.stack(self._rank_rewards, axis=1)  # (n, F, S)
         self._slots = list_slots(
             self._tokenizer,
             [np.asarray(ids) for ids in completion_ids_list],
             texts,
-            self._judged.entries,
+            self._judged.entries if self._judged else parse_batch(texts),
             self.args.rec_num,
             self.args.end_credit,
         )
@@ -108,13 +113,15 @@ class RankGRPOTrainer(GRPOTrainer):
         out["advantages"] = torch.where(slots == NO_RANK, 0.0, per_token)  # (n, T)
         out["rank_ids"] = slots
 
-        metrics = step_metrics(self._judged, self.args.rec_num, rewards, all_advantages, self.accelerator, group)
+        metrics = advantage_metrics(rewards, all_advantages, group)
+        if self._judged is not None:
+            metrics |= list_metrics(self._judged, self.args.rec_num, self.accelerator)
         for name, value in metrics.items():
             self._metrics[self._mode][name].append(value)
-        if self._mode == "train":
+        if self._mode == "train" and self._judged is not None:
             self._evasion.update(metrics)
             if self._logs_rollouts:
-                self._log_rollouts(inputs, advantages.cpu().numpy(), first, out["completion_ids"])
+                self._log_rollouts(self._judged, inputs, advantages.cpu().numpy(), first, out["completion_ids"])
         return out
 
     @property
@@ -125,10 +132,12 @@ class RankGRPOTrainer(GRPOTrainer):
     def _group_size(self) -> int:
         return (self.num_generations if self._mode == "train" else self.num_generations_eval) or 1
 
-    def _log_rollouts(self, inputs, advantages: np.ndarray, first: int, completion_ids: torch.Tensor) -> None:
+    def _log_rollouts(
+        self, judged: Judgement, inputs, advantages: np.ndarray, first: int, completion_ids: torch.Tensor
+    ) -> None:
         last_ids = completion_ids[range(len(inputs)), [len(s) - 1 for s in self._slots]].tolist()
         tables = step_tables(
-            self._judged,
+            judged,
             step=self.state.global_step + 1,
             first_completion=first,
             num_generations=self._group_size,

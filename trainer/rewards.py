@@ -82,6 +82,7 @@ def make_safe_reward_func(
     def safe_reward(**batch) -> np.ndarray:
         return relevance(**batch) + safety(**batch)
 
+    safe_reward.judge = judge  # type: ignore[attr-defined]
     return safe_reward
 
 
@@ -152,6 +153,7 @@ def _reward_func(
         return rewards
 
     reward.__name__ = name
+    reward.judge = judge  # type: ignore[attr-defined]
     return reward
 
 

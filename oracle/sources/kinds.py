@@ -39,7 +39,7 @@ SENSITIVITY = Kind("risks of films for traits (movie_trait_sensitivity.json)", "
 DIALOGS = Kind("conversations with ground truth")
 
 KINDS = (
-    TRAITS, TITLES, RATED_TITLES, IMDB_BASICS, MOVIELENS, MOVIELENS_LINKS, TITLE_IDS, IMDB_AKAS, CATALOG,
+    TRAITS, RATED_TITLES, TITLES, IMDB_BASICS, MOVIELENS, MOVIELENS_LINKS, TITLE_IDS, IMDB_AKAS, CATALOG,
     TAGS, SEVERITIES, RISKS, SENSITIVITY, DIALOGS,
 )  # fmt: skip
 
@@ -88,6 +88,11 @@ class Source:
     """MovieLens' links.csv."""
     rows: pa.Table | None = None
     """What a pickle holds: content, imdb_id, title, year."""
+
+    @property
+    def adds_to_known_films(self) -> bool:
+        """True for further titles without years: what they mean depends on the films that the store knows."""
+        return self.kind is IMDB_AKAS or (self.kind is TITLES and "year" not in self.columns)
 
     @property
     def key(self) -> str:

@@ -56,8 +56,8 @@ def load_sources(
     digests = {source.key: _digest(source) for source in sources}
     known = _known(store)
     changed = [source for source in sources if digests[source.key] not in known]
-    # title.akas is read again with other sources: its titles are kept for known films, and more may be known now.
-    again = [source for source in sources if source in changed or (changed and source.kind is kinds.IMDB_AKAS)]
+    # Titles without years are read again with other sources: more of their films may be known now.
+    again = [source for source in sources if source in changed or (changed and source.adds_to_known_films)]
     loaded = [Loaded(source, *known[digests[source.key]], 0, False) for source in sources if source not in again]
     if not again and store.exists():
         return loaded
@@ -124,6 +124,7 @@ def _transaction(connection: duckdb.DuckDBPyConnection, source: Source, folder: 
         yield
     except BaseException as error:
         connection.rollback()
+        connection.unregister("raw_rows")  # may hold the file open
         if not isinstance(error, duckdb.Error):
             raise
         told = first_line(error).removeprefix("Invalid Input Error: ").removeprefix("IO Error: ")

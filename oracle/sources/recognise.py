@@ -37,7 +37,11 @@ def recognise(paths: list[Path]) -> list[Source]:
     """
     recognised = {source.key: source for source in map(_recognise, paths)}  # a file that is named twice is one source
     sources = _with_links(list(recognised.values()))
-    return sorted(sources, key=lambda source: kinds.KINDS.index(source.kind))
+
+    def place(source: Source) -> int:
+        return kinds.KINDS.index(kinds.IMDB_AKAS if source.adds_to_known_films else source.kind)
+
+    return sorted(sources, key=place)
 
 
 def _with_links(sources: list[Source]) -> list[Source]:

@@ -1,7 +1,7 @@
 -- grain: one of the runs $runs x point of its curves: a step, or in long runs the mean over some steps, at most 300
 -- points. smooth_* is the mean of the point and the two on each side. Built on step_curves.
 with placed as (
-    select *, greatest(1, ceil((max(step) over run - min(step) over run + 1) / 300)) as width
+    select *, greatest(1, ceil((max(step) over run - min(step) over run + 1) / 300))::integer as width
     from step_curves
     where list_contains($runs, run_id)
     window run as (partition by run_id)

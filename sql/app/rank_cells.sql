@@ -11,7 +11,7 @@ with spreads as (
 placed as (
     select
         *, min(step) over () as origin,
-        greatest(1, ceil((max(step) over () - min(step) over () + 1) / 60)) as width
+        greatest(1, ceil((max(step) over () - min(step) over () + 1) / 60))::integer as width
     from rank_penalties left join spreads using (step, rank)
     where run_id = $run
 )

@@ -4,7 +4,7 @@
 select step, completion, rank, sentence, r_total, advantage
 from why(
     chosen_run(),
-    coalesce(getvariable('step'), (select max(step) from rank_sums where run_id = chosen_run())),
+    chosen_step(),
     coalesce(getvariable('completion'), 0)
 )
 order by rank;

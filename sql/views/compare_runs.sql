@@ -2,13 +2,14 @@
 -- grain: one metric. Built on verdicts, runs.
 --   prompts              prompts that both runs answered (and that the metric is defined for)
 --   value_a, value_b, difference   b - a; recall and ndcg are means over prompts, the others ratios of sums over them
---   low, high            95 % percentile interval of the difference, from `resamples` bootstrap samples of the prompts
+--   low, high            95 % percentile interval of the difference, from at most `resamples` bootstrap samples of the prompts
 --                        (Efron & Tibshirani 1993); the samples are the same in every call
 --   b_higher, b_lower, ties   prompts by the sign of their own difference
 create or replace macro prompt_totals(run, chosen_step) as table
 with lists as (
     select
-        prompt_id, step, completion,
+        step, completion,
+        any_value(prompt_id) as prompt_id,
         any_value(constrained) as constrained,
         any_value(n_groundtruth) as n_groundtruth,
         count(title) as films_any,
@@ -20,16 +21,16 @@ with lists as (
         sum(dcg_weight(rank)) filter (rank <= rec_num and hit) / ideal_dcg(any_value(n_groundtruth), any_value(rec_num)) as ndcg
     from verdicts join run_shape using (run_id)
     where run_id = run and (chosen_step is null or step = chosen_step)
-    group by prompt_id, step, completion
+    group by step, completion
 )
 select
     prompt_id,
-    case when any_value(constrained) then sum(violations) end as violations,
-    case when any_value(constrained) then sum(films) end as constrained_films,
-    sum(unresolved) as unresolved,
-    sum(repeated) as repeated,
-    sum(films) as films,
-    sum(films_any) as films_any,
+    case when any_value(constrained) then sum(violations)::bigint end as violations,
+    case when any_value(constrained) then sum(films)::bigint end as constrained_films,
+    sum(unresolved)::bigint as unresolved,
+    sum(repeated)::bigint as repeated,
+    sum(films)::bigint as films,
+    sum(films_any)::bigint as films_any,
     count(*) as lists,
     case when any_value(n_groundtruth) > 0 then 1 end as one,
     case when any_value(n_groundtruth) > 0 then avg(hits / n_groundtruth) end as recall,
@@ -51,22 +52,30 @@ create or replace macro observed_metric(name, up_a, down_a, up_b, down_b) as {
 
 create or replace macro compare_runs(run_a, run_b, step_a := null, step_b := null, resamples := 1000) as table
 with pairs as materialized (
-    select a, b, row_number() over (order by a.prompt_id) - 1 as i, count(*) over () as n
-    from prompt_totals(run_a, step_a) a join prompt_totals(run_b, step_b) b on a.prompt_id = b.prompt_id
+    select
+        row_number() over (order by prompt_id) - 1 as i, count(*) over () as n,
+        a.violations as violations_a, a.constrained_films as constrained_films_a, a.recall as recall_a, a.ndcg as ndcg_a,
+        a.one as one_a, a.films_any as films_any_a, a.lists as lists_a, a.repeated as repeated_a,
+        a.unresolved as unresolved_a, a.films as films_a,
+        b.violations as violations_b, b.constrained_films as constrained_films_b, b.recall as recall_b, b.ndcg as ndcg_b,
+        b.one as one_b, b.films_any as films_any_b, b.lists as lists_b, b.repeated as repeated_b,
+        b.unresolved as unresolved_b, b.films as films_b
+    from prompt_totals(run_a, step_a) a join prompt_totals(run_b, step_b) b using (prompt_id)
 ),
 resampled as (
     select
         resample,
-        ratio(b.violations, b.constrained_films) - ratio(a.violations, a.constrained_films) as svr,
-        ratio(b.recall, b.one) - ratio(a.recall, a.one) as recall,
-        ratio(b.ndcg, b.one) - ratio(a.ndcg, a.one) as ndcg,
-        ratio(b.films_any, b.lists) - ratio(a.films_any, a.lists) as films_per_list,
-        ratio(b.repeated, b.films) - ratio(a.repeated, a.films) as duplicate_rate,
-        ratio(b.unresolved, b.films) - ratio(a.unresolved, a.films) as unresolved_rate
+        ratio(violations_b, constrained_films_b) - ratio(violations_a, constrained_films_a) as svr,
+        ratio(recall_b, one_b) - ratio(recall_a, one_a) as recall,
+        ratio(ndcg_b, one_b) - ratio(ndcg_a, one_a) as ndcg,
+        ratio(films_any_b, lists_b) - ratio(films_any_a, lists_a) as films_per_list,
+        ratio(repeated_b, films_b) - ratio(repeated_a, films_a) as duplicate_rate,
+        ratio(unresolved_b, films_b) - ratio(unresolved_a, films_a) as unresolved_rate
     from (
         -- One number is hashed: of several, DuckDB's hash leaves the low bits in step with each other.
-        select resample, hash(resample * 4294967296 + i) % n as i from pairs, range(resamples) t(resample)
-    ) draw join pairs on pairs.i = draw.i
+        select resample, hash(resample * 4294967296 + i) % n as i
+        from (select i, n, unnest(range(least(resamples, 200 + 1000000 // n))) as resample from pairs)
+    ) draw join pairs using (i)
     group by resample
 ),
 intervals as (
@@ -76,12 +85,12 @@ intervals as (
 ),
 observed as (
     select unnest([
-        observed_metric('svr', a.violations, a.constrained_films, b.violations, b.constrained_films),
-        observed_metric('recall', a.recall, a.one, b.recall, b.one),
-        observed_metric('ndcg', a.ndcg, a.one, b.ndcg, b.one),
-        observed_metric('films_per_list', a.films_any, a.lists, b.films_any, b.lists),
-        observed_metric('duplicate_rate', a.repeated, a.films, b.repeated, b.films),
-        observed_metric('unresolved_rate', a.unresolved, a.films, b.unresolved, b.films)
+        observed_metric('svr', violations_a, constrained_films_a, violations_b, constrained_films_b),
+        observed_metric('recall', recall_a, one_a, recall_b, one_b),
+        observed_metric('ndcg', ndcg_a, one_a, ndcg_b, one_b),
+        observed_metric('films_per_list', films_any_a, lists_a, films_any_b, lists_b),
+        observed_metric('duplicate_rate', repeated_a, films_a, repeated_b, films_b),
+        observed_metric('unresolved_rate', unresolved_a, films_a, unresolved_b, films_b)
     ], recursive := true)
     from pairs
 )

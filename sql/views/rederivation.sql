@@ -3,8 +3,8 @@
 --   *_again       computed; is_safe_again from the evidence and the run's threshold
 --   difference    the largest gap (see what_if.sql) of all parts, the total and the advantage
 --   differs       more than rounding (1e-6 of the value, absolutely below 1), or another verdict
--- The same for one run or, with null, all of them; the view below asks for all.
-create or replace macro rederive(run) as table
+-- The same for one run or step or, with null, all of them; the view below asks for all.
+create or replace macro rederive(run, step_number := null) as table
 select
     run_id, step, completion, rank,
     is_safe, safe_if as is_safe_again,
@@ -17,6 +17,6 @@ select
     advantage, advantage_if as advantage_again,
     greatest(reward_gap, gap(advantage, advantage_if)) as difference,
     is_safe is distinct from safe_if or greatest(reward_gap, gap(advantage, advantage_if)) > 1e-6 as differs
-from what_if(run);
+from what_if(run, step_number := step_number);
 
 create or replace view rederivation as from rederive(null);

@@ -54,7 +54,9 @@ def write_sample(folder: Path, steps: int = 24) -> Path:
 class Policy:
     """Answers about the starter films, judged by the oracle, with rewards and advantages."""
 
-    def __init__(self, oracle: Oracle) -> None:
+    def __init__(self, oracle: Oracle, traits_asked: int = 2) -> None:
+        """`traits_asked`: how many traits a prompt wants avoided at most."""
+        self.odds = np.array([0.1, 0.6, 0.3])[: traits_asked + 1]
         self.judge, self.traits = Judge(oracle), oracle.trait_names
         with open_store(oracle.store) as store:
             titles = store.sql("select title, year from titles where is_primary order by imdb_id").to_arrow_table()
@@ -94,7 +96,9 @@ class Policy:
     def _ask(self, rng: np.random.Generator) -> dict:
         """A prompt, and the films that its author likes, has seen and wants avoided."""
         common = self.violates.mean(0) / self.violates.mean(0).sum()
-        traits = rng.choice(len(self.traits), rng.choice([0, 1, 2], p=[0.1, 0.6, 0.3]), replace=False, p=common)
+        traits = rng.choice(
+            len(self.traits), rng.choice(len(self.odds), p=self.odds / self.odds.sum()), replace=False, p=common
+        )
         taste = rng.choice(len(self.films), 60, replace=False)
         constraints = [self.traits[t] for t in traits]
         liked = " and ".join(self.films[f]["title"] for f in taste[:2])

@@ -59,7 +59,8 @@ def test_a_punished_rank_says_what_it_cost_and_which_trait_it_violates():
 
 
 @given(
-    text=st.text() | st.sampled_from(["<script>alert(1)</script>", "</div><img src=x onerror=alert(1)>", '" onload="x']),
+    text=st.text()
+    | st.sampled_from(["<script>alert(1)</script>", "</div><img src=x onerror=alert(1)>", '" onload="x']),
     spans=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=5),
 )
 def test_any_text_with_any_spans_is_shown_whole_and_as_text(text, spans):
@@ -74,7 +75,9 @@ def test_any_text_with_any_spans_is_shown_whole_and_as_text(text, spans):
 def test_nothing_that_a_model_or_a_source_wrote_becomes_a_tag(hostile):
     hostile = f"</span><script>{hostile}</script>\"'><img src=x onerror=alert(1)>"
     row = {**ROW, "title": hostile, "violated_traits": [hostile], "sentence": hostile, "imdb_id": hostile}
-    row["evidence"] = [{"trait": "other", "risk": 0.5, "hit_tags": [hostile], "severities": [hostile], "source": "tags"}]
+    row["evidence"] = [
+        {"trait": "other", "risk": 0.5, "hit_tags": [hostile], "severities": [hostile], "source": "tags"}
+    ]
     page = Reader(side_by_side([{**ANSWER, "text": hostile}], [row], 1, as_text=False))
     assert not {"script", "img"} & set(page.tags)
     assert {name for name, _ in page.attributes} <= {

@@ -22,7 +22,9 @@ def counts(root) -> dict[int, int]:
 def test_a_run_is_one_row_with_an_id_that_people_can_read(tmp_path):
     writer = LogWriter(tmp_path / "store.log", {**RUN, "settings": json.dumps({"seed": 1})})
     with open_log(tmp_path / "store.log") as log:
-        (row,) = log.sql("select run_id, kind, rec_num, lambda_safe, risk_threshold, settings->>'seed' from runs").fetchall()
+        (row,) = log.sql(
+            "select run_id, kind, rec_num, lambda_safe, risk_threshold, settings->>'seed' from runs"
+        ).fetchall()
         started = log.sql("select started_at from runs").to_arrow_table()["started_at"][0].as_py()
     assert row == (writer.run_id, "train", 3, 1.0, 0.66, "1")
     assert started - datetime.datetime.now(datetime.UTC) < datetime.timedelta(minutes=1)
@@ -127,9 +129,8 @@ def test_resume_drops_what_a_killed_process_left_and_goes_on(tmp_path):
 
 
 def test_only_one_process_writes_a_run(tmp_path):
-    with LogWriter(tmp_path, RUN) as writer:
-        with pytest.raises(UserError, match="is being written by another process"):
-            LogWriter.resume(tmp_path, writer.run_id)
+    with LogWriter(tmp_path, RUN) as writer, pytest.raises(UserError, match="is being written by another process"):
+        LogWriter.resume(tmp_path, writer.run_id)
     LogWriter.resume(tmp_path, writer.run_id).close()
 
 

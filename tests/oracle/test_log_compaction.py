@@ -124,7 +124,11 @@ def test_an_export_is_one_flat_file(tmp_path):
     rows = export_run(root, run, tmp_path / "run.parquet")
     table = pq.read_table(tmp_path / "run.parquet")
     with open_log(root) as log:
-        assert rows == table.num_rows == log.sql("select count(*) from verdicts where run_id = ?", params=[run]).fetchall()[0][0]
+        assert (
+            rows
+            == table.num_rows
+            == log.sql("select count(*) from verdicts where run_id = ?", params=[run]).fetchall()[0][0]
+        )
     assert {"title", "r_total", "prompt", "text", "constraints"} <= set(table.column_names)
     with pytest.raises(UserError, match=r"run.parquet exists: choose another name, or say --overwrite"):
         export_run(root, run, tmp_path / "run.parquet")

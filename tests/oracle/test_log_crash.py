@@ -19,7 +19,7 @@ PROCESSES.set_forkserver_preload(["oracle.log", "oracle.log_compaction", "tests.
 
 
 def train(root: Path, run: str, back: bool, told: Connection) -> None:
-    """Go on with a run until killed, from its last step or, as from a checkpoint, from the one before; tell each step."""
+    """Go on with a run until killed, from its last step or (a checkpoint) from the one before; tell each step."""
     odd, even = step_tables(STEP_1), step_tables(STEP_2)  # 13 rows, 12 rows
     with LogWriter.resume(root, run) as writer:
         done = writer.steps()

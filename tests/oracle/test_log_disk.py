@@ -32,7 +32,7 @@ def test_a_full_disk_stops_the_log_before_a_step_is_half_written(tmp_path):
         from tests.tiny_log import STEP_1, step_tables
         writer = LogWriter.resume(sys.argv[1], sys.argv[2])
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))  # no file may grow beyond 2 kB: as if the disk were full
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))  # no file above 2 kB, as on a full disk
         for step in (2, 1):  # a new step, and one that is there
             try:
                 writer.write_step(step, *step_tables(STEP_1))
@@ -104,5 +104,5 @@ def test_a_folder_that_cannot_be_written_is_told_at_the_start(tmp_path):
 
 def test_a_log_beside_a_file_of_its_name_is_told_plainly(tmp_path):
     (tmp_path / "store.log").write_text("something else")
-    with pytest.raises(ValueError, match="cannot begin a run in the log .*store.log: File exists"):
+    with pytest.raises(ValueError, match=r"cannot begin a run in the log .*store.log: File exists"):
         LogWriter(tmp_path / "store.log", RUN)

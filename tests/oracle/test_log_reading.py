@@ -18,7 +18,9 @@ def store(tmp_path):
     """A store's file with a table and the log's views, and a log beside it."""
     path = tmp_path / "store.duckdb"
     with duckdb.connect(str(path)) as connection:
-        connection.execute("create table titles as select 'tt0387564' as imdb_id, 'Saw' as title, 2004::smallint as year")
+        connection.execute(
+            "create table titles as select 'tt0387564' as imdb_id, 'Saw' as title, 2004::smallint as year"
+        )
         create_log_views(connection, path.with_suffix(".log"))
     write_tiny_log(path.with_suffix(".log"))
     return path
@@ -55,7 +57,7 @@ def test_views_see_a_step_as_soon_as_it_is_finished(store):
 
 
 def test_no_log_is_told_plainly(tmp_path):
-    with pytest.raises(UserError, match="no run log at .*nothing.log: train or evaluate"):
+    with pytest.raises(UserError, match=r"no run log at .*nothing.log: train or evaluate"):
         open_log(tmp_path / "nothing.log")
     with pytest.raises(UserError, match="no store at"):
         open_audit(tmp_path / "nothing.duckdb")
@@ -146,7 +148,11 @@ def test_a_locked_connection_reads_no_other_file(store):
 
 def test_an_audit_neither_waits_for_a_lock_nor_takes_one(store):
     """An analyst holds the store open for writing, before and after; the audit reads a copy."""
-    analyst = [sys.executable, "-c", f"import duckdb; c = duckdb.connect({str(store)!r}); print('open', flush=True); input()"]
+    analyst = [
+        sys.executable,
+        "-c",
+        f"import duckdb; c = duckdb.connect({str(store)!r}); print('open', flush=True); input()",
+    ]
     with subprocess.Popen(analyst, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "open\n"
         with open_audit(store) as audit:
@@ -162,3 +168,15 @@ def test_a_file_that_is_no_store_is_told_plainly(tmp_path):
     path.write_bytes(b"not a database" * 1000)
     with pytest.raises(UserError, match="is not a store that can be read"):
         open_audit(path)
+
+
+def test_a_store_may_lie_in_a_folder_with_any_name(tmp_path):
+    path = tmp_path / "it's [a] *strange* folder?" / "store.duckdb"
+    path.parent.mkdir()
+    with duckdb.connect(str(path)) as connection:
+        create_log_views(connection, path.with_suffix(".log"))
+    write_tiny_log(path.with_suffix(".log"))
+    with open_audit(path) as audit:
+        assert query(audit, "select count(*) as n from verdicts")["n"].to_pylist() == [25]
+    with duckdb.connect(str(path), read_only=True) as plain:
+        assert plain.sql("select count(*) from verdicts").fetchall() == [(25,)]

@@ -20,9 +20,8 @@ def run(folder: Path, script: str, *flags: str) -> subprocess.CompletedProcess:
 def demo(tmp_path_factory) -> tuple[Path, str]:
     """The demo's smoke version, in a folder of its own, and what it printed."""
     folder = tmp_path_factory.mktemp("demo")
-    done = run(
-        folder, "demo.py", "--smoke", "--seed", "5", "--num_generations", "4", "--per_device_train_batch_size", "8"
-    )
+    flags = ["--smoke", "--seed", "5", "--num_generations", "4", "--per_device_train_batch_size", "8", "--mu", "1"]
+    done = run(folder, "demo.py", *flags)
     assert done.returncode == 0, done.stderr[-3000:]
     return folder, done.stdout
 
@@ -35,8 +34,9 @@ def test_the_demo_ends_with_its_table_and_what_to_open_next(demo):
 
 def test_each_step_of_the_demo_is_in_the_log_once(demo):
     folder, _ = demo
-    rows = duckdb.sql(f"select step, count(*) from read_parquet('{folder}/demo/store.log/*/step-*/completions.parquet') "
-                      "where step > 0 group by step order by step").fetchall()  # fmt: skip
+    files = f"{folder}/demo/store.log/*/step-*/completions.parquet"
+    steps = duckdb.read_parquet(files).filter("step > 0").aggregate("step, count(*)").order("step")
+    rows = steps.fetchall()
     assert rows == [(1, 8), (2, 8), (3, 8)]
 
 
@@ -49,7 +49,18 @@ def test_the_log_of_the_demo_can_be_derived_again(demo):
 
 def test_a_stopped_run_is_resumed_after_its_last_checkpoint(demo):
     folder, _ = demo
-    flags = ["--seed", "5", "--num_generations", "4", "--per_device_train_batch_size", "8", "--save_steps", "2"]
+    flags = [
+        "--seed",
+        "5",
+        "--num_generations",
+        "4",
+        "--per_device_train_batch_size",
+        "8",
+        "--save_steps",
+        "2",
+        "--mu",
+        "1",
+    ]
     first = run(folder, "train.py", *flags, "--max_steps", "3", "--output_dir", "runs/again")
     assert first.returncode == 0, first.stderr[-3000:]
     (run_id,) = [(folder / "runs/again/run_id").read_text()]

@@ -69,8 +69,12 @@ def test_sums_over_views_are_sums_over_verdicts(log):
            where constrained and rank <= rec_num group by 1 order by 1"""
     ).fetchall()
     assert found == expected
-    per_trait = log.sql("select run_id, trait, count(*) from violations join runs using (run_id) where rank <= rec_num group by all")
-    broken_down = "select run_id, trait, sum(violations)::bigint from trait_breakdown group by all having sum(violations) > 0"
+    per_trait = log.sql(
+        "select run_id, trait, count(*) from violations join runs using (run_id) where rank <= rec_num group by all"
+    )
+    broken_down = (
+        "select run_id, trait, sum(violations)::bigint from trait_breakdown group by all having sum(violations) > 0"
+    )
     assert set(per_trait.fetchall()) == set(log.sql(broken_down).fetchall())
 
 
@@ -79,7 +83,9 @@ def test_bootstrap_intervals_are_as_wide_as_theory_says(tmp_path):
     run_a = write_run(tmp_path, steps=1, prompts=300, num_generations=1, kind="evaluate", seed=1)
     run_b = write_run(tmp_path, steps=1, prompts=300, num_generations=1, kind="evaluate", seed=2)
     with open_log(tmp_path) as log:
-        width, prompts = log.sql(f"select high - low, prompts from compare_runs('{run_a}', '{run_b}') where metric = 'recall'").fetchall()[0]
+        width, prompts = log.sql(
+            f"select high - low, prompts from compare_runs('{run_a}', '{run_b}') where metric = 'recall'"
+        ).fetchall()[0]
         (deviation,) = log.sql(
             f"""select stddev_samp(b.recall - a.recall) from prompt_totals('{run_a}', null) a
                 join prompt_totals('{run_b}', null) b using (prompt_id)"""
@@ -90,7 +96,15 @@ def test_bootstrap_intervals_are_as_wide_as_theory_says(tmp_path):
 
 def test_merging_steps_changes_no_figure(tmp_path):
     run = write_run(tmp_path, steps=5, prompts=3, lambda_end=0.3)
-    views = ("rollouts", "verdicts", "step_curves", "rank_penalties", "run_summary", "trait_breakdown", "evasion_signals")
+    views = (
+        "rollouts",
+        "verdicts",
+        "step_curves",
+        "rank_penalties",
+        "run_summary",
+        "trait_breakdown",
+        "evasion_signals",
+    )
     with open_log(tmp_path) as log:
         before = {view: log.sql(f"from {view} order by all").fetchall() for view in views}
         assert compact(tmp_path, run, grace_s=0.0).steps_merged == 5

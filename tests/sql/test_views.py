@@ -20,7 +20,9 @@ def rows(log, sql):
 
 
 def test_rollouts_and_verdicts_have_their_grain(log):
-    assert rows(log, "select count(*) as n, count(distinct (step, completion)) as keys from rollouts") == [{"n": 8, "keys": 8}]
+    assert rows(log, "select count(*) as n, count(distinct (step, completion)) as keys from rollouts") == [
+        {"n": 8, "keys": 8}
+    ]
     # 3 ranks for each of 8 answers, and one entry beyond rank 3
     assert rows(log, "select count(*) as n, count(distinct (step, completion, rank)) as keys from verdicts") == [
         {"n": 25, "keys": 25}
@@ -85,7 +87,10 @@ def test_run_summary_of_a_training_run_is_over_all_steps(log):
 def test_an_evaluation_is_summed_up_step_by_step(tmp_path):
     write_tiny_log(tmp_path / "store.log", kind="evaluate")
     with open_log(tmp_path / "store.log") as log:
-        assert log.sql("select step, svr_20, lists from run_summary order by step").fetchall() == [(1, 1 / 5, 2), (2, 0, 2)]
+        assert log.sql("select step, svr_20, lists from run_summary order by step").fetchall() == [
+            (1, 1 / 5, 2),
+            (2, 0, 2),
+        ]
 
 
 def test_violations_have_one_row_for_each_violated_trait(log):
@@ -96,7 +101,8 @@ def test_violations_have_one_row_for_each_violated_trait(log):
 
 
 def test_trait_breakdown(log):
-    sql = "select step, trait, lists, films, violations, violation_rate, penalty, mean_risk from trait_breakdown order by step"
+    sql = """select step, trait, lists, films, violations, violation_rate, penalty, mean_risk
+             from trait_breakdown order by step"""
     assert log.sql(sql).fetchall() == [(1, "gore", 2, 5, 1, 1 / 5, -1.0, 0.92), (2, "gore", 2, 2, 0, 0.0, 0.0, None)]
 
 
@@ -164,7 +170,9 @@ def test_runs_are_compared_prompt_by_prompt(tmp_path):
             ("svr", 0, 0, 0, 1), ("recall", 0, 0, 0, 2), ("ndcg", 0, 0, 0, 2), ("films_per_list", 0, 0, 0, 2),
             ("duplicate_rate", 0, 0, 0, 2), ("unresolved_rate", 0, 0, 0, 2),
         ]  # fmt: skip
-        steps = {r["metric"]: r for r in rows(log, f"from compare_runs('{run_a}', '{run_b}', step_a := 1, step_b := 2)")}
+        steps = {
+            r["metric"]: r for r in rows(log, f"from compare_runs('{run_a}', '{run_b}', step_a := 1, step_b := 2)")
+        }
     assert (steps["svr"]["prompts"], steps["svr"]["value_a"], steps["svr"]["value_b"]) == (1, 1 / 5, 0)
     assert (steps["recall"]["value_a"], steps["recall"]["value_b"], steps["recall"]["b_lower"]) == (1 / 2, 0, 2)
     # Lists: 2.5 films for A and 2 for B, then 1 each: the mean difference is -1.25, and between -1.5 and -1 resampled.
@@ -173,11 +181,14 @@ def test_runs_are_compared_prompt_by_prompt(tmp_path):
 
 
 def test_an_empty_log_has_every_view(tmp_path):
-    from oracle.log import create_log_views
     import duckdb
+
+    from oracle.log import create_log_views
 
     with duckdb.connect() as connection:
         create_log_views(connection, tmp_path / "empty.log")
-        views = [name for (name,) in connection.sql("select view_name from duckdb_views() where not internal").fetchall()]
+        views = [
+            name for (name,) in connection.sql("select view_name from duckdb_views() where not internal").fetchall()
+        ]
         assert len(views) > 15
         assert {name: connection.table(name).fetchall() for name in views} == {name: [] for name in views}

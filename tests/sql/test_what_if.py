@@ -71,7 +71,8 @@ def test_what_if_gives_what_training_with_other_settings_would_have_logged(was, 
             """
             select max(abs(w.svr - c.svr)), max(abs(w.svr_if - t.svr))
             from what_if_summary(?, new_lambda := ?, new_penalty := ?, new_unresolved := ?) w
-            join step_curves c on c.run_id = ? and c.step = w.step join step_curves t on t.run_id = ? and t.step = w.step
+            join step_curves c on c.run_id = ? and c.step = w.step
+            join step_curves t on t.run_id = ? and t.step = w.step
             """,
             params=[run, other["lambda_safe"], other["penalty_safe"], other["unresolved"], run, truth],
         ).fetchall()[0]
@@ -86,7 +87,8 @@ def test_a_threshold_is_a_comparison_with_the_stored_risk(tmp_path):
     with open_log(tmp_path) as log:
         # At 0.6, Jaws (0.64) violates too; Alien (0.5) doesn't.
         unsafe = log.sql(
-            "select completion, rank, title from what_if(?, new_threshold := 0.6) where step = 1 and not safe_if order by all",
+            """select completion, rank, title from what_if(?, new_threshold := 0.6)
+               where step = 1 and not safe_if order by all""",
             params=[run],
         ).fetchall()
         summary = log.sql("select svr, svr_if, punished_if from what_if_summary(?, new_threshold := 0.6)", params=[run])
@@ -98,7 +100,8 @@ def test_group_advantages_by_hand(tmp_path):
     run = write_tiny_log(tmp_path)
     with open_log(tmp_path) as log:
         advantages = log.sql(
-            "select advantage_if from what_if(?, new_lambda := 0) where step = 1 and completion < 2 and rank <= 2 order by completion, rank",
+            """select advantage_if from what_if(?, new_lambda := 0)
+               where step = 1 and completion < 2 and rank <= 2 order by completion, rank""",
             params=[run],
         ).fetchall()
     # Without a penalty Saw earns its 1.0 against 0 of the other answer: ±0.5 / (1 / sqrt(2) + 1e-4).
@@ -152,7 +155,14 @@ def test_the_sql_agrees_with_the_trainers_advantages(tmp_path):
     torch = pytest.importorskip("torch")
     advantages = pytest.importorskip("trainer.advantages")
     for mode, compute in (("grpo", advantages.grpo_advantages), ("gdpo", advantages.gdpo_advantages)):
-        run = {**SETTINGS, "advantage_mode": mode, "lambda_repeat": 0.5, "unresolved": "ignore", "num_generations": 4, "rec_num": 6}
+        run = {
+            **SETTINGS,
+            "advantage_mode": mode,
+            "lambda_repeat": 0.5,
+            "unresolved": "ignore",
+            "num_generations": 4,
+            "rec_num": 6,
+        }
         completions, verdicts = make_step(World(60), run, 1, 2, 3, 0)
         grid = verdicts.filter(pa.compute.field("rank") <= 6)
         parts = [grid[f"r_{p}"].to_numpy().reshape(-1, 6) for p in ("rel", "safe", "count", "end", "repeat")]
@@ -161,5 +171,7 @@ def test_the_sql_agrees_with_the_trainers_advantages(tmp_path):
         with LogWriter(root, run) as writer:
             writer.write_step(1, completions, verdicts)
         with open_log(root) as log:
-            again = log.sql("select advantage_if from what_if(?) where rank <= 6 order by completion, rank", params=[writer.run_id])
+            again = log.sql(
+                "select advantage_if from what_if(?) where rank <= 6 order by completion, rank", params=[writer.run_id]
+            )
             np.testing.assert_allclose(np.array(again.fetchall()).ravel(), expected.ravel(), atol=1e-6)

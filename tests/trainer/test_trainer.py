@@ -34,9 +34,14 @@ def make_trainer(tmp_path, judge):
             } for i in range(rows)]
         )  # fmt: skip
         return RankGRPOTrainer(
-            model or tiny_model(tokenizer), functions, RankGRPOConfig(**settings | options), judge=judge,
-            rollout_log=log, train_dataset=dataset, processing_class=tokenizer, peft_config=peft_config,
-        )  # fmt: skip
+            model or tiny_model(tokenizer),
+            functions,
+            RankGRPOConfig(**settings | options),
+            rollout_log=log,
+            train_dataset=dataset,
+            processing_class=tokenizer,
+            peft_config=peft_config,
+        )
 
     return make
 
@@ -201,3 +206,12 @@ def test_options_that_ranks_cannot_honour_are_refused(make_trainer, option, tmp_
 def test_a_reward_with_more_slots_than_the_trainer_has_is_refused(make_trainer, judge):
     with pytest.raises(ValueError, match="end_credit=True"):
         scored(make_trainer(byte_level(), [make_end_func(judge, 1.0, K)]), [SAFE, UNSAFE_AT_3])
+
+
+def test_plain_functions_of_ranks_train_without_an_oracle(make_trainer):
+    def longest_title(completions, **_):
+        return [[float(len(line)) for line in (c.split("\n") + [""] * K)[:K]] for c in completions]
+
+    out = scored(make_trainer(byte_level(), [longest_title]), [SAFE, UNSAFE_AT_3])
+    assert (out["advantages"][out["rank_ids"] != 2] == 0).all()
+    assert (out["advantages"][out["rank_ids"] == 2] != 0).all()

@@ -51,8 +51,8 @@ def test_commas_quotes_and_line_ends_in_a_title_survive(desk, titles):
 
 
 def test_other_titles_are_marked_or_come_without_years(desk, titles):
-    desk.load_text("imdb_id,title,year,is_primary\n1,Seven,1995,true\n1,Se7en,1995,false\n", "marked.csv")
-    desk.load_text("imdb_id,title\n1,Sieben\n2,Lost\n", "others.csv")
+    marked = desk.file("marked.csv", "imdb_id,title,year,is_primary\n1,Seven,1995,true\n1,Se7en,1995,false\n")
+    desk.load(desk.file("others.csv", "imdb_id,title\n1,Sieben\n2,Lost\n"), marked)
     assert titles() == [
         ("tt0000001", "Se7en", 1995, False),
         ("tt0000001", "Seven", 1995, True),

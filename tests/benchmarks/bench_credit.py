@@ -1,0 +1,124 @@
+"""What credit and accounting cost: `rank_ids` against decoding token by token, and our share of a training step.
+
+python -m tests.benchmarks.bench_credit [--json FILE]
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from oracle import create_oracle
+from oracle.judge import Judge
+from oracle.log import LogWriter
+from tests.trainer.tokenizers import byte_level
+from trainer.advantages import gdpo_advantages
+from trainer.credit import list_slots, rank_ids
+from trainer.rewards import make_relevance_func, make_repeat_func, make_safety_func
+from trainer.rollout_log import step_tables
+
+FILMS = ["Alien (1979)", "The Thing (1982)", "Frozen (2013)", "Saw (2004)", "Up (2009)", "Amélie (2001)"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, help="write the figures to this file as well")
+    args = parser.parse_args()
+    rows = [bench_rank_ids(), *bench_step()]
+    table = Table("what", "median ms", "baseline ms", "ratio")
+    for row in rows:
+        table.add_row(
+            row["what"], *(f"{row[k]:.2f}" if row.get(k) is not None else "" for k in ("ms", "baseline_ms", "ratio"))
+        )
+    Console(width=120).print(table)
+    if args.json:
+        args.json.write_text(json.dumps(rows, indent=1))
+
+
+def answers(n: int, length: int) -> list[str]:
+    generator = np.random.default_rng(0)
+    return [
+        "\n".join(f"{i}. {FILMS[f]}" for i, f in enumerate(generator.integers(len(FILMS), size=length), 1))
+        for _ in range(n)
+    ]
+
+
+def bench_rank_ids() -> dict:
+    """64 x 512 tokens; the baseline decodes each token by itself and counts line breaks."""
+    tokenizer = byte_level()
+    rows = [tokenizer(t, add_special_tokens=False)["input_ids"][:512] for t in answers(64, 90)]
+    ids = torch.tensor([r + [tokenizer.eos_token_id] * (512 - len(r)) for r in rows])
+    mask = torch.ones_like(ids)
+
+    def per_token() -> None:
+        for row in ids.tolist():
+            rank = 0
+            for token in row:
+                rank += tokenizer.decode([token]).count("\n")
+
+    fast, slow = median_ms(lambda: rank_ids(tokenizer, ids, mask), 15), median_ms(per_token, 3)
+    return {"what": "rank_ids, 64 x 512 tokens", "ms": fast, "baseline_ms": slow, "ratio": slow / fast}
+
+
+def bench_step() -> list[dict]:
+    """Each part of what a step of 64 answers x 20 films costs beside generation and gradients."""
+    tokenizer = byte_level()
+    with tempfile.TemporaryDirectory() as folder:
+        judge = Judge(create_oracle(base_path=folder))
+        texts = answers(64, 20)
+        rows = [np.array(tokenizer(t, add_special_tokens=False)["input_ids"]) for t in texts]
+        batch = {
+            "completions": texts,
+            "groundtruth_with_release_year": [[{"title": "Alien", "year": 1979}] * 12] * 64,
+            "seen_titles": [[{"title": "Up", "year": 2009}] * 4] * 64,
+            "constraints": [["Anti-gore / squeamish"]] * 64,
+        }
+        functions = [make_relevance_func(judge), make_safety_func(judge), make_repeat_func(judge, 1.0)]
+
+        def verdicts():
+            judge._last = None
+            return judge.judge(*batch.values())
+
+        judged = verdicts()
+        rewards = {f.__name__: f(**batch) for f in functions}
+        stacked = torch.from_numpy(np.stack(list(rewards.values()), axis=1))
+        slots = list_slots(tokenizer, rows, texts, judged.entries, 20)
+        log = LogWriter(Path(folder) / "bench.log", {"kind": "train", "rec_num": 20, "num_generations": 8})
+
+        def write() -> None:
+            tables = step_tables(
+                judged, step=1, prompts=["?"] * 64, rewards=rewards, weights=[1, 1, 1], advantages=np.zeros((64, 20)),
+                slots=slots, ended=[True] * 64, num_generations=8, rec_num=20,
+            )  # fmt: skip
+            log.write_step(1, *tables)
+
+        parts: dict[str, Callable[[], object]] = {
+            "parsing and verdicts": verdicts,
+            "rewards": lambda: [f(**batch) for f in functions],
+            "advantages": lambda: gdpo_advantages(stacked, torch.ones(3), 8),
+            "credit": lambda: list_slots(tokenizer, rows, texts, judged.entries, 20),
+            "log": write,
+        }
+        return [{"what": f"a step of 64 answers: {name}", "ms": median_ms(part, 15)} for name, part in parts.items()]
+
+
+def median_ms(run: Callable[[], object], times: int) -> float:
+    run()
+    measured = []
+    for _ in range(times):
+        start = time.perf_counter()
+        run()
+        measured.append(time.perf_counter() - start)
+    return 1000 * statistics.median(measured)
+
+
+if __name__ == "__main__":
+    main()
