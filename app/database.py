@@ -26,7 +26,16 @@ class Audit:
     connection: duckdb.DuckDBPyConnection
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def limited(self, sql: str, most: int) -> str:
+    def query(
+        self, sql: str, params: Mapping | None, timeout_s: float, most: int | None = None, run_id: str | None = None
+    ) -> pa.Table:
+        """The rows of one SELECT, at most `most` of them; `run_id` is what `chosen_run()` gives in it."""
+        with self.lock:
+            if run_id:
+                self.connection.execute("set variable run = ?", [run_id])
+            return query(self.connection, self._limited(sql, most) if most else sql, params, timeout_s)
+
+    def _limited(self, sql: str, most: int) -> str:
         """The same SELECT with a limit; anything else as it is, for `query` to refuse."""
         try:
             statements = self.connection.extract_statements(sql)
@@ -35,10 +44,6 @@ class Audit:
             return f"from (\n{_without_semicolon(statements[0].query)}\n) limit {most}"
         except duckdb.Error:
             return sql
-
-    def query(self, sql: str, params: Mapping | None, timeout_s: float) -> pa.Table:
-        with self.lock:
-            return query(self.connection, sql, params, timeout_s)
 
 
 def use(store: str | Path) -> None:
@@ -58,10 +63,9 @@ def rows(name: str, **params: object) -> pa.Table:
     return _cached(str(store_path()), _changed_at(), read_sql(f"app/{name}"), params)
 
 
-def ask(sql: str, most: int, timeout_s: float) -> pa.Table:
+def ask(sql: str, run_id: str | None, most: int, timeout_s: float) -> pa.Table:
     """The rows of what a person typed, at most one more than `most`; on its own connection, so that no page waits."""
-    audit = _audit(str(store_path()), _changed_at(), "editor")
-    return audit.query(audit.limited(sql, most + 1), None, timeout_s)
+    return _audit(str(store_path()), _changed_at(), "editor").query(sql, None, timeout_s, most + 1, run_id)
 
 
 def seconds_since_step(run_id: str) -> float | None:

@@ -13,11 +13,12 @@ import duckdb
 import pyarrow as pa
 
 from oracle.errors import UserError
+from oracle.log_views import create_log_views
 from oracle.sql import read_sql
 from oracle.traits import Trait, read_traits
 
 SCHEMA_VERSION = 1
-DERIVATIONS = ("clean", "normalise", "forms", "risk", "matching", "resolve", "verdict", "nearest", "index")
+DERIVATIONS = ("clean", "normalise", "forms", "risk", "matching", "resolve", "verdict", "nearest", "provenance", "index")
 
 REQUIRED = {
     "titles": ("imdb_id", "title"),
@@ -110,6 +111,7 @@ def new_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute("insert into store_info values (?, current_timestamp, null)", [SCHEMA_VERSION])
         yield connection
         derive(connection)
+        create_log_views(connection, log_root(path))
 
 
 @contextmanager
@@ -124,6 +126,12 @@ def changed_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
             _check_version(connection, path)
             yield connection
             derive(connection)
+            create_log_views(connection, log_root(path))
+
+
+def log_root(path: str | Path) -> Path:
+    """Where the run log of a store is: beside it, `store.duckdb` -> `store.log`."""
+    return Path(path).with_suffix(".log")
 
 
 def derive(connection: duckdb.DuckDBPyConnection) -> None:

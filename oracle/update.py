@@ -10,9 +10,9 @@ from pathlib import Path
 import duckdb
 
 from oracle.errors import UserError
-from oracle.log_views import first_line
+from oracle.log_views import create_log_views, first_line
 from oracle.sql import read_sql
-from oracle.store import build_starter_store, changed_store, new_store
+from oracle.store import build_starter_store, changed_store, log_root, new_store
 
 
 @contextmanager
@@ -38,6 +38,8 @@ def updated_store(path: str | Path, starter: bool = True) -> Iterator[duckdb.Duc
                 with changed_store(draft) as connection:
                     connection.execute("delete from catalog")
                     yield connection
+                with duckdb.connect(str(draft)) as connection:
+                    create_log_views(connection, log_root(path))
                 os.replace(draft, path)
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from oracle.aliases import current_aliases
+from oracle.confirmed import with_aliases
 from oracle.errors import UserError
 from oracle.hash_index import spread
 from oracle.index import open_index
@@ -54,7 +56,7 @@ class Oracle:
         columns = open_index(store)
         self._risks = Risks.of(columns)
         self._traits = TraitNames(self._risks.traits.to_pylist())
-        self._matcher = Matcher(Titles.of(columns))
+        self._matcher = Matcher(with_aliases(Titles.of(columns), current_aliases(store)))
 
     @property
     def trait_names(self) -> list[str]:

@@ -26,6 +26,7 @@ from oracle.judge import Judge
 from oracle.log import LogWriter, open_log, query, run_info
 from oracle.sources.catalog import read_catalog
 from oracle.sql import read_sql
+from oracle.store import log_root
 from pipeline.command import command
 from pipeline.dataset import load_dataset
 from pipeline.models import load_policy
@@ -160,14 +161,14 @@ def log_answers(
         "risk_threshold": args.risk_threshold, "w_count": 0.0, "w_end": 0.0, "w_repeat": 0.0,
         "settings": json.dumps(vars(args)), "versions": json.dumps(info["versions"]), "git": json.dumps(info["git"]),
     }  # fmt: skip
-    with LogWriter(Path(args.store).with_suffix(".log"), run) as log:
+    with LogWriter(log_root(args.store), run) as log:
         log.write_step(0, *tables)
         return log.run_id
 
 
 def summaries(store: str, runs: list[str]) -> list[dict]:
     """The rows of `run_summary` for these runs, in order."""
-    with open_log(Path(store).with_suffix(".log")) as log:
+    with open_log(log_root(store)) as log:
         rows = query(log, read_sql("evaluation"), {"runs": runs}).to_pylist()
     return sorted(rows, key=lambda row: runs.index(row["run_id"]))
 

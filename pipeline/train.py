@@ -22,6 +22,7 @@ from oracle import UserError, create_oracle
 from oracle.judge import Judge
 from oracle.log import LogWriter, run_info
 from oracle.sources.catalog import read_catalog
+from oracle.store import log_root
 from pipeline.checks import check_training, last_checkpoint
 from pipeline.command import command
 from pipeline.dataset import load_dataset
@@ -223,16 +224,16 @@ def shorter_prompts(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_le
 
 def open_run(settings: TrainSettings, weights: list[float], functions: list[RankRewardFunc]) -> LogWriter:
     """A new run in the log, or the one to go on with, without the steps after its last checkpoint."""
-    log_root = Path(settings.store).with_suffix(".log")
+    root = log_root(settings.store)
     if settings.resume:
-        log = LogWriter.resume(log_root, (Path(settings.resume) / "run_id").read_text().strip())
+        log = LogWriter.resume(root, (Path(settings.resume) / "run_id").read_text().strip())
         log.truncate_after(int(last_checkpoint(settings.resume).name.split("-")[1]))
         return log
     weight = dict(zip((f.__name__ for f in functions), weights, strict=True))
     info = run_info()
     s = settings
     return LogWriter(
-        log_root,
+        root,
         {
             "kind": "train", "model": s.sft_model_path or s.model_name, "dataset": s.train_path, "rec_num": s.rec_num,
             "num_generations": s.num_generations, "reward_func": s.reward_func, "lambda_safe": s.lambda_safe,

@@ -1,18 +1,17 @@
 """SQL: any SELECT over the log and the store, with named queries to start from. Locked and time-limited."""
 
-from importlib.resources import files
-
 import streamlit as st
 
-from app import columns, database, navigation, results, states, style
+from app import columns, database, navigation, results, runs, states, style
 from oracle import UserError
+from oracle.log_queries import named_queries
 
 TIMEOUT_S = 15.0
 MOST_ROWS = 20_000
-FIRST = """-- Why was each film at rank 3 of step 1 rewarded so?
-select completion, title, sentence
-from why((select max(run_id) from runs where kind = 'train'), 1, completion, 3)
-order by completion;
+FIRST = """-- How safe and how good is each run?
+select run_id, kind, step, svr_20, recall_20, films_per_list, unresolved_rate
+from run_summary
+order by run_id desc, step;
 """
 
 
@@ -22,32 +21,35 @@ def page() -> None:
         f"One SELECT over the log’s views and the store’s tables, in DuckDB’s SQL, for at most {TIMEOUT_S:g} s. "
         "Nothing can be changed from here: other files, settings and extensions are locked.",
     )
-    named = named_queries()
-    st.selectbox(
-        "Named queries", list(named), index=None, key="named", on_change=_load, args=(named,), placeholder="choose one"
-    )
+    named = {query.title: query.sql for query in named_queries().values()}
+    known = runs.all_runs()
+    left, right = st.columns(2)
+    with left:
+        st.selectbox(
+            "Named query",
+            list(named),
+            index=None,
+            key="named",
+            on_change=_load,
+            args=(named,),
+            placeholder="choose one",
+        )
+    with right:
+        run = runs.pick(known)["run_id"] if known else None
     with st.form("editor", border=False):
         text = navigation.text("q", "SQL", FIRST, widget=st.text_area, height=190, label_visibility="collapsed")
         st.form_submit_button("Run", type="primary")
-    with st.expander("Views and tables"):
-        known = database.rows("columns").select(["name", "columns"])
-        st.dataframe(known, hide_index=True, column_config={"columns": columns.text("columns", "large")})
+    with st.expander("Views and tables; chosen_run() is the run chosen above"):
+        tables = database.rows("columns").select(["name", "columns"])
+        st.dataframe(tables, hide_index=True, column_config={"columns": columns.text("columns", "large")})
     if not text.strip():
         return states.nothing("Nothing asked yet.", "Write a SELECT, or start from a named query.")
     try:
         with st.spinner("Running …"):
-            answer = database.ask(text, MOST_ROWS, TIMEOUT_S)
+            answer = database.ask(text, run, MOST_ROWS, TIMEOUT_S)
     except UserError as error:
         return states.refused(error)
     results.show(answer, MOST_ROWS)
-
-
-def named_queries() -> dict[str, str]:
-    """Title -> text of each file in sql/queries; a title is the file's first comment line."""
-    folder = files("sql") / "queries"
-    found = sorted(file.name for file in folder.iterdir()) if folder.is_dir() else []
-    texts = [(folder / name).read_text(encoding="utf-8") for name in found if name.endswith(".sql")]
-    return {text.splitlines()[0].lstrip("- ").rstrip("."): text for text in texts}
 
 
 def _load(named: dict[str, str]) -> None:

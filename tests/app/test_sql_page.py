@@ -10,6 +10,7 @@ import pytest
 
 from app import results
 from app.views import sql_editor
+from oracle.log_queries import named_queries
 from tests.app.pages import open_page, written
 
 
@@ -111,10 +112,17 @@ def test_hostile_titles_stay_text_in_tables(store):
     assert "<script" not in written(app)
 
 
-@pytest.mark.parametrize("title", sorted(sql_editor.named_queries()))
-def test_every_named_query_can_be_asked(store, title):
-    app = answer(store, sql_editor.named_queries()[title])
-    assert "This query was not answered" not in written(app), title
+@pytest.mark.parametrize("name", named_queries())
+def test_every_named_query_can_be_asked(store, name):
+    assert "This query was not answered" not in written(answer(store, named_queries()[name].sql))
+
+
+def test_named_queries_are_about_the_chosen_run(store):
+    sql = "select chosen_run() as run"
+    runs = answer(store, "select run_id from runs where kind = 'train' order by run_id").dataframe[-1].value["run_id"]
+    for run in runs:
+        app = open_page("sql_editor", store, q=sql, run=run)
+        assert app.dataframe[-1].value["run"].tolist() == [run]
 
 
 NESTED = pa.table({"n": [1, 2], "who": [["a", "b"], None], "what": [{"x": 1.5}, None], "text": ["a;b", 'say "é"']})

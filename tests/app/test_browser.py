@@ -1,0 +1,187 @@
+"""Every page in a real browser: its figures, its ways to other pages, and that nothing hostile runs.
+
+Leaves pictures in screenshots/.
+"""
+
+import importlib.util
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+if importlib.util.find_spec("playwright") is None or shutil.which("chromium") is None:
+    pytest.skip("needs playwright and Chromium (apt-get install chromium)", allow_module_level=True)
+
+from playwright.sync_api import Browser, Page, expect
+
+from app import formats
+from oracle.aliases import aliases_path, current_aliases
+from oracle.log import open_audit, query
+from tests.app.sample_log import HOSTILE_STEP
+from tests.app.screenshots import LAPTOP, PAGES, PHONE, ROOT, chromium, picture, served, settle, visit
+
+PICTURES = ROOT / "screenshots"
+
+
+@pytest.fixture(scope="module")
+def address(store: Path) -> Iterator[str]:
+    with served(store) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def laptop(browser: Browser) -> Page:
+    return watched(browser, color_scheme="light", viewport=LAPTOP)
+
+
+def watched(browser: Browser, **look) -> Page:
+    """A page that notes what must never happen: dialogs, errors, and requests to anyone but the app."""
+    page = browser.new_page(**look)
+    page.bad = []  # type: ignore[attr-defined]
+    page.on("dialog", lambda dialog: (page.bad.append(dialog.message), dialog.dismiss()))  # type: ignore[attr-defined]
+    page.on("pageerror", lambda error: page.bad.append(str(error)))  # type: ignore[attr-defined]
+    page.on("request", lambda request: page.bad.append(request.url) if _is_foreign(page, request.url) else None)  # type: ignore[attr-defined]
+    return page
+
+
+def _is_foreign(page: Page, url: str) -> bool:
+    scheme, _, rest = url.partition("://")
+    if scheme not in ("http", "https", "ws", "wss"):
+        return False
+    return page.url.startswith("http") and rest.split("/")[0] != page.url.split("/")[2]
+
+
+def ask(store: Path, sql: str, **params: object) -> list[dict]:
+    with open_audit(store) as connection:
+        return query(connection, sql, params or None).to_pylist()
+
+
+def newest(store: Path) -> str:
+    return ask(store, "select run_id from runs where kind = 'train' order by started_at desc limit 1")[0]["run_id"]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_is_drawn(laptop, address, name):
+    visit(laptop, f"{address}/{PAGES[name]}")
+    picture(laptop, PICTURES / f"{name}-light.png")
+    expect(laptop.locator(".headline")).to_be_visible()
+    expect(laptop.locator(".state.error")).to_have_count(0)
+    expect(laptop.get_by_test_id("stException")).to_have_count(0)
+    assert laptop.bad == []
+
+
+@pytest.mark.parametrize("look", ["dark", "phone"])
+def test_pages_are_drawn_in_the_dark_and_on_a_phone_without_scrolling_sideways(browser, address, look):
+    size, scheme = (PHONE, "light") if look == "phone" else (LAPTOP, "dark")
+    page = watched(browser, color_scheme=scheme, viewport=size)
+    for name in ("overview", "ranks", "answer", "titles"):
+        visit(page, f"{address}/{PAGES[name]}")
+        picture(page, PICTURES / f"{name}-{look}.png")
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    dark = page.evaluate("getComputedStyle(document.querySelector('.headline')).color") != "rgb(31, 36, 40)"
+    assert dark == (look == "dark")
+    page.close()
+
+
+def test_the_figures_of_the_overview_are_those_of_the_views(laptop, store, address):
+    [row] = ask(
+        store,
+        "select avg(svr) as svr, avg(recall) as recall, avg(unresolved_rate) as unresolved from step_curves "
+        "where run_id = $run and step > 3",
+        run=newest(store),
+    )
+    visit(laptop, f"{address}/{PAGES['overview']}")
+    values = laptop.locator(".tile .value").all_inner_texts()
+    assert values[:2] == [formats.percent(row["svr"]), formats.number(row["recall"])]
+    assert values[3] == formats.percent(row["unresolved"])
+
+
+def test_a_hostile_answer_is_text_and_nothing_else(laptop, store, address):
+    run = newest(store)
+    for look in ("ranks", "text"):
+        visit(laptop, f"{address}/answer?run={run}&step={HOSTILE_STEP}&prompt=0&show={look}")
+        assert laptop.locator(".answer script, .answer img, .answer a, .answer iframe").count() == 0
+        assert laptop.evaluate("document.title") != "owned"
+    text = laptop.locator(".text").first.inner_text()
+    assert "<script>document.title='owned'" in text and "![pixel](http://127.0.0.1:9/pixel.png)" in text
+    assert "[U+202E]neddih" in text
+    visit(laptop, f"{address}/titles?run={run}")
+    visit(laptop, f"{address}/sql?q=select+text,+prompt+from+rollouts+where+contains(text,+'<script>')")
+    assert laptop.locator("[data-testid=stMain] script").count() == 0
+    assert laptop.bad == []
+
+
+def test_a_punished_rank_opens_to_its_reason(laptop, store, address):
+    [row] = ask(
+        store,
+        "select step, group_id, completion, rank, title, violated_traits[1] as trait from verdicts "
+        "where run_id = $run and r_safe < 0 and match_method = 'exact' order by step desc, completion, rank limit 1",
+        run=newest(store),
+    )
+    visit(laptop, f"{address}/answer?run={newest(store)}&step={row['step']}&prompt={row['group_id']}")
+    answer = laptop.locator(".answer").nth(row["completion"] % 6)
+    rank = answer.locator(".rank").nth(row["rank"] - 1)
+    expect(rank.locator(".why")).to_be_hidden()
+    rank.locator("summary").click()
+    expect(rank.locator(".why")).to_contain_text(f"{row['title']}")
+    expect(rank.locator(".why")).to_contain_text(f"It violates {row['trait']}: risk")
+    expect(rank.locator(".why")).to_contain_text("≥ 0.66")
+
+
+def test_a_cell_of_the_heat_map_leads_to_its_answers_and_on_to_one_of_them(laptop, store, address):
+    visit(laptop, f"{address}/ranks?run={newest(store)}")
+    canvas = laptop.locator("[data-testid=stVegaLiteChart] canvas").first
+    box = canvas.bounding_box()
+    canvas.click(position={"x": box["width"] / 2, "y": box["height"] * 0.55})
+    laptop.wait_for_url("**cell=*")
+    settle(laptop)
+    step, rank = laptop.url.split("cell=")[1].split("&")[0].split("-")
+    expect(laptop.locator(".section").nth(1)).to_have_text(f"Rank {rank}, step {step}")
+    laptop.locator("[data-testid=stDataFrame] canvas").first.click(position={"x": 18, "y": 55})
+    laptop.wait_for_url("**/answer?**")
+    settle(laptop)
+    assert f"step={step}" in laptop.url and f"rank={rank}" in laptop.url
+    expect(laptop.locator(".rank.chosen").first).to_contain_text(rank)
+
+
+def test_filters_stay_when_another_page_is_opened(laptop, store, address):
+    [other] = ask(store, "select run_id from runs where kind = 'train' order by started_at limit 1")
+    visit(laptop, f"{address}/ranks?run={other['run_id']}&measure=hits")
+    laptop.get_by_role("link", name="Traits and films").click()
+    laptop.wait_for_url("**/films?**")
+    settle(laptop)
+    assert f"run={other['run_id']}" in laptop.url
+    expect(laptop.locator(".eyebrow")).to_contain_text(other["run_id"])
+
+
+def test_an_alias_is_confirmed_and_taken_back(laptop, store, address):
+    visit(laptop, f"{address}/titles?run={newest(store)}&kind=doubtful")
+    laptop.get_by_role("button", name="It is this one").first.click()
+    expect(laptop.get_by_role("button", name="Undo")).to_be_visible()
+    assert current_aliases(store).num_rows == 1
+    laptop.get_by_role("button", name="Undo").click()
+    expect(laptop.get_by_role("button", name="It is this one").first).to_be_visible()
+    assert current_aliases(store).num_rows == 0
+    aliases_path(store).unlink()
+
+
+def test_a_query_is_typed_run_and_taken_away(laptop, store, address):
+    visit(laptop, f"{address}/sql")
+    editor = laptop.get_by_label("SQL", exact=True)
+    editor.fill("select run_id, kind from runs order by run_id")
+    laptop.get_by_role("button", name="Run", exact=True).click()
+    expect(laptop.get_by_text("4 rows")).to_be_visible()
+    with laptop.expect_download() as download:
+        laptop.get_by_role("button", name="CSV").click()
+    lines = Path(download.value.path()).read_text().splitlines()
+    assert len(lines) == 5 and lines[1].startswith(f'"{ask(store, "select min(run_id) as r from runs")[0]["r"]}"')
+    editor.fill("copy runs to '/tmp/stolen.csv'")
+    laptop.get_by_role("button", name="Run", exact=True).click()
+    expect(laptop.locator(".state.error")).to_contain_text("expected one SELECT, got COPY")
