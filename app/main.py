@@ -12,7 +12,6 @@ import streamlit as st
 
 from app import database, navigation, states, style
 from app.views import answer, films, overview, ranks, sql_editor, titles, what_if
-from oracle import UserError
 
 ICON = str(Path(__file__).with_name("icon.svg"))
 PAGES = {
@@ -34,14 +33,15 @@ def main(argv: list[str]) -> None:
     st.set_page_config(page_title="Safe-Rank audit", page_icon=ICON, layout="wide")
     pages = {name: st.Page(page, title=title, url_path=name) for name, (title, page) in PAGES.items()}
     chosen = st.navigation(list(pages.values()), position="top")
-    navigation.know(pages)
+    navigation.enter(pages, chosen)
     st.logo(ICON)
     style.apply()
-    try:
-        database.use(args.store)
-        chosen.run()
-    except UserError as error:
-        states.problem(error)
+    states.told(_show, chosen, args.store)
+
+
+def _show(page, store: str) -> None:
+    database.use(store)
+    page.run()
 
 
 if __name__ == "__main__":

@@ -9,9 +9,13 @@ T = TypeVar("T")
 _pages: dict = {}
 
 
-def know(pages: dict) -> None:
-    """Remember the pages by name, for `go`."""
+def enter(pages: dict, chosen) -> None:
+    """Remember the pages by name, for `go`; and forget the widgets of the page before, whose filters stay known."""
     _pages.update(pages)
+    if st.session_state.get("_page") != chosen.url_path:
+        st.session_state["_page"] = chosen.url_path
+        for name in [str(key)[4:] for key in st.session_state if str(key).startswith("url_")]:
+            st.session_state.pop(name, None)
 
 
 def go(name: str, **filters: object) -> None:

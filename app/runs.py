@@ -1,7 +1,5 @@
 """Which run a page shows, and how runs are named to people."""
 
-from datetime import UTC, datetime
-
 import streamlit as st
 
 from app import database, formats, navigation, states
@@ -44,6 +42,8 @@ def eyebrow(run: dict) -> str:
     facts += [f"{run['rec_num']} ranks", f"threshold {run['risk_threshold']:g}"]
     if run["kind"] == "train":
         facts += [f"{run['num_generations']} answers a prompt", f"λ·P {price(run):g}", run["advantage_mode"]]
+        since = database.seconds_since_step(run["run_id"])
+        facts += [f"last step {formats.ago(since)}"] if is_live(run) and since is not None else []
     return " · ".join(fact for fact in facts if fact)
 
 
@@ -51,10 +51,6 @@ def is_live(run: dict) -> bool:
     """Whether the run seems to be training still."""
     since = database.seconds_since_step(run["run_id"])
     return run["kind"] == "train" and since is not None and since < database.LIVE_S
-
-
-def begun(run: dict) -> str:
-    return formats.ago((datetime.now(UTC) - run["started_at"]).total_seconds())
 
 
 @st.fragment(run_every=5)

@@ -1,8 +1,19 @@
 """What a page shows when there is nothing to show: each says why, and what to do next."""
 
 import html
+from collections.abc import Callable
 
 import streamlit as st
+
+from oracle import UserError
+
+
+def told(show: Callable, *args: object) -> None:
+    """Call `show`; what a person can put right is told in place of what it would have shown."""
+    try:
+        show(*args)
+    except UserError as error:
+        problem(error)
 
 
 def problem(error: Exception) -> None:

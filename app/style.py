@@ -7,6 +7,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from app.formats import visible
+
 
 @dataclass(frozen=True)
 class Palette:
@@ -30,6 +32,10 @@ DARK = Palette(
 )  # fmt: skip
 
 
+def _text(text: str) -> str:
+    return html.escape(visible(text))
+
+
 def palette() -> Palette:
     return DARK if st.context.theme.type == "dark" else LIGHT
 
@@ -40,23 +46,23 @@ def apply() -> None:
 
 def headline(sentence: str, lead: str = "", eyebrow: str = "") -> None:
     """The sentence that says what a page's numbers mean. All three are text, not HTML."""
-    parts = [f'<p class="eyebrow">{html.escape(eyebrow)}</p>' if eyebrow else ""]
-    parts += [f'<h1 class="headline">{html.escape(sentence)}</h1>']
-    parts += [f'<p class="lead">{html.escape(lead)}</p>' if lead else ""]
+    parts = [f'<p class="eyebrow">{_text(eyebrow)}</p>' if eyebrow else ""]
+    parts += [f'<h1 class="headline">{_text(sentence)}</h1>']
+    parts += [f'<p class="lead">{_text(lead)}</p>' if lead else ""]
     st.html("".join(parts))
 
 
 def section(title: str, about: str = "") -> None:
     """A heading within a page, and what its figures are. Both are text."""
-    below = f'<p class="about">{html.escape(about)}</p>' if about else ""
-    st.html(f'<h2 class="section">{html.escape(title)}</h2>{below}')
+    below = f'<p class="about">{_text(about)}</p>' if about else ""
+    st.html(f'<h2 class="section">{_text(title)}</h2>{below}')
 
 
 def tiles(figures: Sequence[tuple[str, str, str, str]]) -> None:
     """A row of figures: (name, value, what it was, "better", "worse" or "")."""
     cells = (
-        f'<div class="tile"><div class="name">{html.escape(name)}</div><div class="value">{html.escape(value)}</div>'
-        f'<div class="was {judged}">{html.escape(was)}</div></div>'
+        f'<div class="tile"><div class="name">{_text(name)}</div><div class="value">{_text(value)}</div>'
+        f'<div class="was {judged}">{_text(was)}</div></div>'
         for name, value, was, judged in figures
     )
     st.html(f'<div class="tiles">{"".join(cells)}</div>')
@@ -64,5 +70,5 @@ def tiles(figures: Sequence[tuple[str, str, str, str]]) -> None:
 
 def legend(entries: Sequence[tuple[str, str]]) -> None:
     """(colour, label) of the lines in the charts below."""
-    items = (f'<span><i style="background:{colour}"></i>{html.escape(label)}</span>' for colour, label in entries)
+    items = (f'<span><i style="background:{colour}"></i>{_text(label)}</span>' for colour, label in entries)
     st.html(f'<div class="legend">{"".join(items)}</div>')

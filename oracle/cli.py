@@ -96,7 +96,7 @@ def _as_text(
         lines = [f"{asked}: not found; counts as {oracle.unresolved}"]
         return lines + ["  nearest    " + _near(film) for film in near[:3]]
     outcome = "safe" if verdict.is_safe else "UNSAFE"
-    lines = [f"{asked}: {outcome}" + (f" for who avoids {'; '.join(traits)}" if traits else "; nothing is to be avoided")]
+    lines = [f"{asked}: {outcome}" + (f" for anyone who avoids {'; '.join(traits)}" if traits else "; nothing is to be avoided")]
     film = _named(verdict.matched_title, verdict.matched_year)
     lines.append(f"  film       {film}, {verdict.imdb_id}: {verdict.match_method} match, score {verdict.match_score:.2f}")
     runner_up = _runner_up(verdict, near)

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 
 BUCKET_SIZE = 2  # entries a bucket, on average
-ROWS_AT_ONCE = 100_000
 # Odd numbers without a pattern, the same in every process: an index outlives the one that made it.
-MULTIPLIERS = np.random.default_rng(2004).integers(0, 2**63, 129, np.uint64) * np.uint64(2) + np.uint64(1)
+MULTIPLIERS = np.random.default_rng(2004).integers(0, 2**63, 66, np.uint64) * np.uint64(2) + np.uint64(1)
+FIRST_BYTES = np.array([2 ** (8 * count) - 1 for count in range(9)], np.uint64)  # masks of a word's first bytes
 
 
 @dataclass(frozen=True)
@@ -55,28 +55,25 @@ def text_hashes(texts: pa.StringArray, years: np.ndarray | None = None, multipli
 
     Multilinear hashing of words of eight bytes: the sum of each word times the multiplier of its place, modulo 2**64.
     """
-    hashes = np.zeros(len(texts), np.uint64) if years is None else (years.astype(np.uint64) + np.uint64(1)) * multipliers[-1]
-    for start in range(0, len(texts), ROWS_AT_ONCE):
-        hashes[start : start + ROWS_AT_ONCE] += _sums(texts.slice(start, ROWS_AT_ONCE), multipliers[:-1])
-    return hashes
-
-
-def _sums(texts: pa.StringArray, multipliers: np.ndarray) -> np.ndarray:
     _, offset_buffer, byte_buffer = texts.buffers()
+    if len(texts) == 0:
+        return np.zeros(0, np.uint64)
     offsets = np.frombuffer(offset_buffer, np.int32, len(texts) + 1, texts.offset * 4)
-    first, length = offsets[:-1] - offsets[0], np.diff(offsets)
     octets = np.zeros(offsets[-1] - offsets[0] + 8, np.uint8)  # with room to read the last word
     if len(octets) > 8:
         octets[:-8] = np.frombuffer(byte_buffer, np.uint8, len(octets) - 8, offsets[0])
-    # One word more than there are whole ones: the rest of the text, and how long it is.
-    count = length // 8 + 1
-    text, place = spread(np.zeros_like(count), count)
-    words = np.ndarray(len(octets) - 7, np.uint64, octets, 0, (1,))[first[text] + 8 * place]
-    last = np.cumsum(count) - 1
-    rest = (length % 8).astype(np.uint64)
-    words[last] &= (np.uint64(1) << (np.uint64(8) * rest)) - np.uint64(1)
-    words[last] |= rest << np.uint64(56)
-    return np.add.reduceat(words * multipliers[place % len(multipliers)], last - count + 1) if len(count) else words
+    words = np.ndarray(len(octets) - 7, np.uint64, octets, 0, (1,))  # the eight bytes from each place on
+    start, length = offsets[:-1] - offsets[0], np.diff(offsets)
+    hashes = length.astype(np.uint64) * multipliers[-2]
+    if years is not None:
+        hashes += (years.astype(np.uint64) + np.uint64(1)) * multipliers[-1]
+    rows, number = np.arange(len(texts)), 0
+    while len(rows := rows[length[rows] > 8 * number]):
+        rest = np.minimum(length[rows] - 8 * number, 8)
+        factor = multipliers[number % (len(multipliers) - 2)] * np.uint64(2 * (number // (len(multipliers) - 2)) + 1)
+        hashes[rows] += (words[start[rows] + 8 * number] & FIRST_BYTES[rest]) * factor
+        number += 1
+    return hashes
 
 
 def folded(hashes: np.ndarray) -> np.ndarray:
@@ -105,7 +102,7 @@ class HashSlots:
         return found
 
     def add(self, hashes: np.ndarray) -> None:
-        """Give the next slots to hashes that are new and all different."""
+        """Give the next slots, in this order, to hashes that are new and all different."""
         slot = np.arange(self.used, self.used + len(hashes), dtype=np.int32)
         self._hashes[slot] = hashes
         self.used += len(hashes)

@@ -21,6 +21,7 @@ from oracle.store import SCHEMA_VERSION, open_store
 from oracle.titles import Columns, array_of, numbers_of
 
 VIEWS = ("titles", "films", "keys", "words", "common", "aliases", "aliased", "traits", "risks")
+DERIVED = ("exact", "exact_buckets", "same", "same_buckets", "keys_buckets", "groups", "group_forms", "risk_rows")
 
 def open_index(store: str | Path) -> Columns:
     """Map the index of a store into memory, made first where need be. Raises `UserError` for what is no store."""
@@ -28,9 +29,11 @@ def open_index(store: str | Path) -> Columns:
     for _ in range(3):
         folder = _folder(store)
         try:
-            return {file.stem: _map(file) for file in folder.iterdir()}
+            return {name: _map(folder / f"{name}.arrow") for name in (*VIEWS, *DERIVED)}
         except FileNotFoundError:
             pass
+        except (NotADirectoryError, PermissionError):
+            return _read_store(store)
         except pa.ArrowInvalid:  # not written to its end before the machine went down
             shutil.rmtree(folder, ignore_errors=True)
         columns = _read_store(store)

@@ -186,5 +186,5 @@ def as_film(film: object) -> dict:
     if isinstance(film, str):
         named = _TITLE_YEAR.fullmatch(film)
         return {"title": named[1], "year": int(named[2])} if named else {"title": film, "year": None}
-    title, year = film  # type: ignore[misc]
-    return {"title": title, "year": int(year) if year is not None else None}
+    title, year = tuple(film)  # type: ignore[arg-type]
+    return {"title": title, "year": None if year is None else int(year)}

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from oracle.errors import UserError
-from oracle.log_views import create_log_views, first_line
+from oracle.log_views import create_log_views, first_line, pattern_of, quoted
 
 ATTEMPTS = 3
 
@@ -52,7 +52,8 @@ def lock_down(connection: duckdb.DuckDBPyConnection, log_root: Path) -> None:
         "temp_directory = ''",
         "autoinstall_known_extensions = false",
         "autoload_known_extensions = false",
-        f"allowed_directories = ['{str(log_root).replace(chr(39), chr(39) * 2)}']",
+        # DuckDB compares patterns as they are written.
+        f"allowed_directories = [{quoted(str(log_root))}, {quoted(pattern_of(log_root))}]",
         "enable_external_access = false",
         "lock_configuration = true",
     ):
@@ -65,7 +66,7 @@ def _attach_copy(connection: duckdb.DuckDBPyConnection, store: Path) -> None:
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(shutil.copyfile(store, Path(folder) / "store.duckdb"))
             try:
-                connection.execute(f"attach '{copy}' as store (read_only)")
+                connection.execute(f"attach {quoted(str(copy))} as store (read_only)")
                 return  # the open file outlives its name
             except duckdb.Error as error:
                 if attempt == ATTEMPTS - 1:

@@ -46,13 +46,15 @@ def ask(
     if unknown := sorted(set(variables) - set(known[name].variables)):
         knows = ", ".join(known[name].variables) or "nothing"
         raise UserError(f"query {name} can't be asked about a {unknown[0]}: it can about {knows}")
+    sql = known[name].sql
     try:
         for variable in known[name].variables:
             value = variables.get(variable)
-            if value is None and variable in ("run", "step"):  # a fixed one lets DuckDB open that run's files only
-                value = connection.sql(f"select chosen_{variable}()").fetchall()[0][0]
+            if variable in ("run", "step"):  # chosen now, they are constants: DuckDB opens that run's files only
+                value = connection.sql(f"select chosen_{variable}()").fetchall()[0][0] if value is None else value
+                sql = sql.replace(f"chosen_{variable}()", f"getvariable('{variable}')")
             connection.execute(f"set variable {variable} = ?", [value])
-        return query(connection, known[name].sql, timeout_s=timeout_s)
+        return query(connection, sql, timeout_s=timeout_s)
     finally:
         for variable in known[name].variables:
             connection.execute(f"reset variable {variable}")

@@ -169,11 +169,19 @@ def first_line(error: Exception) -> str:
     return " ".join(line.strip() for line in str(error).split("\n\nLINE")[0].splitlines() if line.strip())
 
 
+def pattern_of(path: Path) -> str:
+    """The path as part of a pattern of files, in which it stands for itself."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
+
+
+def quoted(text: str) -> str:
+    """A literal, for the few places where DuckDB takes no parameter."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def _create_base(connection: duckdb.DuckDBPyConnection, log_root: Path) -> None:
-    path = str(log_root)
-    pattern = "".join(f"[{c}]" if c in "*?[" else c for c in path)  # the path goes into patterns of files
-    literal = pattern.replace("'", "''")
-    connection.execute(f"create or replace macro log_root() as coalesce(getvariable('log_root'), '{literal}')")
+    default = quoted(pattern_of(log_root))
+    connection.execute(f"create or replace macro log_root() as coalesce(getvariable('log_root'), {default})")
     # A view looks at its files once when it is made: let it look at the empty ones only.
     connection.execute("set variable log_runs = '_schema'")
     for name in ("log", "log_sums"):

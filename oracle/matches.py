@@ -55,7 +55,7 @@ class Memory:
     SIZE = 2**17  # queries; 5 MB
 
     def __init__(self) -> None:
-        self._multipliers = np.random.default_rng().integers(0, 2**63, 65, np.uint64) * np.uint64(2) + np.uint64(1)
+        self._multipliers = np.random.default_rng().integers(0, 2**63, 66, np.uint64) * np.uint64(2) + np.uint64(1)
         self._slots = HashSlots(self.SIZE)
         self._found = Matches.none(self.SIZE)
         self._several_start = np.zeros(self.SIZE + 1, np.int64)
@@ -67,10 +67,9 @@ class Memory:
         hashes[~booleans_of(title.is_valid())] = 0
         return hashes
 
-    def new(self, hashes: np.ndarray) -> np.ndarray:
-        """Return the rows of queries that were not asked before, each once."""
-        rows = np.flatnonzero(self._slots.find(hashes) < 0)
-        return rows[np.unique(hashes[rows], return_index=True)[1]]
+    def slots(self, hashes: np.ndarray) -> np.ndarray:
+        """Return the slot of each query, -1 where it was not asked before."""
+        return self._slots.find(hashes)
 
     def has_room(self, queries: int) -> bool:
         """Whether so many new queries can be remembered."""
@@ -87,10 +86,10 @@ class Memory:
         self._several_start[start + 1 : end + 1] = len(self._several_form) + np.cumsum(several)
         self._several_form = np.concatenate([self._several_form, found.several_form])
 
-    def recall(self, hashes: np.ndarray) -> Matches:
+    def recall(self, slots: np.ndarray) -> Matches:
         """Return what was found for queries that are remembered."""
-        slots = self._slots.find(hashes)
-        query, place = spread(self._several_start[slots], self._several_start[slots + 1])
-        return Matches(
-            self._found.form[slots], self._found.method[slots], self._found.score[slots], query, self._several_form[place]
-        )
+        query, form = np.empty(0, np.int64), np.empty(0, np.int32)
+        if len(self._several_form):
+            query, place = spread(self._several_start[slots], self._several_start[slots + 1])
+            form = self._several_form[place]
+        return Matches(self._found.form[slots], self._found.method[slots], self._found.score[slots], query, form)

@@ -11,7 +11,7 @@ from oracle.forms import read_titles
 from oracle.hash_index import folded, spread, text_hashes
 from oracle.matches import Matches, Memory
 from oracle.normalise import normalise
-from oracle.search import any_way, same_words
+from oracle.search import search
 from oracle.titles import Titles, booleans_of
 
 __all__ = ["Matcher", "Matches", "normalise"]
@@ -32,13 +32,17 @@ class Matcher:
         if len(title) > Memory.SIZE:
             return self._find(title, year)
         hashes = self._memory.hashes(title, year)
-        new = self._memory.new(hashes)
-        if len(new) and not self._memory.has_room(len(new)):
-            self._memory = Memory()
-            return self.match(title, year)
+        slots = self._memory.slots(hashes)
+        new = np.flatnonzero(slots < 0)
         if len(new):
-            self._memory.add(hashes[new], self._find(title.take(pa.array(new)), year[new]))
-        return self._memory.recall(hashes)
+            distinct, first = np.unique(hashes[new], return_index=True)
+            if not self._memory.has_room(len(distinct)):
+                self._memory = Memory()
+                return self.match(title, year)
+            rows = new[first]
+            self._memory.add(distinct, self._find(title.take(pa.array(rows)), year[rows]))
+            slots[new] = self._memory.slots(hashes[new])
+        return self._memory.recall(slots)
 
     def _find(self, title: pa.StringArray, year: np.ndarray) -> Matches:
         matches = Matches.none(len(title))
@@ -51,14 +55,9 @@ class Matcher:
         choice = self._choose(self._same_titles(title.take(pa.array(rest))), year[rest])
         several = _put(matches, rest, choice.only(choice.settled))
         rest = rest[matches.form[rest] < 0]
-        queries = read_titles(title.take(pa.array(rest)).to_pylist())
-        for searcher in (same_words, any_way):
-            choice = self._choose(searcher(self.titles, queries, year[rest].tolist()), year[rest])
-            if searcher is same_words:
-                choice = choice.only(choice.settled)
-            several += _put(matches, rest, choice)
-            left = np.flatnonzero(matches.form[rest] < 0)
-            rest, queries = rest[left], [queries[number] for number in left.tolist()]
+        if len(rest):
+            queries = read_titles(title.take(pa.array(rest)).to_pylist())
+            several += _put(matches, rest, self._choose(search(self.titles, queries, year[rest].tolist()), year[rest]))
         if several:
             query, form = (np.concatenate(part) for part in zip(*several, strict=True))
             order = np.argsort(query, kind="stable")

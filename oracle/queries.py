@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from oracle.errors import UserError
 
@@ -16,7 +17,11 @@ def title_and_year(table: pa.Table) -> tuple[pa.StringArray, np.ndarray]:
         raise UserError(f"the table to look up lacks the column {', '.join(sorted(missing))}: it has {', '.join(table.column_names)}")
     try:
         title = table["title"].cast(pa.string()).combine_chunks()
-        year = table["year"].cast(pa.int16())
+        year = table["year"]
+        if pa.types.is_floating(year.type):  # as pandas has years when some are missing
+            year = pc.if_else(pc.is_nan(year), None, year)
+        year = year.cast(pa.int16())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise UserError(f"title must be text and year a whole number or null: {str(error).splitlines()[0]}") from None
-    return title, np.ascontiguousarray(year.fill_null(-1).to_numpy())
+    # -1 stands for "not given"; a year before year 0 is nobody's, as year 0 is.
+    return title, pc.if_else(pc.is_null(year), -1, pc.max_element_wise(year, 0)).cast(pa.int16()).to_numpy()

@@ -17,13 +17,7 @@ FAR_KINDS = frozenset(("key", "bare"))  # what keys of other kinds bring togethe
 Probe = tuple[str, str]  # kind, key to look up
 
 
-def same_words(titles: Titles, queries: Sequence[Title], years: Sequence[int]) -> Candidates:
-    """Return the title forms that have the same key as a query, and what confirmed aliases say."""
-    probes = [[("key", "k" + query.key)] if query.key else [] for query in queries]
-    return _candidates(titles, queries, years, probes, [0] * len(queries))
-
-
-def any_way(titles: Titles, queries: Sequence[Title], years: Sequence[int]) -> Candidates:
+def search(titles: Titles, queries: Sequence[Title], years: Sequence[int]) -> Candidates:
     """Return the title forms that are close to a query in any way."""
     unknown = _with_unknown_word(titles, queries)
     allowed = [

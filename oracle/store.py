@@ -106,12 +106,13 @@ def insert_traits(connection: duckdb.DuckDBPyConnection, traits: str | Path | Se
 def new_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection to an empty store; at the end derive the rest, and put the file at `path` in one move."""
     with _swapped_in(Path(path)) as temporary, duckdb.connect(str(temporary)) as connection:
+        connection.execute("set enable_progress_bar = false")
         for name in ("schema", "normalise"):
             connection.execute(read_sql(name))
         connection.execute("insert into store_info values (?, current_timestamp, null)", [SCHEMA_VERSION])
         yield connection
         derive(connection)
-        create_log_views(connection, log_root(path))
+        _create_log_views(connection, path)
 
 
 @contextmanager
@@ -123,10 +124,17 @@ def changed_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
     with _swapped_in(Path(path)) as temporary:
         shutil.copyfile(path, temporary)
         with duckdb.connect(str(temporary)) as connection:
+            connection.execute("set enable_progress_bar = false")
             _check_version(connection, path)
             yield connection
             derive(connection)
-            create_log_views(connection, log_root(path))
+            _create_log_views(connection, path)
+
+
+def _create_log_views(connection: duckdb.DuckDBPyConnection, path: str | Path) -> None:
+    """Add the views over the store's run log, and what its titles could mean."""
+    create_log_views(connection, log_root(path))
+    connection.execute(read_sql("title_candidates"))
 
 
 def log_root(path: str | Path) -> Path:
@@ -163,6 +171,7 @@ def open_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
                 raise UserError(f"{path} is not a DuckDB store that can be read: {_first_line(error)}") from None
             connection = duckdb.connect(shutil.copy(path, folder), read_only=True)
         with connection:
+            connection.execute("set enable_progress_bar = false")
             _check_version(connection, path)
             yield connection
 

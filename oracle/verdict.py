@@ -146,7 +146,7 @@ class Oracle:
         if name.null_count:
             raise UserError("a constraint is null; expected the name of a trait")
         number = np.array([self._traits.number(text) for text in name.dictionary.to_pylist()], np.int64)
-        pairs = np.sort(query * len(self._traits.names) + number[name.indices.to_numpy()])
+        pairs = np.sort(query * len(self._traits.names) + number[name.indices.to_numpy()], kind="stable")
         return np.divmod(pairs[np.diff(pairs, prepend=-1) > 0], max(len(self._traits.names), 1))
 
     def _most_cautious(self, matches: Matches, wanted_query: np.ndarray, wanted_trait: np.ndarray) -> None:

@@ -10,18 +10,17 @@ def _script(page: str, store: str) -> None:
     import importlib
 
     from app import database, states
-    from oracle import UserError
 
-    try:
+    def show() -> None:
         database.use(store)
         importlib.import_module(f"app.views.{page}").page()
-    except UserError as error:
-        states.problem(error)
+
+    states.told(show)
 
 
 def open_page(page: str, store: Path, **filters: object) -> AppTest:
     """The page as it stands after its first run, with these filters in the URL; fails where it fails."""
-    app = AppTest.from_function(_script, args=(page, str(store)), default_timeout=60)
+    app = AppTest.from_function(_script, args=(page, str(store)), default_timeout=180)
     for name, value in filters.items():
         app.query_params[name] = str(value)
     return checked(app.run())

@@ -30,10 +30,11 @@ PAGES = {
     "what-if": "what-if?threshold=0.5",
     "sql": "sql",
 }
+PATIENCE_S = 120  # on a busy machine; on an idle one a page takes a second
 _SETTLED = """() =>
     document.querySelector('.headline, .state')
     && !document.querySelector('[data-testid="stStatusWidget"], [data-testid="stSkeleton"], [data-stale="true"]')
-    && [...document.querySelectorAll('[data-testid="stVegaLiteChart"]')].every(c => c.querySelector('canvas, svg'))
+    && [...document.querySelectorAll('[data-testid="stVegaLiteChart"]')].every(c => !c.offsetParent || c.querySelector('svg'))
 """
 
 
@@ -52,10 +53,12 @@ def served(store: Path) -> Iterator[str]:
         yield address
     finally:
         process.terminate()
-        process.wait(10)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(PATIENCE_S)
+        process.kill()
 
 
-def _wait_for(address: str, process: subprocess.Popen, seconds: float = 60) -> None:
+def _wait_for(address: str, process: subprocess.Popen, seconds: float = PATIENCE_S) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end and process.poll() is None:
         with contextlib.suppress(OSError):
@@ -80,9 +83,9 @@ def visit(page: Page, address: str) -> None:
 
 
 def settle(page: Page) -> None:
-    page.wait_for_function(_SETTLED, timeout=30_000)
+    page.wait_for_function(_SETTLED, timeout=PATIENCE_S * 1000)
     page.wait_for_timeout(250)
-    page.wait_for_function(_SETTLED, timeout=30_000)
+    page.wait_for_function(_SETTLED, timeout=PATIENCE_S * 1000)
 
 
 def main(argv: list[str]) -> None:

@@ -19,9 +19,10 @@ from app import formats
 from oracle.aliases import aliases_path, current_aliases
 from oracle.log import open_audit, query
 from tests.app.sample_log import HOSTILE_STEP
-from tests.app.screenshots import LAPTOP, PAGES, PHONE, ROOT, chromium, picture, served, settle, visit
+from tests.app.screenshots import LAPTOP, PAGES, PATIENCE_S, PHONE, ROOT, chromium, picture, served, settle, visit
 
 PICTURES = ROOT / "screenshots"
+expect.set_options(timeout=PATIENCE_S * 1000)
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,7 @@ def laptop(browser: Browser) -> Page:
 def watched(browser: Browser, **look) -> Page:
     """A page that notes what must never happen: dialogs, errors, and requests to anyone but the app."""
     page = browser.new_page(**look)
+    page.set_default_timeout(PATIENCE_S * 1000)
     page.bad = []  # type: ignore[attr-defined]
     page.on("dialog", lambda dialog: (page.bad.append(dialog.message), dialog.dismiss()))  # type: ignore[attr-defined]
     page.on("pageerror", lambda error: page.bad.append(str(error)))  # type: ignore[attr-defined]
@@ -137,9 +139,7 @@ def test_a_punished_rank_opens_to_its_reason(laptop, store, address):
 
 def test_a_cell_of_the_heat_map_leads_to_its_answers_and_on_to_one_of_them(laptop, store, address):
     visit(laptop, f"{address}/ranks?run={newest(store)}")
-    canvas = laptop.locator("[data-testid=stVegaLiteChart] canvas").first
-    box = canvas.bounding_box()
-    canvas.click(position={"x": box["width"] / 2, "y": box["height"] * 0.55})
+    laptop.locator("[data-testid=stVegaLiteChart] .mark-rect path").nth(23).click()
     laptop.wait_for_url("**cell=*")
     settle(laptop)
     step, rank = laptop.url.split("cell=")[1].split("&")[0].split("-")
