@@ -23,7 +23,7 @@ smoke: setup
 test: setup
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	.venv/bin/pytest
+	OMP_NUM_THREADS=1 .venv/bin/pytest -n 2
 
 app: setup
 	.venv/bin/streamlit run app/main.py -- --store demo/store.duckdb

@@ -23,11 +23,6 @@ def go(name: str, **filters: object) -> None:
     st.switch_page(_pages[name], query_params={key: str(value) for key, value in filters.items()})
 
 
-def link(name: str, label: str, **filters: object) -> None:
-    """A link to another page with these filters."""
-    st.page_link(_pages[name], label=label, query_params={key: str(value) for key, value in filters.items()})
-
-
 def choose(name: str, label: str, options: Sequence[T], default: T, widget: Callable = st.selectbox, **look) -> T:
     """One of `options`, kept in the URL as its text."""
     by_text = {str(option): option for option in options}

@@ -42,7 +42,9 @@ class Candidates:
             years_apart=apart,
             accepted=(apart == 0) | (apart == 1) & one_apart | (apart == 2) & two_apart,
             score=np.minimum(1.0, close - np.where(primary, 0.0, ALTERNATIVE_COST) - YEAR_COST * apart),
-            method=np.select([*own, ~primary, close < SAME_TITLE], [ALIAS, FUZZY, SUBTITLE, ALTERNATIVE, NORMALISED], EXACT),
+            method=np.select(
+                [*own, ~primary, close < SAME_TITLE], [ALIAS, FUZZY, SUBTITLE, ALTERNATIVE, NORMALISED], EXACT
+            ),
             tier=np.select([*own, ~primary], [0, 5, 4, 3], words_differ),
         )
 

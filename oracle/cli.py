@@ -37,11 +37,21 @@ def _parser() -> argparse.ArgumentParser:
 
     check = commands.add_parser("check", help="judge a film, or the films of a file", description=_check.__doc__)
     _add_film(check, required=False)
-    check.add_argument("--avoid", action="append", default=[], metavar="TRAIT", help="what to avoid, such as gore; may be repeated")
-    check.add_argument("--file", type=Path, help="judge the films of this CSV file: title, year, and perhaps constraints parted by ;")
-    check.add_argument("--out", type=Path, help="with --file: write a .csv or .parquet file (default: CSV on the screen)")
-    check.add_argument("--threshold", type=float, default=0.66, help="a risk as high as this is a violation (%(default)s)")
-    check.add_argument("--unresolved", choices=UNRESOLVED, default="safe", help="what a film that is not found counts as (%(default)s)")
+    check.add_argument(
+        "--avoid", action="append", default=[], metavar="TRAIT", help="what to avoid, such as gore; may be repeated"
+    )
+    check.add_argument(
+        "--file", type=Path, help="judge the films of this CSV file: title, year, and perhaps constraints parted by ;"
+    )
+    check.add_argument(
+        "--out", type=Path, help="with --file: write a .csv or .parquet file (default: CSV on the screen)"
+    )
+    check.add_argument(
+        "--threshold", type=float, default=0.66, help="a risk as high as this is a violation (%(default)s)"
+    )
+    check.add_argument(
+        "--unresolved", choices=UNRESOLVED, default="safe", help="what a film that is not found counts as (%(default)s)"
+    )
     check.set_defaults(run=_check)
 
     explain = commands.add_parser("explain", help="show which films a title could mean", description=_explain.__doc__)
@@ -55,14 +65,18 @@ def _parser() -> argparse.ArgumentParser:
 def _add_film(parser: argparse.ArgumentParser, required: bool) -> None:
     parser.add_argument("title", nargs=None if required else "?", help='"Saw", or "Saw (2004)"')
     parser.add_argument("year", nargs="?", type=int, help="the year of the first release")
-    parser.add_argument("--store", type=Path, help="default: store.duckdb here, made from the starter data if it is not there")
+    parser.add_argument(
+        "--store", type=Path, help="default: store.duckdb here, made from the starter data if it is not there"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _check(arguments: argparse.Namespace) -> None:
     """Judge a film for someone who wants some content avoided, and say why; or all films of a file."""
     if (arguments.title is None) == (arguments.file is None):
-        raise UserError('name a film, such as: check "Saw" 2004 --avoid gore; or a file: check --file films.csv --avoid gore')
+        raise UserError(
+            'name a film, such as: check "Saw" 2004 --avoid gore; or a file: check --file films.csv --avoid gore'
+        )
     oracle = create_oracle(risk_threshold=arguments.threshold, unresolved=arguments.unresolved, store=arguments.store)
     if arguments.file is not None:
         check_file(oracle, arguments.file, arguments.avoid, arguments.out, arguments.json)
@@ -79,7 +93,13 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _as_json(
-    oracle: Oracle, title: str, year: int | None, traits: list[str], verdict: Verdict, near: list[dict], known: list[dict]
+    oracle: Oracle,
+    title: str,
+    year: int | None,
+    traits: list[str],
+    verdict: Verdict,
+    near: list[dict],
+    known: list[dict],
 ) -> dict:
     return {
         "title": title, "year": year, "avoid": traits, "risk_threshold": oracle.risk_threshold, "unresolved": oracle.unresolved,
@@ -88,7 +108,13 @@ def _as_json(
 
 
 def _as_text(
-    oracle: Oracle, title: str, year: int | None, traits: list[str], verdict: Verdict, near: list[dict], known: list[dict]
+    oracle: Oracle,
+    title: str,
+    year: int | None,
+    traits: list[str],
+    verdict: Verdict,
+    near: list[dict],
+    known: list[dict],
 ) -> list[str]:
     """Return the lines that tell a verdict and where it comes from."""
     asked = _named(title, year)
@@ -96,19 +122,29 @@ def _as_text(
         lines = [f"{asked}: not found; counts as {oracle.unresolved}"]
         return lines + ["  nearest    " + _near(film) for film in near[:3]]
     outcome = "safe" if verdict.is_safe else "UNSAFE"
-    lines = [f"{asked}: {outcome}" + (f" for anyone who avoids {'; '.join(traits)}" if traits else "; nothing is to be avoided")]
+    lines = [
+        f"{asked}: {outcome}"
+        + (f" for anyone who avoids {'; '.join(traits)}" if traits else "; nothing is to be avoided")
+    ]
     film = _named(verdict.matched_title, verdict.matched_year)
-    lines.append(f"  film       {film}, {verdict.imdb_id}: {verdict.match_method} match, score {verdict.match_score:.2f}")
+    lines.append(
+        f"  film       {film}, {verdict.imdb_id}: {verdict.match_method} match, score {verdict.match_score:.2f}"
+    )
     runner_up = _runner_up(verdict, near)
     lines.append("  runner-up  " + (_near(runner_up) if runner_up else "none"))
     for entry in verdict.evidence:
         sign = ">=" if entry["risk"] >= oracle.risk_threshold else "<"
-        lines.append(f"  risk       {entry['trait']}: {entry['risk']:.2f} {sign} {oracle.risk_threshold:g}, from {entry['source']}")
+        lines.append(
+            f"  risk       {entry['trait']}: {entry['risk']:.2f} {sign} {oracle.risk_threshold:g}, from {entry['source']}"
+        )
         lines += [f"               {severity}" for severity in entry["severities"]]
         lines += [f"               tag: {tag}" for tag in entry["hit_tags"]]
     without = [trait for trait in traits if trait not in {entry["trait"] for entry in verdict.evidence}]
     lines += [f"  risk       {trait}: none known" for trait in without]
-    lines += [f"  source     {source['path']} ({source['kind']}, {source['loaded_at']:%Y-%m-%d}): {', '.join(source['tells'])}" for source in known]
+    lines += [
+        f"  source     {source['path']} ({source['kind']}, {source['loaded_at']:%Y-%m-%d}): {', '.join(source['tells'])}"
+        for source in known
+    ]
     return lines
 
 

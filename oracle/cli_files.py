@@ -44,11 +44,15 @@ def check_file(oracle: Oracle, path: Path, avoid: list[str], out: Path | None, a
 
 def _batches(path: Path) -> Iterator[pa.Table]:
     try:
-        options = pa_csv.ConvertOptions(column_types=COLUMNS, strings_can_be_null=True, quoted_strings_can_be_null=False)
+        options = pa_csv.ConvertOptions(
+            column_types=COLUMNS, strings_can_be_null=True, quoted_strings_can_be_null=False
+        )
         with pa_csv.open_csv(path, convert_options=options) as reader:
             missing = {"title", "year"} - set(reader.schema.names)
             if missing:
-                raise UserError(f"{path} lacks the column {', '.join(sorted(missing))}: it has {', '.join(reader.schema.names)}")
+                raise UserError(
+                    f"{path} lacks the column {', '.join(sorted(missing))}: it has {', '.join(reader.schema.names)}"
+                )
             for batch in reader:
                 yield pa.table(batch)
     except pa.ArrowInvalid as error:
@@ -58,7 +62,11 @@ def _batches(path: Path) -> Iterator[pa.Table]:
 
 
 def _judged(oracle: Oracle, films: pa.Table, avoid: list[str]) -> pa.Table:
-    own = pc.split_pattern(films["constraints"], ";").to_pylist() if "constraints" in films.column_names else [None] * len(films)
+    own = (
+        pc.split_pattern(films["constraints"], ";").to_pylist()
+        if "constraints" in films.column_names
+        else [None] * len(films)
+    )
     wanted = [avoid + [name.strip() for name in names or () if name.strip()] for names in own]
     batch = films.select(["title", "year"]).append_column("constraints", pa.array(wanted, pa.list_(pa.string())))
     verdicts = oracle.check_batch(batch)

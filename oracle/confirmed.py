@@ -12,7 +12,11 @@ from oracle.titles import Titles, booleans_of
 
 def with_aliases(titles: Titles, aliases: pa.Table) -> Titles:
     """Return the titles with more aliases(title, year, imdb_id); later ones hold, and those of unknown films are left out."""
-    film = np.flatnonzero(booleans_of(pc.is_in(titles.imdb_id, aliases["imdb_id"].combine_chunks()))) if len(aliases) else []
+    film: np.ndarray | list = (
+        np.flatnonzero(booleans_of(pc.is_in(titles.imdb_id, aliases["imdb_id"].combine_chunks())))
+        if len(aliases)
+        else []
+    )
     first_form = np.searchsorted(titles.film, film).tolist()  # the forms of a film are together
     form_of = dict(zip(titles.imdb_id.take(pa.array(film, pa.int64())).to_pylist(), first_form, strict=True))
     rows = [row for row in aliases.to_pylist() if row["imdb_id"] in form_of]
@@ -20,7 +24,8 @@ def with_aliases(titles: Titles, aliases: pa.Table) -> Titles:
         return titles
     keys = [title.key for title in read_titles([row["title"] for row in rows])]
     more = {
-        (key, -1 if row["year"] is None else row["year"]): form_of[row["imdb_id"]] for key, row in zip(keys, rows, strict=True)
+        (key, -1 if row["year"] is None else row["year"]): form_of[row["imdb_id"]]
+        for key, row in zip(keys, rows, strict=True)
     }
     _, forms = titles.keys.find(key_hashes(["k" + key for key in keys]))
     written_so = [number for number, title in zip(forms, read_titles(titles.title.take(pa.array(forms)).to_pylist()), strict=True)

@@ -16,7 +16,11 @@ def nearest(store: str | Path, title: str, year: int | None = None) -> list[dict
     query = pa.table({"title": pa.array([title], pa.string()), "year": pa.array([year], pa.int16())})
     with open_store(store) as connection:
         connection.register("queries", query)
-        films = connection.sql("select * exclude (title, year, place) from nearest_titles('queries')").to_arrow_table().to_pylist()
+        films = (
+            connection.sql("select * exclude (title, year, place) from nearest_titles('queries')")
+            .to_arrow_table()
+            .to_pylist()
+        )
         if films:
             return films
         alike = connection.sql("from similar_titles($title, $year)", params={"title": title, "year": year})

@@ -66,7 +66,7 @@ def word_class(words: str) -> int:
 def half_keys(key: str, length: int) -> list[str]:
     """Return keys of both halves that a key of this length has, if it begins or ends as `key` does."""
     half = (length - 1) // 2
-    return [f"<{length}{key[:half]}", f">{length}{key[max(len(key) - half, 0):]}"]
+    return [f"<{length}{key[:half]}", f">{length}{key[max(len(key) - half, 0) :]}"]
 
 
 def key_hashes(keys: list[str]) -> np.ndarray:

@@ -50,7 +50,9 @@ def spread(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return number, np.arange(len(number)) + (start - np.cumsum(count) + count)[number]
 
 
-def text_hashes(texts: pa.StringArray, years: np.ndarray | None = None, multipliers: np.ndarray = MULTIPLIERS) -> np.ndarray:
+def text_hashes(
+    texts: pa.StringArray, years: np.ndarray | None = None, multipliers: np.ndarray = MULTIPLIERS
+) -> np.ndarray:
     """Return a hash (uint64) of each text, and of its year (int16) where years are given; whatever for a null.
 
     Multilinear hashing of words of eight bytes: the sum of each word times the multiplier of its place, modulo 2**64.

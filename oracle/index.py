@@ -23,6 +23,7 @@ from oracle.titles import Columns, array_of, numbers_of
 VIEWS = ("titles", "films", "keys", "words", "common", "aliases", "aliased", "traits", "risks")
 DERIVED = ("exact", "exact_buckets", "same", "same_buckets", "keys_buckets", "groups", "group_forms", "risk_rows")
 
+
 def open_index(store: str | Path) -> Columns:
     """Map the index of a store into memory, made first where need be. Raises `UserError` for what is no store."""
     store = Path(store)
@@ -105,7 +106,10 @@ def _write(folder: Path, columns: Columns) -> None:
     try:
         temporary.mkdir(parents=True)
         for name, table in columns.items():
-            with pa.OSFile(str(temporary / f"{name}.arrow"), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+            with (
+                pa.OSFile(str(temporary / f"{name}.arrow"), "wb") as file,
+                pa.ipc.new_file(file, table.schema) as writer,
+            ):
                 writer.write_table(table)
         try:
             os.rename(temporary, folder)

@@ -186,5 +186,7 @@ def as_film(film: object) -> dict:
     if isinstance(film, str):
         named = _TITLE_YEAR.fullmatch(film)
         return {"title": named[1], "year": int(named[2])} if named else {"title": film, "year": None}
-    title, year = tuple(film)  # type: ignore[arg-type]
-    return {"title": title, "year": None if year is None else int(year)}
+    pair: tuple = tuple(film)  # type: ignore[arg-type]
+    if len(pair) != 2:
+        raise ValueError(f"{film!r} is not a (title, year) pair")
+    return {"title": pair[0], "year": None if pair[1] is None else int(pair[1])}

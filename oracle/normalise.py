@@ -47,7 +47,9 @@ def compiled(expression: str) -> re.Pattern[str]:
 def fold(titles: Sequence[str]) -> list[str]:
     """Return titles in letters without case and accents, with "&" and "+" spelt out."""
     folded = [
-        title.lower().replace("&", " and ").replace("+", " and ").replace("'", "").replace("`", "") if title.isascii() else ""
+        title.lower().replace("&", " and ").replace("+", " and ").replace("'", "").replace("`", "")
+        if title.isascii()
+        else ""
         for title in titles
     ]
     other = [number for number, title in enumerate(titles) if not title.isascii()]
@@ -98,9 +100,9 @@ class _Standards:
     def word(self, words: list[str], place: int) -> str:
         """Return the standard for the word at a place (from 0): a numeral of one letter counts where SQL says so."""
         word = words[place]
-        if place and word in self.numerals:
-            if len(word) > 1 or place == len(words) - 1 or words[place - 1] in self.numbered:
-                return self.numerals[word]
+        counts = len(word) > 1 or place == len(words) - 1 or words[place - 1] in self.numbered
+        if place and word in self.numerals and counts:
+            return self.numerals[word]
         return self.words.get(word, word)
 
 

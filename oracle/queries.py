@@ -14,7 +14,9 @@ def title_and_year(table: pa.Table) -> tuple[pa.StringArray, np.ndarray]:
     """
     missing = {"title", "year"} - set(table.column_names)
     if missing:
-        raise UserError(f"the table to look up lacks the column {', '.join(sorted(missing))}: it has {', '.join(table.column_names)}")
+        raise UserError(
+            f"the table to look up lacks the column {', '.join(sorted(missing))}: it has {', '.join(table.column_names)}"
+        )
     try:
         title = table["title"].cast(pa.string()).combine_chunks()
         year = table["year"]

@@ -48,14 +48,20 @@ def _probes(query: Title, allowed: int) -> Iterator[Probe]:
 
 
 def _candidates(
-    titles: Titles, queries: Sequence[Title], years: Sequence[int], probes: Sequence[Sequence[Probe]], allowed: Sequence[int]
+    titles: Titles,
+    queries: Sequence[Title],
+    years: Sequence[int],
+    probes: Sequence[Sequence[Probe]],
+    allowed: Sequence[int],
 ) -> Candidates:
     """Return the title forms that probes and aliases find, and that are close to the query."""
     query, kind, form = _look_up(titles, queries, years, probes)
     distinct, place = np.unique(form, return_inverse=True)
     texts = read_titles(titles.title.take(pa.array(distinct)).to_pylist())
     found = [texts[number] for number in place.tolist()]
-    slips = _count_slips([(queries[q].key, f.key) if k == "half" else None for q, k, f in zip(query, kind, found, strict=True)])
+    slips = _count_slips(
+        [(queries[q].key, f.key) if k == "half" else None for q, k, f in zip(query, kind, found, strict=True)]
+    )
     closest: dict[tuple[int, int], tuple[float, int]] = {}
     for q, k, t, f, count in zip(query, kind, form.tolist(), found, slips, strict=True):
         close = closeness(k, queries[q], f, count, allowed[q])
@@ -105,7 +111,8 @@ def _count_slips(pairs: Sequence[tuple[str, str] | None]) -> list[int]:
     slips = [0] * len(pairs)
     numbers = [number for number, pair in enumerate(pairs) if pair]
     one, other = ([pair[side].encode() for pair in pairs if pair] for side in (0, 1))
-    for number, count in zip(numbers, process.cpdist(one, other, scorer=DamerauLevenshtein.distance).tolist(), strict=True):
+    for number, count in zip(
+        numbers, process.cpdist(one, other, scorer=DamerauLevenshtein.distance).tolist(), strict=True
+    ):
         slips[number] = int(count)
     return slips
-

@@ -4,10 +4,11 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import TypeAlias
 
 import duckdb
 import pyarrow as pa
@@ -18,7 +19,18 @@ from oracle.sql import read_sql
 from oracle.traits import Trait, read_traits
 
 SCHEMA_VERSION = 1
-DERIVATIONS = ("clean", "normalise", "forms", "risk", "matching", "resolve", "verdict", "nearest", "provenance", "index")
+DERIVATIONS = (
+    "clean",
+    "normalise",
+    "forms",
+    "risk",
+    "matching",
+    "resolve",
+    "verdict",
+    "nearest",
+    "provenance",
+    "index",
+)
 
 REQUIRED = {
     "titles": ("imdb_id", "title"),
@@ -28,7 +40,7 @@ REQUIRED = {
     "film_severities": ("imdb_id", "category", "severity"),
 }
 
-Source = pa.Table | str | Path | Sequence[dict]
+Source: TypeAlias = pa.Table | str | Path | Sequence[dict]
 
 
 def build_store(
@@ -84,7 +96,7 @@ def bundled_traits() -> list[Trait]:
 def insert_traits(connection: duckdb.DuckDBPyConnection, traits: str | Path | Sequence[Trait]) -> None:
     """Add trait definitions to a store that is being written; raises `UserError` for a name that is there already."""
     definitions = read_traits(traits) if isinstance(traits, str | Path) else list(traits)
-    tables = {
+    tables: dict[str, list[dict]] = {
         "traits": [{"trait": trait.name} for trait in definitions],
         "trait_tags": [{"trait": trait.name, "tag": tag} for trait in definitions for tag in trait.avoid],
         "trait_weights": [
@@ -226,7 +238,9 @@ def _relation(connection: duckdb.DuckDBPyConnection, table: str, source: Source)
     if not isinstance(source, str | Path):
         connection.register("new_rows", source if isinstance(source, pa.Table) else pa.Table.from_pylist(list(source)))
         return connection.table("new_rows")
-    readers = {".csv": connection.read_csv, ".parquet": connection.read_parquet, ".json": connection.read_json}
+    readers: dict[str, Callable] = {
+        ".csv": connection.read_csv, ".parquet": connection.read_parquet, ".json": connection.read_json,
+    }  # fmt: skip
     reader = readers.get(Path(source).suffix)
     if reader is None:
         raise UserError(f"cannot read {table} from {source}: expected a file .csv, .parquet or .json")

@@ -42,10 +42,10 @@ class Titles:
         return cls(
             title=array_of(titles, "title"),
             primary=numbers_of(titles, "is_primary").view(np.bool_),
-            **{name: numbers_of(titles, name) for name in ("year", "film", "key_no", "wording_no", "word_class")},
+            **{name: numbers_of(titles, name) for name in ("year", "film", "key_no", "wording_no", "word_class")},  # type: ignore[arg-type]
             imdb_id=array_of(columns["films"], "imdb_id"),
             common=numbers_of(columns["common"], "word_class"),
-            **{
+            **{  # type: ignore[arg-type]
                 name: HashIndex(
                     numbers_of(columns[name], "hash"),
                     numbers_of(columns[name], "title"),

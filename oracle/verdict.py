@@ -67,7 +67,9 @@ class Oracle:
         """Return the full names of traits; raises `UserError` for a name that fits no trait, or several."""
         return self._traits.resolve(names)
 
-    def check_safety(self, title: str, year: int | None = None, constraints: Mapping[str, bool] | None = None) -> Verdict:
+    def check_safety(
+        self, title: str, year: int | None = None, constraints: Mapping[str, bool] | None = None
+    ) -> Verdict:
         """Judge one film. `constraints`: trait name -> whether it is to be avoided."""
         active = [name for name, wanted in (constraints or {}).items() if wanted]
         batch = pa.table(
@@ -126,9 +128,7 @@ class Oracle:
                 "violated_traits": _lists(query[violated], names.take(pa.array(trait[violated])), len(year)),
                 "max_risk": pa.array(max_risk, mask=max_risk < 0),
                 "is_safe": is_safe,
-                "evidence": _lists(
-                    query[with_risk], self._risks.evidence(row[with_risk]), len(year)
-                ),
+                "evidence": _lists(query[with_risk], self._risks.evidence(row[with_risk]), len(year)),
             }
         )
 

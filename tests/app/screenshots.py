@@ -34,7 +34,8 @@ PATIENCE_S = 120  # on a busy machine; on an idle one a page takes a second
 _SETTLED = """() =>
     document.querySelector('.headline, .state')
     && !document.querySelector('[data-testid="stStatusWidget"], [data-testid="stSkeleton"], [data-stale="true"]')
-    && [...document.querySelectorAll('[data-testid="stVegaLiteChart"]')].every(c => !c.offsetParent || c.querySelector('svg'))
+    && [...document.querySelectorAll('[data-testid="stVegaLiteChart"]')]
+        .every(chart => !chart.offsetParent || chart.querySelector('svg'))
 """
 
 

@@ -144,7 +144,7 @@ def test_a_cell_of_the_heat_map_leads_to_its_answers_and_on_to_one_of_them(lapto
     settle(laptop)
     step, rank = laptop.url.split("cell=")[1].split("&")[0].split("-")
     expect(laptop.locator(".section").nth(1)).to_have_text(f"Rank {rank}, step {step}")
-    laptop.locator("[data-testid=stDataFrame] canvas").first.click(position={"x": 18, "y": 55})
+    laptop.locator("[data-testid=stDataFrame] .dvn-scroller").first.click(position={"x": 18, "y": 55})
     laptop.wait_for_url("**/answer?**")
     settle(laptop)
     assert f"step={step}" in laptop.url and f"rank={rank}" in laptop.url
@@ -179,7 +179,7 @@ def test_a_query_is_typed_run_and_taken_away(laptop, store, address):
     laptop.get_by_role("button", name="Run", exact=True).click()
     expect(laptop.get_by_text("4 rows")).to_be_visible()
     with laptop.expect_download() as download:
-        laptop.get_by_role("button", name="CSV").click()
+        laptop.get_by_role("button", name="CSV", exact=True).click()
     lines = Path(download.value.path()).read_text().splitlines()
     assert len(lines) == 5 and lines[1].startswith(f'"{ask(store, "select min(run_id) as r from runs")[0]["r"]}"')
     editor.fill("copy runs to '/tmp/stolen.csv'")

@@ -39,22 +39,32 @@ def titles(count: int, seed: int = 0) -> pa.Table:
     return pa.table({"imdb_id": joined("tt", ids, ""), "title": title, "year": year})
 
 
-def risks(ids: pa.Array, traits: list[str], films: int, seed: int = 1) -> pa.Table:
-    """Return trait_risk(imdb_id, trait, risk) of `films` of the ids and every trait; a third of the risks is above 0."""
+def films_with_risk(count: int, films: int, seed: int = 1) -> np.ndarray:
+    """Return which of `count` films have risks: those that people talk about."""
+    return np.random.default_rng(seed).choice(count, films, replace=False)
+
+
+def risks(stored: pa.Table, traits: list[str], films: int, seed: int = 1) -> pa.Table:
+    """Return trait_risk(imdb_id, trait, risk) of `films` of the films and every trait; a third of the risks is above 0."""
+    film = np.repeat(films_with_risk(stored.num_rows, films, seed), len(traits))
     rng = np.random.default_rng(seed)
-    film = np.repeat(rng.choice(len(ids), films, replace=False), len(traits))
     risk = np.where(rng.random(len(film)) < 1 / 3, np.round(rng.random(len(film)), 2), 0.0)
     trait = np.tile(np.arange(len(traits)), films)
-    return pa.table({"imdb_id": ids.take(pa.array(film)), "trait": pa.array(traits).take(pa.array(trait)), "risk": risk})
+    return pa.table({"imdb_id": stored["imdb_id"].take(pa.array(film)), "trait": pa.array(traits).take(pa.array(trait)), "risk": risk})
 
 
-def queries(stored: pa.Table, count: int, traits: list[str], seed: int, typos: float = 0.0, invented: float = 0.0) -> pa.Table:
-    """Return `count` queries(title, year, constraints) for stored films; one year in ten is one off, and two traits are avoided.
+def queries(
+    stored: pa.Table, known: np.ndarray, count: int, traits: list[str], seed: int, typos: float = 0.0, invented: float = 0.0
+) -> pa.Table:
+    """Return `count` different queries(title, year, constraints) as models ask: four in five for films of `known`.
 
-    `typos` of the titles lack a letter, and `invented` of them are of nobody's film.
+    Two traits are avoided. Of the years, one in twenty is one off; `typos` of the titles lack a letter, and `invented` of
+    them are of nobody's film.
     """
     rng = np.random.default_rng(seed)
-    rows = stored.take(pa.array(rng.choice(stored.num_rows, count, replace=False)))
+    talked_about = rng.choice(known, min(count * 4 // 5, len(known)), replace=False)
+    others = rng.choice(stored.num_rows, count - len(talked_about), replace=False)
+    rows = stored.take(pa.array(rng.permutation(np.concatenate([talked_about, others]))))
     title, kind = rows["title"].to_pylist(), rng.random(count)
     nonsense = words(3 * count, rng).to_pylist()
     for number in np.flatnonzero(kind < typos + invented).tolist():
@@ -63,7 +73,7 @@ def queries(stored: pa.Table, count: int, traits: list[str], seed: int, typos: f
             title[number] = title[number][:place] + title[number][place + 1 :]
         else:
             title[number] = " ".join(nonsense[3 * number : 3 * number + 3])
-    year = rows["year"].to_numpy() + (rng.random(count) < 0.1)
+    year = rows["year"].to_numpy() + (rng.random(count) < 0.05)
     avoided = pa.array(traits).take(pa.array(rng.integers(0, len(traits), 2 * count)))
     constraints = pa.ListArray.from_arrays(pa.array(np.arange(0, 2 * count + 1, 2, dtype=np.int32)), avoided)
     return pa.table({"title": title, "year": pa.array(year, pa.int16()), "constraints": constraints})

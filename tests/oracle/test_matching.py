@@ -9,7 +9,9 @@ from oracle import Oracle, build_store, create_oracle
 
 
 def found(oracle: Oracle, title: str | None, year: int | None) -> tuple:
-    row = oracle.resolve(pa.table({"title": pa.array([title], pa.string()), "year": pa.array([year], pa.int16())})).to_pylist()[0]
+    row = oracle.resolve(
+        pa.table({"title": pa.array([title], pa.string()), "year": pa.array([year], pa.int16())})
+    ).to_pylist()[0]
     return row["imdb_id"], row["match_method"]
 
 
@@ -71,7 +73,10 @@ def test_what_is_not_close_enough_is_not_found(small_oracle: Oracle, title: str 
     assert found(small_oracle, title, year) == (None, None)
 
 
-@pytest.mark.parametrize(("year", "imdb_id"), [(2002, None), (2003, "a"), (2004, "a"), (2005, "a"), (2006, "b"), (2007, "b"), (2009, "b"), (2010, None)])
+@pytest.mark.parametrize(
+    ("year", "imdb_id"),
+    [(2002, None), (2003, "a"), (2004, "a"), (2005, "a"), (2006, "b"), (2007, "b"), (2009, "b"), (2010, None)],
+)
 def test_the_nearest_year_wins_and_two_years_are_the_most(tmp_path: Path, year: int, imdb_id: str | None) -> None:
     films = [{"imdb_id": "a", "title": "Alpha", "year": 2004}, {"imdb_id": "b", "title": "Alpha", "year": 2007}]
     if year == 2002:
@@ -88,7 +93,9 @@ def test_a_year_further_away_lowers_the_score(tmp_path: Path) -> None:
 
 def test_an_exact_title_goes_before_a_normalised_one_and_the_year_before_both(tmp_path: Path) -> None:
     films = [("a", "The Alpha", 2004), ("b", "Alpha", 2004), ("c", "Alpha", 2005), ("d", "alpha", 2003)]
-    store = build_store(tmp_path / "s.duckdb", [dict(zip(("imdb_id", "title", "year"), film, strict=True)) for film in films])
+    store = build_store(
+        tmp_path / "s.duckdb", [dict(zip(("imdb_id", "title", "year"), film, strict=True)) for film in films]
+    )
     oracle = create_oracle(store=store)
     assert [found(oracle, "Alpha", year)[0] for year in (2004, 2005, 2003)] == ["b", "c", "d"]
     assert found(oracle, "The Alpha", 2004)[0] == "a"
@@ -112,7 +119,9 @@ def test_without_a_year_several_films_of_the_title_are_ambiguous(small_oracle: O
 
 def test_in_a_large_store_a_common_title_must_not_be_a_year_off(tmp_path: Path) -> None:
     """Of 400 films of one word, many have a namesake a year away: then a year off says little."""
-    films = [{"imdb_id": f"a{n}-{year}", "title": f"Word{n}", "year": year} for n in range(200) for year in (1990, 1991)]
+    films = [
+        {"imdb_id": f"a{n}-{year}", "title": f"Word{n}", "year": year} for n in range(200) for year in (1990, 1991)
+    ]
     films.append({"imdb_id": "alone", "title": "Solitaire", "year": 1990})
     oracle = create_oracle(store=build_store(tmp_path / "s.duckdb", films))
     assert found(oracle, "Word7", 1992) == (None, None)
@@ -123,10 +132,18 @@ def test_in_a_large_store_a_common_title_must_not_be_a_year_off(tmp_path: Path) 
 def test_confirmed_aliases_come_first(tmp_path: Path) -> None:
     from oracle.store import changed_store
 
-    store = build_store(tmp_path / "s.duckdb", [{"imdb_id": "tt0000001", "title": "Alpha", "year": 2004}, {"imdb_id": "tt0000002", "title": "Beta", "year": 2004}])
+    store = build_store(
+        tmp_path / "s.duckdb",
+        [
+            {"imdb_id": "tt0000001", "title": "Alpha", "year": 2004},
+            {"imdb_id": "tt0000002", "title": "Beta", "year": 2004},
+        ],
+    )
     assert found(create_oracle(store=store), "Alpha", 2004) == ("tt0000001", "exact")
     with changed_store(store) as connection:
-        connection.execute("insert into title_alias (title, year, imdb_id) values ('alpha', 2004, 'tt0000002'), ('Alef', 2009, 'tt0000001')")
+        connection.execute(
+            "insert into title_alias (title, year, imdb_id) values ('alpha', 2004, 'tt0000002'), ('Alef', 2009, 'tt0000001')"
+        )
     oracle = create_oracle(store=store)
     assert found(oracle, "Alpha", 2004) == ("tt0000002", "alias")
     assert found(oracle, "Alpha", 2005) == ("tt0000001", "exact")
@@ -136,7 +153,13 @@ def test_confirmed_aliases_come_first(tmp_path: Path) -> None:
 def test_aliases_confirmed_beside_the_store_hold_from_the_next_opening(tmp_path: Path) -> None:
     from oracle.aliases import append_alias
 
-    store = build_store(tmp_path / "s.duckdb", [{"imdb_id": "tt0000001", "title": "Alpha", "year": 2004}, {"imdb_id": "tt0000002", "title": "Beta", "year": 2004}])
+    store = build_store(
+        tmp_path / "s.duckdb",
+        [
+            {"imdb_id": "tt0000001", "title": "Alpha", "year": 2004},
+            {"imdb_id": "tt0000002", "title": "Beta", "year": 2004},
+        ],
+    )
     append_alias(store, "Alef", 2004, "tt0000001", "confirm")
     append_alias(store, "Beta", 2004, "tt0000001", "confirm")
     append_alias(store, "Gimel", 2004, "tt7654321", "confirm")

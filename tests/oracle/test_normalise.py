@@ -57,4 +57,3 @@ def test_python_and_sql_agree_on_every_form_of_a_title(texts: list[str]) -> None
             title.bag, half_keys(title.key, 8), int(key_hashes([title.key])[0]),
         )  # fmt: skip
         assert ours == row
-

@@ -15,7 +15,23 @@ from hypothesis import strategies as st
 from oracle import Oracle, build_store, create_oracle
 from oracle.matches import Memory
 
-WORDS = ["alpha", "beta", "gamma", "the", "of", "two", "II", "part", "night", "nights", "knight", "Amélie", "le", "movie", "vol. 2"]
+WORDS = [
+    "alpha",
+    "beta",
+    "gamma",
+    "the",
+    "of",
+    "two",
+    "II",
+    "part",
+    "night",
+    "nights",
+    "knight",
+    "Amélie",
+    "le",
+    "movie",
+    "vol. 2",
+]
 JOINS = [" ", ": ", " - ", " & ", ", "]
 TRAITS = ["Anti-gore / squeamish", "Kid-safety / child harm sensitive", "Happy-ending preference"]
 
@@ -26,7 +42,9 @@ def random_titles(films: int, seed: int) -> list[dict]:
     for film in range(films):
         for form in range(1 + (rng.random() < 0.2)):
             picked = rng.choice(WORDS, rng.integers(1, 5))
-            title = picked[0] + "".join(str(rng.choice(JOINS, p=[0.7, 0.1, 0.1, 0.05, 0.05])) + word for word in picked[1:])
+            title = picked[0] + "".join(
+                str(rng.choice(JOINS, p=[0.7, 0.1, 0.1, 0.05, 0.05])) + word for word in picked[1:]
+            )
             title = title.title() if rng.random() < 0.5 else title
             year = None if rng.random() < 0.05 else int(rng.integers(1990, 2000))
             rows.append({"imdb_id": f"tt{film:07}", "title": title, "year": year, "is_primary": form == 0})
@@ -43,7 +61,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"imdb_id": f"tt{film:07}", "trait": trait, "risk": float(np.round(rng.random(), 2))}
         for film in range(400) for trait in TRAITS[:2] if rng.random() < 0.6
     ]  # fmt: skip
-    severities = [{"imdb_id": f"tt{film:07}", "category": "Violence & Gore", "severity": film % 4} for film in range(0, 400, 3)]
+    severities = [
+        {"imdb_id": f"tt{film:07}", "category": "Violence & Gore", "severity": film % 4} for film in range(0, 400, 3)
+    ]
     tags = [{"imdb_id": f"tt{film:07}", "tag": "Is there blood/gore"} for film in range(0, 400, 17)]
     folder = tmp_path_factory.mktemp("same")
     return build_store(folder / "store.duckdb", STORED, risks, film_severities=severities, film_tags=tags)
@@ -56,7 +76,12 @@ def oracle(store: Path) -> Oracle:
 
 def slip(title: str, place: int, kind: int) -> str:
     place %= len(title) + 1
-    return [title, title[:place] + title[place + 1 :], title[:place] + "q" + title[place:], title[:place] + title[place : place + 2][::-1] + title[place + 2 :]][kind]
+    return [
+        title,
+        title[:place] + title[place + 1 :],
+        title[:place] + "q" + title[place:],
+        title[:place] + title[place : place + 2][::-1] + title[place + 2 :],
+    ][kind]
 
 
 made_up = st.lists(st.sampled_from(WORDS), min_size=1, max_size=4).map(" ".join)
@@ -87,7 +112,9 @@ def table(rows: list[dict]) -> pa.Table:
 
 @settings(max_examples=25, deadline=None)
 @given(queries, st.randoms(use_true_random=False))
-def test_order_duplicates_chunks_and_memory_change_nothing(store: Path, oracle: Oracle, rows: list[dict], random) -> None:
+def test_order_duplicates_chunks_and_memory_change_nothing(
+    store: Path, oracle: Oracle, rows: list[dict], random
+) -> None:
     rows = rows + rows[:3]
     expected = create_oracle(store=store).check_batch(table(rows)).to_pylist()
     order = list(range(len(rows)))
@@ -145,11 +172,15 @@ def test_another_process_and_a_new_index_give_the_same(store: Path, oracle: Orac
     copied.write_bytes(store.read_bytes())
     expected = oracle.check_batch(table(rows)).to_pylist()
     for path in (store, copied):
-        done = subprocess.run([sys.executable, "-c", program, path], input=json.dumps(rows), capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", program, path], input=json.dumps(rows), capture_output=True, text=True, check=True
+        )
         assert json.loads(done.stdout) == expected
 
 
-def test_what_is_remembered_is_bounded_and_forgetting_changes_nothing(oracle: Oracle, monkeypatch: pytest.MonkeyPatch, store: Path) -> None:
+def test_what_is_remembered_is_bounded_and_forgetting_changes_nothing(
+    oracle: Oracle, monkeypatch: pytest.MonkeyPatch, store: Path
+) -> None:
     films = table([{"title": row["title"], "year": row["year"], "constraints": TRAITS} for row in STORED])
     expected = oracle.check_batch(films)
     monkeypatch.setattr(Memory, "SIZE", 64)

@@ -38,7 +38,7 @@ def test_every_trait_is_found_by_its_own_name() -> None:
 
 @pytest.mark.parametrize("name", ["zombies", "gorey", "", "  ", "-"])
 def test_a_name_that_fits_no_trait_is_refused_with_the_nearest(name: str) -> None:
-    with pytest.raises(UserError, match="traits? ") as refusal:
+    with pytest.raises(UserError, match=r"traits? ") as refusal:
         NAMES.resolve([name])
     assert "Anti-gore / squeamish" in str(refusal.value) or "nearest" in str(refusal.value)
     assert "\n" not in str(refusal.value)
@@ -58,7 +58,9 @@ def test_definitions_are_read_in_both_layouts(tmp_path: Path) -> None:
         assert read_traits(path)[0].weights == (("Profanity", 0.5),)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", "[1]", '[{"avoid": []}]', '[{"trait": "a", "weights": {"b": "c"}}]', '{"traits": 3}'])
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", "[1]", '[{"avoid": []}]', '[{"trait": "a", "weights": {"b": "c"}}]', '{"traits": 3}']
+)
 def test_what_holds_no_definitions_is_refused_in_one_line(tmp_path: Path, content: str) -> None:
     path = tmp_path / "traits.json"
     path.write_text(content)
