@@ -20,8 +20,8 @@ from oracle.hash_index import HashIndex, folded, text_hashes
 from oracle.store import SCHEMA_VERSION, open_store
 from oracle.titles import Columns, array_of, numbers_of
 
-VIEWS = ("titles", "films", "keys", "words", "common", "aliases", "aliased", "traits", "risks")
-DERIVED = ("exact", "exact_buckets", "same", "same_buckets", "keys_buckets", "groups", "group_forms", "risk_rows")
+VIEWS = ("titles", "films", "keys", "words", "common", "aliases", "aliased", "traits", "sources", "risks")
+DERIVED = ("exact", "exact_buckets", "same", "same_buckets", "keys_buckets", "groups", "group_forms", "risk_rows", "risk_values")
 
 
 def open_index(store: str | Path) -> Columns:
@@ -71,15 +71,20 @@ def _read_store(store: Path) -> dict[str, pa.Table]:
 
 
 def _add_risk_rows(columns: dict[str, pa.Table]) -> None:
-    """Add where each film's risks are: a block for each film that has any, with the row of each trait, -1 for none."""
-    film, trait = numbers_of(columns["risks"], "film"), numbers_of(columns["risks"], "trait")
+    """Add where each film's risks are: a block for each film that has any, with the row of each trait, -1 for none.
+
+    The last block is that of the films without a risk, number -1, and the last risk is their 0.
+    """
+    risks = columns["risks"]
+    film, trait = numbers_of(risks, "film"), numbers_of(risks, "trait")
     with_risk, block = np.unique(film, return_inverse=True)
     blocks = np.full(len(columns["films"]), -1, np.int32)
     blocks[with_risk] = np.arange(len(with_risk))
-    rows = np.full((len(with_risk), len(columns["traits"])), -1, np.int32)
+    rows = np.full((len(with_risk) + 1, len(columns["traits"])), -1, np.int32)
     rows[block, trait] = np.arange(len(film))
     columns["films"] = columns["films"].append_column("risk_block", pa.array(blocks))
     columns["risk_rows"] = pa.table({"row": rows.ravel()})
+    columns["risk_values"] = pa.table({"risk": np.append(numbers_of(risks, "risk"), 0.0)})
 
 
 def _add_hashes(columns: dict[str, pa.Table], name: str, hashes: np.ndarray, entries: np.ndarray) -> None:

@@ -128,7 +128,7 @@ class Oracle:
                 "violated_traits": _lists(query[violated], names.take(pa.array(trait[violated])), len(year)),
                 "max_risk": pa.array(max_risk, mask=max_risk < 0),
                 "is_safe": is_safe,
-                "evidence": _lists(query[with_risk], self._risks.evidence(row[with_risk]), len(year)),
+                "evidence": _lists(query[with_risk], self._risks.evidence(row[with_risk], trait[with_risk]), len(year)),
             }
         )
 

@@ -27,8 +27,14 @@ select distinct key_no from title_index semi join alias_index using (key);
 create or replace view index_traits as          -- grain trait
 select trait from traits order by ordinal;
 
+-- What a risk can come from, in the order of its numbers.
+create or replace macro risk_sources() as ['tags', 'guide', 'both', 'given'];
+
+create or replace view index_sources as        -- grain what a risk can come from
+select unnest(risk_sources()) as source;
+
 create or replace view index_risks as           -- grain film x trait with a risk above 0
-select film_no as film, trait_no::integer as trait, risk, source, coalesce(hit_tags, []) as hit_tags,
+select film_no as film, trait_no::integer as trait, risk, list_position(risk_sources(), source)::tinyint - 1::tinyint as source, coalesce(hit_tags, []) as hit_tags,
        severity_texts(severities) as severities
 from trait_risk
 join (select trait, row_number() over (order by ordinal) - 1 as trait_no from traits) using (trait)

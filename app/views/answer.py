@@ -24,9 +24,13 @@ def page() -> None:
     where = {"run": run["run_id"], "step": step, "group": chosen}
     answers = database.rows("answers", **where).to_pylist()
     ranks = database.rows("answer_ranks", **where).to_pylist()
-    show = navigation.switch_between("show", "Show", {"ranks": "Ranks", "text": "Text"}, "ranks")
-    if run["kind"] == "train":
-        st.html('<div class="scale">pushed down <i></i> pushed up, by the advantage of each rank’s tokens</div>')
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
+        show = navigation.switch_between("show", "Show", {"ranks": "Ranks", "text": "Text"}, "ranks")
+        if run["kind"] == "train":
+            st.html(
+                '<div class="scale">pushed down <i></i> pushed up, by the advantage of its tokens</div>',
+                width="content",
+            )
     st.html(answer_html.side_by_side(answers, ranks, _chosen_rank(), show == "text"))
 
 

@@ -33,7 +33,8 @@ PAGES = {
 PATIENCE_S = 120  # on a busy machine; on an idle one a page takes a second
 _SETTLED = """() =>
     document.querySelector('.headline, .state')
-    && !document.querySelector('[data-testid="stStatusWidget"], [data-testid="stSkeleton"], [data-stale="true"]')
+    && document.querySelector('[data-testid="stApp"]').dataset.testScriptState === 'notRunning'
+    && !document.querySelector('[data-testid="stSkeleton"], [data-stale="true"]')
     && [...document.querySelectorAll('[data-testid="stVegaLiteChart"]')]
         .every(chart => !chart.offsetParent || chart.querySelector('svg'))
 """

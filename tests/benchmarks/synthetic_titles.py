@@ -9,19 +9,19 @@ SYLLABLES = ["ba", "cor", "den", "el", "fan", "gra", "hol", "is", "ju", "kar", "
 
 
 def words(count: int, rng: np.random.Generator) -> pa.Array:
-    """Return `count` made-up words of one to four syllables, all different."""
+    """Return `count` made-up words of one to three syllables, all different."""
     made: dict[str, None] = {}
     while len(made) < count:
-        picks = rng.integers(0, len(SYLLABLES), (count, 4))
-        for pick, length in zip(picks.tolist(), rng.integers(1, 5, count).tolist(), strict=True):
+        picks = rng.integers(0, len(SYLLABLES), (count, 3))
+        for pick, length in zip(picks.tolist(), rng.integers(1, 4, count).tolist(), strict=True):
             made["".join(SYLLABLES[number] for number in pick[:length]).capitalize()] = None
     return pa.array(list(made)[:count])
 
 
 def titles(count: int, seed: int = 0) -> pa.Table:
-    """Return `count` titles(imdb_id, title, year): a third begins with "The", a sixth has a subtitle, some are sequels."""
+    """Return `count` titles(imdb_id, title, year): a third begins with "The", an eighth has a subtitle, some are sequels."""
     rng = np.random.default_rng(seed)
-    vocabulary = words(60_000, rng)
+    vocabulary = words(15_000, rng)
 
     def pick() -> pa.Array:
         return vocabulary.take(pa.array((len(vocabulary) * rng.random(count) ** 3).astype(np.int64)))
@@ -31,8 +31,8 @@ def titles(count: int, seed: int = 0) -> pa.Table:
 
     joined = pc.binary_join_element_wise
     title = joined(
-        where(0.33, "The "), pick(), where(0.75, joined(" ", pick(), "")), where(0.45, joined(" of ", pick(), "")),
-        where(0.2, joined(" ", pick(), "")), where(0.05, " II"), where(0.16, joined(": ", pick(), " ", pick(), "")), "",
+        where(0.33, "The "), pick(), where(0.7, joined(" ", pick(), "")), where(0.25, joined(" of ", pick(), "")),
+        where(0.1, joined(" ", pick(), "")), where(0.05, " II"), where(0.12, joined(": ", pick(), " ", pick(), "")), "",
     )  # fmt: skip
     ids = pc.utf8_lpad(pa.array(np.arange(1, count + 1)).cast(pa.string()), 7, "0")
     year = (2025 - 125 * rng.random(count) ** 2.5).astype(np.int16)
