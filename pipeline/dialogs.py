@@ -17,6 +17,7 @@ from oracle import UserError, create_oracle
 from oracle.sources.kinds import Source
 from oracle.sources.rejects import rejects_path, write_rejects
 from oracle.store import open_store
+from pipeline.answers import full_answers
 from pipeline.constraints import assign_constraints
 from pipeline.mentions import mentioned_films
 from pipeline.simulate import SCHEMA
@@ -77,7 +78,8 @@ def read_dialogs(source: Source) -> Read:
 def write_dataset(path: Path, reads: Sequence[Read], store: Path, seed: int) -> str:
     """Write the dataset of conversations as Parquet, in one move, and the rejects; return a line about it.
 
-    Constraints are drawn as `assign_constraints` says. All samples of one conversation are in one split.
+    Constraints are drawn as `assign_constraints` says, and answers for SFT made as `full_answers` says. All samples of
+    one conversation are in one split.
     """
     dialogs = [dialog for read in reads for dialog in read.dialogs]
     oracle = create_oracle(store=store)
@@ -87,17 +89,22 @@ def write_dataset(path: Path, reads: Sequence[Read], store: Path, seed: int) -> 
             oracle, connection, [d.id for d in dialogs], [d.groundtruth for d in dialogs], seen, seed
         )
     wishes = json.loads((files("data") / "requests.json").read_text(encoding="utf-8"))["wishes"]
+    is_train = [_share(f"{seed}:{dialog.dialog_id}") >= HELDOUT_SHARE for dialog in dialogs]
+    groundtruth = [dialog.groundtruth for dialog in dialogs]
+    answers = full_answers(oracle, [dialog.dialog_id for dialog in dialogs], seen, groundtruth, is_train)
     rows = [
         {
             "id": dialog.id,
-            "split": "heldout" if _share(f"{seed}:{dialog.dialog_id}") < HELDOUT_SHARE else "train",
+            "split": "train" if train else "heldout",
             "prompt": prompt(dialog.turns, constraints, wishes),
-            "completion": numbered(dialog.groundtruth),
+            "completion": numbered(answer),
             "groundtruth_with_release_year": dialog.groundtruth,
             "seen_titles": films,
             "constraints": constraints,
         }
-        for dialog, films, constraints in zip(dialogs, seen, chosen.constraints, strict=True)
+        for dialog, train, films, answer, constraints in zip(
+            dialogs, is_train, seen, answers, chosen.constraints, strict=True
+        )
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}")
@@ -107,9 +114,8 @@ def write_dataset(path: Path, reads: Sequence[Read], store: Path, seed: int) -> 
     for read in reads:
         write_rejects(read.rejects, rejects_path(store, read.source.path, 0))
         rejected += len(read.rejects)
-    heldout = sum(row["split"] == "heldout" for row in rows)
     return (
-        f"{path}: {len(rows):,} samples ({len(rows) - heldout:,} train, {heldout:,} heldout), {rejected:,} rejected; "
+        f"{path}: {len(rows):,} samples ({sum(is_train):,} train, {len(rows) - sum(is_train):,} heldout), {rejected:,} rejected; "
         f"{sum(map(bool, chosen.constraints)):,} with constraints; "
         f"{chosen.covered:,} of {chosen.groundtruth:,} ground-truth films have risk data"
     )

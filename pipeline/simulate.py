@@ -2,8 +2,9 @@
 
 Simulated, and labelled so: it shows that a training loop works, not how people talk. A user likes two genres, has seen
 a few films of that taste, and usually wants some content avoided. What people ask for and what they then like differ:
-ground truth and the answers that SFT imitates hold films that violate the constraint, at `UNSAFE_WEIGHT` of the weight
-that their taste alone would give them. So the model to be trained half knows what is unsafe, as a real LLM does.
+their ground truth holds films that violate the constraint, at `UNSAFE_LIKED` of the weight that their taste alone would
+give them, and the answers that SFT imitates, written with less care, at `UNSAFE_ANSWERED`. So the model to be trained
+half knows what is unsafe, as a real LLM does.
 """
 
 import json
@@ -15,7 +16,7 @@ import pyarrow as pa
 
 from oracle import Oracle
 
-UNSAFE_WEIGHT = 0.35
+UNSAFE_LIKED, UNSAFE_ANSWERED = 0.15, 0.35
 HISTORY, GROUNDTRUTH, LIST_LENGTH = 4, 12, 20
 SAFE_SHARE = 0.4  # of a user's taste that must stay safe, so that a full safe list can be written
 SPLITS = ("train", "tune", "heldout")
@@ -102,9 +103,10 @@ def _user(world: World, words: dict, rng: np.random.Generator) -> tuple[dict, fr
     unsafe = world.violates[:, constraints].any(axis=1)
 
     history = _draw(logits, HISTORY, rng)
-    wanted = logits + np.log(UNSAFE_WEIGHT) * unsafe
-    wanted[history] = -np.inf
-    groundtruth, answer = _draw(wanted, GROUNDTRUTH, rng), _draw(wanted, LIST_LENGTH, rng)
+    unseen = logits.copy()
+    unseen[history] = -np.inf
+    groundtruth = _draw(unseen + np.log(UNSAFE_LIKED) * unsafe, GROUNDTRUTH, rng)
+    answer = _draw(unseen + np.log(UNSAFE_ANSWERED) * unsafe, LIST_LENGTH, rng)
     prompt = _request(world, words, history, tastes, constraints, rng)
     return {
         "prompt": [{"role": "user", "content": prompt}],
