@@ -29,13 +29,13 @@ def show(run: dict, known: list[dict]) -> None:
 
 
 def _row(row: dict) -> dict:
-    name, written, _ = sentences.METRICS[row["metric"]]
+    name, _, written, difference = sentences.METRICS[row["metric"]]
     return {
         "": name,
         "there": written(row["value_a"]),
         "here": written(row["value_b"]),
-        "difference": written(row["difference"]),
-        "95 % interval": f"{written(row['low'])} to {written(row['high'])}",
+        "difference": difference(row["difference"]),
+        "95 % interval": f"{difference(row['low'])} to {difference(row['high'])}",
         "prompts": formats.count(row["prompts"]),
         "higher here": formats.count(row["b_higher"]),
         "lower here": formats.count(row["b_lower"]),

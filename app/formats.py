@@ -30,6 +30,11 @@ def signed(value: float | None, digits: int = 2) -> str:
     return shown if float(shown) == 0 else ("−" if value < 0 else "+") + shown
 
 
+def points(difference: float | None) -> str:
+    """Between two shares: -0.138 -> "−13.8 points"."""
+    return NOTHING if difference is None else f"{signed(100 * difference, 1)} points"
+
+
 def count(value: float | None) -> str:
     """12345 -> "12,345"."""
     return NOTHING if value is None else f"{value:,.0f}"

@@ -28,21 +28,32 @@ def show(answer: pa.Table, most: int) -> None:
     with chart:
         _draw(flat)
     with st.container(horizontal=True):
-        st.download_button("CSV", lambda: as_csv(flat), "answer.csv", "text/csv", on_click="ignore")
+        st.download_button("CSV", as_csv(flat), "answer.csv", "text/csv", on_click="ignore")
         st.download_button(
-            "Parquet", lambda: as_parquet(rows), "answer.parquet", "application/vnd.apache.parquet", on_click="ignore"
+            "Parquet", as_parquet(rows), "answer.parquet", "application/vnd.apache.parquet", on_click="ignore"
         )
 
 
 def flattened(table: pa.Table) -> pa.Table:
-    """The table with nested values as JSON text, which every reader of tables can show."""
-    columns = [
-        pa.array([None if v is None else json.dumps(v, ensure_ascii=False, default=str) for v in column.to_pylist()])
-        if pa.types.is_nested(column.type)
-        else column
-        for column in table.columns
-    ]
+    """The table with nested and odd values as text (JSON), which every reader of tables can show."""
+    columns = [column if _is_plain(column.type) else _as_text(column) for column in table.columns]
     return pa.table(columns, names=_once(table.column_names))
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    plain = (pa.types.is_boolean, pa.types.is_string, pa.types.is_date, pa.types.is_timestamp, pa.types.is_time)
+    return _is_number(kind) or any(is_such(kind) for is_such in plain)
+
+
+def _as_text(column: pa.ChunkedArray) -> pa.Array:
+    written = (
+        None if v is None else _json(v) if pa.types.is_nested(column.type) else str(v) for v in column.to_pylist()
+    )
+    return pa.array(written, pa.string())
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def as_csv(table: pa.Table) -> bytes:
@@ -53,7 +64,8 @@ def as_csv(table: pa.Table) -> bytes:
 
 def as_parquet(table: pa.Table) -> bytes:
     sink = io.BytesIO()
-    pyarrow.parquet.write_table(table.rename_columns(_once(table.column_names)), sink)
+    columns = [_as_text(c) if pa.types.is_interval(c.type) else c for c in table.columns]  # Parquet has no intervals
+    pyarrow.parquet.write_table(pa.table(columns, names=_once(table.column_names)), sink)
     return sink.getvalue()
 
 

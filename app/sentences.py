@@ -1,6 +1,6 @@
 """Headlines: what a page's figures mean, in words. They say what the views computed and compute nothing themselves."""
 
-from app.formats import number, percent, plural
+from app.formats import number, percent, plural, points, signed
 
 SIGNALS = {
     "shrinking": "lists got shorter",
@@ -11,14 +11,14 @@ SIGNALS = {
 }
 
 METRICS = {
-    "svr": ("Violations", percent, "are"),
-    "recall": ("Recall", number, "is"),
-    "ndcg": ("NDCG", number, "is"),
-    "films_per_list": ("Films a list", lambda value: number(value, 1), "are"),
-    "duplicate_rate": ("Repeated films", percent, "are"),
-    "unresolved_rate": ("Unresolved titles", percent, "are"),
+    "svr": ("Violations", "are", percent, points),
+    "recall": ("Recall", "is", number, lambda value: signed(value, 3)),
+    "ndcg": ("NDCG", "is", number, lambda value: signed(value, 3)),
+    "films_per_list": ("Films a list", "are", lambda value: number(value, 1), lambda value: signed(value, 1)),
+    "duplicate_rate": ("Repeated films", "are", percent, points),
+    "unresolved_rate": ("Unresolved titles", "are", percent, points),
 }
-"""Of compare_runs: name, format and verb."""
+"""Of compare_runs: name, verb, and how a value and a difference are written."""
 
 
 def change(first: float | None, last: float | None, show, tolerance: float) -> str:
@@ -71,9 +71,8 @@ def of_comparison(rows: list[dict]) -> str:
 
 
 def _difference(row: dict) -> str:
-    name, show, verb = METRICS[row["metric"]]
+    name, verb, _, written = METRICS[row["metric"]]
     if row["low"] <= 0 <= row["high"]:
         return f"{name.lower()} {verb} the same within chance"
-    return (
-        f"{name.lower()} {verb} {'lower' if row['difference'] < 0 else 'higher'} here by {show(abs(row['difference']))}"
-    )
+    size = written(abs(row["difference"])).lstrip("+")
+    return f"{name.lower()} {verb} {'lower' if row['difference'] < 0 else 'higher'} here by {size}"

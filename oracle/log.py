@@ -79,7 +79,7 @@ class LogWriter:
 
     def _begin(self, table: pa.Table) -> None:
         self._lock = lock_run(self.folder)
-        self._num_generations: int = table["num_generations"][0].as_py()
+        self._run: dict = table.to_pylist()[0]
 
     def write_step(self, step: int, completions: pa.Table, verdicts: pa.Table) -> None:
         """Write a step, whole or not at all; one of that number that is there already is replaced.
@@ -98,7 +98,7 @@ class LogWriter:
         for merged in merged_steps(self.folder):
             if merged.first <= step <= merged.last and merged.until == FOREVER:
                 raise UserError(f"step {step} is merged with others: call truncate_after({step - 1}) to write it again")
-        tables = step_tables(self.run_id, step, self._num_generations, completions, verdicts)
+        tables = step_tables(self._run, step, completions, verdicts)
         with told_plainly(f"cannot log step {step} in {self.folder} (the steps before it are safe)"):
             self._put(step, *tables)
 

@@ -50,7 +50,7 @@ def ask(
     try:
         for variable in known[name].variables:
             value = variables.get(variable)
-            if variable in ("run", "step"):  # chosen now, they are constants: DuckDB opens that run's files only
+            if variable != "completion":  # chosen now, they are constants: DuckDB opens that run's files only
                 value = connection.sql(f"select chosen_{variable}()").fetchall()[0][0] if value is None else value
                 sql = sql.replace(f"chosen_{variable}()", f"getvariable('{variable}')")
             connection.execute(f"set variable {variable} = ?", [value])

@@ -4,6 +4,8 @@ Three kinds of file: a run (one row), a step's completions, and its verdicts (on
 each column means is said in `sql/log.sql`.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -70,6 +72,8 @@ VERDICTS = pa.schema(
         ("group_id", pa.int32()),
         ("prompt_id", pa.string()),
         ("constrained", pa.bool_()),
+        ("run_k", pa.int16()),
+        ("run_threshold", pa.float64()),
         ("n_films", pa.int32()),
         ("n_groundtruth", pa.int16()),
         ("n_groundtruth_safe", pa.int16()),
@@ -96,7 +100,9 @@ VERDICTS = pa.schema(
 )
 
 # Columns that the log fills in, so that no caller has to repeat them and no view has to join for them.
-DERIVED = {"run_id", "step", "group_id", "constrained", "n_groundtruth", "n_groundtruth_safe"}
+DERIVED = {
+    "run_id", "step", "group_id", "constrained", "run_k", "run_threshold", "n_groundtruth", "n_groundtruth_safe"
+}  # fmt: skip
 OPTIONAL = {"advantage", "n_tokens", "r_rel", "r_safe", "r_count", "r_end", "r_repeat", "r_total"}
 
 _CHOICES = {
@@ -138,12 +144,11 @@ def run_table(run: dict) -> pa.Table:
         raise UserError(f"the run cannot be logged: {error}") from None
 
 
-def step_tables(
-    run_id: str, step: int, num_generations: int, completions: pa.Table, verdicts: pa.Table
-) -> tuple[pa.Table, pa.Table]:
+def step_tables(run: Mapping, step: int, completions: pa.Table, verdicts: pa.Table) -> tuple[pa.Table, pa.Table]:
     """One step's tables in the shape of the log, ordered by completion and rank.
 
     Args:
+        run: the run's row.
         completions: N rows numbered 0..N-1, G consecutive ones a group.
         verdicts: rows (completion, rank); `OPTIONAL` columns may be left out and become null.
 
@@ -171,7 +176,7 @@ def step_tables(
     flat_safe = groundtruth.flatten().field("is_safe").fill_null(True)
     owner = pc.list_parent_indices(groundtruth).to_numpy()
     n_safe = np.bincount(owner, weights=flat_safe.to_numpy(zero_copy_only=False), minlength=n)
-    group = (number // num_generations).astype(np.int32)
+    group = (number // run["num_generations"]).astype(np.int32)
     constrained = pc.greater(pc.list_value_length(completions["constraints"]).fill_null(0), 0)
     per_completion = {
         "group_id": group,
@@ -182,7 +187,12 @@ def step_tables(
         "n_groundtruth_safe": n_safe.astype(np.int16),
     }
     derived = pa.table(per_completion).take(pa.array(of))
-    constants = {"run_id": run_id, "step": step}
+    constants = {
+        "run_id": run["run_id"],
+        "step": step,
+        "run_k": run["rec_num"],
+        "run_threshold": run["risk_threshold"],
+    }
     return (
         _shaped("completions", completions, COMPLETIONS, constants, {"group_id": pa.array(group)}),
         _shaped("verdicts", verdicts, VERDICTS, constants, {name: derived[name] for name in derived.column_names}),

@@ -31,9 +31,18 @@ create or replace macro chosen_run() as case
     else (select coalesce(max(run_id) filter (kind = 'train'), max(run_id)) from runs)
 end;
 
+-- The run to compare it with: SET VARIABLE other_run chooses one; else the run of the same kind before it.
+create or replace macro chosen_other_run() as case
+    when getvariable('other_run') is not null then getvariable('other_run')
+    else (
+        select max(run_id) from runs
+        where run_id < chosen_run() and kind = (select kind from runs where run_id = chosen_run())
+    )
+end;
+
 -- grain: one run. What the shape of its lists follows from; apart from runs, whose names many sums share.
 create or replace view run_shape as
-select run_id, kind, rec_num, rec_num + (lambda_end > 0)::integer as rewarded_ranks, risk_threshold from runs;
+select run_id, kind, rec_num, rec_num + (lambda_end > 0)::integer as rewarded_ranks from runs;
 
 -- grain: one merged folder that counts. Key: (run_id, first_step).
 create or replace view merged_steps as
@@ -74,6 +83,7 @@ from loose_completions;
 -- ranks 1..K (and K + 1 where the end of a list is rewarded), title null = nothing was emitted there, and a row for
 -- each entry beyond.
 --   prompt_id, constrained, n_films, n_groundtruth, n_groundtruth_safe   of the completion, repeated to spare joins
+--   run_k, run_threshold             the run's rec_num and risk_threshold, likewise
 --   start, end                       characters of the entry in the text
 --   imdb_id … match_score            film found; match_method null = unresolved; score 0..1
 --   max_risk, evidence               highest risk over the prompt's constraints, and each constraint with a risk > 0

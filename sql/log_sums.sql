@@ -21,6 +21,7 @@ with cells as (
     select
         run_id, step, group_id, rank,
         any_value(constrained) as constrained,
+        any_value(run_k) as run_k,
         any_value(n_groundtruth) as n_groundtruth,
         any_value(n_groundtruth_safe) as n_groundtruth_safe,
         count(*) as lists,
@@ -57,17 +58,17 @@ select
     (coalesce(sum(lists) filter (n_groundtruth > 0), 0))::bigint as recall_lists,
     coalesce(sum(safe_hits / n_groundtruth_safe) filter (n_groundtruth_safe > 0), 0) as safe_recall,
     (coalesce(sum(lists) filter (n_groundtruth_safe > 0), 0))::bigint as safe_recall_lists,
-    coalesce(sum(hits * dcg_weight(rank) / ideal_dcg(n_groundtruth, least(5, rec_num))) filter (rank <= least(5, rec_num) and n_groundtruth > 0), 0) as ndcg_5,
-    coalesce(sum(hits * dcg_weight(rank) / ideal_dcg(n_groundtruth, least(10, rec_num))) filter (rank <= least(10, rec_num) and n_groundtruth > 0), 0) as ndcg_10,
-    coalesce(sum(hits * dcg_weight(rank) / ideal_dcg(n_groundtruth, least(20, rec_num))) filter (rank <= least(20, rec_num) and n_groundtruth > 0), 0) as ndcg_20,
-    coalesce(sum(hits * dcg_weight(rank) / ideal_dcg(n_groundtruth, rec_num)) filter (rank <= rec_num and n_groundtruth > 0), 0) as ndcg_k,
+    coalesce(sum(hits * dcg_weight(rank) / ideal_dcg(n_groundtruth, least(5, run_k))) filter (rank <= least(5, run_k) and n_groundtruth > 0), 0) as ndcg_5,
+    coalesce(sum(hits * dcg_weight(rank) / ideal_dcg(n_groundtruth, least(10, run_k))) filter (rank <= least(10, run_k) and n_groundtruth > 0), 0) as ndcg_10,
+    coalesce(sum(hits * dcg_weight(rank) / ideal_dcg(n_groundtruth, least(20, run_k))) filter (rank <= least(20, run_k) and n_groundtruth > 0), 0) as ndcg_20,
+    coalesce(sum(hits * dcg_weight(rank) / ideal_dcg(n_groundtruth, run_k)) filter (rank <= run_k and n_groundtruth > 0), 0) as ndcg_k,
     sum(rewarded)::bigint as rewarded,
     sum(r_rel) as r_rel, sum(r_safe) as r_safe, sum(r_count) as r_count, sum(r_end) as r_end,
     sum(r_repeat) as r_repeat, sum(r_total) as r_total, sum(advantage) as advantage,
     count(*) filter (trained) as cells,
     count(*) filter (without_signal) as cells_without_signal,
     sum(spread) as spread
-from cells join run_shape using (run_id)
+from cells
 group by run_id, step, constrained, rank;
 
 -- grain: run x step x trait that some prompt of the step wants avoided.
@@ -82,8 +83,8 @@ with asked as (
 ),
 violated as (
     select run_id, step, unnest(list_filter(evidence, lambda e: list_contains(violated_traits, e.trait))) as e, r_safe
-    from loose_verdicts join run_shape using (run_id)
-    where len(violated_traits) > 0 and rank <= rec_num
+    from loose_verdicts
+    where len(violated_traits) > 0 and rank <= run_k
 ),
 counted as (
     select run_id, step, e.trait as trait, count(*) as violations, sum(r_safe) as penalty, sum(e.risk) as risk

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import charts, database, formats, navigation, runs, sentences, states, style
 
-MOST_VERDICTS, MOST_PUSHES = 400_000, 40_000
+MOST_VERDICTS = 250_000
 POLICIES = {"safe": "count as safe", "violation": "count as violations", "ignore": "are left out"}
 PANELS = (
     ("svr", "Violations, share of the films listed", "%"),
@@ -26,10 +26,9 @@ def page() -> None:
     if not steps:
         return states.no_step()
     numbers = [row["step"] for row in steps]
-    latest = [row["step"] for row in steps if row["verdicts_since"] <= MOST_PUSHES] or numbers[-1:]
     with st.spinner("Judging again …"):
         curves = database.rows("what_if_curves", run=run["run_id"], **asked, steps=numbers)
-        [pushes] = database.rows("what_if_pushes", run=run["run_id"], **asked, steps=latest).to_pylist()
+        [pushes] = database.rows("what_if_pushes", run=run["run_id"], **asked, step=numbers[-1]).to_pylist()
     with head:
         [last] = curves.slice(curves.num_rows - 1).to_pylist()
         style.headline(*_sentences(run, asked, last, pushes), eyebrow=runs.eyebrow(run))
@@ -80,7 +79,7 @@ def _sentences(run: dict, asked: dict, last: dict, pushes: dict) -> tuple[str, s
     if not pushes["ranks"]:
         return sentence, "The run was not trained on, so nothing was pushed."
     return sentence, (
-        f"Of the latest {formats.plural(pushes['ranks'], 'film')}, {formats.count(pushes['turned'])} "
+        f"Of the {formats.plural(pushes['ranks'], 'film')} of the last step, {formats.count(pushes['turned'])} "
         f"({formats.percent(pushes['turned_rate'])}) would be pushed the other way, "
         f"{formats.count(pushes['silenced'])} no longer, and {formats.count(pushes['woken'])} for the first time."
     )

@@ -1,4 +1,4 @@
--- grain: the steps $steps of the run $run. How many ranks with a title would be pushed otherwise. Built on what_if.
+-- grain: the step $step of the run $run. How many ranks with a title would be pushed otherwise. Built on what_if.
 --   turned   the advantage has another sign (turned_rate: their share)
 --   silenced none where there was one; woken: the other way round
 select
@@ -8,6 +8,7 @@ select
     count(*) filter (abs(advantage) > 1e-9 and abs(advantage_if) <= 1e-9) as silenced,
     count(*) filter (abs(advantage) <= 1e-9 and abs(advantage_if) > 1e-9) as woken
 from what_if(
-    $run, new_lambda := $lambda, new_penalty := $penalty, new_threshold := $threshold, new_unresolved := $unresolved
+    $run, new_lambda := $lambda, new_penalty := $penalty, new_threshold := $threshold, new_unresolved := $unresolved,
+    step_number := $step
 )
-where list_contains($steps, step) and title is not null and advantage is not null;
+where title is not null and advantage is not null;

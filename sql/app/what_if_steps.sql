@@ -1,5 +1,5 @@
 -- grain: step of the run $run, evenly chosen so that about $most verdicts are judged again. Built on rollouts, runs.
---   verdicts_since   verdicts of this chosen step and the later ones
+--   all_steps   how many the run has
 with steps as (
     select step, count(*) * any_value(rec_num) as verdicts
     from rollouts join runs using (run_id)
@@ -8,13 +8,13 @@ with steps as (
 ),
 numbered as (
     select
-        step, verdicts,
+        step,
         row_number() over (order by step desc) - 1 as nth,
         count(*) over () as all_steps,
         ceil(sum(verdicts) over () / $most) as stride
     from steps
 )
-select step, all_steps, sum(verdicts) over (order by step desc) as verdicts_since
+select step, all_steps
 from numbered
 where nth % greatest(1, stride) = 0
 order by step;

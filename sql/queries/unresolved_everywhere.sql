@@ -1,7 +1,8 @@
 -- Which titles could not be found in any run?
 -- The 100 most frequent ones over all runs: candidates for an alias.
-select title, year, sum(times)::bigint as times, count(*) as runs, max(trend) as steepest_trend
-from unresolved_titles
+select title, year, count(*) as times, count(distinct run_id) as runs
+from verdicts
+where title is not null and match_method is null
 group by title, year
-order by times desc, title
+order by times desc, title, year
 limit 100;

@@ -1,5 +1,5 @@
 -- Two runs, paired by prompt: compare_runs(run_a, run_b), or with step_a, step_b one step of each (an evaluated model).
--- grain: one metric. Built on verdicts, runs.
+-- grain: one metric. Built on verdicts.
 --   prompts              prompts that both runs answered (and that the metric is defined for)
 --   value_a, value_b, difference   b - a; recall and ndcg are means over prompts, the others ratios of sums over them
 --   low, high            95 % percentile interval of the difference, from at most `resamples` bootstrap samples of the prompts
@@ -13,13 +13,13 @@ with lists as (
         any_value(constrained) as constrained,
         any_value(n_groundtruth) as n_groundtruth,
         count(title) as films_any,
-        count(title) filter (rank <= rec_num) as films,
-        count(*) filter (rank <= rec_num and not is_safe) as violations,
-        count(title) filter (rank <= rec_num and match_method is null) as unresolved,
-        count(*) filter (rank <= rec_num and repeated) as repeated,
-        count(*) filter (rank <= rec_num and hit) as hits,
-        sum(dcg_weight(rank)) filter (rank <= rec_num and hit) / ideal_dcg(any_value(n_groundtruth), any_value(rec_num)) as ndcg
-    from verdicts join run_shape using (run_id)
+        count(title) filter (rank <= run_k) as films,
+        count(*) filter (rank <= run_k and not is_safe) as violations,
+        count(title) filter (rank <= run_k and match_method is null) as unresolved,
+        count(*) filter (rank <= run_k and repeated) as repeated,
+        count(*) filter (rank <= run_k and hit) as hits,
+        sum(dcg_weight(rank)) filter (rank <= run_k and hit) / ideal_dcg(any_value(n_groundtruth), any_value(run_k)) as ndcg
+    from verdicts
     where run_id = run and (chosen_step is null or step = chosen_step)
     group by step, completion
 )
@@ -74,7 +74,7 @@ resampled as (
     from (
         -- One number is hashed: of several, DuckDB's hash leaves the low bits in step with each other.
         select resample, hash(resample * 4294967296 + i) % n as i
-        from (select i, n, unnest(range(least(resamples, 200 + 1000000 // n))) as resample from pairs)
+        from (select i, n, unnest(range(least(resamples, 300 + 400000 // n))) as resample from pairs)
     ) draw join pairs using (i)
     group by resample
 ),

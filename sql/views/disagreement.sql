@@ -1,15 +1,15 @@
 -- grain: one verdict that could as well have been the other. Key: (run_id, step, completion, rank, reason).
--- Built on verdicts, runs.
+-- Built on verdicts.
 --   reason   'near threshold': the highest risk is within 0.05 of the run's threshold (distance = risk - threshold);
 --            'doubtful match': the film was found with doubt, and the prompt has constraints
 create or replace view disagreement as
 with close as (
     select
         v.*,
-        max_risk - risk_threshold as distance,
-        abs(max_risk - risk_threshold) <= 0.05 as near_threshold,
+        max_risk - run_threshold as distance,
+        abs(max_risk - run_threshold) <= 0.05 as near_threshold,
         is_doubtful(match_method, match_score) as doubtful
-    from verdicts v join run_shape using (run_id)
+    from verdicts v
     where constrained and title is not null
 )
 select

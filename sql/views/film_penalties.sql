@@ -16,6 +16,6 @@ select
     avg(rank) as mean_rank,
     list_sort(list_distinct(flatten(list(distinct violated_traits)))) as traits,
     max(max_risk) as max_risk
-from verdicts join run_shape using (run_id)
-where len(violated_traits) > 0 and rank <= rec_num
+from verdicts
+where len(violated_traits) > 0 and rank <= run_k
 group by run_id, imdb_id;

@@ -75,6 +75,11 @@ def test_everything_else_is_refused_in_words(store, sql):
 
 
 def test_the_log_is_unharmed_by_what_was_refused(store):
+    log = store.with_suffix(".log")
+    there = sorted(log.rglob("*"))
+    answer(store, f"--12345select 1 /*\nexplain analyze copy runs to '{log}/run.parquet' --*/")
+    answer(store, f"copy runs to '{log}/run.parquet'")
+    assert sorted(log.rglob("*")) == there
     assert answer(store, "select count(*) as n from runs").dataframe[-1].value["n"].tolist() == [4]
 
 

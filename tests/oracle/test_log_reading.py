@@ -87,6 +87,7 @@ READ_ONLY = [
     "explain analyze copy (select 1) to '{log}/x.parquet'",
     "EXPLAIN /* */ ANALYZE copy (select 1) to '{log}/x.parquet'",
     "explain (analyze) copy (select 1) to '{log}/x.parquet'",
+    "--12345select 1 /*\nexplain analyze copy (select 1) to '{log}/x.parquet' --*/",  # a SELECT without its start
     "export database '{log}/x'",
     "select 1; copy (select 1) to '{log}/x.parquet'",
     "pragma enable_profiling",

@@ -3,6 +3,7 @@
 import re
 from importlib.resources import files
 
+import numpy as np
 import pytest
 
 from oracle import UserError
@@ -78,20 +79,35 @@ def test_sums_over_views_are_sums_over_verdicts(log):
     assert set(per_trait.fetchall()) == set(log.sql(broken_down).fetchall())
 
 
-def test_bootstrap_intervals_are_as_wide_as_theory_says(tmp_path):
-    """With many prompts, the interval of a mean is 2 * 1.96 standard errors wide."""
+def test_bootstrap_intervals_are_those_that_numpy_finds(tmp_path):
     run_a = write_run(tmp_path, steps=1, prompts=300, num_generations=1, kind="evaluate", seed=1)
     run_b = write_run(tmp_path, steps=1, prompts=300, num_generations=1, kind="evaluate", seed=2)
     with open_log(tmp_path) as log:
-        width, prompts = log.sql(
-            f"select high - low, prompts from compare_runs('{run_a}', '{run_b}') where metric = 'recall'"
-        ).fetchall()[0]
-        (deviation,) = log.sql(
-            f"""select stddev_samp(b.recall - a.recall) from prompt_totals('{run_a}', null) a
-                join prompt_totals('{run_b}', null) b using (prompt_id)"""
-        ).fetchall()[0]
-    assert prompts > 200
-    assert width == pytest.approx(2 * 1.96 * deviation / prompts**0.5, rel=0.1)
+        rows = {row["metric"]: row for row in query(log, f"from compare_runs('{run_a}', '{run_b}')").to_pylist()}
+        a, b = (
+            log.sql(
+                "select * from prompt_totals(?, null) semi join prompt_totals(?, null) other using (prompt_id) "
+                "order by prompt_id",
+                params=pair,
+            ).fetchnumpy()
+            for pair in ((run_a, run_b), (run_b, run_a))
+        )
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(len(a["prompt_id"]), size=(4000, len(a["prompt_id"])))
+    for metric, up, down in (
+        ("svr", "violations", "constrained_films"), ("recall", "recall", "one"), ("ndcg", "ndcg", "one"),
+        ("films_per_list", "films_any", "lists"), ("duplicate_rate", "repeated", "films"),
+    ):  # fmt: skip
+
+        def over(resample, table, up=up, down=down):
+            both = (np.ma.filled(table[name].astype(float), np.nan)[resample] for name in (up, down))
+            return np.divide(*(np.nansum(values, axis=-1) for values in both))
+
+        differences = over(drawn, b) - over(drawn, a)
+        low, high = np.quantile(differences, [0.025, 0.975])
+        everybody = np.arange(len(a["prompt_id"]))
+        assert rows[metric]["difference"] == pytest.approx(over(everybody, b) - over(everybody, a)), metric
+        assert [rows[metric]["low"], rows[metric]["high"]] == pytest.approx([low, high], abs=0.1 * (high - low)), metric
 
 
 def test_merging_steps_changes_no_figure(tmp_path):

@@ -2,13 +2,13 @@
 
 import duckdb
 import numpy as np
-import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from oracle.log import LogWriter, open_log
-from tests.synthetic_log import SETTINGS, World, make_step, write_run
+from tests.synthetic_log import PARTS, SETTINGS, World, advantages, make_step, reward_parts, write_run
 from tests.tiny_log import ADVANTAGE, LOG3, RUN, STEP_1, step_tables, write_tiny_log
 
 RULES = st.fixed_dictionaries(
@@ -80,6 +80,41 @@ def test_what_if_gives_what_training_with_other_settings_would_have_logged(was, 
     assert worst < 1e-9
     assert (before or 0) < 1e-12
     assert (after or 0) < 1e-12
+
+
+@pytest.mark.parametrize("mode", ["grpo", "gdpo"])
+@pytest.mark.parametrize("policy", ["violation", "ignore"])
+def test_all_four_settings_at_once_give_what_numpy_computes_from_the_same_answers(mode, policy, tmp_path):
+    run = {**SETTINGS, "advantage_mode": mode, "rec_num": 6, "num_generations": 4, "lambda_repeat": 0.3}
+    completions, verdicts = make_step(World(200), run, 1, 2, 12, 0)
+    grid = verdicts.filter(pc.field("rank") <= 6)
+
+    def column(name: str, missing: object = None) -> np.ndarray:
+        values = grid[name] if missing is None else pc.fill_null(grid[name], missing)
+        return values.to_numpy().reshape(-1, 6)
+
+    emitted = grid["title"].is_valid().to_numpy().reshape(-1, 6)
+    constrained = pc.greater(pc.list_value_length(completions["constraints"]), 0).to_numpy()[:, None] & emitted
+    unfound = constrained & ~grid["match_method"].is_valid().to_numpy().reshape(-1, 6)
+    ignored = unfound & (policy == "ignore")
+    unsafe = constrained & ((column("max_risk", 0.0) >= 0.5) | (unfound & (policy == "violation")))
+    new = {**run, "lambda_safe": 0.7, "penalty_safe": 1.3, "risk_threshold": 0.5, "unresolved": policy}
+    n_films = completions["n_films"].to_numpy()
+    parts = reward_parts(new, n_films, column("hit", False), unsafe, column("repeated", False), ignored)
+    total, advantage = sum(parts[name] for name in PARTS), advantages(new, parts, 4)
+
+    with LogWriter(tmp_path, run) as writer:
+        writer.write_step(1, completions, verdicts)
+    asked = (
+        f"'{writer.run_id}', new_lambda := 0.7, new_penalty := 1.3, new_threshold := 0.5, new_unresolved := '{policy}'"
+    )
+    with open_log(tmp_path) as log:
+        rows = log.sql(f"select * from what_if({asked}) where rank <= 6 order by completion, rank").to_arrow_table()
+        (svr,) = log.sql(f"select svr_if from what_if_summary({asked})").fetchall()[0]
+    assert svr == unsafe.sum() / constrained.sum()
+    for name, expected in (("r_safe_if", parts["safe"]), ("r_total_if", total), ("advantage_if", advantage)):
+        found = np.array(rows[name].to_pylist(), float).reshape(-1, 6)
+        np.testing.assert_allclose(found, expected, atol=1e-9, err_msg=name)
 
 
 def test_a_threshold_is_a_comparison_with_the_stored_risk(tmp_path):
@@ -164,7 +199,7 @@ def test_the_sql_agrees_with_the_trainers_advantages(tmp_path):
             "rec_num": 6,
         }
         completions, verdicts = make_step(World(60), run, 1, 2, 3, 0)
-        grid = verdicts.filter(pa.compute.field("rank") <= 6)
+        grid = verdicts.filter(pc.field("rank") <= 6)
         parts = [grid[f"r_{p}"].to_numpy().reshape(-1, 6) for p in ("rel", "safe", "count", "end", "repeat")]
         expected = compute(torch.tensor(np.stack(parts, 1)), torch.ones(5, dtype=torch.float64), 4).numpy()
         root = tmp_path / mode
