@@ -1,7 +1,8 @@
 """The run log: every rollout, every rank, with its reward and how it came about. Written by one process a run.
 
 A step is a folder of Parquet files that is moved into place whole; what is there is never changed, so nobody who
-reads can meet half a step or wait for a lock. Layout and columns: `sql/log.sql`.
+reads can meet half a step or wait for a lock. From time to time the steps so far are merged, because a view opens every
+file. Layout and columns: `sql/log.sql`.
 """
 
 import math
@@ -9,6 +10,7 @@ import os
 import secrets
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,12 +20,15 @@ import pyarrow.parquet as pq
 
 from oracle.errors import UserError
 from oracle.log_audit import open_audit
+from oracle.log_compaction import merge_steps
 from oracle.log_folders import (
     FOREVER,
     Merged,
     lock_run,
+    loose_steps,
     merged_steps,
     remove_folder,
+    remove_superseded,
     run_folder,
     single_steps,
     tidy,
@@ -35,6 +40,9 @@ from oracle.log_views import GRACE_S, create_log_views, ensure_schema, open_log,
 from oracle.run_info import run_info
 
 __all__ = ["LogWriter", "create_log_views", "open_audit", "open_log", "query", "run_info"]
+
+MERGE_EVERY = 200
+"""Steps that stand alone at most, so that a query opens few files; merging them takes about a second."""
 
 
 class LogWriter:
@@ -101,6 +109,10 @@ class LogWriter:
         tables = step_tables(self._run, step, completions, verdicts)
         with told_plainly(f"cannot log step {step} in {self.folder} (the steps before it are safe)"):
             self._put(step, *tables)
+            remove_superseded(self.folder, GRACE_S)
+        if len(loose_steps(self.folder)) >= MERGE_EVERY:
+            with suppress(UserError, OSError):  # no space: the steps are there, and stand alone until there is some
+                merge_steps(self.folder, GRACE_S)
 
     def _put(self, step: int, completions: pa.Table, verdicts: pa.Table) -> None:
         write_folder(self.folder / f"step-{step:08d}", {"completions": completions, "verdicts": verdicts})

@@ -21,16 +21,16 @@ from oracle.log_folders import (
     FOREVER,
     Merged,
     lock_run,
+    loose_steps,
     merged_steps,
     remove_folder,
     remove_superseded,
     run_folder,
-    single_steps,
     sync_folder,
     tidy,
     told_plainly,
 )
-from oracle.log_views import GRACE_S, open_log
+from oracle.log_views import GRACE_S, create_base, open_log
 
 
 @dataclass(frozen=True)
@@ -56,15 +56,24 @@ def compact(log_root: str | Path, run_id: str, *, grace_s: float = GRACE_S, wait
     with lock_run(folder), told_plainly(f"cannot merge the steps of run {run_id}"):
         tidy(folder)
         removed = remove_superseded(folder, grace_s)
-        spans = merged_steps(folder)
-        steps = [s for s in single_steps(folder) if not any(m.first <= s <= m.last for m in spans)]
-        if len(steps) > 1:
-            _merge(folder, steps, grace_s)
+        merged = merge_steps(folder, grace_s)
         if wait:
             changes = [m.since if m.until == FOREVER else m.until for m in merged_steps(folder)]
             time.sleep(max(0.0, max(changes, default=0) + grace_s + 0.01 - time.time()))
             removed += remove_superseded(folder, grace_s)
-    return Compacted(run_id, len(steps) if len(steps) > 1 else 0, removed)
+    return Compacted(run_id, merged, removed)
+
+
+def merge_steps(folder: Path, grace_s: float) -> int:
+    """Merge the single steps of a run that the caller holds; how many that were.
+
+    The single folders stay until `remove_superseded` finds that nobody can be reading them any more.
+    """
+    steps = loose_steps(folder)
+    if len(steps) < 2:
+        return 0
+    _merge(folder, steps, grace_s)
+    return len(steps)
 
 
 def export_run(log_root: str | Path, run_id: str, target: str | Path, *, overwrite: bool = False) -> int:
@@ -117,7 +126,8 @@ def _merge(folder: Path, steps: list[int], grace_s: float) -> None:
 
 
 def _write_merged(folder: Path, steps: list[int], target: Path) -> None:
-    with open_log(folder.parent) as connection:
+    with duckdb.connect() as connection:
+        create_base(connection, folder.parent)
         connection.execute("set threads = 1")  # training goes on beside this
         connection.execute("set variable log_runs = ?", [folder.name])
         for name in ("completions", "verdicts"):

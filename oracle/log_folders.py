@@ -53,6 +53,12 @@ def merged_steps(folder: Path) -> list[Merged]:
     return [Merged(f, *(int(part) for part in m.groups())) for f, m in named if m]
 
 
+def loose_steps(folder: Path) -> list[int]:
+    """The steps that stand alone and in no merged folder, in order."""
+    spans = merged_steps(folder)
+    return [step for step in single_steps(folder) if not any(m.first <= step <= m.last for m in spans)]
+
+
 def run_folder(log_root: str | Path, run_id: str) -> Path:
     """The folder of a run. Raises `UserError` for a run that isn't there."""
     folder = Path(log_root).absolute() / run_id

@@ -69,10 +69,20 @@ def create_log_views(connection: duckdb.DuckDBPyConnection, log_root: str | Path
     """
     root = Path(log_root).absolute()
     ensure_schema(root)
-    _create_base(connection, root)
+    create_base(connection, root)
     for name in VIEWS:
         connection.execute(read_sql(name))
     connection.execute("reset variable log_runs")
+
+
+def create_base(connection: duckdb.DuckDBPyConnection, log_root: Path) -> None:
+    """Create what the views are built on: the log's tables, and the sums of single steps."""
+    default = quoted(pattern_of(log_root))
+    connection.execute(f"create or replace macro log_root() as coalesce(getvariable('log_root'), {default})")
+    # A view looks at its files once when it is made: let it look at the empty ones only.
+    connection.execute("set variable log_runs = '_schema'")
+    for name in ("log", "log_sums"):
+        connection.execute(read_sql(name))
 
 
 def ensure_schema(log_root: Path) -> None:
@@ -93,7 +103,7 @@ def ensure_schema(log_root: Path) -> None:
             pq.write_table(VERDICTS.empty_table(), folder / "verdicts.parquet")
         pq.write_table(RUN.empty_table(), new / "_schema" / "run.parquet")
         with duckdb.connect() as connection:
-            _create_base(connection, new)
+            create_base(connection, new)
             for name in ("rank_sums", "trait_sums"):
                 columns = connection.sql(f"from loose_{name} limit 0").to_arrow_table()
                 pq.write_table(columns, merged / f"{name}.parquet")
@@ -183,12 +193,3 @@ def pattern_of(path: Path) -> str:
 def quoted(text: str) -> str:
     """A literal, for the few places where DuckDB takes no parameter."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def _create_base(connection: duckdb.DuckDBPyConnection, log_root: Path) -> None:
-    default = quoted(pattern_of(log_root))
-    connection.execute(f"create or replace macro log_root() as coalesce(getvariable('log_root'), {default})")
-    # A view looks at its files once when it is made: let it look at the empty ones only.
-    connection.execute("set variable log_runs = '_schema'")
-    for name in ("log", "log_sums"):
-        connection.execute(read_sql(name))

@@ -105,6 +105,21 @@ def test_training_goes_on_from_a_checkpoint_amid_merged_steps(tmp_path, monkeypa
         assert seen(log) == {1: 13, 2: 13, 3: 13, 4: 12}
 
 
+def test_a_long_run_merges_its_steps_while_it_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr("oracle.log.MERGE_EVERY", 4)
+    monkeypatch.setattr("oracle.log.GRACE_S", 0.1)
+    with LogWriter(tmp_path, RUN) as writer, open_log(tmp_path) as log:
+        for step in range(1, 20, 2):  # not every step generates
+            writer.write_step(step, *STEP)
+            assert seen(log) == dict.fromkeys(range(1, step + 1, 2), 13)
+        assert [name[:23] for name in folders(writer)[-2:]] == ["steps-00000001-00000007", "steps-00000009-00000015"]
+        time.sleep(1.4)  # until nobody reads what was merged
+        writer.write_step(21, *STEP)
+        assert [name for name in folders(writer) if name < "steps"] == [f"step-{s:08d}" for s in (17, 19, 21)]
+        assert writer.steps() == list(range(1, 22, 2))
+        assert seen(log) == dict.fromkeys(writer.steps(), 13)
+
+
 def test_one_step_is_not_worth_merging(tmp_path):
     run = write_run(tmp_path, steps=1, prompts=1)
     assert compact(tmp_path, run).steps_merged == 0
