@@ -11,7 +11,8 @@ def command(main: Callable[[list[str]], None], argv: Sequence[str]) -> None:
     try:
         main(list(argv))
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("stopped; finished steps are in the log, and checkpoints can be resumed", file=sys.stderr)

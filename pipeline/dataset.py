@@ -12,7 +12,7 @@ from oracle.judge import as_film, as_traits
 
 FILM = pa.struct([("title", pa.string()), ("year", pa.int16())])
 MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
-_SHOWN = 5
+_SHOWN = 3  # bad rows of a column that are told in full
 
 
 def load_dataset(path: str | Path, split: str | None, oracle: Oracle, needed: tuple[str, ...] = ("prompt",)) -> Dataset:
@@ -25,18 +25,16 @@ def load_dataset(path: str | Path, split: str | None, oracle: Oracle, needed: tu
             count as empty.
 
     Raises:
-        UserError: a file that can't be read; all missing columns, all mistyped or misnamed rows.
+        UserError: a file that can't be read; or, a line each, the missing columns and each column with mistyped or
+            misnamed rows. Rows count from 0, in the data as they are on disk.
     """
-    raw = _of_split(_read(Path(path), split), split, path)
+    raw, rows = _of_split(_read(Path(path), split), split, path)
+    problems = []
     if missing := [c for c in needed if c not in raw]:
-        raise UserError(
-            f"{path}: no column {', '.join(missing)}; it has {', '.join(raw)} "
+        problems.append(
+            f"no column {', '.join(missing)}; it has {', '.join(raw)} "
             "(expected the SafeRec columns prompt, completion, groundtruth_with_release_year, seen_titles, constraints)"
         )
-    n_rows = len(next(iter(raw.values())))
-    if not n_rows:
-        raise UserError(f"{path}: no rows")
-    problems: list[str] = []
     columns: dict[str, list] = {}
     for name, convert in (
         ("prompt", _prompt),
@@ -46,14 +44,14 @@ def load_dataset(path: str | Path, split: str | None, oracle: Oracle, needed: tu
         ("constraints", lambda value: oracle.resolve_traits(as_traits(value))),
     ):
         if name in raw:
-            columns[name] = _converted(name, raw[name], convert, problems)
+            columns[name], bad = _converted(name, raw[name], rows, convert)
+            problems += bad
         elif name not in ("prompt", "completion"):
-            columns[name] = [[] for _ in range(n_rows)]
+            columns[name] = [[] for _ in rows]
     if problems:
-        shown = "; ".join(problems[:_SHOWN]) + (
-            f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-        )
-        raise UserError(f"{path}: {shown}")
+        raise UserError("\n".join(f"{path}: {problem}" for problem in problems))
+    if not rows:
+        raise UserError(f"{path}: no rows")
     types = {"prompt": pa.list_(MESSAGE), "completion": pa.string(), "constraints": pa.list_(pa.string())}
     kept = {n: pa.array(v, types.get(n, pa.list_(FILM))) for n, v in columns.items()}
     if "id" in raw:
@@ -85,24 +83,27 @@ def _read(path: Path, split: str | None) -> dict[str, list]:
     raise UserError(f"{path}: expected a .parquet, .jsonl or .json file, or a saved dataset folder")
 
 
-def _of_split(columns: dict[str, list], split: str | None, path: str | Path) -> dict[str, list]:
+def _of_split(columns: dict[str, list], split: str | None, path: str | Path) -> tuple[dict[str, list], list[int]]:
+    """The columns of a split, and which rows of the data these are."""
     if split is None or "split" not in columns:
-        return columns
+        return columns, list(range(len(next(iter(columns.values()), []))))
     kept = [i for i, name in enumerate(columns["split"]) if name == split]
     if not kept:
-        raise UserError(f"{path}: no split {split!r}; it has {', '.join(sorted(set(columns['split'])))}")
-    return {name: [values[i] for i in kept] for name, values in columns.items()}
+        splits = ", ".join(sorted({str(name) for name in columns["split"]}))
+        raise UserError(f"{path}: no split {split!r}; it has {splits}")
+    return {name: [values[i] for i in kept] for name, values in columns.items()}, kept
 
 
-def _converted(name: str, values: list, convert, problems: list[str]) -> list:
-    converted = []
-    for row, value in enumerate(values):
+def _converted(name: str, values: list, rows: list[int], convert) -> tuple[list, list[str]]:
+    """The values as training needs them, and a line on those that can't be used, if there are any."""
+    converted, bad = [], []
+    for row, value in zip(rows, values, strict=True):
         try:
             converted.append(convert(value))
         except (UserError, TypeError, ValueError, KeyError, AttributeError) as error:
-            problems.append(f"row {row}, {name}: {error if isinstance(error, UserError) else _expected(name, value)}")
-            converted.append(None)
-    return converted
+            bad.append(f"row {row}, {name}: {error if isinstance(error, UserError) else _expected(name, value)}")
+    more = [f"and {len(bad) - _SHOWN} more rows of {name}"] if len(bad) > _SHOWN else []
+    return converted, ["; ".join(bad[:_SHOWN] + more)] if bad else []
 
 
 def _expected(name: str, value: object) -> str:
@@ -130,4 +131,12 @@ def _text(value: object) -> str:
 
 
 def _films(value: object) -> list[dict]:
-    return [as_film(f) for f in value or []]  # type: ignore[attr-defined]
+    return [_film(f) for f in value or []]  # type: ignore[attr-defined]
+
+
+def _film(value: object) -> dict:
+    film = as_film(value)
+    year = None if film["year"] is None else int(film["year"])
+    if year is not None and not 0 <= year < 2**15:
+        raise ValueError
+    return {"title": _text(film["title"]), "year": year}

@@ -4,7 +4,8 @@ import contextlib
 from pathlib import Path
 
 import torch
-from peft import LoraConfig, PeftConfig, PeftModel
+from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model
+from peft.tuners.tuners_utils import check_target_module_exists
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from oracle import UserError
@@ -39,6 +40,59 @@ def load_model(name: str, dtype: torch.dtype = torch.float32) -> PreTrainedModel
         return plain
 
 
+def empty_model(name: str, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+    """The model without its weights (on PyTorch's meta device): names, shapes and dtypes of its parameters."""
+    with _plain_errors(name), torch.device("meta"):
+        folder, kwargs = _place(name)
+        return AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder, **kwargs), dtype=dtype)
+
+
+def empty_adapter(model: PreTrainedModel, config: PeftConfig) -> PeftModel:
+    """`model`, as `empty_model` gives it, with an adapter.
+
+    Raises:
+        UserError: a target that no module matches, or that PEFT can't adapt.
+    """
+    targets = config.target_modules if isinstance(config, LoraConfig) else None
+    names = [name for name, _ in model.named_modules()]
+    unmatched = [
+        target
+        for target in (targets if isinstance(targets, list | set) else [])
+        if not any(check_target_module_exists(LoraConfig(target_modules=[target]), name) for name in names)
+    ]
+    if unmatched:
+        linear = sorted({n.rpartition(".")[2] for n, m in model.named_modules() if isinstance(m, torch.nn.Linear)})
+        raise UserError(
+            f"--lora_target_modules {' '.join(sorted(unmatched))}: no module of {model.config.model_type} has that name; "
+            f"its linear ones are {', '.join(linear)}"
+        )
+    try:
+        with torch.device("meta"):
+            return get_peft_model(model, config)
+    except ValueError as error:
+        raise UserError(f"--lora_target_modules: {str(error).splitlines()[0]}") from None
+
+
+def weights_dtype(bf16: bool, use_lora: bool) -> torch.dtype:
+    """The dtype to load weights in: bfloat16 for those that LoRA freezes.
+
+    Weights that are trained stay in float32 (and compute in bfloat16): a bfloat16 has 8 significant bits, so that an
+    update of 1e-6 to a weight of 0.02 would be rounded away, each time.
+    """
+    return torch.bfloat16 if bf16 and use_lora else torch.float32
+
+
+def is_adapter(name: str) -> bool:
+    """Whether a folder holds a LoRA adapter instead of a model."""
+    return (Path(name) / "adapter_config.json").exists()
+
+
+def read_adapter(path: str) -> PeftConfig:
+    """The configuration of the adapter that SFT saved at `path`."""
+    with _plain_errors(path):
+        return PeftConfig.from_pretrained(path)
+
+
 def load_adapter(model: PreTrainedModel, path: str, trainable: bool = True) -> PeftModel:
     """`model` with the LoRA adapter that SFT saved at `path`."""
     with _plain_errors(path):
@@ -47,8 +101,8 @@ def load_adapter(model: PreTrainedModel, path: str, trainable: bool = True) -> P
 
 def load_policy(name: str) -> tuple[PreTrainedModel | PeftModel, PreTrainedTokenizerBase]:
     """A trained model for answering: a full model, or an adapter on the base model that its config names."""
-    if (Path(name) / "adapter_config.json").exists():
-        base = PeftConfig.from_pretrained(name).base_model_name_or_path
+    if is_adapter(name):
+        base = read_adapter(name).base_model_name_or_path
         return load_adapter(load_model(base or ""), name, trainable=False), load_tokenizer(name)
     return load_model(name), load_tokenizer(name)
 

@@ -9,49 +9,49 @@ import sys
 from pathlib import Path
 
 import torch
+from accelerate import PartialState
 from datasets import Dataset
 from peft import get_peft_model
 from transformers import DataCollatorForSeq2Seq, PreTrainedTokenizerBase, Trainer, TrainingArguments, set_seed
 
-from oracle import create_oracle
-from pipeline.checks import check_common
+from oracle import UserError, create_oracle
+from pipeline.checks import check_common, sft_folder
 from pipeline.command import command
 from pipeline.dataset import load_dataset
 from pipeline.demo_data import make_demo_data
-from pipeline.models import load_model, load_tokenizer, lora_config
+from pipeline.models import empty_adapter, empty_model, load_model, load_tokenizer, lora_config, weights_dtype
 from pipeline.settings import SftSettings, parse_settings
 
 
 def main(argv: list[str]) -> None:
-    settings, is_demo = parse_settings(SftSettings, "sft.py", argv, demo="sft")
-    if is_demo:
+    parsed = parse_settings(SftSettings, "sft.py", argv, demo="sft", help=__doc__)
+    settings = parsed.settings
+    check_common(settings)
+    if parsed.is_demo:
         paths = make_demo_data(settings.seed)
-        settings.train_path, settings.store, settings.model_name = (
-            paths["train_path"],
-            paths["store"],
-            paths["model_name"],
-        )
-        settings.output_dir = settings.output_dir or paths["sft"]
+        settings.train_path, settings.store = paths["train_path"], paths["store"]
+        settings.model_name, settings.output_dir = paths["model_name"], settings.output_dir or paths["sft"]
     run_sft(settings)
 
 
 def run_sft(settings: SftSettings) -> Path:
     """Fine-tune as the settings say; returns the folder of the final model (or adapter)."""
-    check_common(settings)
     assert settings.train_path is not None
+    output = Path(settings.output_dir or sft_folder(settings.model_name))
+    if any(output.glob("*config.json")) or any(output.glob("checkpoint-*")):
+        raise UserError(f"{output} has a model already: name another folder with --output_dir")
     oracle = create_oracle(store=settings.store)
     dataset = load_dataset(settings.train_path, settings.split, oracle, needed=("prompt", "completion"))
+    lora = lora_config(settings.lora_r, settings.lora_alpha, settings.lora_dropout, settings.lora_target_modules)
+    if settings.use_lora:
+        empty_adapter(empty_model(settings.model_name), lora)
     set_seed(settings.seed)
     tokenizer = load_tokenizer(settings.model_name)
-    model: torch.nn.Module = load_model(settings.model_name, torch.bfloat16 if settings.bf16 else torch.float32)
+    model: torch.nn.Module = load_model(settings.model_name, weights_dtype(settings.bf16, settings.use_lora))
     if settings.use_lora:
-        model = get_peft_model(
-            model,
-            lora_config(settings.lora_r, settings.lora_alpha, settings.lora_dropout, settings.lora_target_modules),
-        )
+        model = get_peft_model(model, lora)
         if settings.gradient_checkpointing:
             model.enable_input_require_grads()
-    output = Path(settings.output_dir or Path("results") / settings.model_name)
     trainer = Trainer(
         model=model,
         args=TrainingArguments(
@@ -77,8 +77,9 @@ def run_sft(settings: SftSettings) -> Path:
     )
     trainer.train()
     trainer.save_model()
-    tokenizer.save_pretrained(output)
-    print(f"SFT model: {output}")
+    if PartialState().is_main_process:
+        tokenizer.save_pretrained(output)
+        print(f"SFT model: {output}")
     return output
 
 

@@ -86,10 +86,10 @@ def test_answers_of_any_model_can_be_evaluated(demo):
 @pytest.mark.parametrize(
     ("script", "flags", "said"),
     [
-        ("train.py", ["--train_path", "none.parquet"], "store"),
+        ("train.py", ["--train_path", "none.parquet"], "--train_path none.parquet: not found"),
         ("train.py", ["--num_generations", "7"], "does not divide"),
         ("train.py", ["--resume", "nowhere"], "nowhere"),
-        ("sft.py", ["--train_path", "x", "--lr", "0"], "--lr 0.0"),
+        ("sft.py", ["--lr", "0"], "--lr 0.0"),
         ("evaluate.py", ["--data", "x"], "nothing to evaluate"),
         ("evaluate.py", ["--data", "none.parquet", "--answers", "a", "--store", "none.duckdb"], "none.duckdb"),
     ],

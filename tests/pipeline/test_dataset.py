@@ -61,6 +61,33 @@ def test_all_bad_rows_are_named_with_what_was_expected(tmp_path, oracle):
         load_dataset(jsonl(tmp_path / "d.jsonl", ROW | {"seen_titles": [[1, 2, 3]]}), None, oracle)
 
 
+def test_missing_and_mistyped_columns_are_named_together_each_with_its_rows(tmp_path, oracle):
+    films = "groundtruth_with_release_year"
+    rows = [ROW | {"prompt": 3, films: [[5, 1979]]}] * 5 + [ROW | {films: [["Alien", 70000]], "constraints": 7}]
+    with pytest.raises(UserError) as refused:
+        load_dataset(jsonl(tmp_path / "d.jsonl", *rows), None, oracle, needed=("prompt", "completion"))
+    missing, prompt, groundtruth, constraints = str(refused.value).splitlines()
+    assert "no column completion; it has prompt" in missing
+    assert "row 0, prompt: '3' is not a text or a list of {role, content} messages" in prompt
+    assert prompt.endswith("and 2 more rows of prompt")
+    assert "row 0, groundtruth_with_release_year:" in groundtruth and groundtruth.endswith(
+        "and 3 more rows of " + films
+    )
+    assert "row 5, constraints: '7' is not a list of trait names" in constraints
+
+
+def test_a_bad_row_has_the_number_that_it_has_in_the_file(tmp_path, oracle):
+    rows = [ROW | {"split": "tune"}, ROW | {"split": "train"}, ROW | {"split": "train", "prompt": None}]
+    with pytest.raises(UserError, match="row 2, prompt"):
+        load_dataset(jsonl(tmp_path / "d.jsonl", *rows), "train", oracle)
+
+
+def test_samples_without_constraints_have_none(tmp_path, oracle):
+    rows = [ROW, {k: v for k, v in ROW.items() if k != "constraints"}, ROW | {"constraints": {"gore": False}}]
+    read = load_dataset(jsonl(tmp_path / "d.jsonl", *rows), None, oracle)
+    assert read["constraints"][:] == [["Anti-gore / squeamish"], [], []]
+
+
 @pytest.mark.parametrize("content", [b"", b"not parquet", b"\x00" * 100])
 def test_a_file_that_is_no_dataset_is_one_clear_error(tmp_path, oracle, content):
     for name in ("d.parquet", "d.jsonl"):

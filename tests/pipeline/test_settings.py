@@ -1,33 +1,21 @@
 """Flags, config files and the demo's settings, and what is refused before a model is loaded."""
 
+from dataclasses import fields
+
 import pytest
 
 from oracle import UserError
 from pipeline.checks import check_training
-from pipeline.settings import SftSettings, TrainSettings, parse_settings
+from pipeline.settings import SftSettings, TrainSettings, as_yaml, parse_settings
 
 
 def parsed(*argv: str) -> TrainSettings:
-    return parse_settings(TrainSettings, "train.py", list(argv), demo="train")[0]
-
-
-def test_documented_defaults_hold_once_a_dataset_is_named():
-    s = parsed("--train_path", "x")
-    assert (s.model_name, s.sft_checkpoint, s.lr, s.kl_beta, s.mu) == (
-        "meta-llama/Llama-3.2-3B-Instruct",
-        1500,
-        1e-6,
-        1e-3,
-        1,
-    )
-    assert (s.reward_func, s.advantage_mode, s.num_generations, s.seed) == ("log_decay", "grpo", 8, 3407)
-    assert (s.lora_r, s.lora_alpha, s.lora_dropout) == (16, 32, 0.05)
-    assert s.lora_target_modules == ["q_proj", "v_proj", "k_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+    return parse_settings(TrainSettings, "train.py", list(argv), demo="train").settings
 
 
 def test_without_a_dataset_the_demos_settings_hold_and_flags_override_them():
-    settings, is_demo = parse_settings(TrainSettings, "train.py", ["--lr", "1e-5"], demo="train")
-    assert is_demo and settings.lambda_end > 0 and settings.lr == 1e-5
+    parsed = parse_settings(TrainSettings, "train.py", ["--lr", "1e-5"], demo="train")
+    assert parsed.is_demo and parsed.settings.lambda_end > 0 and parsed.settings.lr == 1e-5
 
 
 def test_flags_override_the_config_file(tmp_path):
@@ -35,6 +23,21 @@ def test_flags_override_the_config_file(tmp_path):
     config.write_text("train_path: x\nlr: 0.5\nuse_lora: true\n")
     s = parsed("--config", str(config), "--lr", "0.25")
     assert (s.train_path, s.lr, s.use_lora) == ("x", 0.25, True)
+
+
+def test_settings_survive_the_file_that_a_run_keeps_of_them(tmp_path):
+    flags = ["--train_path", "x", "--trl", "loss_type=dr_grpo", "epsilon=0.1", "--reward_weights", "1", "2.5"]
+    before = parsed(*flags, "--save_strategy", "no", "--max_steps=-1", "--use_lora", "--lr", "3e-7")
+    (tmp_path / "settings.yaml").write_text(as_yaml(before))
+    assert parsed("--config", str(tmp_path / "settings.yaml")) == before
+
+
+def test_trls_options_can_be_a_mapping_in_the_config_file(tmp_path):
+    (tmp_path / "c.yaml").write_text(
+        "train_path: x\ntrl: {loss_type: dr_grpo, epsilon: 0.1, num_completions_to_print: null}"
+    )
+    given = parsed("--config", str(tmp_path / "c.yaml")).trl
+    assert given == ["loss_type=dr_grpo", "epsilon=0.1"]
 
 
 @pytest.mark.parametrize(
@@ -50,6 +53,22 @@ def test_a_bad_config_file_is_one_clear_error(tmp_path, content, said):
 def test_an_unknown_or_mistyped_flag_is_one_clear_error(argv):
     with pytest.raises(UserError, match="--help lists the flags"):
         parsed("--train_path", "x", *argv)
+
+
+def test_a_flag_of_trls_is_told_how_to_be_given():
+    with pytest.raises(UserError, match="--trl top_entropy_quantile=VALUE"):
+        parsed("--train_path", "x", "--top_entropy_quantile", "0.5")
+
+
+@pytest.mark.parametrize("kind", [SftSettings, TrainSettings])
+def test_help_tells_each_flag_with_its_meaning(kind, capsys):
+    with pytest.raises(SystemExit):
+        parse_settings(kind, "train.py", ["--help"], demo="train")
+    printed = capsys.readouterr().out
+    for f in fields(kind):
+        assert f"--{f.name} " in printed and " ".join(f.metadata["help"].replace("%%", "%").split()) in " ".join(
+            printed.split()
+        )
 
 
 @pytest.mark.parametrize(
@@ -73,4 +92,4 @@ def test_what_cannot_be_honoured_is_refused(argv, said, request, monkeypatch):
 
 
 def test_sft_has_settings_of_its_own():
-    assert parse_settings(SftSettings, "sft.py", ["--train_path", "x"], demo="sft")[0].lr == 2e-5
+    assert parse_settings(SftSettings, "sft.py", ["--train_path", "x"], demo="sft").settings.lr == 2e-5

@@ -1,0 +1,87 @@
+"""The settings in TRL's names, and further options of TRL's that have no flag of their own."""
+
+import difflib
+import warnings
+from pathlib import Path
+from typing import Any, NoReturn
+
+from transformers import HfArgumentParser
+
+from oracle import UserError
+from pipeline.settings import TrainSettings, given_only
+from trainer import RankGRPOConfig
+
+# Settings whose name differs from TRL's.
+_RENAMED = {"lr": "learning_rate", "kl_beta": "beta", "mu": "num_iterations"}
+_SAME = (
+    "rec_num", "advantage_mode", "lr_scheduler_type", "warmup_steps", "adam_beta1", "adam_beta2", "optim",
+    "max_grad_norm", "num_generations", "temperature", "max_completion_length", "per_device_train_batch_size",
+    "per_device_eval_batch_size", "gradient_accumulation_steps", "num_train_epochs", "max_steps", "logging_steps",
+    "save_strategy", "save_steps", "seed", "bf16", "gradient_checkpointing", "use_vllm", "vllm_mode",
+    "vllm_gpu_memory_utilization", "vllm_tensor_parallel_size",
+)  # fmt: skip
+_OURS = {name: name for name in _SAME} | _RENAMED
+_DERIVED = {
+    "output_dir": "output_dir", "reward_weights": "reward_weights", "end_credit": "lambda_end",
+    "report_to": "report_to", "project": "wandb_project",
+}  # fmt: skip
+
+
+def trainer_config(settings: TrainSettings, weights: list[float], folder: str | Path) -> RankGRPOConfig:
+    """What the trainer is given.
+
+    Raises:
+        UserError: a value or an option of TRL's that can't be honoured.
+    """
+    options = trl_options(settings.trl)
+    own = {theirs: getattr(settings, ours) for ours, theirs in _OURS.items()}
+    try:
+        with warnings.catch_warnings():
+            # transformers renames gradient_checkpointing, TRL's own default of which it warns about as well.
+            warnings.simplefilter("ignore", FutureWarning)
+            return RankGRPOConfig(
+                output_dir=str(folder),
+                reward_weights=weights,
+                end_credit=settings.lambda_end > 0,
+                save_only_model=False,
+                report_to=trackers(settings) or "none",
+                project=settings.wandb_project or "safe-rank-grpo",
+                **own,
+                **options,
+            )
+    except UserError:
+        raise
+    except (ValueError, TypeError, NotImplementedError) as error:
+        raise UserError(f"TRL refuses these settings: {' '.join(str(error).split())}") from None
+
+
+def trackers(settings: TrainSettings) -> list[str]:
+    """Where the metrics go: `--report_to`, and Weights & Biases if there is a project and no other tracker takes it."""
+    if settings.wandb_project and settings.report_to in ("none", "tensorboard"):
+        return [name for name in (settings.report_to, "wandb") if name != "none"]
+    return [] if settings.report_to == "none" else [settings.report_to]
+
+
+def trl_options(given: list[str]) -> dict[str, Any]:
+    """`--trl NAME=VALUE …` as arguments of `RankGRPOConfig`, of the types that it declares.
+
+    Raises:
+        UserError: no such option, a value of another type, or an option that a flag of ours sets.
+    """
+    flag_of = {theirs: ours for ours, theirs in _OURS.items()} | _DERIVED
+    for text in given:
+        name, equals, _ = text.partition("=")
+        if not equals:
+            raise UserError(f"--trl {text}: expected NAME=VALUE")
+        if name in flag_of:
+            raise UserError(f"--trl {name}: set it with --{flag_of[name]}")
+        if name not in RankGRPOConfig.__dataclass_fields__:
+            near = difflib.get_close_matches(name, RankGRPOConfig.__dataclass_fields__, n=3)
+            raise UserError(f"--trl {name}: TRL has no such option{'; near: ' + ', '.join(near) if near else ''}")
+    parser = _TrlParser(RankGRPOConfig, allow_abbrev=False)  # type: ignore[arg-type]
+    return given_only(parser, RankGRPOConfig, [f"--{text}" for text in given])
+
+
+class _TrlParser(HfArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"--trl: {message}")

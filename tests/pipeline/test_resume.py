@@ -1,0 +1,75 @@
+"""Going on with a run: from its newest whole checkpoint, with its own settings, and each step in the log once."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from oracle import UserError
+from pipeline import train
+from pipeline.runs import find_run, last_checkpoint
+from pipeline.settings import TrainSettings, parse_settings
+
+
+def run_of(folder: Path, number: int, steps: tuple[int, ...] = (), whole: bool = True) -> Path:
+    run = folder / "runs" / f"2026110{number}-000000-abcd"
+    run.mkdir(parents=True)
+    (run / "run_id").write_text(run.name)
+    (run / "settings.yaml").write_text(f"train_path: data-{number}.parquet\nlr: 0.5\nlambda_safe: 2.0\n")
+    for step in steps:
+        (run / f"checkpoint-{step}").mkdir()
+        if whole or step != max(steps):
+            (run / f"checkpoint-{step}" / "trainer_state.json").touch()
+    return run
+
+
+def test_resume_names_the_newest_run_or_one_by_folder_or_id(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first, second = run_of(tmp_path, 1, (5, 10)), run_of(tmp_path, 2, (5,))
+    run_of(tmp_path, 3)  # stopped before its first checkpoint
+    assert find_run("newest").name == second.name
+    assert find_run(first.name).name == find_run(str(first)).name == find_run("newest", str(first)).name == first.name
+    with pytest.raises(UserError, match="--resume nowhere: no checkpoint of a run there"):
+        find_run("nowhere")
+
+
+def test_a_checkpoint_that_was_cut_short_is_passed_over(tmp_path):
+    assert last_checkpoint(run_of(tmp_path, 1, (200, 1000, 1200), whole=False)).name == "checkpoint-1000"
+
+
+def test_a_resumed_run_keeps_its_settings_but_for_flags(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_of(tmp_path, 1, (5,))
+    parsed = parse_settings(TrainSettings, "train.py", ["--resume", "--max_steps", "9"], demo="train")
+    s = parsed.settings
+    assert not parsed.is_demo and (s.train_path, s.lr, s.lambda_safe, s.max_steps) == ("data-1.parquet", 0.5, 2.0, 9)
+
+
+def test_stopped_and_resumed_equals_never_stopped(small_flags, small, tmp_path, capsys):
+    """Weights, and each step of the log once; over the end of an epoch, and after a crash while step 3 was saved."""
+    flags = [*small_flags, "--num_train_epochs", "2", "--lr", "1e-2", "--lr_scheduler_type", "constant"]
+    # So small a model writes no list that could be rewarded: its entropy gives it something to learn.
+    flags += ["--save_steps", "1", "--kl_beta", "0.1", "--trl", "entropy_coef=0.1"]
+    train.main([*flags, "--output_dir", "whole", "--max_steps", "4"])
+    train.main([*flags, "--max_steps", "3"])
+    next(Path("runs").glob("*/checkpoint-3/trainer_state.json")).unlink()
+    with pytest.raises(UserError, match="a run keeps its lambda_safe, num_generations"):
+        train.main(["--resume", "--lambda_safe", "9", "--num_generations", "4"])
+    train.main(["--resume", "--max_steps", "4"])
+    assert "checkpoint-2; max_steps: 3 → 4" in capsys.readouterr().err
+
+    (run,) = Path("runs").iterdir()
+    whole, resumed = (load_file(f / "final" / "model.safetensors") for f in (Path("whole"), run))
+    assert whole.keys() == resumed.keys()
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    untrained = load_file(small / "model" / "model.safetensors")
+    assert not any(torch.equal(whole[name], untrained[name]) for name in whole)
+    with duckdb.connect(small / "store.duckdb", read_only=True) as store:
+        ids = [(Path("whole") / "run_id").read_text(), (run / "run_id").read_text()]
+        steps = "select step, count(*) from rollouts where run_id = ? group by all order by all"
+        logs = [store.execute(steps, [run_id]).fetchall() for run_id in ids]
+        assert logs[0] == logs[1] == [(step, 8) for step in (1, 2, 3, 4)]
+        answers = "select step, completion, text from rollouts where run_id = ? order by all"
+        assert store.execute(answers, [ids[0]]).fetchall() == store.execute(answers, [ids[1]]).fetchall()

@@ -1,0 +1,57 @@
+"""Trackers: which ones get the metrics, and that they arrive."""
+
+import pytest
+
+from pipeline import train
+from pipeline.settings import TrainSettings
+from pipeline.trl_config import trackers, trainer_config
+
+METRICS = {
+    "svr", "unresolved_rate", "duplicate_rate", "hit_rate", "films_per_list", "frac_groups_without_signal",
+    "advantage_std/rank_1", "rewards/relevance/mean", "rewards/relevance/std", "rewards/safety/mean",
+    "rewards/safety/std", "kl", "entropy", "clip_ratio/region_mean",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("report_to", "project", "expected"),
+    [
+        ("none", None, []),
+        ("wandb", None, ["wandb"]),
+        ("none", "p", ["wandb"]),
+        ("tensorboard", "p", ["tensorboard", "wandb"]),
+        ("trackio", "p", ["trackio"]),
+    ],
+)
+def test_metrics_go_to_the_tracker_that_was_named_and_to_a_projects_own(report_to, project, expected):
+    settings = TrainSettings(report_to=report_to, wandb_project=project)
+    assert trackers(settings) == expected
+    config = trainer_config(settings, [1.0, 1.0], "x")
+    assert config.report_to == expected and config.project == (project or "safe-rank-grpo")
+
+
+def test_wandb_is_told_the_project(small_flags, monkeypatch):
+    """transformers' tracker of Weights & Biases reads it from the environment alone."""
+    seen: list[str] = []
+    monkeypatch.setattr("pipeline.checks._installed", lambda package: True)
+    monkeypatch.setattr("pipeline.train.policy", lambda *_: seen.append(train.os.environ["WANDB_PROJECT"]) or stop())
+    monkeypatch.delenv("WANDB_PROJECT", raising=False)
+    with pytest.raises(InterruptedError):
+        train.main([*small_flags, "--wandb_project", "films"])
+    assert seen == ["films"]
+
+
+def stop():
+    raise InterruptedError
+
+
+def test_every_metric_arrives_in_tensorboard(small_flags):
+    accumulator = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator", reason="tensorboard is not installed"
+    )
+    train.main([*small_flags, "--report_to", "tensorboard", "--max_steps", "2", "--output_dir", "run"])
+    events = accumulator.EventAccumulator(str(next(train.Path("run/runs").iterdir())))
+    events.Reload()
+    arrived = set(events.Tags()["scalars"])
+    assert {f"train/{name}" for name in METRICS} <= arrived
+    assert [e.step for e in events.Scalars("train/unresolved_rate")] == [1, 2]
