@@ -20,36 +20,20 @@ A short pipeline, linear in the length of the text:
 
 import re
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
-from oracle.entry import ADDRESS, CLOSE, INTRODUCTION, INVISIBLE, OPEN, SENTENCE_END, SYMBOLS, Entry, lower_words, read
+from oracle.entry import ADDRESS, INTRODUCTION, SENTENCE_END, Entry, lower_words, read
 from oracle.inline import looks_titled, marked_pieces, plain_pieces
+from oracle.lines import LATE_START, LINE, plain_list
 from oracle.structured import from_json, from_table
 
 MAX_RANK = 2**15 - 1  # the rank column is an int16
 
-BLANK = f"[ \\t\u00a0\u3000{INVISIBLE}]"
-BREAK = "\\r\\n\\v\\f\x85\u2028\u2029"
 TAG = re.compile(r"<(/?)(think|solution)>", re.I)
-LINE = re.compile(
-    rf"""(?=[^{BREAK}])
-    (?P<indent>{BLANK}*+) (?:>{BLANK}*+)*+ (?P<heading>\#{{1,6}}{BLANK}++)?
-    (?P<bullet>(?:[-*+–—](?={BLANK})|[a-zA-Z]\)(?={BLANK})|[{SYMBOLS}]++|(?:<[uo]l>)?<li>
-        |(?:[*_]*(?i:movie|film|title)\ ?\#?\d*:[*_]*)(?={BLANK})){BLANK}*+)?
-    (?P<marker>(?P<bold>[*_`]{{1,3}})?
-        (?: (?P<number>\d{{1,3}})\\?(?:[.．](?!\d)\)?|[)）、])              # 1.  1)  1\.  １．  1、
-          | (?P<unsure>[{OPEN}]\d{{1,3}}[{CLOSE}]                           # (1)  [1]
-                      |(?:\#|№|No\.\ ?)\d{{1,3}}[.:)]?(?=[*_`]*{BLANK})   # #1  No. 1:
-                      |\d{{1,3}}{BLANK}*+[-–—:](?=[*_`]*{BLANK})          # 1 -  1:
-                      |(?:\d\ufe0f?\u20e3){{1,3}} | [①-⑳]                 # keycaps, circled digits
-                      |\d{{1,3}}(?={BLANK}[^{BREAK}]*\d{{4}})))           # 1 Alien (1979)
-        (?(bold)(?P=bold)?){BLANK}*+)?
-    (?P<body>[^{BREAK}]*+)""",
-    re.X,
-)
-LATE_START = re.compile(rf"[:.!?{CLOSE}]{BLANK}++([*_`(]*1[.)][*_`]*){BLANK}++(?=\S)")  # "Here you are: 1. A"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +59,9 @@ class Line(NamedTuple):
 
 def parse_recommendations(text: str) -> list[Recommendation]:
     """The films that `text` recommends, ranked 1..n in order of appearance whatever number is printed. Never raises."""
-    return [Recommendation(rank, e.title, e.year, e.start, e.end) for rank, e in enumerate(_entries(text), 1)]
+    return [
+        Recommendation(rank, title, year, start, end) for rank, (start, end, title, year) in enumerate(_films(text), 1)
+    ]
 
 
 def parse_batch(texts: list[str]) -> pa.Table:
@@ -83,18 +69,25 @@ def parse_batch(texts: list[str]) -> pa.Table:
 
     Columns: completion int32, rank int16, title string, year int16 (null = none given), start, end int32 (characters).
     """
-    rows = [(i, rank, *entry) for i, text in enumerate(texts) for rank, entry in enumerate(_entries(text), 1)]
-    completion, rank, start, end, title, year, _ = zip(*rows, strict=True) if rows else [()] * 7
+    answers = [_films(text) for text in texts]
+    lengths = np.array([len(films) for films in answers], dtype=np.int64)
+    firsts = np.repeat(lengths.cumsum() - lengths, lengths)
+    start, end, title, year = zip(*chain.from_iterable(answers), strict=True) if lengths.any() else [()] * 4
     return pa.table(
         {
-            "completion": pa.array(completion, pa.int32()),
-            "rank": pa.array(rank, pa.int16()),
+            "completion": np.repeat(np.arange(len(texts), dtype=np.int32), lengths),
+            "rank": (np.arange(len(firsts)) - firsts + 1).astype(np.int16),
             "title": pa.array(title, pa.string()),
             "year": pa.array(year, pa.int16()),
-            "start": pa.array(start, pa.int32()),
-            "end": pa.array(end, pa.int32()),
+            "start": np.array(start, dtype=np.int32),
+            "end": np.array(end, dtype=np.int32),
         }
     )
+
+
+def _films(text: str) -> list[tuple[int, int, str, int | None]]:
+    """Start, end, title and year of each entry."""
+    return (plain_list(text) or [entry[:4] for entry in _entries(text)])[:MAX_RANK]
 
 
 def _entries(text: str) -> list[Entry]:
@@ -102,7 +95,7 @@ def _entries(text: str) -> list[Entry]:
     found: list[Entry] = []
     for start, end in regions:
         found += from_json(text, start, end) or _from_lines(text, start, end, tagged)
-    return found[:MAX_RANK]
+    return found
 
 
 def _regions(text: str) -> tuple[list[tuple[int, int]], bool]:

@@ -59,28 +59,35 @@ def list_slots(
     Returns:
         B arrays of int64, as long as the rows.
     """
-    completion, start, end = (entries[name].to_numpy() for name in ("completion", "start", "end"))
-    borders = np.searchsorted(completion, np.arange(len(rows) + 1))
-    slots = []
+    if not rows:
+        return []
+    completion, start, end = (entries[name].to_numpy().astype(np.int64) for name in ("completion", "start", "end"))
+    n_entries = np.bincount(completion, minlength=len(rows))
+    first_entry = n_entries.cumsum() - n_entries
+    # All completions on one axis of bytes, each beginning behind the end of the one before.
+    base = np.cumsum([0, *(4 * len(text) + 1 for text in texts)])
+    n_tokens = np.array([len(ids) for ids in rows])
+    token_start, token_end = np.zeros((2, n_tokens.sum()), dtype=np.int64)
     for i, (ids, text) in enumerate(zip(rows, texts, strict=True)):
-        spans = slice(borders[i], borders[i + 1])
-        n_entries = borders[i + 1] - borders[i]
-        if not n_entries:
-            # No list at all: every token is part of having ended it before rank 1.
-            slots.append(np.full(len(ids), 0 if end_credit else NO_RANK, dtype=np.int64))
-            continue
-        token_start, token_end = token_offsets(tokenizer, ids, text)
-        span_start, span_end = _in_bytes(text, start[spans]), _in_bytes(text, end[spans])
-        entry = np.searchsorted(span_end, token_start, side="right")  # first entry that ends behind the token's start
-        inside = (entry < n_entries) & (token_end > token_start)
-        inside &= span_start[np.minimum(entry, n_entries - 1)] < token_end
-        slot = np.where(inside, entry, NO_RANK)
-        slot[slot >= rec_num] = rec_num if end_credit else NO_RANK
-        if end_credit and n_entries <= rec_num:
-            last = np.flatnonzero(inside)[-1] if inside.any() else -1
-            slot[last + 1 :] = n_entries
-        slots.append(slot)
-    return slots
+        if n_entries[i]:
+            tokens = slice(n_tokens[:i].sum(), n_tokens[: i + 1].sum())
+            spans = slice(first_entry[i], first_entry[i] + n_entries[i])
+            token_start[tokens], token_end[tokens] = token_offsets(tokenizer, ids, text)
+            start[spans], end[spans] = _in_bytes(text, start[spans]), _in_bytes(text, end[spans])
+    owner = np.repeat(np.arange(len(rows)), n_tokens)
+    entry = np.searchsorted(
+        end + base[completion], token_start + base[owner], side="right"
+    )  # first that ends behind it
+    nearest = np.append(start + base[completion], np.iinfo(np.int64).max)[entry]
+    inside = (token_end > token_start) & (nearest < token_end + base[owner])
+    slot = np.where(inside, entry - first_entry[owner], NO_RANK)
+    slot[slot >= rec_num] = rec_num if end_credit else NO_RANK
+    if end_credit:
+        last = np.full(len(rows), -1)
+        last[owner[inside]] = np.flatnonzero(inside)  # of several, the last one stays
+        ending = (np.arange(len(slot)) > last[owner]) & (n_entries[owner] <= rec_num)
+        slot[ending] = n_entries[owner[ending]]
+    return np.split(slot, n_tokens.cumsum()[:-1])
 
 
 def pad_slots(slots: list[np.ndarray], width: int) -> torch.Tensor:
@@ -94,7 +101,7 @@ def pad_slots(slots: list[np.ndarray], width: int) -> torch.Tensor:
 def _in_bytes(text: str, characters: np.ndarray) -> np.ndarray:
     """Character offsets -> offsets in the UTF-8 encoding."""
     if text.isascii():
-        return characters.astype(np.int64)
+        return characters
     codes = np.frombuffer(text.encode("utf-32-le", errors="surrogatepass"), np.uint32)
     widths = 1 + (codes > 0x7F).astype(np.int64) + (codes > 0x7FF) + (codes > 0xFFFF)
     return np.concatenate([[0], widths.cumsum()])[characters]
