@@ -7,7 +7,7 @@ import pytest
 
 from oracle import UserError, create_oracle
 from oracle.judge import Judge
-from tests.trainer.conftest import TRAIT
+from tests.trainer.drive import TRAIT
 from trainer.rewards import (
     make_count_func,
     make_end_func,

@@ -4,77 +4,13 @@ import duckdb
 import numpy as np
 import pytest
 import torch
-from datasets import Dataset
 
 from oracle import UserError
 from oracle.log import LogWriter
-from tests.trainer.conftest import TRAIT, tiny_model
+from tests.trainer.drive import SAFE, UNSAFE_AT_3, G, K, answer_with, gradient_of_logps, logps_of, scored
 from tests.trainer.tokenizers import FAMILIES, byte_level
-from trainer import RankGRPOConfig, RankGRPOTrainer
+from trainer import RankGRPOConfig
 from trainer.rewards import make_end_func, make_relevance_func, make_repeat_func, make_safety_func
-
-K, G = 3, 2
-SAFE = "1. Up (2009)\n2. Frozen (2013)\n3. The Thing (1982)"
-UNSAFE_AT_3 = "1. Up (2009)\n2. Frozen (2013)\n3. Saw (2004)"
-
-
-@pytest.fixture
-def make_trainer(tmp_path, judge):
-    def make(tokenizer, functions=None, log=None, model=None, peft_config=None, rows=4, **options) -> RankGRPOTrainer:
-        functions = functions or [make_relevance_func(judge, rec_num=K), make_safety_func(judge, rec_num=K)]
-        settings = dict(
-            output_dir=str(tmp_path / "out"), rec_num=K, num_generations=G, per_device_train_batch_size=G, beta=0.0,
-            max_completion_length=40, report_to="none", save_strategy="no", use_cpu=True, learning_rate=1e-2, seed=1,
-            max_steps=2, logging_steps=1, disable_tqdm=True,
-        )  # fmt: skip
-        dataset = Dataset.from_list(
-            [{
-                "prompt": "What should I watch next?" + "!" * i, "constraints": [TRAIT],
-                "groundtruth_with_release_year": [{"title": "Frozen", "year": 2013}], "seen_titles": [],
-            } for i in range(rows)]
-        )  # fmt: skip
-        return RankGRPOTrainer(
-            model or tiny_model(tokenizer),
-            functions,
-            RankGRPOConfig(**settings | options),
-            rollout_log=log,
-            train_dataset=dataset,
-            processing_class=tokenizer,
-            peft_config=peft_config,
-        )
-
-    return make
-
-
-def answer_with(trainer: RankGRPOTrainer, texts: list[str]) -> None:
-    """Have the trainer sample these answers."""
-    tokenizer = trainer.processing_class
-    ids = [tokenizer(t, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id] for t in texts]
-    trainer._generate_single_turn = lambda *_: (ids, None)
-
-
-def scored(trainer: RankGRPOTrainer, texts: list[str]) -> dict:
-    """What the trainer makes of answers that it is told to have sampled."""
-    answer_with(trainer, texts)
-    trainer.model.train()
-    trainer.current_gradient_accumulation_steps = 1
-    return trainer._generate_and_score_completions([trainer.train_dataset[0]] * len(texts))
-
-
-def gradient_of_logits(trainer: RankGRPOTrainer, out: dict) -> torch.Tensor:
-    """(B, T) largest absolute gradient of the loss on the log-probability of each token."""
-    kept: list[torch.Tensor] = []
-    parent = type(trainer)._get_per_token_logps_and_entropies
-
-    def watched(*args, **kwargs):
-        result = parent(trainer, *args, **kwargs)
-        result[0].retain_grad()
-        kept.append(result[0])
-        return result
-
-    trainer._get_per_token_logps_and_entropies = watched
-    trainer.compute_loss(trainer.model, out).backward()
-    return kept[-1].grad
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -83,7 +19,7 @@ def gradient_of_logits(trainer: RankGRPOTrainer, out: dict) -> torch.Tensor:
 def test_if_only_rank_3_differs_the_gradient_outside_it_is_exactly_zero(make_trainer, family, mode, loss):
     trainer = make_trainer(FAMILIES[family](), advantage_mode=mode, loss_type=loss)
     out = scored(trainer, [SAFE, UNSAFE_AT_3])
-    gradient = gradient_of_logits(trainer, out)
+    gradient = gradient_of_logps(trainer, out)
     in_rank = out["rank_ids"] == 2
     assert (gradient[~in_rank] == 0).all()
     assert (gradient[in_rank] != 0).all()
@@ -93,7 +29,7 @@ def test_if_only_rank_3_differs_the_gradient_outside_it_is_exactly_zero(make_tra
 def test_with_end_credit_an_early_end_is_pushed_down_and_nothing_else(make_trainer, judge, tmp_path):
     trainer = make_trainer(byte_level(), [make_end_func(judge, 1.0, K)], end_credit=True)
     out = scored(trainer, [SAFE, "\n".join(SAFE.splitlines()[:2])])
-    gradient = gradient_of_logits(trainer, out)
+    gradient = gradient_of_logps(trainer, out)
     end = out["completion_ids"][1].tolist().index(trainer.processing_class.eos_token_id)
     assert gradient[1, end] > 0
     assert (gradient[out["rank_ids"] != 2] == 0).all()
@@ -118,9 +54,7 @@ def test_the_ratio_of_a_rank_is_the_geometric_mean_of_its_tokens_in_value_and_gr
     out = scored(trainer, ["1. Saw (2004)\n2. Frozen (2013)\n3. Alien (1979)", UNSAFE_AT_3])
     mask = out["completion_mask"].float()
     noise = torch.randn(mask.shape, generator=torch.Generator().manual_seed(0))
-    ids = torch.cat([out["prompt_ids"], out["completion_ids"]], 1)
-    attention = torch.cat([out["prompt_mask"], out["completion_mask"]], 1)
-    logps, _, _ = trainer._get_per_token_logps_and_entropies(trainer.model, ids, attention, mask.shape[1])
+    logps = logps_of(trainer.model, out)
     out["old_per_token_logps"] = logps.detach() + staleness * noise
     direct = direct_item_level_loss(
         logps,
@@ -136,7 +70,52 @@ def test_the_ratio_of_a_rank_is_the_geometric_mean_of_its_tokens_in_value_and_gr
     found = torch.autograd.grad(loss, list(trainer.model.parameters()))
     assert loss.item() == pytest.approx(direct.item(), abs=1e-6)
     # float32, with terms that cancel: the exact identity is tested in test_ratio.py.
-    assert all((a - b).norm() <= 5e-3 * b.norm() + 1e-6 for a, b in zip(found, expected, strict=True))
+    assert all((a - b).norm() <= 1e-4 * b.norm() + 1e-6 for a, b in zip(found, expected, strict=True))
+
+
+def test_four_passes_over_stale_answers_take_the_clipped_steps_of_the_ratio_written_out(make_trainer):
+    """mu = 4: the policy of passes 2 to 4 is not the one that answered; every loss is recomputed by hand."""
+    trainer = make_trainer(
+        byte_level(), loss_type="grpo", num_iterations=4, max_steps=4, optim="sgd", learning_rate=8.0, max_grad_norm=0.0
+    )
+    answer_with(trainer, ["1. Saw (2004)\n2. Frozen (2013)\n3. Alien (1979)", UNSAFE_AT_3])
+    parent, steps = trainer.compute_loss, []
+
+    def checked(model, inputs, **kwargs):
+        loss, logps, old = (
+            parent(model, inputs, **kwargs),
+            logps_of(model, inputs),
+            inputs["old_per_token_logps"],
+        )
+        mask, limits = inputs["completion_mask"].float(), (trainer.epsilon_low, trainer.epsilon_high)
+        direct = direct_item_level_loss(logps, old, inputs["rank_ids"], inputs["advantages"], mask, *limits)
+        free = direct_item_level_loss(logps, old, inputs["rank_ids"], inputs["advantages"], mask, 1.0, torch.inf)
+        steps.append((loss.item(), direct.item(), free.item(), (logps - old).abs().max().item()))
+        gradients = [torch.autograd.grad(x, model.parameters(), retain_graph=True) for x in (loss, direct)]
+        assert all((a - b).norm() <= 1e-4 * b.norm() + 1e-6 for a, b in zip(*gradients, strict=True))
+        return loss
+
+    trainer.compute_loss = checked
+    trainer.train()
+    losses, directs, unclipped, staleness = zip(*steps, strict=True)
+    assert losses == pytest.approx(directs, abs=1e-5)
+    assert staleness[0] < 1e-5 and min(staleness[1:]) > 0.01
+    assert max(abs(a - b) for a, b in zip(directs, unclipped, strict=True)) > 1e-3  # clipping was at work
+    assert trainer.state.log_history[-2]["clip_ratio/region_mean"] > 0
+
+
+def test_the_clip_ratio_that_trackers_see_counts_whole_ranks(make_trainer):
+    trainer = make_trainer(byte_level(), loss_type="grpo", num_iterations=4)
+    out = scored(trainer, [SAFE, UNSAFE_AT_3])
+    with torch.no_grad():
+        logps = logps_of(trainer.model, out)
+    in_rank = out["rank_ids"] == 2
+    first = torch.zeros_like(logps)
+    first[1, in_rank[1].nonzero()[0]] = 10.0  # one token of the unsafe rank was far more likely when it was written
+    out["old_per_token_logps"] = logps + first
+    trainer.compute_loss(trainer.model, out)
+    clipped = trainer._metrics["train"]["clip_ratio/low_mean"][-1]
+    assert clipped == pytest.approx((in_rank[1].sum() / out["completion_mask"].sum()).item())
 
 
 def test_training_moves_the_weights_and_logs_each_step_once(make_trainer, judge, tmp_path):
@@ -181,14 +160,18 @@ def test_the_advantages_in_the_log_are_those_of_the_tokens(make_trainer, tmp_pat
         assert r_safe == (-1.0 if (completion, rank) == (1, 3) else 0.0)
 
 
-def test_lambda_zero_is_plain_rank_grpo(make_trainer, judge):
-    texts = ["1. Saw (2004)\n2. Frozen (2013)", UNSAFE_AT_3]
-    relevance = make_relevance_func(judge, rec_num=K)
-    for mode in ("grpo", "gdpo"):
-        plain = scored(make_trainer(byte_level(), [relevance], advantage_mode=mode), texts)
-        free = make_safety_func(judge, lambda_safe=0.0, rec_num=K)
-        both = scored(make_trainer(byte_level(), [relevance, free], advantage_mode=mode), texts)
-        assert torch.equal(plain["advantages"], both["advantages"])
+@pytest.mark.parametrize("mode", ["grpo", "gdpo"])
+def test_training_with_lambda_zero_is_plain_rank_grpo(make_trainer, judge, mode):
+    weights = []
+    relevance, free = make_relevance_func(judge, rec_num=K), make_safety_func(judge, lambda_safe=0.0, rec_num=K)
+    for functions in ([relevance], [relevance, free]):
+        trainer = make_trainer(byte_level(), functions, advantage_mode=mode)
+        answer_with(trainer, ["1. Frozen (2013)\n2. Saw (2004)", UNSAFE_AT_3])
+        start = [p.clone() for p in trainer.model.parameters()]
+        trainer.train()
+        weights.append([p.detach() for p in trainer.model.parameters()])
+    assert all(torch.equal(a, b) for a, b in zip(*weights, strict=True))
+    assert any(not torch.equal(a, b) for a, b in zip(start, weights[0], strict=True))
 
 
 @pytest.mark.parametrize(

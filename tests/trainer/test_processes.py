@@ -1,0 +1,97 @@
+"""Two real processes (gloo, CPU) do what one does with the same global batch."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+import torch
+
+from oracle import build_store
+from tests.trainer import parity
+from tests.trainer.drive import film_store, tiny_model
+from tests.trainer.tokenizers import byte_level
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory) -> tuple[Path, Path]:
+    """The folders of what two processes and one process wrote."""
+    two, one = (tmp_path_factory.mktemp(name) for name in ("two", "one"))
+    tiny_model().save_pretrained(one / "model")
+    byte_level().save_pretrained(one / "model")
+    build_store(one / "store.duckdb", **film_store())
+    for name in ("model", "store.duckdb"):
+        (two / name).symlink_to(one / name)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
+    done = subprocess.run(
+        [*launch, "-m", "tests.trainer.parity", str(two)],
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr[:6000]
+    for name, case in parity.CASES.items():
+        parity.train(one, name, **case)
+    return two, one
+
+
+def test_two_processes_really_ran(runs):
+    written = [(runs[0] / f"process-{rank}").read_text() for rank in (0, 1)]
+    assert all(text.endswith("of 2, gloo") for text in written)
+    assert written[0] != written[1]
+
+
+@pytest.mark.parametrize("case", parity.CASES)
+def test_two_processes_log_the_rewards_and_advantages_of_one(runs, case):
+    two, one = (rollout_log(folder / f"{case}.log") for folder in runs)
+    for name in ("completions", "verdicts"):
+        a, b = two[name], one[name]
+        assert a.height == b.height > 0
+        floats = [n for n, kind in b.schema.items() if kind.is_float()]
+        assert a.drop(floats).equals(b.drop(floats), null_equal=True)
+        for column in floats:
+            assert a[column].to_list() == pytest.approx(b[column].to_list(), abs=1e-9, nan_ok=True), column
+    assert two["verdicts"]["advantage"].abs().max() > 0.1
+    assert two["completions"]["step"].unique().sort().to_list() == [1, 3]  # each batch is used twice
+
+
+@pytest.mark.parametrize("case", parity.CASES)
+def test_two_processes_take_the_gradient_steps_of_one(runs, case):
+    """Plain gradient descent without clipping: equal weights are equal gradients."""
+    start = tiny_model().state_dict()
+    two, one = (torch.load(folder / f"{case}.pt") for folder in runs)
+    assert two.keys() == one.keys()
+    moved = {name: (one[name] - start[name]).norm() for name in one}
+    assert max(moved.values()) > 1e-2
+    for name in one:
+        assert (two[name] - one[name]).norm() <= 1e-5 * moved[name] + 1e-6, name
+
+
+@pytest.mark.parametrize("case", parity.CASES)
+def test_two_processes_show_trackers_the_metrics_of_one(runs, case):
+    two, one = (json.loads((folder / f"{case}.json").read_text()) for folder in runs)
+    assert len(two) == len(one)
+    # Not of the whole step: times, and what TRL means over micro-batches, which are others in two processes.
+    per_process = ["time", "per_second", "runtime", "loss", "num_tokens", "flos"]
+    if parity.CASES[case].get("accumulation"):
+        per_process += ["kl", "clip_ratio"]
+    for a, b in zip(two, one, strict=True):
+        assert a.keys() == b.keys()
+        shared = {name for name in b if not any(word in name for word in per_process)}
+        assert {n: a[n] for n in shared} == pytest.approx({n: b[n] for n in shared}, abs=1e-5, rel=1e-4)
+    assert {"svr", "unresolved_rate", "kl", "rewards/safety/mean", "advantage_std/rank_1"} <= one[0].keys()
+
+
+def rollout_log(root: Path) -> dict[str, pl.DataFrame]:
+    """All steps of the only run in a log, without what names the run."""
+    tables = {}
+    for name in ("completions", "verdicts"):
+        frame = pl.read_parquet(root / "*" / "step-*" / f"{name}.parquet", hive_partitioning=False)
+        keys = [n for n in ("step", "completion", "rank", "start") if n in frame.columns]
+        tables[name] = frame.drop("run_id", strict=False).sort(keys)
+    return tables

@@ -1,0 +1,75 @@
+"""What vLLM would be asked, and what becomes of its answers: TRL's own vLLM path, with the engine alone replaced."""
+
+import pytest
+import torch
+from trl.trainer import grpo_trainer
+
+from tests.trainer.drive import SAFE, UNSAFE_AT_3, gradient_of_logps, logps_of
+from tests.trainer.tokenizers import byte_level
+
+
+class Engine:
+    """In place of `trl.generation.VLLMGeneration`: answers in order, with log-probabilities a little off the policy's."""
+
+    def __init__(self, **options):
+        self.options, self.syncs, self.logprobs = options, 0, -1.0
+
+    def sync_weights(self):
+        self.syncs += 1
+
+    def generate(self, prompts, images, num_generations, profiler=None):
+        tokenizer = byte_level()
+        ids = [tokenizer(t)["input_ids"] + [tokenizer.eos_token_id] for t in (SAFE, UNSAFE_AT_3)]
+        return prompts, ids, [[[self.logprobs]] * len(row) for row in ids], None
+
+
+@pytest.fixture
+def make_vllm_trainer(make_trainer, monkeypatch):
+    monkeypatch.setattr(grpo_trainer, "VLLMGeneration", Engine)
+
+    def make(**options):
+        return make_trainer(byte_level(), use_vllm=True, vllm_mode="colocate", **options)
+
+    return make
+
+
+def test_the_settings_reach_the_engine(make_vllm_trainer):
+    trainer = make_vllm_trainer(
+        vllm_gpu_memory_utilization=0.35, vllm_tensor_parallel_size=1, temperature=0.8, top_p=0.9
+    )
+    asked = trainer.vllm_generation.options
+    assert asked["mode"] == "colocate" and asked["gpu_memory_utilization"] == 0.35
+    assert asked["tensor_parallel_size"] == 1 and asked["max_completion_length"] == 40
+    assert asked["temperature"] == 0.8 and asked["top_p"] == 0.9
+    assert trainer.vllm_importance_sampling_correction
+
+
+def test_weights_are_synchronised_before_each_generation_and_training_moves_them(make_vllm_trainer):
+    trainer = make_vllm_trainer(vllm_importance_sampling_mode="token_truncate")
+    before = [p.clone() for p in trainer.model.parameters()]
+    trainer.train()
+    assert trainer.vllm_generation.syncs == 2
+    assert any(not torch.equal(a, b) for a, b in zip(before, trainer.model.parameters(), strict=True))
+    assert "sampling/importance_sampling_ratio/mean" in trainer.state.log_history[0]
+
+
+@pytest.mark.parametrize("ratio", ["token_truncate", "sequence_truncate"])
+def test_the_correction_scales_the_credit_of_the_differing_rank_and_gives_none_to_others(make_vllm_trainer, ratio):
+    """The gradient of a token is its advantage times the engine's mismatch: of the token, or of the whole answer."""
+    trainer = make_vllm_trainer(vllm_importance_sampling_mode=ratio, loss_type="grpo")
+    trainer.model.train()
+    trainer.current_gradient_accumulation_steps = 1
+    trainer.vllm_generation.logprobs = -6.5
+    out = trainer._generate_and_score_completions([trainer.train_dataset[0]] * 2)
+    mask = out["completion_mask"].bool()
+    with torch.no_grad():
+        mismatch = (logps_of(trainer.model, out) + 6.5) * mask
+    if ratio == "sequence_truncate":
+        mismatch = mismatch.sum(-1, keepdim=True)
+    cap = trainer.vllm_importance_sampling_clip_max
+    correction = mismatch.exp().clamp(trainer.vllm_importance_sampling_clip_min, cap).expand(mask.shape)
+    gradient, in_rank = gradient_of_logps(trainer, out), out["rank_ids"] == 2
+    assert (gradient[~in_rank] == 0).all()
+    expected = -out["advantages"] * correction / mask.sum(-1, keepdim=True) / len(mask)
+    assert torch.allclose(gradient[in_rank], expected[in_rank], rtol=1e-3, atol=1e-8)
+    assert (gradient[in_rank] != 0).any()
