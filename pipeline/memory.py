@@ -32,12 +32,11 @@ def expected_memory(
     tokens = prompt_tokens + settings.max_completion_length
     compute = 2 if settings.bf16 else 4
     shards = _shards(config.world_size)
-    needs_reference = settings.kl_beta > 0 and not settings.use_lora
     activations = activation_values(architecture, settings.gradient_checkpointing) * compute
     answers = config.per_device_train_batch_size * (config.steps_per_generation or 1)
     memory = {
         "weights": weights // shards["weights"],
-        "reference model": weights * needs_reference // shards["weights"],
+        "reference model": weights * needs_reference(settings) // shards["weights"],
         "bfloat16 copies": sum(p.numel() * 2 for p in model.parameters() if p.dtype == torch.float32)
         * (settings.bf16 and not settings.use_lora),
         "gradients": sum(map(_nbytes, trained)) // shards["gradients"],
@@ -49,6 +48,11 @@ def expected_memory(
         memory["KV cache (estimated)"] = 0
         memory["vLLM"] = int(settings.vllm_gpu_memory_utilization * available_memory())
     return {name: size for name, size in memory.items() if size}
+
+
+def needs_reference(settings: TrainSettings) -> bool:
+    """Whether the KL divergence needs a second model; with LoRA it is the first, its adapter switched off."""
+    return settings.kl_beta > 0 and not settings.use_lora
 
 
 def peak(memory: dict[str, int]) -> int:

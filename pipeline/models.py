@@ -34,7 +34,9 @@ def load_model(name: str, dtype: torch.dtype = torch.float32) -> PreTrainedModel
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **kwargs)
         if "gguf_file" not in kwargs:
             return model
-        plain = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder, **kwargs), dtype=dtype)
+        config = AutoConfig.from_pretrained(folder, **kwargs)
+        config._name_or_path = name  # what an adapter names as its base
+        plain = AutoModelForCausalLM.from_config(config, dtype=dtype)
         plain.load_state_dict(model.state_dict())
         plain.generation_config = model.generation_config
         return plain

@@ -34,6 +34,7 @@ from pipeline.checks import check_training, starting_point
 from pipeline.command import command
 from pipeline.dataset import load_dataset
 from pipeline.demo_data import make_demo_data
+from pipeline.memory import needs_reference
 from pipeline.models import (
     empty_adapter,
     empty_model,
@@ -161,9 +162,8 @@ def run_training(settings: TrainSettings, inputs: Inputs) -> Path:
     if settings.wandb_project:
         os.environ["WANDB_PROJECT"] = settings.wandb_project  # the only way that transformers' tracker reads
     model = policy(settings, inputs.start)
-    merged = settings.sft_is_lora and not settings.use_lora  # its folder has the base model, not the SFT policy
-    if settings.kl_beta and (merged or inputs.start.endswith(".gguf")):
-        keep_as_reference(model, inputs.tokenizer, folder / "base")
+    if (inputs.start.endswith(".gguf") or is_merged(settings)) and (needs_reference(settings) or settings.use_vllm):
+        keep(model, inputs.tokenizer, folder / "base")
     trainer = RankGRPOTrainer(
         model=model,
         reward_funcs=reward_functions(settings, inputs.judge),
@@ -192,8 +192,14 @@ def policy(settings: TrainSettings, start: str):
     return model if settings.use_lora else model.merge_and_unload()
 
 
-def keep_as_reference(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Save a model that has no folder of its own: TRL loads the reference of the KL divergence from there."""
+def is_merged(settings: TrainSettings) -> bool:
+    """Whether the SFT adapter becomes part of the weights that are trained."""
+    return settings.sft_is_lora and not settings.use_lora
+
+
+def keep(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Save a model that has no folder of its own: TRL loads the reference of the KL divergence, and vLLM its engine,
+    from the folder that a model names. A merged model would name that of the base without its SFT."""
     if PartialState().is_main_process:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
