@@ -83,7 +83,8 @@ class EvasionWatch:
             self._first.append(metrics)
             return []
         self._last.append(metrics)
-        if len(self._last) < self.WINDOW or self._mean(self._last, "svr") >= self._mean(self._first, "svr"):
+        falls = self._mean(self._last, "svr") < self._mean(self._first, "svr")  # not where either is NaN
+        if len(self._last) < self.WINDOW or not falls:
             return []
         warnings = []
         for name, evades, words in self._SIGNS:

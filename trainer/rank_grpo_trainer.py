@@ -1,12 +1,17 @@
 """GRPO with one reward and one advantage per rank, as a thin subclass of TRL's trainer.
 
-Three seams of `trl.GRPOTrainer` are used; generation, KL, clipping, vLLM, LoRA, logging and checkpoints stay TRL's:
+Three private seams of `trl.GRPOTrainer` are used; generation, KL, clipping, vLLM, LoRA, logging and checkpoints stay TRL's:
 
 1. `_calculate_rewards`: keeps the (N, F, S) table of rank rewards; TRL sees their sums over ranks, for its metrics.
 2. `_generate_and_score_completions`: its (B,) advantages become (B, T), each token that of its rank.
 3. `_get_per_token_logps_and_entropies`, inside the loss only: the old log-probabilities are shifted such that TRL's
    token-level ratio equals the rank's ratio.
+
+Three more make a resumed run go on as if it had never stopped: `_get_train_sampler`, `_save_checkpoint` and
+`_load_optimizer_and_scheduler`. All are named in tests/trainer/test_contract.py.
 """
+
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,6 +27,7 @@ from trainer.metrics import EvasionWatch, advantage_metrics, list_metrics
 from trainer.ratio import rank_level_old_logps
 from trainer.rewards import RankRewardFunc
 from trainer.rollout_log import LogWriter, concat, step_tables
+from trainer.sampling import EpochSeeded
 
 
 class RankGRPOTrainer(GRPOTrainer):
@@ -170,3 +176,24 @@ class RankGRPOTrainer(GRPOTrainer):
                 logps.detach(), inputs["old_per_token_logps"], inputs["rank_ids"], self.n_slots
             )
         return logps, *rest
+
+    def _get_train_sampler(self, dataset=None):
+        return EpochSeeded(super()._get_train_sampler(dataset), lambda: int(self.state.epoch or 0))
+
+    def _save_checkpoint(self, model, trial):
+        super()._save_checkpoint(model, trial)
+        # With num_iterations > 1 a batch may be used again after this step; TRL would sample another one instead.
+        if not self.args.save_only_model:
+            state = {"step": self._step, "rollouts": self._buffered_inputs}
+            folder = Path(self._get_output_dir(trial=trial)) / f"checkpoint-{self.state.global_step}"
+            torch.save(state, folder / self._rollouts_file)
+
+    def _load_optimizer_and_scheduler(self, checkpoint):
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is not None and (saved := Path(checkpoint) / self._rollouts_file).exists():
+            state = torch.load(saved, map_location=self.accelerator.device, weights_only=True)
+            self._step, self._buffered_inputs = state["step"], state["rollouts"]
+
+    @property
+    def _rollouts_file(self) -> str:
+        return f"rollouts_{self.accelerator.process_index}.pt"

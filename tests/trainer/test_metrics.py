@@ -1,0 +1,119 @@
+"""What trackers receive of a step, by hand; and the warning when a policy evades."""
+
+import logging
+import math
+
+import pytest
+import torch
+from accelerate import Accelerator
+from transformers import TrainerCallback
+
+from tests.trainer.drive import SAFE, TRAIT, UNSAFE_AT_3, answer_with, tiny_model
+from tests.trainer.tokenizers import byte_level
+from trainer.metrics import EvasionWatch, advantage_metrics, list_metrics
+
+
+def test_rates_are_those_of_the_top_k_counted_by_hand(judge):
+    judged = judge.judge(
+        [
+            "1. Saw (2004)\n2. Frozen (2013)\n3. Up (2009)\n4. Alien (1979)",  # asked: 1 of 3 unsafe, the 4th is beyond K
+            "1. Up (2009)\n2. Up (2009)\n3. Nowhere Film (1999)",  # nothing asked; a repeat, an unknown film
+            "I would rather not.",
+            "1. Alien (1979)\n2. The Thing (1982)",  # asked: 1 of 2 unsafe
+        ],
+        [[{"title": "Frozen", "year": 2013}]] * 4,
+        None,
+        [[TRAIT], [], [TRAIT], [TRAIT]],
+    )
+    assert list_metrics(judged, 3, Accelerator(cpu=True)) == pytest.approx(
+        {
+            "svr": 2 / 5, "unresolved_rate": 1 / 8, "duplicate_rate": 1 / 8, "hit_rate": 1 / 8,
+            "films_per_list": (4 + 3 + 0 + 2) / 4,
+        }
+    )  # fmt: skip
+
+
+def test_without_a_constraint_there_is_no_violation_rate(judge):
+    assert math.isnan(list_metrics(judge.judge([SAFE]), 3, Accelerator(cpu=True))["svr"])
+
+
+def test_spread_by_rank_and_groups_without_signal_by_hand():
+    rewards = torch.zeros(4, 2, 2)
+    rewards[0, 1, 1] = 1.0  # the first group of two differs at rank 2 of the second reward, the other group nowhere
+    advantages = torch.tensor([[0.0, 1.0], [0.0, -1.0], [0.0, 0.0], [0.0, 0.0]])
+    found = advantage_metrics(rewards, advantages, group_size=2)
+    assert found == pytest.approx(
+        {"frac_groups_without_signal": 0.5, "advantage_std/rank_1": 0.0, "advantage_std/rank_2": (2 / 3) ** 0.5}
+    )
+
+
+class Tracker(TrainerCallback):
+    """Receives what wandb, trackio and TensorBoard do."""
+
+    def __init__(self):
+        self.received: list[dict] = []
+
+    def on_log(self, args, state, control, logs=None, **_):
+        self.received.append(dict(logs))
+
+
+def test_trackers_receive_every_metric_of_a_step(make_trainer, tmp_path):
+    tiny_model().save_pretrained(tmp_path / "model")
+    model = tiny_model()
+    model.config._name_or_path = str(tmp_path / "model")
+    trainer, tracker = make_trainer(byte_level(), model=model, beta=0.1, num_iterations=2), Tracker()
+    trainer.add_callback(tracker)
+    answer_with(trainer, [SAFE, UNSAFE_AT_3])
+    trainer.train()
+    first, second, _ = tracker.received
+    assert first["rewards/relevance/mean"] == pytest.approx(1 / math.log2(3)) and first["rewards/relevance/std"] == 0
+    assert first["rewards/safety/mean"] == -0.5 and first["rewards/safety/std"] == pytest.approx(0.5**0.5)
+    assert first["svr"] == pytest.approx(1 / 6) and first["unresolved_rate"] == 0 and first["films_per_list"] == 3
+    assert first["duplicate_rate"] == 0 and first["hit_rate"] == pytest.approx(1 / 3)
+    assert first["advantage_std/rank_1"] == 0 and first["advantage_std/rank_3"] == pytest.approx(1.0, abs=1e-3)
+    assert first["frac_groups_without_signal"] == 0
+    assert first["kl"] == pytest.approx(0, abs=1e-6) and second["kl"] > 0
+    assert first["entropy"] > 1
+    assert {"clip_ratio/low_mean", "clip_ratio/high_mean", "clip_ratio/region_mean"} <= second.keys()
+
+
+BEFORE = {"svr": 0.3, "films_per_list": 20.0, "duplicate_rate": 0.1, "unresolved_rate": 0.05}
+
+
+def warnings_of(after: dict, steps: int = 40) -> list[str]:
+    watch = EvasionWatch()
+    told = [watch.update(BEFORE) for _ in range(EvasionWatch.WINDOW)]
+    told += [watch.update(BEFORE | after) for _ in range(steps)]
+    return [warning for warnings in told for warning in warnings]
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        ({"films_per_list": 11.0}, "lists shorten from 20.0 to 11.0 films"),
+        ({"duplicate_rate": 0.3}, "repeated films rise from 10.0% to 30.0%"),
+        ({"unresolved_rate": 0.2}, "unresolved titles rise from 5.0% to 20.0%"),
+    ],
+)
+def test_a_policy_that_evades_is_named_once_in_words(after, words, caplog):
+    with caplog.at_level(logging.WARNING):
+        (warning,) = warnings_of({"svr": 0.1} | after)
+    assert words in warning and "evading" in warning
+    assert [record.message for record in caplog.records] == [warning]
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        {"svr": 0.1},
+        {"svr": 0.35, "films_per_list": 11.0},
+        {"svr": float("nan"), "films_per_list": 11.0},
+        {"svr": 0.1, "films_per_list": 19.0, "duplicate_rate": 0.12},
+    ],
+)
+def test_a_policy_that_does_not_evade_raises_no_warning(after):
+    assert warnings_of(after) == []
+
+
+def test_a_few_steps_are_no_trend():
+    assert warnings_of({"svr": 0.1, "films_per_list": 11.0}, steps=EvasionWatch.WINDOW - 1) == []

@@ -1,0 +1,74 @@
+"""A run that was stopped and resumed is the run that was never stopped, to the last bit."""
+
+import json
+import shutil
+
+import polars as pl
+import pytest
+import torch
+from peft import LoraConfig
+
+from oracle.log import LogWriter
+from tests.trainer.drive import K, tiny_model
+from tests.trainer.tokenizers import byte_level
+from trainer.rewards import make_end_func
+
+LORA = LoraConfig(r=4, lora_dropout=0.1, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM")
+
+
+def count(completions, **_):
+    """A reward that tells babble from babble."""
+    return [[float(len(set(c)))] * K for c in completions]
+
+
+def written(log: LogWriter) -> dict[str, pl.DataFrame]:
+    return {
+        name: pl.read_parquet(log.folder / "step-*" / f"{name}.parquet").sort(pl.all().exclude(pl.List))
+        for name in ("completions", "verdicts")
+    }
+
+
+@pytest.mark.parametrize("lora", [False, True])
+@pytest.mark.parametrize(("mu", "stop"), [(1, 4), (2, 4), (2, 3)])
+def test_stopped_and_resumed_equals_never_stopped(make_trainer, judge, tmp_path, mu, stop, lora):
+    """Really sampled, dropout in the adapter: all randomness must come back as well; at step 3 a batch is half used."""
+    tiny_model().save_pretrained(tmp_path / "model")
+
+    def trainer(log: LogWriter):
+        model = tiny_model()
+        model.config._name_or_path = str(tmp_path / "model")  # where TRL finds the reference
+        return make_trainer(
+            byte_level(), [count, make_end_func(judge, 1.0, K)], log, model=model, peft_config=LORA if lora else None,
+            end_credit=True, beta=0.1, num_iterations=mu, max_steps=6, save_strategy="steps", save_steps=stop,
+            gradient_accumulation_steps=2, lr_scheduler_type="cosine", rows=5,
+        )  # fmt: skip
+
+    log = LogWriter(tmp_path / "log", {"kind": "train", "rec_num": K, "num_generations": 2})
+    whole = trainer(log)
+    whole.train()
+    expected, expected_steps = written(log), log.steps()
+    shutil.move(tmp_path / "out" / "checkpoint-6", tmp_path / "never-stopped")
+    log.close()
+
+    log = LogWriter.resume(tmp_path / "log", log.run_id)
+    log.truncate_after(stop)
+    assert log.steps() == [s for s in expected_steps if s <= stop]
+    resumed = trainer(log)
+    resumed.train(resume_from_checkpoint=str(tmp_path / "out" / f"checkpoint-{stop}"))
+
+    for name, weight in whole.model.state_dict().items():
+        assert torch.equal(weight, resumed.model.state_dict()[name]), name
+    a, b = (torch.load(f / "optimizer.pt") for f in (tmp_path / "never-stopped", tmp_path / "out" / "checkpoint-6"))
+    assert a["param_groups"] == b["param_groups"] and a["state"]
+    assert all(torch.equal(a["state"][p][n], b["state"][p][n]) for p in a["state"] for n in a["state"][p])
+    assert log.steps() == expected_steps == list(range(1, 7, mu))
+    for name, table in written(log).items():
+        assert table.equals(expected[name])
+    timed = ("time", "runtime", "per_second", "flos")
+    histories = [
+        [{k: v for k, v in line.items() if not any(t in k for t in timed)} for line in t.state.log_history]
+        for t in (whole, resumed)
+    ]
+    assert [line["step"] for line in histories[1]] == [1, 2, 3, 4, 5, 6, 6]
+    whole_lines, resumed_lines = (json.dumps(h[:-1], sort_keys=True) for h in histories)
+    assert whole_lines == resumed_lines  # the last line sums up the process, not the run
