@@ -31,9 +31,10 @@ class Candidates:
         # A film whose year is not known is as far away as one may be.
         apart = np.where(asked < 0, 0, np.where(found < 0, 2, np.abs(found.astype(np.int64) - asked)))
         common = np.isin(self.word_class, titles.common)
-        contested = self._contested((close >= SAME_KEY) & (apart <= NEAR_YEARS), len(year), titles.film[self.form])
+        near = (close >= SAME_KEY) & (apart <= NEAR_YEARS)
+        contested = several_films(self.query[near], titles.film[self.form[near]], len(year))[self.query]
         confirmed, same_words = close >= CONFIRMED, close >= SAME_WORDS
-        one_apart = confirmed | same_words & ~(common & contested) | (close >= BARE) & ~common
+        one_apart = confirmed | same_words & ~(common & contested) | (close >= SAME_KEY) & ~common
         two_apart = confirmed | same_words & ~common
         words_differ = np.where(same_words, 1, 2)
         own = [confirmed, close < SHORTER, close < BARE]
@@ -48,13 +49,6 @@ class Candidates:
             tier=np.select([*own, ~primary], [0, 5, 4, 3], words_differ),
         )
 
-    def _contested(self, near: np.ndarray, queries: int, film: np.ndarray) -> np.ndarray:
-        """Whether more than one film has the title of a candidate's query in the years near it."""
-        lowest, highest = np.full(queries, np.iinfo(np.int32).max), np.full(queries, -1)
-        np.minimum.at(lowest, self.query[near], film[near])
-        np.maximum.at(highest, self.query[near], film[near])
-        return (lowest < highest)[self.query]
-
 
 @dataclass(frozen=True)
 class Judged:
@@ -67,11 +61,18 @@ class Judged:
     method: np.ndarray  # int64: position in METHODS
     tier: np.ndarray  # int64: what a title without a year is looked for among, lowest first
 
+    def _tied(self, year: np.ndarray, titles: Titles) -> np.ndarray:
+        """Whether several films of the year are equally close to a query that is the title of none of them."""
+        query, close, best = self.candidates.query, self.candidates.closeness, np.zeros(len(year))
+        np.maximum.at(best, query[self.accepted], self.score[self.accepted])
+        rivals = self.accepted & (self.score == best[query]) & (close < BARE) & (year[query] >= 0)
+        return several_films(query[rivals], titles.film[self.candidates.form[rivals]], len(year))
+
     def choose(self, year: np.ndarray, titles: Titles) -> "Choice":
         """Choose among the candidates that the years allow."""
         query, form = self.candidates.query, self.candidates.form
         order = np.lexsort((form, -self.score, self.method != ALIAS, query))
-        order = order[self.accepted[order]]
+        order = order[self.accepted[order] & ~self._tied(year, titles)[query[order]]]
         yearless = year[query[order]] < 0
         keep = ~yearless & (np.diff(query[order], prepend=-1) > 0)
         if yearless.any():
@@ -105,3 +106,11 @@ class Choice:
     def only(self, which: np.ndarray) -> "Choice":
         """Return the matches that `which` marks."""
         return Choice(*(part[which] for part in (self.query, self.form, self.score, self.method, self.settled)))
+
+
+def several_films(query: np.ndarray, film: np.ndarray, queries: int) -> np.ndarray:
+    """Whether each query has more than one film among (query, film) pairs."""
+    lowest, highest = np.full(queries, np.iinfo(np.int32).max), np.full(queries, -1)
+    np.minimum.at(lowest, query, film)
+    np.maximum.at(highest, query, film)
+    return lowest < highest

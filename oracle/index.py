@@ -17,11 +17,21 @@ import pyarrow.compute as pc
 
 from oracle.errors import UserError
 from oracle.hash_index import HashIndex, folded, text_hashes
-from oracle.store import SCHEMA_VERSION, open_store
+from oracle.store import derived_by, open_store
 from oracle.titles import Columns, array_of, numbers_of
 
 VIEWS = ("titles", "films", "keys", "words", "common", "aliases", "aliased", "traits", "sources", "risks")
-DERIVED = ("exact", "exact_buckets", "same", "same_buckets", "keys_buckets", "groups", "group_forms", "risk_rows", "risk_values")
+DERIVED = (
+    "exact",
+    "exact_buckets",
+    "same",
+    "same_buckets",
+    "keys_buckets",
+    "groups",
+    "group_forms",
+    "risk_rows",
+    "risk_values",
+)
 
 
 def open_index(store: str | Path) -> Columns:
@@ -46,12 +56,12 @@ def open_index(store: str | Path) -> Columns:
 
 
 def _folder(store: Path) -> Path:
-    """Where the index of this very file lies."""
+    """Where the index of this very file lies, for a program that matches as this one does."""
     try:
         status = store.stat()
     except OSError:
         raise UserError(f"no store at {store}; build one with pipeline/prepare.py or oracle.build_store") from None
-    return store.with_suffix(".index") / f"v{SCHEMA_VERSION}-{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
+    return store.with_suffix(".index") / f"{derived_by()}-{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
 
 
 def _read_store(store: Path) -> dict[str, pa.Table]:

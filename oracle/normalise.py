@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from oracle.sql import read_sql
 
+# What is neither letter nor digit becomes a space. Those beyond ASCII are learnt from DuckDB, whose tables of them may be newer.
 SIGNS = {number: " " for number in range(128) if not chr(number).isalnum()}
-SIGN_OR_SPACE = re.compile(r"[\W_]+")
+DROPPED = frozenset(("a", "an", "the", "and"))  # "a" and "an" in front only
 
 
 @cache
@@ -56,20 +57,23 @@ def fold(titles: Sequence[str]) -> list[str]:
     if other:
         batch = pa.table({"title": [titles[number] for number in other]})
         with engine().cursor() as cursor:
-            texts = cursor.from_arrow(batch).select("fold_title(title)").to_arrow_table().column(0).to_pylist()
-        for number, text in zip(other, texts, strict=True):
+            texts = (
+                cursor.from_arrow(batch)
+                .select("fold_title(title) as folded, foreign_signs(folded) as signs")
+                .fetchall()
+            )
+        for number, (text, signs) in zip(other, texts, strict=True):
             folded[number] = text
+            SIGNS.update((ord(sign), " ") for sign in signs)
     return folded
 
 
 def wording(folded: str) -> list[str]:
-    """Return the words of a folded title."""
+    """Return the words of a title that `fold` folded."""
     if "," in folded or "." in folded:
         standard = _standards()
         folded = standard.initial.sub(r"\1", standard.article_at_the_end.sub(r"\2 \1", folded))
-    if folded.isascii():
-        return folded.translate(SIGNS).split()
-    return SIGN_OR_SPACE.sub(" ", folded).split()
+    return [word for word in folded.translate(SIGNS).split(" ") if word]
 
 
 def normalise_folded(folded: str) -> str:
@@ -78,10 +82,10 @@ def normalise_folded(folded: str) -> str:
     words = list(map(standard.spelling.__getitem__, wording(folded)))
     if not standard.several_ways.isdisjoint(words):
         words = [standard.word(words, place) for place in range(len(words))]
-    if "the" in words or "a" in words or "an" in words:
+    if not DROPPED.isdisjoint(words):
         if words[0] in ("a", "an") and len(words) > 1:
             del words[0]
-        words = [word for word in words if word != "the"]
+        words = [word for word in words if word not in ("the", "and")]
     return " ".join(words) or folded.strip(" ")
 
 

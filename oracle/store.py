@@ -1,11 +1,15 @@
 """The store: one DuckDB file with titles, traits and risks. Written whole, then swapped in; read without a lock."""
 
 import os
+import re
 import shutil
 import tempfile
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
+from hashlib import md5
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TypeAlias
@@ -18,7 +22,7 @@ from oracle.log_views import create_log_views
 from oracle.sql import read_sql
 from oracle.traits import Trait, read_traits
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 DERIVATIONS = (
     "clean",
     "normalise",
@@ -105,7 +109,12 @@ def insert_traits(connection: duckdb.DuckDBPyConnection, traits: str | Path | Se
             for category, weight in trait.weights
         ],
     }
-    [(count,)] = connection.execute("select count(*) from traits").fetchall()
+    present = [name for (name,) in connection.execute("select trait from traits order by ordinal").fetchall()]
+    names = [trait.name for trait in definitions]
+    twice = sorted(name for name, times in Counter(present + names).items() if times > 1)
+    if twice:
+        raise UserError(f"traits are defined twice: {'; '.join(twice)}; expected each name once")
+    count = len(present)
     tables["traits"] = [{**row, "ordinal": count + number} for number, row in enumerate(tables["traits"])]
     for table, rows in tables.items():
         if rows:
@@ -121,7 +130,9 @@ def new_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute("set enable_progress_bar = false")
         for name in ("schema", "normalise"):
             connection.execute(read_sql(name))
-        connection.execute("insert into store_info values (?, current_timestamp, null)", [SCHEMA_VERSION])
+        connection.execute(
+            "insert into store_info values (?, current_timestamp, null, ?)", [SCHEMA_VERSION, derived_by()]
+        )
         yield connection
         derive(connection)
         _create_log_views(connection, path)
@@ -166,6 +177,13 @@ def derive(connection: duckdb.DuckDBPyConnection) -> None:
         raise UserError(_first_line(error).removeprefix("Invalid Input Error: ")) from None
 
 
+@cache
+def derived_by() -> str:
+    """What tells stores apart whose statements differ: a hash of these, but for comments and white space."""
+    statements = "\n".join(read_sql(name) for name in ("schema", *DERIVATIONS))
+    return md5(re.sub(r"--.*|\s+", " ", statements).encode(), usedforsecurity=False).hexdigest()[:12]
+
+
 @contextmanager
 def open_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a read-only connection; where another program holds the file's lock, to a private copy of the file.
@@ -178,8 +196,8 @@ def open_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
     with tempfile.TemporaryDirectory() as folder:
         try:
             connection = duckdb.connect(str(path), read_only=True)
-        except duckdb.IOException as error:
-            if "lock" not in str(error):
+        except duckdb.Error as error:
+            if not isinstance(error, duckdb.IOException) or "lock" not in str(error):
                 raise UserError(f"{path} is not a DuckDB store that can be read: {_first_line(error)}") from None
             connection = duckdb.connect(shutil.copy(path, folder), read_only=True)
         with connection:
@@ -191,12 +209,15 @@ def open_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
 def _check_version(connection: duckdb.DuckDBPyConnection, path: str | Path) -> None:
     try:
         [(version,)] = connection.execute("select schema_version from store_info").fetchall()
-    except duckdb.CatalogException:
-        raise UserError(f"{path} is a DuckDB file, but no store: it has no table store_info") from None
+    except (duckdb.Error, ValueError):
+        raise UserError(f"{path} is a DuckDB file, but no store: it has no table store_info of one row") from None
     if version != SCHEMA_VERSION:
         raise UserError(
             f"{path} is a store of schema version {version}, and this program needs {SCHEMA_VERSION}: build it again"
         )
+    [(derived,)] = connection.execute("select derived_by from store_info").fetchall()
+    if derived != derived_by():
+        raise UserError(f"{path} was built by another version of this program: remove it, and build it again")
 
 
 @contextmanager

@@ -20,9 +20,9 @@ create or replace macro title_parts(t) as list_transform([fold_title(t)], lambda
 create or replace macro sequel_part() as '^(?:pt|vol|ch|ep|no|book|season)? ?(?:[2-9]|[1-9]\d)(?: |$)';
 create or replace macro numbered_part() as '^(?:pt|vol|ch|ep|book) \d+$';
 
--- What follows a person's name ("Bram Stoker's Dracula"), and what "The Movie" follows; empty for other titles.
+-- What follows a person's name ("Bram Stoker's Dracula"), and what "The Movie" or "3-D" follows; empty for other titles.
 create or replace macro after_name() as '^[A-Z][A-Za-z.]+(?: [A-Z][A-Za-z.]*){1,2}[''’]s? (.+)$';
-create or replace macro before_movie() as '^(.+?)(?: [Tt]he)? (?:[Mm]ovie|[Ff]ilm|[Mm]otion [Pp]icture)$';
+create or replace macro before_movie() as '^(.+?)(?: [Tt]he)? (?:[Mm]ovie|[Ff]ilm|[Mm]otion [Pp]icture|(?:in )?3-?D)$';
 
 -- Shorter ways to write a title: its first parts, its last parts (two words and more), the first with the last, those two.
 create or replace macro first_parts(parts) as
@@ -31,7 +31,7 @@ create or replace macro first_parts(parts) as
 create or replace macro last_parts(parts) as
     [words for words in [array_to_string(parts[i:], ' ') for i in range(2, len(parts) + 1)]
      if contains(words, ' ') and not regexp_matches(words, numbered_part())];
-create or replace macro could_be_shorter() as '[:,()\[\]/–—‐‑]| - |[''’]s? | aka |(?:[Mm]ovie|[Ff]ilm|[Pp]icture)$';
+create or replace macro could_be_shorter() as '[:,()\[\]/–—‐‑]| - |[''’]s? | aka |(?:[Mm]ovie|[Ff]ilm|[Pp]icture|3-?D)$';
 create or replace macro short_forms(t) as if(regexp_matches(t, could_be_shorter()),
     list_transform([title_parts(t)], lambda parts: list_filter(
         first_parts(parts) || last_parts(parts) || if(len(parts) > 2, [parts[1] || ' ' || parts[-1]], [])

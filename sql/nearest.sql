@@ -26,6 +26,7 @@ create or replace macro nearest_titles(queries) as table
            case when is_match then 'match'
                 when years_apart > 2 then years_apart || ' years apart, and 2 at most are let pass'
                 when method = 'fuzzy' and slips > usual then slips || ' letters differ, and ' || usual || ' are let pass'
+                when accepted and not bool_or(is_match) over (partition by query) then 'another film is as close'
                 when accepted then 'another film is closer'
                 when near_year is null then 'its year is not known, and the title is not close enough for that'
                 when contested and common then years_apart || ' year apart, and other films of this common title are near'

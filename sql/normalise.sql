@@ -1,7 +1,7 @@
 -- What makes two spellings one title: the only definition of it. Built on nothing; paste it into a DuckDB shell and try.
 -- fold_title(t)       letters without case and accents, signs spelt out: 'L''Été & Co.' -> 'lete  and  co.'
 -- title_wording(t)    the words of the folded title, parted by one space
--- normalise_title(t)  the words that count, each in its standard spelling: 'The Fast & the Furious, Part II' -> 'fast and furious pt 2'
+-- normalise_title(t)  the words that count, each in its standard spelling: 'The Fast & the Furious, Part II' -> 'fast furious pt 2'
 -- title_key(t)        the same without spaces, which titles are compared by: 'Spider-Man' = 'Spiderman'
 -- All are null for null; the last two are never empty for a title that has a visible character.
 -- The oracle takes the same steps in Python (oracle/normalise.py), with the patterns and words that are named here.
@@ -22,6 +22,7 @@ create or replace macro folded_wording(folded) as trim(regexp_replace(
        regexp_replace(regexp_replace(folded, article_at_the_end(), '\2 \1'), initial(), '\1', 'g'),
        folded),
     '[^\p{L}\p{N}]+', ' ', 'g'));
+create or replace macro foreign_signs(folded) as list_distinct(regexp_extract_all(folded, '[^\p{L}\p{N}\x00-\x7f]'));
 create or replace macro title_wording(t) as list_transform([fold_title(t)], lambda folded: folded_wording(folded))[1];
 
 -- British spellings as American ones. A word such as "hour" is changed as well, in both titles alike.
@@ -42,7 +43,7 @@ create or replace macro word_standards() as map {
     'one': '1', 'two': '2', 'three': '3', 'four': '4', 'five': '5', 'six': '6', 'seven': '7', 'eight': '8', 'nine': '9',
     'ten': '10', 'eleven': '11', 'twelve': '12', 'thirteen': '13', 'first': '1st', 'second': '2nd', 'third': '3rd',
     'versus': 'vs', 'doctor': 'dr', 'mister': 'mr', 'saint': 'st', 'part': 'pt', 'volume': 'vol', 'chapter': 'ch', 'episode': 'ep',
-    'grey': 'gray', 'mum': 'mom', 'pyjamas': 'pajamas', 'programme': 'program', 'okay': 'ok', 'till': 'til', 'until': 'til'
+    'grey': 'gray', 'teh': 'the', 'hte': 'the', 'mum': 'mom', 'pyjamas': 'pajamas', 'programme': 'program', 'okay': 'ok', 'till': 'til', 'until': 'til'
 };
 create or replace macro roman_numerals() as map {
     'i': '1', 'ii': '2', 'iii': '3', 'iv': '4', 'v': '5', 'vi': '6', 'vii': '7', 'viii': '8', 'ix': '9', 'x': '10',
@@ -59,9 +60,9 @@ create or replace macro standard_words(words) as array_to_string(list_transform(
     [string_split(words, ' ')], lambda split:
     list_transform(split, lambda word, place: standard_word(word, place, split)))[1], ' ');
 
--- An English article counts for nothing in front, and "the" nowhere.
-create or replace macro without_articles(words) as replace(
-    regexp_replace(' ' || replace(words, ' ', '  ') || ' ', '^ an? ( .)', '\1'), ' the ', '');
+-- An English article counts for nothing in front, "the" and "and" nowhere: signs get lost ("Cats & Dogs", "Cats Dogs").
+create or replace macro without_articles(words) as replace(replace(
+    regexp_replace(' ' || replace(words, ' ', '  ') || ' ', '^ an? ( .)', '\1'), ' the ', ''), ' and ', '');
 
 -- The one-element lists here and above name a value that is used more than once; DuckDB would work it out each time.
 -- Looking at each word costs ten times as much as all the rest: it is done where some word may have another standard.

@@ -8,12 +8,13 @@
 --   0.90 subtitle   0.89 the same words in another order   0.9 - slips / (2 * letters) fuzzy   (0.03 less a year)
 
 -- The further the years are apart, the closer the title must be. With the same year, anything above will do. One year apart:
--- the same words, unless other films of this common title are near as well; normalised, where the title is not common. Two
--- years apart, and where the film's year is not known: the same words, not common. Common: see namesakes in matching.sql.
+-- the same words, unless other films of this common title are near as well; normalised, where the title is not common, but
+-- not without its foreign article ("Die Another Day" is in English). Two years apart, and where the film's year is not known:
+-- the same words, not common. Common: see namesakes in matching.sql.
 -- A confirmed alias (closeness above 1) is under no condition but the two years.
 create or replace macro year_allows(closeness, years_apart, common, contested) as case years_apart
     when 0 then true
-    when 1 then closeness > 1 or closeness >= 0.99 and not (common and contested) or closeness >= 0.95 and not common
+    when 1 then closeness > 1 or closeness >= 0.99 and not (common and contested) or closeness >= 0.97 and not common
     when 2 then closeness > 1 or closeness >= 0.99 and not common
     else false end;
 
@@ -134,18 +135,28 @@ create or replace macro judged_pairs(queries, pairs) as table
     window of_query as (partition by query);
 
 -- Step 6. -> (query, title_no, score, method, films): the match; where a title without a year fits several films, the best
--- title form of each of them, the first one first.
+-- title form of each of them, the first one first; all with the score of that one, shared among them. Where several films of the year are equally close to a title that is
+-- none of theirs (a series without the name of the part), none of them is meant for certain: no match.
 create or replace macro best_pairs(judged) as table
-    with of_best_tier as (
-        from query_table(judged)
-        where accepted
+    with accepted_pairs as (
+        select *, max(score) over (partition by query) as best_score from query_table(judged) where accepted
+    ),
+    untied as (
+        select * exclude best_score,
+               if(score = best_score and closeness < 0.95 and not any_year, film_no, null) as equally_close
+        from accepted_pairs
+        qualify max(equally_close) over (partition by query) is not distinct from min(equally_close) over (partition by query)
+    ),
+    of_best_tier as (
+        select * exclude equally_close from untied
         qualify not any_year or tier = min(tier) over (partition by query)
     ),
     one_a_film as (
         select * from of_best_tier
         qualify row_number() over (partition by query, if(any_year, film_no, null) order by tier > 0, score desc, title_no) = 1
     )
-    select query, title_no, count(*) over (partition by query) as films, score / films as score,
+    select query, title_no, count(*) over (partition by query) as films,
+           max(one_a_film.score) over (partition by query) / films as score,
            if(films > 1, 'ambiguous', method) as method,
            row_number() over (partition by query order by tier > 0, one_a_film.score desc, title_no) as place
     from one_a_film;

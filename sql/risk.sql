@@ -13,7 +13,8 @@ guide as (
     select imdb_id, trait,
            sum(weight * severity) / (3 * any_value(total_weight)) as pg_risk,
            map_from_entries(list((category, severity) order by category)) as severities
-    from film_severities
+    -- Two sources may rate the same film: the more severe rating counts.
+    from (select imdb_id, category, max(severity) as severity from film_severities group by all)
     join (select *, sum(weight) over (partition by trait) as total_weight from trait_weights) using (category)
     where weight > 0
     group by all

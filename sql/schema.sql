@@ -4,7 +4,8 @@
 create table store_info (            -- grain: the store, one row
     schema_version integer not null,
     created_at     timestamptz not null,
-    description    varchar
+    description    varchar,
+    derived_by     varchar not null  -- hash of the statements that derived the rest of the store
 );
 
 create table sources (               -- grain: one load of one source; source_id 0 = handed over in memory

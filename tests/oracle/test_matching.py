@@ -30,6 +30,9 @@ def found(oracle: Oracle, title: str | None, year: int | None) -> tuple:
         ("Color of Money, The", 1986, "tt0000008", "normalised"),
         ("Spiderman", 2002, "tt0000011", "normalised"),
         ("Fast & Furious", 2001, "tt0000018", "normalised"),
+        ("Coffee, Cigarettes", 2003, "tt0000021", "normalised"),
+        ("Teh Colour of Money", 1986, "tt0000008", "normalised"),
+        ("Saw 3-D", 2004, "tt0000001", "subtitle"),
         ("AI Artificial Intelligence", 2001, "tt0000024", "normalised"),
         ("НОЧНОЙ ДОЗОР", 2004, "tt0000016", "normalised"),
         ("Sen to Chihiro no Kamikakushi", 2001, "tt0000013", "alternative"),
@@ -83,6 +86,25 @@ def test_the_nearest_year_wins_and_two_years_are_the_most(tmp_path: Path, year: 
         films[0]["year"] = 2005
     oracle = create_oracle(store=build_store(tmp_path / "s.duckdb", films))
     assert found(oracle, "Alpha", year)[0] == imdb_id
+
+
+def test_the_name_of_a_series_is_none_of_its_films_of_a_year(tmp_path: Path) -> None:
+    parts = [
+        {"imdb_id": part, "title": f"Into the Dark: {part}", "year": year}
+        for part, year in (("Down", 2019), ("Pilgrim", 2019), ("Pooka!", 2018))
+    ]
+    oracle = create_oracle(store=build_store(tmp_path / "s.duckdb", parts))
+    assert found(oracle, "Into the Dark", 2019) == (None, None)
+    assert found(oracle, "Into the Dark", 2018) == ("Pooka!", "subtitle")
+    assert found(oracle, "Into the Dark", None) == ("Down", "ambiguous")
+
+
+def test_what_looks_like_a_foreign_article_counts_in_another_year(tmp_path: Path) -> None:
+    oracle = create_oracle(
+        store=build_store(tmp_path / "s.duckdb", [{"imdb_id": "a", "title": "Another Day", "year": 2001}])
+    )
+    assert found(oracle, "Die Another Day", 2002) == (None, None)
+    assert found(oracle, "Die Another Day", 2001) == ("a", "normalised")
 
 
 def test_a_year_further_away_lowers_the_score(tmp_path: Path) -> None:
