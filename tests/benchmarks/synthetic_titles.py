@@ -4,8 +4,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-SYLLABLES = ["ba", "cor", "den", "el", "fan", "gra", "hol", "is", "ju", "kar", "lu", "mon", "nor", "os", "per", "qua", "ri", "sta",
-             "tor", "ul", "ven", "wil", "yor", "zan", "thi", "shi", "mar", "lin"]  # fmt: skip
+SYLLABLES = [
+    first + second
+    for first in ("b", "c", "d", "f", "g", "h", "k", "l", "m", "n", "p", "r", "s", "sh", "t", "v", "w")
+    for second in ("a", "en", "i", "or", "u")
+]
 
 
 def words(count: int, rng: np.random.Generator) -> pa.Array:
@@ -21,10 +24,10 @@ def words(count: int, rng: np.random.Generator) -> pa.Array:
 def titles(count: int, seed: int = 0) -> pa.Table:
     """Return `count` titles(imdb_id, title, year): a third begins with "The", an eighth has a subtitle, some are sequels."""
     rng = np.random.default_rng(seed)
-    vocabulary = words(15_000, rng)
+    vocabulary = words(60_000, rng)
 
     def pick() -> pa.Array:
-        return vocabulary.take(pa.array((len(vocabulary) * rng.random(count) ** 3).astype(np.int64)))
+        return vocabulary.take(pa.array((len(vocabulary) * rng.random(count) ** 2).astype(np.int64)))
 
     def where(share: float, text: pa.Array) -> pa.Array:
         return pc.if_else(pa.array(rng.random(count) < share), text, "")
@@ -50,11 +53,23 @@ def risks(stored: pa.Table, traits: list[str], films: int, seed: int = 1) -> pa.
     rng = np.random.default_rng(seed)
     risk = np.where(rng.random(len(film)) < 1 / 3, np.round(rng.random(len(film)), 2), 0.0)
     trait = np.tile(np.arange(len(traits)), films)
-    return pa.table({"imdb_id": stored["imdb_id"].take(pa.array(film)), "trait": pa.array(traits).take(pa.array(trait)), "risk": risk})
+    return pa.table(
+        {
+            "imdb_id": stored["imdb_id"].take(pa.array(film)),
+            "trait": pa.array(traits).take(pa.array(trait)),
+            "risk": risk,
+        }
+    )
 
 
 def queries(
-    stored: pa.Table, known: np.ndarray, count: int, traits: list[str], seed: int, typos: float = 0.0, invented: float = 0.0
+    stored: pa.Table,
+    known: np.ndarray,
+    count: int,
+    traits: list[str],
+    seed: int,
+    typos: float = 0.0,
+    invented: float = 0.0,
 ) -> pa.Table:
     """Return `count` different queries(title, year, constraints) as models ask: four in five for films of `known`.
 
@@ -66,13 +81,13 @@ def queries(
     others = rng.choice(stored.num_rows, count - len(talked_about), replace=False)
     rows = stored.take(pa.array(rng.permutation(np.concatenate([talked_about, others]))))
     title, kind = rows["title"].to_pylist(), rng.random(count)
-    nonsense = words(3 * count, rng).to_pylist()
+    nonsense = words(20_000, rng).to_pylist()
     for number in np.flatnonzero(kind < typos + invented).tolist():
         place = int(rng.integers(1, max(len(title[number]) - 1, 2)))
         if kind[number] < typos:
             title[number] = title[number][:place] + title[number][place + 1 :]
         else:
-            title[number] = " ".join(nonsense[3 * number : 3 * number + 3])
+            title[number] = " ".join(nonsense[place] + "qu" for place in rng.integers(0, len(nonsense), 3).tolist())
     year = rows["year"].to_numpy() + (rng.random(count) < 0.05)
     avoided = pa.array(traits).take(pa.array(rng.integers(0, len(traits), 2 * count)))
     constraints = pa.ListArray.from_arrays(pa.array(np.arange(0, 2 * count + 1, 2, dtype=np.int32)), avoided)
