@@ -67,7 +67,10 @@ def _judged(oracle: Oracle, films: pa.Table, avoid: list[str]) -> pa.Table:
         if "constraints" in films.column_names
         else [None] * len(films)
     )
-    wanted = [avoid + [name.strip() for name in names or () if name.strip()] for names in own]
+    wanted = [
+        list(dict.fromkeys(avoid + oracle.resolve_traits(name.strip() for name in names or () if name.strip())))
+        for names in own
+    ]
     batch = films.select(["title", "year"]).append_column("constraints", pa.array(wanted, pa.list_(pa.string())))
     verdicts = oracle.check_batch(batch)
     for name in verdicts.column_names:

@@ -87,6 +87,7 @@ def test_a_file_of_films_is_judged_row_by_row(
     rows = [json.loads(line) for line in out.splitlines()]
     assert [row["imdb_id"] for row in rows] == ["tt0000001", "tt0000004", None]
     assert [row["is_safe"] for row in rows] == [False, False, True]
+    assert rows[0]["constraints"] == ["Anti-gore / squeamish", "Kid-safety / child harm sensitive"], "in full, each once"
     assert run(capsys, "check", "--file", films, "--out", tmp_path / "out.parquet", "--store", small_store)[0] == 0
     assert pq.read_table(tmp_path / "out.parquet")["violated_traits"].to_pylist() == [["Anti-gore / squeamish"], [], []]
     assert run(capsys, "check", "--file", films, "--out", tmp_path / "out.csv", "--store", small_store)[0] == 0
