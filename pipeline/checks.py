@@ -6,13 +6,13 @@ from collections.abc import Iterator, Set
 from pathlib import Path
 
 import torch
-from accelerate import PartialState
 from transformers import SchedulerType
 from transformers.training_args import OptimizerNames
 from transformers.utils import is_torch_bf16_gpu_available
 
 from oracle import UserError
 from pipeline.models import is_adapter
+from pipeline.processes import this_process
 from pipeline.rewards import reward_names, reward_weights
 from pipeline.settings import CommonSettings, TrainSettings
 from pipeline.trl_config import trackers, trainer_config
@@ -100,7 +100,7 @@ def _training(s: TrainSettings) -> Iterator[str]:
 
 
 def _batch(s: TrainSettings) -> Iterator[str]:
-    processes = PartialState().num_processes
+    processes = this_process().num_processes
     batch = s.per_device_train_batch_size * s.gradient_accumulation_steps * processes
     if s.num_generations < 2:
         yield f"--num_generations {s.num_generations}: a group needs at least 2 answers"
@@ -119,7 +119,7 @@ def _vllm(s: TrainSettings) -> Iterator[str]:
         yield "--use_vllm: vLLM is not installed; pip install 'safe-rank-grpo[vllm]', or leave the flag out"
     if not torch.cuda.is_available():
         yield "--use_vllm: there is no GPU here; leave the flag out to generate with transformers"
-    size, processes = s.vllm_tensor_parallel_size, PartialState().num_processes
+    size, processes = s.vllm_tensor_parallel_size, this_process().num_processes
     if size < 1 or processes % size:
         yield (
             f"--vllm_tensor_parallel_size {size} does not divide the number of processes ({processes}): "

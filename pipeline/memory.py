@@ -36,7 +36,7 @@ def expected_memory(
     answers = config.per_device_train_batch_size * (config.steps_per_generation or 1)
     memory = {
         "weights": weights // shards["weights"],
-        "reference model": weights * needs_reference(settings) // shards["weights"],
+        "reference model": _reference(settings, weights, trained) // shards["weights"],
         "bfloat16 copies": sum(p.numel() * 2 for p in model.parameters() if p.dtype == torch.float32)
         * (settings.bf16 and not settings.use_lora),
         "gradients": sum(map(_nbytes, trained)) // shards["gradients"],
@@ -53,6 +53,13 @@ def expected_memory(
 def needs_reference(settings: TrainSettings) -> bool:
     """Whether the KL divergence needs a second model; with LoRA it is the first, its adapter switched off."""
     return settings.kl_beta > 0 and not settings.use_lora
+
+
+def _reference(settings: TrainSettings, weights: int, trained: list[torch.nn.Parameter]) -> int:
+    if needs_reference(settings):
+        return weights
+    # TRL keeps a copy of the adapter that SFT trained: without any adapter, the model is not the SFT policy.
+    return sum(map(_nbytes, trained)) if settings.kl_beta and settings.sft_is_lora else 0
 
 
 def peak(memory: dict[str, int]) -> int:

@@ -3,7 +3,6 @@
 import math
 from dataclasses import asdict, fields
 
-from accelerate import PartialState
 from datasets import Dataset
 from peft import PeftModel
 from rich.console import Console
@@ -12,6 +11,7 @@ from transformers import PreTrainedModel
 
 from oracle import UserError
 from pipeline.memory import available_memory, expected_memory, peak
+from pipeline.processes import this_process
 from pipeline.rewards import reward_weights
 from pipeline.settings import TrainSettings
 from pipeline.trl_config import trainer_config
@@ -47,7 +47,7 @@ def print_plan(
     settings: TrainSettings, model: PreTrainedModel | PeftModel, dataset: Dataset, prompt_tokens: int
 ) -> None:
     """Print the effective settings, the batches, the steps and the memory of a run."""
-    if not PartialState().is_main_process:
+    if not this_process().is_main_process:
         return
     config = _config(settings)
     memory = expected_memory(settings, config, model, prompt_tokens)

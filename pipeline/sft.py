@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import torch
-from accelerate import PartialState
 from datasets import Dataset
 from peft import get_peft_model
 from transformers import DataCollatorForSeq2Seq, PreTrainedTokenizerBase, Trainer, TrainingArguments, set_seed
@@ -20,6 +19,7 @@ from pipeline.command import command
 from pipeline.dataset import load_dataset
 from pipeline.demo_data import make_demo_data
 from pipeline.models import empty_adapter, empty_model, load_model, load_tokenizer, lora_config, weights_dtype
+from pipeline.processes import this_process
 from pipeline.settings import SftSettings, parse_settings
 
 
@@ -77,7 +77,7 @@ def run_sft(settings: SftSettings) -> Path:
     )
     trainer.train()
     trainer.save_model()
-    if PartialState().is_main_process:
+    if this_process().is_main_process:
         tokenizer.save_pretrained(output)
         print(f"SFT model: {output}")
     return output

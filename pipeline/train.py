@@ -19,7 +19,6 @@ import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 from datasets import Dataset
 from peft import LoraConfig, PeftModel
@@ -46,6 +45,7 @@ from pipeline.models import (
     weights_dtype,
 )
 from pipeline.plan import check_plan, print_plan
+from pipeline.processes import tell, this_process
 from pipeline.rewards import reward_functions, reward_names, reward_weights
 from pipeline.runs import RUNS, changed_settings, checkpoint_step, last_checkpoint
 from pipeline.settings import Parsed, SftSettings, TrainSettings, as_yaml, parse_settings
@@ -84,9 +84,9 @@ def demo_inputs(parsed: Parsed[TrainSettings]):
     with contextlib.ExitStack() as stack:
         if s.dry_run and not Path("demo").exists():
             stack.enter_context(contextlib.chdir(stack.enter_context(tempfile.TemporaryDirectory())))
-        with PartialState().main_process_first():
+        with this_process().main_process_first():
             paths = make_demo_data(s.seed)
-        PartialState().wait_for_everyone()
+        this_process().wait_for_everyone()
         start = paths["sft"]
         if not (Path(start) / "config.json").exists():
             if s.dry_run:
@@ -145,7 +145,7 @@ def checked_inputs(settings: TrainSettings) -> Inputs:
 def run_training(settings: TrainSettings, inputs: Inputs) -> Path:
     """Train as the settings say; returns the folder of the run."""
     weights = reward_weights(settings)
-    state = PartialState()
+    state = this_process()
     log = open_run(settings, weights) if state.is_main_process else None
     # The other processes have no log, and must write their share of a checkpoint into the same folder.
     shared = [settings.resume or settings.output_dir or (str(RUNS / log.run_id) if log else None)]
@@ -156,7 +156,8 @@ def run_training(settings: TrainSettings, inputs: Inputs) -> Path:
         (folder / "settings.yaml").write_text(as_yaml(replace(settings, resume=None, output_dir=str(folder))))
         unconstrained = sum(not c for c in inputs.dataset["constraints"])
         print(
-            f"run {log.run_id}: {len(inputs.dataset)} prompts ({unconstrained} without constraints), "
+            f"run {log.run_id} in {state.num_processes} process{'es' if state.num_processes > 1 else ''}: "
+            f"{len(inputs.dataset)} prompts ({unconstrained} without constraints), "
             f"checkpoints in {folder}, verdicts in {log.folder}"
         )
     if settings.wandb_project:
@@ -200,10 +201,10 @@ def is_merged(settings: TrainSettings) -> bool:
 def keep(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     """Save a model that has no folder of its own: TRL loads the reference of the KL divergence, and vLLM its engine,
     from the folder that a model names. A merged model would name that of the base without its SFT."""
-    if PartialState().is_main_process:
+    if this_process().is_main_process:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-    PartialState().wait_for_everyone()
+    this_process().wait_for_everyone()
     model.config._name_or_path = str(folder)
 
 
@@ -224,12 +225,6 @@ def shorter_prompts(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_le
     if len(kept) < len(dataset):
         tell(f"left out {len(dataset) - len(kept)} prompts of more than {max_length} tokens")
     return dataset.select(kept), max(lengths[i] for i in kept)
-
-
-def tell(message: str) -> None:
-    """To a person, once for all processes."""
-    if PartialState().is_main_process:
-        print(message, file=sys.stderr)
 
 
 def open_run(settings: TrainSettings, weights: list[float]) -> LogWriter:

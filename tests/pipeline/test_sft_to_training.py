@@ -67,6 +67,9 @@ def test_an_sft_adapter_is_gone_on_with_or_merged_and_is_the_reference_of_both(
 
     train.main([*flags, "--use_lora", "--output_dir", "on"])
     assert first_step["reference"] is None
+    went_on = first_step["model"]
+    went_on.set_adapter("ref")  # TRL's copy of the SFT adapter
+    same(went_on.merge_and_unload().state_dict(), expected)
     assert (Path("on/final/adapter_model.safetensors")).exists() and not list(Path("on").rglob("model.safetensors"))
     evaluated, _ = load_policy("on/final")
     same(evaluated.merge_and_unload().state_dict(), expected)
