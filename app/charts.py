@@ -15,10 +15,12 @@ STEP = alt.X(
 
 def axis(form: str, **look) -> alt.Axis:
     """An axis of numbers; with a form such as ".1%" of percentages, written "21.0 %" as everywhere."""
-    if form.endswith("%"):
-        digits = form.strip(".%") or "0"
-        return alt.Axis(labelExpr=f"format(100 * datum.value, '.{digits}f') + ' %'", **look)
-    return alt.Axis(format=form, **look)
+    labels = {"labelExpr": percent_label(form)} if form.endswith("%") else {"format": form}
+    return alt.Axis(**labels, labelFlush=False, **look)
+
+
+def percent_label(form: str) -> str:
+    return f"format(100 * datum.value, '.{form.strip('.%') or '0'}f') + ' %'"
 
 
 def small_title(text: str) -> alt.Title:
@@ -76,9 +78,15 @@ def trajectory(points: pa.Table, runs: list[str]) -> Layers:
         smooth.mark_line(strokeWidth=2.2, opacity=0.9).encode(order="step:Q"),
         first.mark_point(size=90, filled=False, strokeWidth=2.2),
         last.mark_circle(size=130, opacity=1),
-        first.mark_text(align="left", dx=10, fontSize=11).encode(text="label:N"),
-        last.mark_text(align="left", dx=10, fontSize=11).encode(text="label:N"),
+        *(mark for end in (first, last) for mark in _label(end)),
     ).properties(height=2 * HEIGHT - 5)
+
+
+def _label(end: alt.Chart) -> list[alt.Chart]:
+    """The step beside an end of the line; on a rim of the background's colour, because lines cross it."""
+    look = {"align": "left", "dx": 11, "fontSize": 11}
+    rim = {"stroke": palette().background, "strokeWidth": 4, "strokeJoin": "round"}
+    return [end.mark_text(**look, **rim).encode(text="label:N"), end.mark_text(**look).encode(text="label:N")]
 
 
 def _recall(column: str) -> alt.X:

@@ -6,7 +6,7 @@ import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
 
-def text(name: str, width: str | None = None) -> ColumnConfig:
+def text(name: str, width: str | int | None = None) -> ColumnConfig:
     return st.column_config.TextColumn(name, width=width)  # type: ignore[arg-type]
 
 

@@ -3,12 +3,12 @@
 import altair as alt
 import pyarrow as pa
 
-from app.charts import Layers, axis
+from app.charts import Layers, axis, percent_label
 from app.style import palette
 
 
 def bare(**look) -> alt.Axis:
-    return alt.Axis(ticks=False, domain=False, grid=False, **look)
+    return alt.Axis(ticks=False, domain=False, grid=False, labelFlush=False, **look)
 
 
 def heat_map(cells: pa.Table, column: str, form: str) -> alt.Chart:
@@ -18,8 +18,9 @@ def heat_map(cells: pa.Table, column: str, form: str) -> alt.Chart:
     scale = [strong, colours.empty] if column == "penalty" else [colours.empty, strong]  # a penalty is worse the lower
     picked = alt.selection_point(name="cell", fields=["first_step", "rank"], empty=False)
     legend = alt.Legend(
-        title=None, format=form, orient="top", direction="horizontal", gradientLength=240, gradientThickness=8,
+        title=None, orient="top", direction="horizontal", gradientLength=240, gradientThickness=8,
         tickCount=3, labelOverlap=True, offset=4,
+        **({"labelExpr": percent_label(form)} if form.endswith("%") else {"format": form}),
     )  # fmt: skip
     tips = [
         alt.Tooltip("rank:O"),

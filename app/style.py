@@ -17,6 +17,7 @@ class Palette:
     runs: tuple[str, ...]
     good: str
     bad: str
+    background: str  # of the page
     empty: str  # a cell of a heat map with nothing in it
     before: str
     edge: str  # around what was picked
@@ -24,11 +25,11 @@ class Palette:
 
 LIGHT = Palette(
     runs=("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"),
-    good="#0072B2", bad="#C65300", empty="#F3F4F5", before="#8A9199", edge="#000000",
+    good="#0072B2", bad="#C65300", background="#FFFFFF", empty="#F3F4F5", before="#8A9199", edge="#000000",
 )  # fmt: skip
 DARK = Palette(
     runs=("#56B4E9", "#E69F00", "#35B58D", "#CC79A7", "#F0E442", "#8FA3FF"),
-    good="#56B4E9", bad="#F0883E", empty="#20262B", before="#7D868F", edge="#FFFFFF",
+    good="#56B4E9", bad="#F0883E", background="#14171A", empty="#20262B", before="#7D868F", edge="#FFFFFF",
 )  # fmt: skip
 
 

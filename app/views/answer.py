@@ -28,7 +28,7 @@ def page() -> None:
         show = navigation.switch_between("show", "Show", {"ranks": "Ranks", "text": "Text"}, "ranks")
         if run["kind"] == "train":
             st.html(
-                '<div class="scale">pushed down <i></i> pushed up, by the advantage of its tokens</div>',
+                '<div class="scale">pushed down <i></i> pushed up (advantage)</div>',
                 width="content",
             )
     st.html(answer_html.side_by_side(answers, ranks, _chosen_rank(), show == "text"))

@@ -27,7 +27,10 @@ def page() -> None:
     style.headline(*_sentences(totals, run), eyebrow=runs.eyebrow(run))
     column, about, form = MEASURES[shown]
     cells = database.rows("rank_cells", run=run["run_id"])
-    style.section(f"{shown.title()} by rank and step", about + " Click a cell to see the answers behind it.")
+    about += " Click a cell to see the answers behind it."
+    if totals[-1]["rank"] > run["rec_num"]:
+        about += f" At rank {totals[-1]['rank']} stands what goes on beyond the list’s end."
+    style.section(f"{shown.title()} by rank and step", about)
     chart = rank_charts.heat_map(cells, column, form)
     event = st.altair_chart(chart, width="stretch", on_select="rerun", key=f"heat_{run['run_id']}_{shown}")
     _behind(run, _chosen_cell(event, cells.to_pylist()))
@@ -81,15 +84,17 @@ def _behind(run: dict, cell: dict | None) -> None:
         height=columns.height(answers.num_rows, 330),
         placeholder=formats.NOTHING,
         column_order=[
-            "step", "title", "year", "violated_traits", "r_safe", "r_rel", "r_total", "advantage", "hit", "unresolved",
+            "step", "title", "year", "violated_traits", "safety", "relevance", "other", "r_total", "advantage", "hit",
+            "unresolved",
         ],
         column_config={
             "step": columns.whole("step"),
             "title": columns.text("title as written", "medium"),
             "year": columns.year(),
             "violated_traits": columns.texts("violates", "medium"),
-            "r_safe": columns.decimal("safety", 2),
-            "r_rel": columns.decimal("relevance", 2),
+            "safety": columns.decimal("safety", 2),
+            "relevance": columns.decimal("relevance", 2),
+            "other": columns.decimal("other", 2, "End of list, repetition and count."),
             "r_total": columns.decimal("total", 2),
             "advantage": columns.decimal("advantage", 2),
             "hit": columns.flag("hit"),

@@ -34,7 +34,7 @@ def page() -> None:
     of_kind = [row for row in rows if row["kind"] == kind]
     if not of_kind:
         return states.nothing("Every title was found." if kind == "unresolved" else "No title was found with doubt.")
-    left, right = st.columns([5, 4], gap="large")
+    left, right = st.columns([3, 2], gap="large")
     with left:
         chosen = _list(of_kind, decided, kind)
     with right:
@@ -66,10 +66,11 @@ def _list(rows: list[dict], decided: dict, kind: str) -> dict:
         height=columns.height(rows, 560),
         placeholder=formats.NOTHING,
         column_config={
-            "title": columns.text("title", "medium"),
+            "title": columns.text("title", 170),
             "year": columns.year(),
             "times": columns.whole("times"),
             "trend": columns.whole("trend", "%+d", "Times in the second half of the steps, less those in the first."),
+            "taken for": columns.text("taken for", 185),
             "score": columns.decimal("score", 2),
         },
     )

@@ -17,9 +17,11 @@ from playwright.sync_api import Browser, Page, expect
 
 from app import formats
 from oracle.aliases import aliases_path, current_aliases
-from oracle.log import open_audit, query
+from oracle.log import LogWriter, open_audit, query
+from oracle.store import build_starter_store
 from tests.app.sample_log import HOSTILE_STEP
 from tests.app.screenshots import LAPTOP, PAGES, PATIENCE_S, PHONE, ROOT, chromium, picture, served, settle, visit
+from tests.synthetic_log import SETTINGS, World, make_step, write_run
 
 PICTURES = ROOT / "screenshots"
 expect.set_options(timeout=PATIENCE_S * 1000)
@@ -172,7 +174,6 @@ def test_an_alias_is_confirmed_and_taken_back(laptop, store, address):
     aliases_path(store).unlink()
 
 
-@pytest.mark.xfail(strict=False, reason="headless Chromium does not always start the download on a busy machine")
 def test_a_query_is_typed_run_and_taken_away(laptop, store, address):
     visit(laptop, f"{address}/sql")
     editor = laptop.get_by_label("SQL", exact=True)
@@ -187,3 +188,24 @@ def test_a_query_is_typed_run_and_taken_away(laptop, store, address):
     editor.fill("copy runs to '/tmp/stolen.csv'")
     laptop.get_by_role("button", name="Run", exact=True).click()
     expect(laptop.locator(".state.error")).to_contain_text("expected one SELECT, got COPY")
+
+
+def test_only_this_machine_is_listened_to(address):
+    port = f"{int(address.rsplit(':', 1)[1]):04X}"
+    rows = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
+    listening = [row[1] for row in rows if row[3] == "0A" and row[1].endswith(f":{port}")]
+    assert listening == [f"0100007F:{port}"]
+
+
+def test_a_step_that_is_written_while_one_looks_appears_by_itself(browser, tmp_path):
+    store = build_starter_store(tmp_path / "store.duckdb")
+    log, world = store.with_suffix(".log"), World(n_films=300)
+    run = write_run(log, steps=2, prompts=2, world=world)
+    page = watched(browser, viewport=LAPTOP)
+    with served(store) as address:
+        visit(page, address)  # the run is young, so the page is live
+        expect(page.locator(".lead")).to_contain_text("of 2.")
+        with LogWriter.resume(log, run) as writer:
+            writer.write_step(3, *make_step(world, SETTINGS, 3, 3, 2, 0))
+        expect(page.locator(".lead")).to_contain_text("of 3.")
+    page.close()

@@ -64,7 +64,8 @@ def odd_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with every reward there is, and an evaluated model with longer lists, over films the store doesn't know."""
     store = build_starter_store(tmp_path_factory.mktemp("odd") / "store.duckdb")
     log = store.with_suffix(".log")
-    write_run(log, steps=1, prompts=2, unresolved="ignore", lambda_end=0.5, lambda_repeat=0.1, lambda_count=0.1)
+    rewards = {"lambda_end": 0.5, "lambda_repeat": 0.1, "lambda_count": 0.1, "w_safe": 2.0, "w_rel": 0.5}
+    write_run(log, steps=1, prompts=2, unresolved="ignore", **rewards)
     write_run(log, steps=1, prompts=2, kind="evaluate", num_generations=1, rec_num=30)
     return store
 
@@ -157,6 +158,20 @@ def test_two_models_are_compared_prompt_by_prompt(store):
         store, "from compare_runs($a, $b, resamples := 500) where metric = 'svr'", a=worse["run_id"], b=better["run_id"]
     )
     assert f"violations are lower here by {formats.points(svr['difference'])[1:]}" in written(app)
+
+
+def test_the_parts_of_a_reward_that_pages_show_add_up(odd_store):
+    [run] = ask(odd_store, "from runs where kind = 'train'")
+    where = {"run": run["run_id"]}
+    ranks = ask(odd_store, read_sql("app/answer_ranks"), **where, step=1, group=0)
+    parts = ("r_rel", "r_safe", "r_count", "r_end", "r_repeat")
+    rewarded = [row for row in ranks if row["r_total"] is not None]
+    assert min(row["r_safe"] for row in rewarded) == -2.0  # weighted
+    assert [sum(row[part] for part in parts) for row in rewarded] == pytest.approx([r["r_total"] for r in rewarded])
+    cell = ask(odd_store, read_sql("app/cell_answers"), **where, first=1, last=1, rank=1)
+    added = [row["safety"] + row["relevance"] + row["other"] for row in cell if row["r_total"] is not None]
+    assert added == pytest.approx([row["r_total"] for row in cell if row["r_total"] is not None])
+    assert len(added) > 0
 
 
 def test_a_log_can_be_told_to_add_up(store, run):
