@@ -13,12 +13,13 @@ class EpochSeeded(Sampler):
     would give the order of the first again.
     """
 
-    def __init__(self, sampler: RepeatSampler, epoch: Callable[[], int]):
+    def __init__(self, sampler: Sampler, epoch: Callable[[], int]):
+        assert isinstance(sampler, RepeatSampler)
         self._sampler, self._epoch = sampler, epoch
 
     def __iter__(self) -> Iterator[int]:
         if self._sampler.shuffle:
-            self._sampler.generator.manual_seed(self._sampler.seed + self._epoch())
+            self._sampler.generator.manual_seed((self._sampler.seed or 0) + self._epoch())
         return iter(self._sampler)
 
     def __len__(self) -> int:

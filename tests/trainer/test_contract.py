@@ -20,7 +20,7 @@ PARAMETERS = {
     "_save_checkpoint": ["self", "model", "trial"],
     "_load_optimizer_and_scheduler": ["self", "checkpoint"],
     "_generate_single_turn": ["self", "prompt_ids"],  # in tests only
-    "_get_per_token_logps_and_entropies": ["self", "model", "input_ids", "attention_mask", "logits_to_keep"],
+    "_get_per_token_logps_and_entropies": ["self", "model"],
 }
 ATTRIBUTES = ["_step", "_buffered_inputs", "_tokenizer", "_metrics", "eos_token_ids", "reward_func_names", "reward_weights", "num_generations", "num_generations_eval"]  # fmt: skip
 OUTPUTS = ["prompt_ids", "prompt_mask", "completion_ids", "completion_mask", "advantages", "old_per_token_logps"]
