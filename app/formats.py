@@ -1,7 +1,7 @@
 """Numbers, dates and untrusted text as people read them."""
 
 import html
-from datetime import UTC, datetime
+from datetime import datetime
 
 NOTHING = "–"
 
@@ -46,8 +46,8 @@ def plural(value: int, one: str, many: str | None = None) -> str:
 
 
 def moment(when: datetime) -> str:
-    """ "22 Nov 2026, 13:28" (UTC)."""
-    return f"{when.astimezone(UTC):%-d %b %Y, %H:%M}"
+    """ "22 Nov 2026, 13:28"."""
+    return f"{when:%-d %b %Y, %H:%M}"
 
 
 def ago(seconds: float) -> str:

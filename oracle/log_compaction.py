@@ -8,6 +8,7 @@ merge leaves behind is finished, or removed, by the next one.
 
 import math
 import os
+import re
 import shutil
 import time
 import uuid
@@ -93,7 +94,7 @@ def export_run(log_root: str | Path, run_id: str, target: str | Path, *, overwri
             rows.write_parquet(str(temporary), compression="zstd")
             os.replace(temporary, target)
         except (duckdb.IOException, OSError) as error:
-            raise UserError(f"cannot write {target}: {str(error).splitlines()[0]}") from None
+            raise UserError(f"cannot write {target}: {_reason(error)}") from None
         finally:
             temporary.unlink(missing_ok=True)
         return connection.read_parquet(str(target)).aggregate("count(*)").fetchall()[0][0]
@@ -119,8 +120,7 @@ def _merge(folder: Path, steps: list[int], grace_s: float) -> None:
         os.rename(temporary, Merged(temporary, steps[0], steps[-1], since, FOREVER).named())
         sync_folder(folder)
     except duckdb.IOException as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"cannot merge the steps of run {folder.name}: {reason}; free some space") from None
+        raise UserError(f"cannot merge the steps of run {folder.name}: {_reason(error)}; free some space") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -143,3 +143,9 @@ def _copy(rows: duckdb.DuckDBPyRelation, target: Path) -> None:
     rows.write_parquet(str(target), compression="zstd", row_group_size=122_880)
     with open(target, "rb") as file:
         os.fsync(file.fileno())
+
+
+def _reason(error: Exception) -> str:
+    """What the system said, where DuckDB hands on its number."""
+    number = re.search(r'"errno":"(\d+)"', str(error))
+    return os.strerror(int(number[1])) if number else str(error).splitlines()[0]

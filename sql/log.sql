@@ -22,8 +22,9 @@ create or replace macro merged_counts(folder) as
 
 -- grain: one run. run_id is unique; every weight and setting that rewards and advantages follow from is a column.
 -- lambda_*, penalty_safe, w_* : reward units; risk_threshold: 0..1; settings, versions, git: JSON.
+--   started_at   UTC, whatever the session's time zone (and Python needs no pytz to fetch it)
 create or replace view runs as
-select * from read_parquet(log_files('run.parquet'));
+select * replace (make_timestamp(epoch_us(started_at)) as started_at) from read_parquet(log_files('run.parquet'));
 
 -- The run that named queries are about: SET VARIABLE run = '<run_id>' chooses one; else the newest training run.
 create or replace macro chosen_run() as case

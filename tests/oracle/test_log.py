@@ -1,6 +1,5 @@
 """The writer: a step is there whole or not at all, and what is there stays as it is."""
 
-import datetime
 import json
 
 import pyarrow as pa
@@ -25,10 +24,9 @@ def test_a_run_is_one_row_with_an_id_that_people_can_read(tmp_path):
         (row,) = log.sql(
             "select run_id, kind, rec_num, lambda_safe, risk_threshold, settings->>'seed' from runs"
         ).fetchall()
-        started = log.sql("select started_at from runs").to_arrow_table()["started_at"][0].as_py()
+        ((started,),) = log.sql("select started_at from runs").fetchall()
     assert row == (writer.run_id, "train", 3, 1.0, 0.66, "1")
-    assert started - datetime.datetime.now(datetime.UTC) < datetime.timedelta(minutes=1)
-    assert writer.run_id.startswith(f"{started.astimezone(datetime.UTC):%Y%m%d-%H%M%S}-")
+    assert writer.run_id.startswith(f"{started:%Y%m%d-%H%M%S}-")  # both UTC
 
 
 def test_runs_that_start_in_the_same_second_are_told_apart(tmp_path):
