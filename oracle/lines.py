@@ -30,7 +30,7 @@ ELSEWHERE = re.compile(rf"[{BREAK}<|`]|^\s*[\[{{]")  # lines that may be more th
 
 @lru_cache(maxsize=2**15)  # a policy writes the same lines again and again
 def _film(line: str) -> tuple[int, str, int | None] | tuple[()] | None:
-    """Of a line "1. Alien (1979)": the length of its entry, title and year. () if it is no entry of a numbered list.
+    """Of a line "1. Alien (1979)": the length of its entry, title and year. () if it names no film in a numbered list.
 
     None if that depends on other lines, or if the line may hold several entries.
     """
@@ -45,9 +45,11 @@ def _film(line: str) -> tuple[int, str, int | None] | tuple[()] | None:
         return None
     content = content.rstrip()
     reading = read(content)
-    if not reading.title or reading.prose or reading.compound:
+    if reading.compound:
         return None
-    return found.start("body") + len(content), reading.title, reading.year
+    return (
+        (found.start("body") + len(content), reading.title, reading.year) if reading.title and not reading.prose else ()
+    )
 
 
 def plain_list(text: str) -> list[tuple[int, int, str, int | None]] | None:

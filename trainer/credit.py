@@ -67,13 +67,14 @@ def list_slots(
     # All completions on one axis of bytes, each beginning behind the end of the one before.
     base = np.cumsum([0, *(4 * len(text) + 1 for text in texts)])
     n_tokens = np.array([len(ids) for ids in rows])
-    token_start, token_end = np.zeros((2, n_tokens.sum()), dtype=np.int64)
+    borders = n_tokens.cumsum()
+    token_start, token_end = np.zeros((2, borders[-1]), dtype=np.int64)
     for i, (ids, text) in enumerate(zip(rows, texts, strict=True)):
         if n_entries[i]:
-            tokens = slice(n_tokens[:i].sum(), n_tokens[: i + 1].sum())
+            tokens = slice(borders[i] - n_tokens[i], borders[i])
             spans = slice(first_entry[i], first_entry[i] + n_entries[i])
             token_start[tokens], token_end[tokens] = token_offsets(tokenizer, ids, text)
-            start[spans], end[spans] = _in_bytes(text, start[spans]), _in_bytes(text, end[spans])
+            start[spans], end[spans] = _in_bytes(text, np.stack([start[spans], end[spans]]))
     owner = np.repeat(np.arange(len(rows)), n_tokens)
     entry = np.searchsorted(
         end + base[completion], token_start + base[owner], side="right"
@@ -87,15 +88,15 @@ def list_slots(
         last[owner[inside]] = np.flatnonzero(inside)  # of several, the last one stays
         ending = (np.arange(len(slot)) > last[owner]) & (n_entries[owner] <= rec_num)
         slot[ending] = n_entries[owner[ending]]
-    return np.split(slot, n_tokens.cumsum()[:-1])
+    return np.split(slot, borders[:-1])
 
 
 def pad_slots(slots: list[np.ndarray], width: int) -> torch.Tensor:
     """B arrays of slots -> (B, width) long, right-padded with -1."""
-    padded = torch.full((len(slots), width), NO_RANK, dtype=torch.long)
+    padded = np.full((len(slots), width), NO_RANK, dtype=np.int64)
     for row, slot in zip(padded, slots, strict=True):
-        row[: len(slot)] = torch.from_numpy(slot)
-    return padded
+        row[: len(slot)] = slot
+    return torch.from_numpy(padded)
 
 
 def _in_bytes(text: str, characters: np.ndarray) -> np.ndarray:
