@@ -8,6 +8,8 @@ import os
 
 import torch
 from peft import PeftModel
+from peft.tuners.lora import LoraLayer
+from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 
 from pipeline.settings import TrainSettings
@@ -32,7 +34,7 @@ def expected_memory(
     tokens = prompt_tokens + settings.max_completion_length
     compute = 2 if settings.bf16 else 4
     shards = _shards(config.world_size)
-    activations = activation_values(architecture, settings.gradient_checkpointing) * compute
+    activations = activation_values(model, settings.gradient_checkpointing) * compute
     answers = config.per_device_train_batch_size * (config.steps_per_generation or 1)
     memory = {
         "weights": weights // shards["weights"],
@@ -77,15 +79,21 @@ def available_memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def activation_values(architecture: PretrainedConfig, checkpointing: bool) -> int:
+def activation_values(model: PreTrainedModel | PeftModel, checkpointing: bool) -> int:
     """Values that the layers keep for the backward pass, a token.
 
     With hidden size h and m in the MLP, a gated layer of today's models keeps 11 h + 4 m, attention scores apart, which
     fused attention does not keep (counted on Llama and Qwen2; Korthikanti et al. 2022, section 4, derive the like for
-    GPT). Checkpointing keeps the h of each layer's input, and one layer at a time in full.
+    GPT). An adapter with dropout keeps its inputs. Checkpointing keeps the h of each layer's input, and one layer at a
+    time in full.
     """
+    architecture = model.config.get_text_config()  # type: ignore[union-attr]
     h, layers = architecture.hidden_size, architecture.num_hidden_layers
-    layer = 11 * h + 4 * getattr(architecture, "intermediate_size", 4 * h)
+    adapters = [m for m in model.modules() if isinstance(m, LoraLayer)]
+    dropped = sum(
+        m.in_features or 0 for m in adapters if any(isinstance(d, nn.Dropout) for d in m.lora_dropout.values())
+    )
+    layer = 11 * h + 4 * getattr(architecture, "intermediate_size", 4 * h) + dropped // layers
     return layers * h + layer if checkpointing else layers * layer
 
 

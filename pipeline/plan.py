@@ -6,7 +6,7 @@ from dataclasses import asdict, fields
 from datasets import Dataset
 from peft import PeftModel
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from transformers import PreTrainedModel
 
 from oracle import UserError
@@ -88,7 +88,7 @@ def _batches(settings: TrainSettings, config: RankGRPOConfig, dataset: Dataset, 
 def _print_settings(console: Console, settings: TrainSettings) -> None:
     values = {name: value for name, value in asdict(settings).items() if name != "dry_run"}
     defaults = {f.name: getattr(TrainSettings(), f.name) for f in fields(TrainSettings)}
-    table = Table("Setting", "value", "default", box=None, pad_edge=False)
+    table = Table("Setting", Column("value", overflow="fold"), "default", box=None, pad_edge=False)
     for name, value in values.items():
         if value != defaults[name]:
             table.add_row(name, _text(value), _text(defaults[name]))

@@ -5,6 +5,7 @@ import re
 
 import pytest
 import torch
+from peft import get_peft_model
 
 from oracle import UserError
 from pipeline import train
@@ -12,7 +13,7 @@ from pipeline.checks import check_training
 from pipeline.memory import activation_values, expected_memory
 from pipeline.models import empty_adapter, empty_model, load_model, lora_config
 from pipeline.plan import optimiser_steps
-from pipeline.settings import TrainSettings, parse_settings
+from pipeline.settings import LORA_TARGETS, TrainSettings, parse_settings
 from pipeline.trl_config import trainer_config
 from trainer import RankGRPOTrainer
 
@@ -75,15 +76,18 @@ def nbytes(tensors) -> int:
     return sum(t.numel() * t.element_size() for t in tensors)
 
 
-def test_activations_are_estimated_within_a_fifth_of_what_autograd_keeps(small):
+@pytest.mark.parametrize("with_adapter", [False, True])
+def test_activations_are_estimated_within_a_fifth_of_what_autograd_keeps(with_adapter, small):
     model = load_model(f"{small}/model")
+    if with_adapter:
+        model = get_peft_model(model, lora_config(2, 32, 0.05, LORA_TARGETS))
     weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
     kept: list[torch.Tensor] = []  # held, so that no two share an address
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
-        model.model(input_ids=torch.zeros((4, 50), dtype=torch.long))
+        model.train().get_decoder()(input_ids=torch.zeros((4, 50), dtype=torch.long))
     storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in kept}
     measured = sum(size for at, size in storages.items() if at not in weights)
-    assert activation_values(model.config, checkpointing=False) * 4 * 4 * 50 == pytest.approx(measured, rel=0.2)
+    assert activation_values(model, checkpointing=False) * 4 * 4 * 50 == pytest.approx(measured, rel=0.2)
 
 
 @pytest.mark.parametrize(
