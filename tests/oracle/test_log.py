@@ -1,5 +1,6 @@
 """The writer: a step is there whole or not at all, and what is there stays as it is."""
 
+import errno
 import json
 
 import pyarrow as pa
@@ -58,6 +59,19 @@ def test_a_step_that_is_written_again_is_replaced(tmp_path):
         writer.write_step(2, *step_tables(STEP_2))
     assert counts(tmp_path) == {1: 13, 2: 12}
     assert sorted(f.name for f in writer.folder.iterdir()) == [".lock", "run.parquet", "step-00000001", "step-00000002"]
+
+
+def test_a_step_is_replaced_on_a_shared_folder_that_cannot_swap_folders_or_lock(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("oracle.log_folders.ctypes.CDLL", lambda _: object())
+    monkeypatch.setattr("oracle.log_folders.fcntl.flock", refuse)
+    with LogWriter(tmp_path, RUN) as writer:
+        writer.write_step(1, *STEP)
+        writer.write_step(1, *step_tables(STEP_2))
+    assert counts(tmp_path) == {1: 12}
+    assert sorted(f.name for f in writer.folder.iterdir()) == [".lock", "run.parquet", "step-00000001"]
 
 
 def test_rows_may_come_in_any_order(tmp_path):
