@@ -15,6 +15,8 @@ from oracle.sql import read_sql
 
 # What is neither letter nor digit becomes a space. Those beyond ASCII are learnt from DuckDB, whose tables of them may be newer.
 SIGNS = {number: " " for number in range(128) if not chr(number).isalnum()}
+# What SQL's trim takes off.
+SPACES = " \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 DROPPED = frozenset(("a", "an", "the", "and"))  # "a" and "an" in front only
 
 
@@ -86,7 +88,7 @@ def normalise_folded(folded: str) -> str:
         if words[0] in ("a", "an") and len(words) > 1:
             del words[0]
         words = [word for word in words if word not in ("the", "and")]
-    return " ".join(words) or folded.strip(" ")
+    return " ".join(words) or folded.strip(SPACES)
 
 
 class _Standards:

@@ -31,6 +31,8 @@ titles = st.one_of(
         ("Matrix, The", "matrix"),
         ("Teh Matrix", "matrix"),
         ("And", "and"),
+        ("\u00a0$\u3000", "$"),
+        ("\u2009", ""),
         ("E.T. the Extra-Terrestrial", "et extra terrestrial"),
         ("The A-Team", "a team"),
         ("V for Vendetta", "v for vendetta"),
