@@ -8,11 +8,10 @@ from pathlib import Path
 import torch
 from transformers import SchedulerType
 from transformers.training_args import OptimizerNames
-from transformers.utils import is_torch_bf16_gpu_available
 
 from oracle import UserError
 from pipeline.models import is_adapter
-from pipeline.processes import this_process
+from pipeline.processes import has_bf16, on_cpu, this_process
 from pipeline.rewards import reward_names, reward_weights
 from pipeline.settings import CommonSettings, TrainSettings
 from pipeline.trl_config import trackers, trainer_config
@@ -72,9 +71,9 @@ def _common(s: CommonSettings) -> Iterator[str]:
         yield f"--lora_dropout {s.lora_dropout}: expected at least 0 and below 1"
     if s.lr_scheduler_type not in (schedules := [x.value for x in SchedulerType]):
         yield f"--lr_scheduler_type {s.lr_scheduler_type}: expected one of {', '.join(schedules)}"
-    if s.bf16 and not is_torch_bf16_gpu_available():
-        here = "this GPU has no bfloat16" if torch.cuda.is_available() else "there is no GPU here"
-        yield f"--bf16: {here}; leave the flag out to train in float32"
+    if s.bf16 and not has_bf16():
+        here = "there is no GPU here, and this processor" if on_cpu() else "this GPU"
+        yield f"--bf16: {here} has no bfloat16; leave the flag out to train in float32"
     if s.train_path and not Path(s.train_path).exists():
         yield f"--train_path {s.train_path}: not found; expected a dataset (.parquet, .jsonl, .json or a saved folder)"
     if s.output_dir and Path(s.output_dir).is_file():

@@ -5,6 +5,7 @@ import sys
 
 import torch
 from accelerate import PartialState
+from transformers.utils import is_torch_bf16_gpu_available
 
 
 def this_process() -> PartialState:
@@ -13,10 +14,22 @@ def this_process() -> PartialState:
     Without a GPU, accelerate takes each of torchrun's processes for a run of its own unless it is told that CPUs are
     meant; the same goes for the trainers of transformers, which read the environment.
     """
-    on_cpu = not torch.accelerator.is_available()
-    if on_cpu:
+    if on_cpu():
         os.environ["ACCELERATE_USE_CPU"] = "true"
-    return PartialState(cpu=on_cpu)
+    return PartialState(cpu=on_cpu())
+
+
+def on_cpu() -> bool:
+    """Whether there is no accelerator here. transformers' trainers compute in bfloat16 on a CPU only when told so."""
+    return not torch.accelerator.is_available()
+
+
+def has_bf16() -> bool:
+    """Whether bfloat16 is computed by the hardware here, not emulated."""
+    if not on_cpu():
+        return is_torch_bf16_gpu_available()
+    can = torch.cpu.get_capabilities()
+    return bool(can.get("avx512_bf16") or can.get("amx_bf16") or can.get("bf16"))
 
 
 def tell(message: str) -> None:

@@ -19,7 +19,7 @@ from pipeline.command import command
 from pipeline.dataset import load_dataset
 from pipeline.demo_data import make_demo_data
 from pipeline.models import empty_adapter, empty_model, load_model, load_tokenizer, lora_config, weights_dtype
-from pipeline.processes import this_process
+from pipeline.processes import on_cpu, this_process
 from pipeline.settings import SftSettings, parse_settings
 
 
@@ -67,6 +67,7 @@ def run_sft(settings: SftSettings) -> Path:
             save_strategy=settings.save_strategy,
             save_steps=settings.save_steps,
             bf16=settings.bf16,
+            use_cpu=on_cpu(),
             gradient_checkpointing=settings.gradient_checkpointing,
             seed=settings.seed,
             report_to=settings.report_to,

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from transformers import HfArgumentParser
 
 from oracle import UserError
+from pipeline.processes import on_cpu
 from pipeline.settings import TrainSettings, given_only
 from trainer import RankGRPOConfig
 
@@ -44,6 +45,7 @@ def trainer_config(settings: TrainSettings, weights: list[float], folder: str | 
                 reward_weights=weights,
                 end_credit=settings.lambda_end > 0,
                 save_only_model=False,
+                use_cpu=on_cpu(),
                 report_to=trackers(settings) or "none",
                 project=settings.wandb_project or "safe-rank-grpo",
                 **own,

@@ -116,7 +116,7 @@ OF_THE_MACHINE = ("--bf16: there is no GPU", "--use_vllm: ", "--vllm_tensor_para
 def no_gpu(monkeypatch):
     """A machine without a GPU and without vLLM, whatever this one has."""
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    monkeypatch.setattr("pipeline.checks.is_torch_bf16_gpu_available", lambda: False)
+    monkeypatch.setattr("pipeline.checks.has_bf16", lambda: False)
     monkeypatch.setattr("pipeline.checks._installed", lambda package: False)
 
 
