@@ -125,7 +125,8 @@ class RankGRPOTrainer(GRPOTrainer):
         for name, value in metrics.items():
             self._metrics[self._mode][name].append(value)
         if self._mode == "train" and self._judged is not None:
-            self._evasion.update(metrics)
+            if self.accelerator.is_main_process:  # all processes see the same metrics; one of them warns
+                self._evasion.update(metrics)
             if self._logs_rollouts:
                 self._log_rollouts(self._judged, inputs, advantages.cpu().numpy(), first, out["completion_ids"])
         return out
