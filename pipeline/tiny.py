@@ -1,4 +1,4 @@
-"""A recommender small enough to train on two CPU cores: a tokenizer made from the data and a Llama of 1-2 M parameters.
+"""A recommender small enough to train on two CPU cores: a tokenizer made from the data and a Llama of about 1 M parameters.
 
 The tokenizer learns whole words, "(1979)" and "\\n12. " as single tokens from conversations and answers, so that a list
 of 20 films is about 90 tokens long. Nothing else here knows about films.
