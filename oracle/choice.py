@@ -30,23 +30,25 @@ class Candidates:
         found, primary = titles.year[self.form], titles.primary[self.form]
         # A film whose year is not known is as far away as one may be.
         apart = np.where(asked < 0, 0, np.where(found < 0, 2, np.abs(found.astype(np.int64) - asked)))
-        common = np.isin(self.word_class, titles.common)
+        common = (self.word_class[:, None] == titles.common).any(axis=1)
         near = (close >= SAME_KEY) & (apart <= NEAR_YEARS)
         contested = several_films(self.query[near], titles.film[self.form[near]], len(year))[self.query]
         confirmed, same_words = close >= CONFIRMED, close >= SAME_WORDS
         one_apart = confirmed | same_words & ~(common & contested) | (close >= SAME_KEY) & ~common
         two_apart = confirmed | same_words & ~common
-        words_differ = np.where(same_words, 1, 2)
-        own = [confirmed, close < SHORTER, close < BARE]
+        method = np.select(
+            [confirmed, close < SHORTER, close < BARE, ~primary, close < SAME_TITLE],
+            [ALIAS, FUZZY, SUBTITLE, ALTERNATIVE, NORMALISED],
+            EXACT,
+        )
         return Judged(
             candidates=self,
             years_apart=apart,
             accepted=(apart == 0) | (apart == 1) & one_apart | (apart == 2) & two_apart,
             score=np.minimum(1.0, close - np.where(primary, 0.0, ALTERNATIVE_COST) - YEAR_COST * apart),
-            method=np.select(
-                [*own, ~primary, close < SAME_TITLE], [ALIAS, FUZZY, SUBTITLE, ALTERNATIVE, NORMALISED], EXACT
-            ),
-            tier=np.select([*own, ~primary], [0, 5, 4, 3], words_differ),
+            method=method,
+            # The methods are in this order, but for a film's own title: there the words count, not signs and articles.
+            tier=np.where((method == EXACT) | (method == NORMALISED), np.where(same_words, EXACT, NORMALISED), method),
         )
 
 

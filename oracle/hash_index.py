@@ -83,37 +83,41 @@ def folded(hashes: np.ndarray) -> np.ndarray:
     return (hashes >> np.uint64(32)).astype(np.uint32)
 
 
-class HashSlots:
-    """Numbers hashes (uint64) from 0 in the order in which they come, up to a fixed number of them."""
+class HashPlaces:
+    """Gives hashes (uint64, none of them 0) places in a table that is at most half full, by open addressing."""
 
     def __init__(self, size: int) -> None:
+        """Make room for `size` hashes."""
         self.used = 0
-        self._hashes = np.zeros(size, np.uint64)
-        # Open addressing, at most half full: the slot at each place, -1 = free.
-        self._slots = np.full(2 ** (2 * size - 1).bit_length(), -1, np.int32)
+        self._hashes = np.zeros(2 ** (2 * size - 1).bit_length(), np.uint64)  # 0 = free
+
+    def __len__(self) -> int:
+        return len(self._hashes)
 
     def find(self, hashes: np.ndarray) -> np.ndarray:
-        """Return the slot of each hash, -1 where it has none."""
-        found, place, open_ = np.full(len(hashes), -1, np.int32), self._places(hashes), np.arange(len(hashes))
+        """Return the place of each hash, -1 where it has none."""
+        place = self._first(hashes)
+        there = self._hashes.take(place)
+        open_ = np.flatnonzero((there != hashes) & (there != 0))
         while len(open_):
-            slot = self._slots[place[open_]]
-            here = (slot >= 0) & (self._hashes[slot] == hashes[open_])
-            found[open_[here]] = slot[here]
-            open_ = open_[(slot >= 0) & ~here]
-            place[open_] = (place[open_] + 1) & (len(self._slots) - 1)
-        return found
+            place[open_] = self._next(place[open_])
+            there[open_] = self._hashes[place[open_]]
+            open_ = open_[(there[open_] != hashes[open_]) & (there[open_] != 0)]
+        return np.where(there == hashes, place, -1)
 
-    def add(self, hashes: np.ndarray) -> None:
-        """Give the next slots, in this order, to hashes that are new and all different."""
-        slot = np.arange(self.used, self.used + len(hashes), dtype=np.int32)
-        self._hashes[slot] = hashes
+    def add(self, hashes: np.ndarray) -> np.ndarray:
+        """Give places to hashes that are new and all different, and return them."""
         self.used += len(hashes)
-        place = self._places(hashes)
-        while len(slot):
-            free = self._slots[place] < 0
-            self._slots[place[free]] = slot[free]
-            moved = self._slots[place] != slot  # taken before, or just now by another one
-            slot, place = slot[moved], (place[moved] + 1) & (len(self._slots) - 1)
+        place, open_ = self._first(hashes), np.arange(len(hashes))
+        while len(open_):
+            free = open_[self._hashes[place[open_]] == 0]
+            self._hashes[place[free]] = hashes[free]
+            open_ = open_[self._hashes[place[open_]] != hashes[open_]]  # taken before, or just now by another one
+            place[open_] = self._next(place[open_])
+        return place
 
-    def _places(self, hashes: np.ndarray) -> np.ndarray:
-        return (hashes >> np.uint64(40)).astype(np.int64) & (len(self._slots) - 1)
+    def _first(self, hashes: np.ndarray) -> np.ndarray:
+        return (hashes >> np.uint64(40)).astype(np.int64) & (len(self) - 1)
+
+    def _next(self, place: np.ndarray) -> np.ndarray:
+        return (place + 1) & (len(self) - 1)

@@ -32,8 +32,8 @@ class Matcher:
         if len(title) > Memory.SIZE:
             return self._find(title, year)
         hashes = self._memory.hashes(title, year)
-        slots = self._memory.slots(hashes)
-        new = np.flatnonzero(slots < 0)
+        places = self._memory.places(hashes)
+        new = np.flatnonzero(places < 0)
         if len(new):
             distinct, first = np.unique(hashes[new], return_index=True)
             if not self._memory.has_room(len(distinct)):
@@ -41,23 +41,25 @@ class Matcher:
                 return self.match(title, year)
             rows = new[first]
             self._memory.add(distinct, self._find(title.take(pa.array(rows)), year[rows]))
-            slots[new] = self._memory.slots(hashes[new])
-        return self._memory.recall(slots)
+            places[new] = self._memory.places(hashes[new])
+        return self._memory.recall(places)
 
     def _find(self, title: pa.StringArray, year: np.ndarray) -> Matches:
         matches = Matches.none(len(title))
         if len(self.titles.title) == 0 or title.null_count == len(title):
             return matches
         form = self._own_titles(title, year)
-        own = form >= 0
-        matches.form[own], matches.method[own], matches.score[own] = form[own], EXACT, 1.0
-        rest = np.flatnonzero(~own & booleans_of(title.is_valid()))
+        own = np.flatnonzero(form >= 0)
+        matches.put(own, form[own], self.titles)
+        matches.put_scores(own, EXACT, 1.0)
+        rest = np.flatnonzero((form < 0) & booleans_of(title.is_valid()))
         choice = self._choose(self._same_titles(title.take(pa.array(rest))), year[rest])
-        several = _put(matches, rest, choice.only(choice.settled))
+        several = self._put(matches, rest, choice.only(choice.settled))
         rest = rest[matches.form[rest] < 0]
         if len(rest):
             queries = read_titles(title.take(pa.array(rest)).to_pylist())
-            several += _put(matches, rest, self._choose(search(self.titles, queries, year[rest].tolist()), year[rest]))
+            choice = self._choose(search(self.titles, queries, year[rest].tolist()), year[rest])
+            several += self._put(matches, rest, choice)
         if several:
             query, form = (np.concatenate(part) for part in zip(*several, strict=True))
             order = np.argsort(query, kind="stable")
@@ -66,6 +68,15 @@ class Matcher:
 
     def _choose(self, candidates: Candidates, year: np.ndarray) -> Choice:
         return candidates.judge(year, self.titles).choose(year, self.titles)
+
+    def _put(self, matches: Matches, rows: np.ndarray, choice: Choice) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Fill in a choice's matches; return (query, title form) where a title means several films."""
+        query = rows[choice.query]
+        first = np.diff(query, prepend=-1) > 0
+        matches.put(query[first], choice.form[first], self.titles)
+        matches.put_scores(query[first], choice.method[first], choice.score[first])
+        several = choice.method == AMBIGUOUS
+        return [(query[several], choice.form[several])] if several.any() else []
 
     def _own_titles(self, title: pa.StringArray, year: np.ndarray) -> np.ndarray:
         """Return the title form, -1 for none, that is a film's own title, letter by letter, in this very year.
@@ -94,14 +105,3 @@ class Matcher:
         closeness = np.where(titles.wording_no[form] == titles.wording_no[some], 0.99, 0.97)
         closeness[booleans_of(pc.equal(title.take(pa.array(query)), titles.title.take(pa.array(form))))] = 1.0
         return Candidates(query, form, closeness, np.minimum(titles.word_class[form], titles.word_class[some]))
-
-
-def _put(matches: Matches, rows: np.ndarray, choice: Choice) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Fill in a choice's matches; return (query, title form) where a title means several films."""
-    query = rows[choice.query]
-    first = np.diff(query, prepend=-1) > 0
-    matches.form[query[first]] = choice.form[first]
-    matches.method[query[first]] = choice.method[first]
-    matches.score[query[first]] = choice.score[first]
-    several = choice.method == AMBIGUOUS
-    return [(query[several], choice.form[several])] if several.any() else []

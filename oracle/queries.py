@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oracle.errors import UserError
+from oracle.titles import booleans_of
 
 
 def title_and_year(table: pa.Table) -> tuple[pa.StringArray, np.ndarray]:
@@ -22,8 +23,11 @@ def title_and_year(table: pa.Table) -> tuple[pa.StringArray, np.ndarray]:
         year = table["year"]
         if pa.types.is_floating(year.type):  # as pandas has years when some are missing
             year = pc.if_else(pc.is_nan(year), None, year)
-        year = year.cast(pa.int16())
+        year = year.cast(pa.int16()).combine_chunks()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise UserError(f"title must be text and year a whole number or null: {str(error).splitlines()[0]}") from None
     # -1 stands for "not given"; a year before year 0 is nobody's, as year 0 is.
-    return title, pc.if_else(pc.is_null(year), -1, pc.max_element_wise(year, 0)).cast(pa.int16()).to_numpy()
+    numbers = np.maximum(year.fill_null(0).to_numpy(), 0)
+    if year.null_count:
+        numbers[~booleans_of(year.is_valid())] = -1
+    return title, numbers

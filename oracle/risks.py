@@ -35,9 +35,10 @@ class Risks:
             severities=array_of(risks, "severities"),
         )
 
-    def find(self, film: np.ndarray, trait: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return (row, risk) of each (film, trait) pair; -1 and 0 where there is no risk."""
-        row = self.rows.take(self.block.take(film) * np.int64(len(self.traits)) + trait)
+    def find(self, film: np.ndarray, which: np.ndarray, trait: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return (row, risk) of each (film[which], trait) pair; -1 and 0 where there is no risk, or no film (-1)."""
+        block = np.where(film < 0, -1, self.block.take(film, mode="clip")) if len(self.block) else film
+        row = self.rows.take(block.take(which) * np.int64(len(self.traits)) + trait)
         return row, self.risk.take(row)
 
     def evidence(self, row: np.ndarray, trait: np.ndarray) -> pa.StructArray:

@@ -106,10 +106,8 @@ class Oracle:
         self._most_cautious(matches, wanted_query, wanted_trait)
 
         found = matches.form >= 0
-        asked = found[wanted_query]
-        query, trait = wanted_query[asked], wanted_trait[asked]
-        film = self._matcher.titles.film[matches.form[query]]
-        row, risk = self._risks.find(film, trait)
+        query, trait = wanted_query, wanted_trait
+        row, risk = self._risks.find(matches.film, query, trait)
         max_risk = np.full(len(year), -1.0)
         np.maximum.at(max_risk, query, risk)
         violated = risk >= self.risk_threshold
@@ -118,7 +116,7 @@ class Oracle:
         is_safe = pa.array(safe)
         if UNRESOLVED[self.unresolved] is not True:
             # Whoever wants nothing avoided can't be shown anything unsafe.
-            judged = found | (np.bincount(wanted_query, minlength=len(year)) == 0)
+            judged = found | (max_risk < 0)
             is_safe = pc.if_else(pa.array(judged), is_safe, pa.scalar(UNRESOLVED[self.unresolved], pa.bool_()))
         names = self._risks.traits
         with_risk = risk > 0
@@ -126,7 +124,7 @@ class Oracle:
             {
                 **matches.columns(self._matcher.titles),
                 "violated_traits": _lists(query[violated], names.take(pa.array(trait[violated])), len(year)),
-                "max_risk": pa.array(max_risk, mask=max_risk < 0),
+                "max_risk": pa.array(max_risk, mask=(max_risk < 0) | ~found),
                 "is_safe": is_safe,
                 "evidence": _lists(query[with_risk], self._risks.evidence(row[with_risk], trait[with_risk]), len(year)),
             }
@@ -141,13 +139,15 @@ class Oracle:
             return np.empty(0, np.int64), np.empty(0, np.int64)
         if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
             raise UserError(f"constraints are of type {column.type}; expected list<string>")
-        query = pc.list_parent_indices(column).to_numpy().astype(np.int64)
+        query = pc.list_parent_indices(column).to_numpy().astype(np.int64, copy=False)
         name = pc.list_flatten(column).cast(pa.string()).dictionary_encode()
         if name.null_count:
             raise UserError("a constraint is null; expected the name of a trait")
         number = np.array([self._traits.number(text) for text in name.dictionary.to_pylist()], np.int64)
-        pairs = np.sort(query * len(self._traits.names) + number[name.indices.to_numpy()], kind="stable")
-        return np.divmod(pairs[np.diff(pairs, prepend=-1) > 0], max(len(self._traits.names), 1))
+        bits = len(self._traits.names).bit_length()
+        pairs = np.sort((query << bits) | number.take(name.indices.to_numpy()), kind="stable")
+        pairs = pairs[np.diff(pairs, prepend=-1) > 0]
+        return pairs >> bits, pairs & (2**bits - 1)
 
     def _most_cautious(self, matches: Matches, wanted_query: np.ndarray, wanted_trait: np.ndarray) -> None:
         """Of several films of a title, take the first one with the highest risk for the constraints."""
@@ -156,11 +156,11 @@ class Oracle:
             return
         rival, wanted = spread(*(np.searchsorted(wanted_query, query, side) for side in ("left", "right")))
         risk = np.zeros(len(query))
-        _, risks = self._risks.find(self._matcher.titles.film[form[rival]], wanted_trait[wanted])
+        _, risks = self._risks.find(self._matcher.titles.film[form], rival, wanted_trait[wanted])
         np.maximum.at(risk, rival, risks)
         order = np.lexsort((np.arange(len(query)), -risk, query))
         highest = order[np.diff(query[order], prepend=-1) > 0]
-        matches.form[query[highest]] = form[highest]
+        matches.put(query[highest], form[highest], self._matcher.titles)
 
 
 def create_oracle(
