@@ -30,24 +30,16 @@ class HashIndex:
         """Return (positions in `wanted`, entries): every entry of each hash (uint32), positions ascending."""
         bits = len(self.buckets).bit_length() - 1
         bucket = wanted >> np.uint32(32 - bits)
-        low = self._first(wanted, np.less, self.buckets[bucket], self.buckets[bucket + 1])
-        position, place = spread(low, self._first(wanted, np.less_equal, low, self.buckets[bucket + 1]))
-        return position, self.entries[place]
-
-    def _first(self, wanted: np.ndarray, before: np.ufunc, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-        """Return the first place from low to high whose hash is not `before` the one wanted."""
-        while (searched := low < high).any():
-            middle = (low + high) >> 1
-            passed = searched & before(self.hashes[np.where(searched, middle, 0)], wanted)
-            low, high = np.where(passed, middle + 1, low), np.where(searched & ~passed, middle, high)
-        return low
+        position, place = spread(self.buckets.take(bucket), self.buckets.take(bucket + np.uint32(1)))
+        same = np.flatnonzero(self.hashes.take(place) == wanted.take(position))
+        return position.take(same), self.entries.take(place.take(same))
 
 
 def spread(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return (number of the range, place) for every place of each range from start to before end."""
     count = end - start
     number = np.repeat(np.arange(len(start)), count)
-    return number, np.arange(len(number)) + (start - np.cumsum(count) + count)[number]
+    return number, np.arange(len(number)) + (start - np.cumsum(count) + count).take(number)
 
 
 def text_hashes(

@@ -47,8 +47,8 @@ class Risks:
         return pa.StructArray.from_arrays(
             [
                 self.traits.take(pa.array(trait)),
-                pa.array(self.risk[row], pa.float64()),
-                self.sources.take(pa.array(self.source[row])),
+                pa.array(self.risk.take(row)),
+                self.sources.take(pa.array(self.source.take(row))),
                 self.hit_tags.take(rows),
                 self.severities.take(rows),
             ],

@@ -106,27 +106,28 @@ class Oracle:
         self._most_cautious(matches, wanted_query, wanted_trait)
 
         found = matches.form >= 0
-        query, trait = wanted_query, wanted_trait
-        row, risk = self._risks.find(matches.film, query, trait)
+        row, risk = self._risks.find(matches.film, wanted_query, wanted_trait)
         max_risk = np.full(len(year), -1.0)
-        np.maximum.at(max_risk, query, risk)
-        violated = risk >= self.risk_threshold
-        safe = np.ones(len(year), bool)
-        safe[query[violated]] = False
+        np.maximum.at(max_risk, wanted_query, risk)
+        safe = max_risk < self.risk_threshold
         is_safe = pa.array(safe)
         if UNRESOLVED[self.unresolved] is not True:
             # Whoever wants nothing avoided can't be shown anything unsafe.
             judged = found | (max_risk < 0)
             is_safe = pc.if_else(pa.array(judged), is_safe, pa.scalar(UNRESOLVED[self.unresolved], pa.bool_()))
-        names = self._risks.traits
-        with_risk = risk > 0
+        with_risk, violated = np.flatnonzero(risk > 0), np.flatnonzero(risk >= self.risk_threshold)
+        query, trait = wanted_query.take(with_risk), wanted_trait.take(with_risk)
         return pa.table(
             {
                 **matches.columns(self._matcher.titles),
-                "violated_traits": _lists(query[violated], names.take(pa.array(trait[violated])), len(year)),
+                "violated_traits": _lists(
+                    wanted_query.take(violated),
+                    self._risks.traits.take(pa.array(wanted_trait.take(violated))),
+                    len(year),
+                ),
                 "max_risk": pa.array(max_risk, mask=(max_risk < 0) | ~found),
                 "is_safe": is_safe,
-                "evidence": _lists(query[with_risk], self._risks.evidence(row[with_risk], trait[with_risk]), len(year)),
+                "evidence": _lists(query, self._risks.evidence(row.take(with_risk), trait), len(year)),
             }
         )
 
@@ -146,7 +147,7 @@ class Oracle:
         number = np.array([self._traits.number(text) for text in name.dictionary.to_pylist()], np.int64)
         bits = len(self._traits.names).bit_length()
         pairs = np.sort((query << bits) | number.take(name.indices.to_numpy()), kind="stable")
-        pairs = pairs[np.diff(pairs, prepend=-1) > 0]
+        pairs = pairs.take(np.flatnonzero(np.diff(pairs, prepend=-1)))
         return pairs >> bits, pairs & (2**bits - 1)
 
     def _most_cautious(self, matches: Matches, wanted_query: np.ndarray, wanted_trait: np.ndarray) -> None:
