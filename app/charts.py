@@ -1,5 +1,7 @@
 """Charts by step, which several pages draw. Titles and text stand beside them; Streamlit's theme gives the fonts."""
 
+from typing import Any
+
 import altair as alt
 import pyarrow as pa
 
@@ -15,8 +17,12 @@ STEP = alt.X(
 
 def axis(form: str, **look) -> alt.Axis:
     """An axis of numbers; with a form such as ".1%" of percentages, written "21.0 %" as everywhere."""
-    labels = {"labelExpr": percent_label(form)} if form.endswith("%") else {"format": form}
-    return alt.Axis(**labels, labelFlush=False, **look)
+    return alt.Axis(**number_labels(form), labelFlush=False, **look)
+
+
+def number_labels(form: str) -> dict[str, Any]:
+    """How an axis or a legend writes its numbers."""
+    return {"labelExpr": percent_label(form)} if form.endswith("%") else {"format": form}
 
 
 def percent_label(form: str) -> str:
@@ -84,8 +90,8 @@ def trajectory(points: pa.Table, runs: list[str]) -> Layers:
 
 def _label(end: alt.Chart) -> list[alt.Chart]:
     """The step beside an end of the line; on a rim of the background's colour, because lines cross it."""
-    look = {"align": "left", "dx": 11, "fontSize": 11}
-    rim = {"stroke": palette().background, "strokeWidth": 4, "strokeJoin": "round"}
+    look: dict[str, Any] = {"align": "left", "dx": 11, "fontSize": 11}
+    rim: dict[str, Any] = {"stroke": palette().background, "strokeWidth": 4, "strokeJoin": "round"}
     return [end.mark_text(**look, **rim).encode(text="label:N"), end.mark_text(**look).encode(text="label:N")]
 
 

@@ -3,7 +3,7 @@
 import altair as alt
 import pyarrow as pa
 
-from app.charts import Layers, axis, percent_label
+from app.charts import Layers, axis, number_labels
 from app.style import palette
 
 
@@ -20,7 +20,7 @@ def heat_map(cells: pa.Table, column: str, form: str) -> alt.Chart:
     legend = alt.Legend(
         title=None, orient="top", direction="horizontal", gradientLength=240, gradientThickness=8,
         tickCount=3, labelOverlap=True, offset=4,
-        **({"labelExpr": percent_label(form)} if form.endswith("%") else {"format": form}),
+        **number_labels(form),
     )  # fmt: skip
     tips = [
         alt.Tooltip("rank:O"),
