@@ -5,6 +5,7 @@ named after the very file that it was made from, so that a store that was replac
 Whoever has mapped an index keeps it. Where the folder cannot be written, the process holds the columns itself.
 """
 
+import mmap
 import os
 import shutil
 import uuid
@@ -33,6 +34,8 @@ DERIVED = (
     "risk_values",
 )
 
+RARE = ("keys", "keys_buckets")  # looked up for typos only
+
 
 def open_index(store: str | Path) -> Columns:
     """Map the index of a store into memory, made first where need be. Raises `UserError` for what is no store."""
@@ -40,12 +43,12 @@ def open_index(store: str | Path) -> Columns:
     for _ in range(3):
         folder = _folder(store)
         try:
-            return {name: _map(folder / f"{name}.arrow") for name in (*VIEWS, *DERIVED)}
+            return {name: _map(folder / f"{name}.arrow", name not in RARE) for name in (*VIEWS, *DERIVED)}
         except FileNotFoundError:
             pass
         except (NotADirectoryError, PermissionError):
             return _read_store(store)
-        except pa.ArrowInvalid:  # not written to its end before the machine went down
+        except ValueError:  # from mmap or Arrow: not written to its end before the machine went down
             shutil.rmtree(folder, ignore_errors=True)
         columns = _read_store(store)
         try:
@@ -138,5 +141,10 @@ def _write(folder: Path, columns: Columns) -> None:
             shutil.rmtree(other, ignore_errors=True)
 
 
-def _map(file: Path) -> pa.Table:
-    return pa.ipc.open_file(pa.memory_map(str(file))).read_all()
+def _map(file: Path, at_once: bool) -> pa.Table:
+    """Map a file; `at_once`: with all of its pages, which otherwise cost a fault each, most of them in the first batch."""
+    if not (at_once and hasattr(mmap, "MAP_POPULATE")):
+        return pa.ipc.open_file(pa.memory_map(str(file))).read_all()
+    with open(file, "rb") as opened:
+        mapped = mmap.mmap(opened.fileno(), 0, mmap.MAP_SHARED | mmap.MAP_POPULATE, mmap.PROT_READ)
+    return pa.ipc.open_file(pa.py_buffer(mapped)).read_all()
