@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """The whole loop on bundled films: SFT, evaluation, Safe-Rank-GRPO, evaluation again, and the table of both.
 
-python pipeline/demo.py                # about 12 minutes on 2 CPU cores
+python pipeline/demo.py                # about 15 minutes on 2 CPU cores
 python pipeline/demo.py --seed 1       # another simulated world
 python pipeline/demo.py --smoke        # a few steps only, to see that everything runs
 """
