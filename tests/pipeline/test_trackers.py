@@ -1,5 +1,10 @@
 """Trackers: which ones get the metrics, and that they arrive."""
 
+import json
+import sqlite3
+import subprocess
+import sys
+
 import pytest
 
 from pipeline import train
@@ -55,3 +60,31 @@ def test_every_metric_arrives_in_tensorboard(small_flags):
     arrived = set(events.Tags()["scalars"])
     assert {f"train/{name}" for name in METRICS} <= arrived
     assert [e.step for e in events.Scalars("train/unresolved_rate")] == [1, 2]
+
+
+def test_every_metric_arrives_in_wandb(small_flags, monkeypatch):
+    wandb = pytest.importorskip("wandb", reason="wandb is not installed")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    monkeypatch.setenv("WANDB_PROJECT", "")
+    train.main([*small_flags, "--wandb_project", "films", "--max_steps", "2", "--output_dir", "run"])
+    try:
+        assert wandb.run.project == "films"
+        arrived = set(dict(wandb.run.summary))
+    finally:
+        wandb.finish()
+    assert {f"train/{name}" for name in METRICS} <= arrived
+
+
+def test_every_metric_arrives_in_trackio(small_flags, tmp_path):
+    """In a process of its own: trackio decides where its files are when it is imported."""
+    pytest.importorskip("trackio", reason="trackio is not installed")
+    script = str(train.Path(train.__file__))
+    environment = train.os.environ | {"TRACKIO_DIR": str(tmp_path / "trackio"), "HF_HUB_OFFLINE": "1"}
+    flags = [*small_flags, "--report_to", "trackio", "--wandb_project", "films", "--max_steps", "2", "--output_dir", "run"]
+    done = subprocess.run([sys.executable, script, *flags], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    (database,) = (tmp_path / "trackio").glob("films*.db")
+    with sqlite3.connect(database) as connection:
+        rows = [json.loads(row) for (row,) in connection.execute("select metrics from metrics order by step")]
+    assert {f"train/{name}" for name in METRICS} <= {name for row in rows for name in row}

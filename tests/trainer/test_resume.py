@@ -62,6 +62,8 @@ def test_stopped_and_resumed_equals_never_stopped(make_trainer, judge, tmp_path,
     assert a["param_groups"] == b["param_groups"] and a["state"]
     assert all(torch.equal(a["state"][p][n], b["state"][p][n]) for p in a["state"] for n in a["state"][p])
     assert log.steps() == expected_steps == list(range(1, 7, mu))
+    assert len(whole._evasion.first) == len(expected_steps)
+    assert repr(resumed._evasion) == repr(whole._evasion)  # rates of no films are NaN, which equals nothing
     for name, table in written(log).items():
         assert table.equals(expected[name])
     timed = ("time", "runtime", "per_second", "flos")

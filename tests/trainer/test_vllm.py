@@ -2,10 +2,13 @@
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from trl.trainer import grpo_trainer
 
-from tests.trainer.drive import SAFE, UNSAFE_AT_3, gradient_of_logps, logps_of
+from tests.trainer.drive import SAFE, UNSAFE_AT_3, gradient_of_logps, logps_of, tiny_model
 from tests.trainer.tokenizers import byte_level
+from trainer import rank_grpo_trainer
+from trainer.vllm_cpu import merged_weights
 
 
 class Engine:
@@ -26,6 +29,7 @@ class Engine:
 @pytest.fixture
 def make_vllm_trainer(make_trainer, monkeypatch):
     monkeypatch.setattr(grpo_trainer, "VLLMGeneration", Engine)
+    monkeypatch.setattr(rank_grpo_trainer, "reload_weights_on_sync", lambda engine: None)  # as on a GPU
 
     def make(**options):
         return make_trainer(byte_level(), use_vllm=True, vllm_mode="colocate", **options)
@@ -73,3 +77,19 @@ def test_the_correction_scales_the_credit_of_the_differing_rank_and_gives_none_t
     expected = -out["advantages"] * correction / mask.sum(-1, keepdim=True) / len(mask)
     assert torch.allclose(gradient[in_rank], expected[in_rank], rtol=1e-3, atol=1e-8)
     assert (gradient[in_rank] != 0).any()
+
+
+def test_an_engine_on_the_cpu_reloads_what_a_checkpoint_of_the_merged_model_would_hold():
+    model = tiny_model()
+    expected = {name: weight.clone() for name, weight in model.state_dict().items()}
+    assert {name: True for name, _ in merged_weights(model)} == dict.fromkeys(expected, True)
+    adapted = get_peft_model(model, LoraConfig(r=4, target_modules=["q_proj", "down_proj"], init_lora_weights=False))
+    before = {name: weight.clone() for name, weight in adapted.state_dict().items()}
+    merged = {name: weight.clone() for name, weight in merged_weights(adapted)}
+    assert merged.keys() == expected.keys()
+    changed = {name for name, weight in merged.items() if not torch.equal(weight, expected[name])}
+    assert changed == {name for name in expected if "q_proj" in name or "down_proj" in name}
+    for name, weight in adapted.state_dict().items():
+        assert torch.allclose(weight, before[name], atol=1e-6), name
+    whole = adapted.merge_and_unload().state_dict()
+    assert all(torch.allclose(merged[name], whole[name], atol=1e-6) for name in expected)
