@@ -10,7 +10,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from oracle import parse_batch
-from trainer.offsets import token_offsets
+from trainer.offsets import LaidOut
 
 NO_RANK = -1
 
@@ -31,10 +31,13 @@ def rank_ids(
     Returns:
         (B, T) long, on the device of `completion_ids`. A token that straddles two entries belongs to the first.
     """
-    rows = [row[mask] for row, mask in zip(*_on_cpu(completion_ids, completion_mask), strict=True)]
-    texts = tokenizer.batch_decode(rows, skip_special_tokens=True)  # type: ignore[arg-type]
-    slots = list_slots(tokenizer, rows, texts, parse_batch(texts), rec_num)
-    return pad_slots(slots, completion_ids.shape[1]).to(completion_ids.device)
+    ids, mask = _on_cpu(completion_ids, completion_mask)
+    batch = LaidOut(tokenizer, ids[mask], mask.sum(axis=1))
+    texts = batch.texts()
+    slots = _slots(batch, texts, parse_batch(texts), rec_num, end_credit=False)
+    padded = np.full(ids.shape, NO_RANK, dtype=np.int64)
+    padded[np.arange(ids.shape[1]) < mask.sum(axis=1, keepdims=True)] = slots
+    return torch.from_numpy(padded).to(completion_ids.device)
 
 
 def list_slots(
@@ -61,34 +64,35 @@ def list_slots(
     """
     if not rows:
         return []
-    completion, start, end = (entries[name].to_numpy().astype(np.int64) for name in ("completion", "start", "end"))
-    n_entries = np.bincount(completion, minlength=len(rows))
-    first_entry = n_entries.cumsum() - n_entries
-    # All completions on one axis of bytes, each beginning behind the end of the one before.
-    base = np.cumsum([0, *(4 * len(text) + 1 for text in texts)])
     n_tokens = np.array([len(ids) for ids in rows])
-    borders = n_tokens.cumsum()
-    token_start, token_end = np.zeros((2, borders[-1]), dtype=np.int64)
-    for i, (ids, text) in enumerate(zip(rows, texts, strict=True)):
-        if n_entries[i]:
-            tokens = slice(borders[i] - n_tokens[i], borders[i])
-            spans = slice(first_entry[i], first_entry[i] + n_entries[i])
-            token_start[tokens], token_end[tokens] = token_offsets(tokenizer, ids, text)
-            start[spans], end[spans] = _in_bytes(text, np.stack([start[spans], end[spans]]))
-    owner = np.repeat(np.arange(len(rows)), n_tokens)
-    entry = np.searchsorted(
-        end + base[completion], token_start + base[owner], side="right"
-    )  # first that ends behind it
-    nearest = np.append(start + base[completion], np.iinfo(np.int64).max)[entry]
-    inside = (token_end > token_start) & (nearest < token_end + base[owner])
-    slot = np.where(inside, entry - first_entry[owner], NO_RANK)
+    ids = np.concatenate(rows, dtype=np.int64, casting="unsafe")  # an empty row may be of floats
+    batch = LaidOut(tokenizer, ids, n_tokens)
+    return np.split(_slots(batch, texts, entries, rec_num, end_credit), n_tokens.cumsum()[:-1])
+
+
+def _slots(batch: LaidOut, texts: list[str], entries: pa.Table, rec_num: int, end_credit: bool) -> np.ndarray:
+    """(N,) int64, the arrays of `list_slots` end to end."""
+    completion, *spans = (entries[name].to_numpy() for name in ("completion", "start", "end"))
+    n_entries = np.bincount(completion, minlength=len(texts))
+    encoded = [text.encode(errors="surrogatepass") for text in texts]
+    token_start, token_end = batch.offsets(encoded, wanted=n_entries > 0)
+    start, end = _in_bytes(encoded, np.cumsum([0, *map(len, texts)])[completion] + spans)
+    # The tokens of an entry: from the first that ends behind its start up to those that start behind its end.
+    behind = np.searchsorted(token_start, end)
+    first = np.maximum(np.searchsorted(token_end, start, side="right"), np.append(0, behind)[:-1])
+    rank = np.arange(len(completion)) - (n_entries.cumsum() - n_entries)[completion]
+    stretches = np.diff(np.stack([first, behind], axis=1).ravel(), prepend=0, append=len(token_start))
+    slot = np.repeat(np.append(np.stack([np.full_like(rank, NO_RANK), rank], axis=1), NO_RANK), stretches)
+    slot[token_start == token_end] = NO_RANK
+    inside = slot != NO_RANK
     slot[slot >= rec_num] = rec_num if end_credit else NO_RANK
     if end_credit:
-        last = np.full(len(rows), -1)
+        owner = np.repeat(np.arange(len(texts)), batch.n_tokens)
+        last = np.full(len(texts), -1)
         last[owner[inside]] = np.flatnonzero(inside)  # of several, the last one stays
         ending = (np.arange(len(slot)) > last[owner]) & (n_entries[owner] <= rec_num)
         slot[ending] = n_entries[owner[ending]]
-    return np.split(slot, borders[:-1])
+    return slot
 
 
 def pad_slots(slots: list[np.ndarray], width: int) -> torch.Tensor:
@@ -99,13 +103,11 @@ def pad_slots(slots: list[np.ndarray], width: int) -> torch.Tensor:
     return torch.from_numpy(padded)
 
 
-def _in_bytes(text: str, characters: np.ndarray) -> np.ndarray:
-    """Character offsets -> offsets in the UTF-8 encoding."""
-    if text.isascii():
-        return characters
-    codes = np.frombuffer(text.encode("utf-32-le", errors="surrogatepass"), np.uint32)
-    widths = 1 + (codes > 0x7F).astype(np.int64) + (codes > 0x7FF) + (codes > 0xFFFF)
-    return np.concatenate([[0], widths.cumsum()])[characters]
+def _in_bytes(encoded: list[bytes], characters: np.ndarray) -> np.ndarray:
+    """Character offsets -> byte offsets, in all texts end to end."""
+    joined = np.frombuffer(b"".join(encoded), np.uint8)
+    begins = joined & 0xC0 != 0x80  # 10xxxxxx goes on with a character
+    return np.append(np.flatnonzero(begins), len(joined))[characters]
 
 
 def _on_cpu(completion_ids: torch.Tensor, completion_mask: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:

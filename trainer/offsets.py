@@ -1,90 +1,67 @@
-"""Where each token of a completion stands in the decoded text, for any fast tokenizer, without decoding piecewise.
+"""Where each token of a batch of completions stands in their decoded texts, without decoding piecewise.
 
-Decoding token by token is slow and wrong: characters are split over tokens, spaces depend on neighbours. Instead each
-vocabulary entry is turned into its bytes once, the bytes of a completion are laid end to end, and the result is
-aligned with the text that the tokenizer itself decodes.
+The bytes of a completion's tokens, laid end to end, are what its text was made of. Where the tokenizer made another
+text of them (dropped a space, replaced broken UTF-8), the bytes are aligned with that text.
 """
 
-import json
-import re
-import weakref
-from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-_BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
-_tables: "weakref.WeakKeyDictionary[PreTrainedTokenizerBase, TokenBytes]" = weakref.WeakKeyDictionary()
+from trainer.token_bytes import TokenBytes
 
 
-@cache
-def _byte_of_char() -> dict[str, int]:
-    """GPT-2's byte-level alphabet: printable bytes stand for themselves, the rest follow from U+0100 on."""
-    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
-    others = [byte for byte in range(256) if byte not in printable]
-    return {chr(b): b for b in printable} | {chr(256 + i): b for i, b in enumerate(others)}
-
-
-class TokenBytes:
-    """The bytes that each token id adds to a decoded text; special tokens add none."""
-
-    def __init__(self, tokenizer: PreTrainedTokenizerBase):
-        decoder = json.dumps(json.loads(tokenizer.backend_tokenizer.to_str()).get("decoder"))
-        added = {i: token.content.encode() for i, token in tokenizer.added_tokens_decoder.items()}
-        size = max([len(tokenizer), *(i + 1 for i in added)])
-        tokens = tokenizer.convert_ids_to_tokens(list(range(size)))
-        pieces = [_piece(token, decoder) for token in tokens]
-        for i, content in added.items():
-            pieces[i] = content
-        for i in tokenizer.all_special_ids:
-            pieces[i] = b""
-        self.lengths = np.array([len(piece) for piece in pieces], dtype=np.int64)
-        self.pieces = np.array(pieces, dtype=object)
-
-    @staticmethod
-    def of(tokenizer: PreTrainedTokenizerBase) -> "TokenBytes":
-        table = _tables.get(tokenizer)
-        if table is None or len(table.lengths) < len(tokenizer):
-            table = _tables[tokenizer] = TokenBytes(tokenizer)
-        return table
-
-
-def _piece(token: str | None, decoder: str) -> bytes:
-    if token is None:
-        return b""
-    if '"ByteLevel"' in decoder:
-        alphabet = _byte_of_char()
-        if all(char in alphabet for char in token):
-            return bytes(alphabet[char] for char in token)
-        return token.encode()
-    if '"WordPiece"' in decoder:
-        return token[2:].encode() if token.startswith("##") else f" {token}".encode()
-    if byte := _BYTE_TOKEN.fullmatch(token):
-        return bytes([int(byte[1], 16)])
-    return token.replace("▁", " ").encode()
-
-
-def token_offsets(tokenizer: PreTrainedTokenizerBase, ids: np.ndarray, text: str) -> tuple[np.ndarray, np.ndarray]:
-    """Byte offsets of each token in `text.encode()`, the text that the tokenizer decodes `ids` to.
+class LaidOut:
+    """B completions as the bytes of their tokens.
 
     Args:
-        ids: (T,) int, one completion without padding.
-        text: `tokenizer.decode(ids, skip_special_tokens=True)`.
-
-    Returns:
-        starts, ends: (T,) int64; a token that adds nothing (special, dropped space) has start == end, at its place.
+        ids: (N,) int, the tokens of all completions end to end, without padding.
+        n_tokens: (B,) int, how many of them each completion has.
     """
-    table = TokenBytes.of(tokenizer)
-    lengths = table.lengths[ids]
-    ends = lengths.cumsum()
-    starts = ends - lengths
-    laid, target = b"".join(table.pieces[ids]), text.encode(errors="surrogatepass")
-    if laid == target:
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, ids: np.ndarray, n_tokens: np.ndarray):
+        self.tokenizer, self.ids, self.n_tokens = tokenizer, ids, n_tokens
+        self.table = TokenBytes.of(tokenizer)
+        laid, self.starts, self.ends = self.table.lay(ids)
+        borders = np.append(0, n_tokens.cumsum())
+        self.tokens = [slice(a, b) for a, b in pairwise(borders.tolist())]  # of each completion
+        self.base = np.append(0, self.ends)[borders]  # (B + 1,) where the bytes of each completion begin
+        self.laid = [laid[a:b] for a, b in pairwise(self.base.tolist())]
+
+    def texts(self) -> list[str]:
+        """What `tokenizer.batch_decode(…, skip_special_tokens=True)` makes of the completions."""
+        if self.table.exact and (self.ids >= 0).all():
+            return [laid.decode(errors="replace") for laid in self.laid]
+        rows = [self.ids[tokens] for tokens in self.tokens]
+        return self.tokenizer.batch_decode(rows, skip_special_tokens=True)  # type: ignore[arg-type]
+
+    def offsets(self, texts: list[bytes], wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Byte offsets of each token in all texts end to end.
+
+        Args:
+            texts: the decoded text of each completion, in UTF-8.
+            wanted: (B,) bool; the tokens of other completions may be placed anywhere in their text.
+
+        Returns:
+            starts, ends: (N,) int64, ascending. A token that adds nothing (special, dropped space) has start == end.
+        """
+        base = np.cumsum([0, *map(len, texts)])
+        shift = np.repeat((base - self.base)[:-1], self.n_tokens)
+        starts, ends = self.starts + shift, self.ends + shift
+        for i, (laid, text) in enumerate(zip(self.laid, texts, strict=True)):
+            if laid != text:
+                tokens = self.tokens[i]
+                starts[tokens], ends[tokens] = base[i] + self._aligned(i, text) if wanted[i] else (base[i], base[i])
         return starts, ends
-    place = _alignment(laid, target)
-    if place is None:
-        return _by_prefixes(tokenizer, ids, text)
-    return place[starts], place[ends]
+
+    def _aligned(self, i: int, text: bytes) -> np.ndarray:
+        """(2, T) starts and ends of the tokens of completion `i` in its text."""
+        tokens = self.tokens[i]
+        place = _alignment(self.laid[i], text)
+        if place is None:
+            return _by_prefixes(self.tokenizer, self.ids[tokens], text)
+        return place[np.stack([self.starts[tokens], self.ends[tokens]]) - self.base[i]]
 
 
 def _alignment(laid: bytes, target: bytes) -> np.ndarray | None:
@@ -135,12 +112,11 @@ def _alignment_of_text(laid: bytes, target: bytes) -> np.ndarray | None:
     return np.where(place >= 0, place, loose)
 
 
-def _by_prefixes(tokenizer: PreTrainedTokenizerBase, ids: np.ndarray, text: str) -> tuple[np.ndarray, np.ndarray]:
-    """The slow way, for decoders that rewrite text: a token ends where the text of its prefix ends."""
-    total = len(text.encode(errors="surrogatepass"))
+def _by_prefixes(tokenizer: PreTrainedTokenizerBase, ids: np.ndarray, text: bytes) -> np.ndarray:
+    """The slow way, for decoders that rewrite text: a token ends where the text of its prefix ends. (2, T)"""
     prefixes = tokenizer.batch_decode([ids[: i + 1].tolist() for i in range(len(ids))], skip_special_tokens=True)
-    ends = [min(len(p.rstrip("�").encode(errors="surrogatepass")), total) for p in prefixes]
+    ends = [min(len(p.rstrip("�").encode(errors="surrogatepass")), len(text)) for p in prefixes]
     if ends:
-        ends[-1] = total
-    ends_array = np.maximum.accumulate(np.array(ends, dtype=np.int64))
-    return np.concatenate([[0], ends_array[:-1]]).astype(np.int64), ends_array
+        ends[-1] = len(text)
+    borders = np.maximum.accumulate(np.array([0, *ends], dtype=np.int64))
+    return np.stack([borders[:-1], borders[1:]])

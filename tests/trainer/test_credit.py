@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from oracle import parse_batch, parse_recommendations
 from tests.trainer.tokenizers import FAMILIES, TEXTS, byte_level
 from trainer.credit import list_slots, rank_ids
-from trainer.offsets import _by_prefixes, token_offsets
+from trainer.offsets import LaidOut, _by_prefixes
 
 
 def encoded(tokenizer, texts: list[str], eos: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
@@ -113,6 +113,15 @@ def test_an_answer_without_a_list_is_an_end_at_the_first_rank():
     assert set(found) == {0}
 
 
+def test_empty_completions_have_no_slots():
+    tokenizer, texts = byte_level(), ["", "1. Alien (1979)", ""]
+    rows = [np.asarray(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]
+    assert [len(r) for r in list_slots(tokenizer, rows, texts, parse_batch(texts), 20)] == [0, len(rows[1]), 0]
+    assert list_slots(tokenizer, [], [], parse_batch([]), 20) == []
+    assert rank_ids(tokenizer, torch.zeros(2, 0, dtype=torch.long), torch.zeros(2, 0)).shape == (2, 0)
+    assert rank_ids(tokenizer, torch.zeros(0, 3, dtype=torch.long), torch.zeros(0, 3)).shape == (0, 3)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 @given(text=st.one_of(st.text(max_size=80), st.lists(st.sampled_from(TEXTS)).map("\n".join)))
 @example(text="1. Amélie (2001)\n2. 千と千尋 (2001) 🎬\n3. x")
@@ -123,18 +132,14 @@ def test_offsets_cut_the_text_where_its_prefixes_end(family, text):
     tokenizer = FAMILIES[family]()
     ids = np.array(tokenizer(text, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id])
     decoded = tokenizer.decode(ids, skip_special_tokens=True)
-    starts, ends = token_offsets(tokenizer, ids, decoded)
-    size = len(decoded.encode())
-    assert (starts <= ends).all() and (starts[1:] >= starts[:-1]).all() and (ends <= size).all()
+    text = decoded.encode()
+    starts, ends = LaidOut(tokenizer, ids, np.array([len(ids)])).offsets([text], wanted=np.array([True]))
+    assert (starts <= ends).all() and (starts[1:] >= starts[:-1]).all() and (ends <= len(text)).all()
     if "�" not in decoded and family != "wordpiece":
-        _, slow_ends = _by_prefixes(tokenizer, ids, decoded)
-        solid = [
-            i
-            for i in range(len(ids))
-            if decoded.encode()[: ends[i]].decode(errors="ignore").encode() == decoded.encode()[: ends[i]]
-        ]
+        _, slow_ends = _by_prefixes(tokenizer, ids, text)
+        solid = [i for i in range(len(ids)) if text[: ends[i]].decode(errors="ignore").encode() == text[: ends[i]]]
         for i in solid:
-            assert decoded.encode()[min(ends[i], slow_ends[i]) : max(ends[i], slow_ends[i])].strip() == b""
+            assert text[min(ends[i], slow_ends[i]) : max(ends[i], slow_ends[i])].strip() == b""
 
 
 def test_random_token_sequences_of_a_policy_never_break_the_credit():
