@@ -2,7 +2,9 @@
 
 import re
 from functools import lru_cache
-from itertools import accumulate
+from itertools import chain
+
+import numpy as np
 
 from oracle.entry import CLOSE, INVISIBLE, LONGEST, OPEN, SYMBOLS, read
 
@@ -25,12 +27,15 @@ LINE = re.compile(
     re.X,
 )
 LATE_START = re.compile(rf"[:.!?{CLOSE}]{BLANK}++([*_`(]*1[.)][*_`]*){BLANK}++(?=\S)")  # "Here you are: 1. A"
+MAX_RANK = 2**15 - 1  # the rank column is an int16
 ELSEWHERE = re.compile(rf"[{BREAK}<|`]|^\s*[\[{{]")  # lines that may be more than a film or talk about films
+
+Film = tuple[int, str, int | None]  # length of its entry, title, year
 
 
 @lru_cache(maxsize=2**15)  # a policy writes the same lines again and again
-def _film(line: str) -> tuple[int, str, int | None] | tuple[()] | None:
-    """Of a line "1. Alien (1979)": the length of its entry, title and year. () if it names no film in a numbered list.
+def _film(line: str) -> Film | tuple[()] | None:
+    """The film of a line "1. Alien (1979)", which starts where the line does. () if it names none in a numbered list.
 
     None if that depends on other lines, or if the line may hold several entries.
     """
@@ -52,20 +57,28 @@ def _film(line: str) -> tuple[int, str, int | None] | tuple[()] | None:
     )
 
 
-def plain_list(text: str) -> list[tuple[int, int, str, int | None]] | None:
-    """Start, end, title and year of the entries of a numbered list, one a line, maybe with words before and after.
+def plain_lists(texts: list[str]) -> tuple[np.ndarray, list[list[Film]], np.ndarray]:
+    """Which texts are a numbered list, one film a line, maybe with words before and after, and what they name.
 
-    That is what nearly all answers are. None if the text is or may be anything else.
+    That is what nearly all answers are. Any other text may be a list of another form.
+
+    Returns:
+        plain: (B,) bool.
+        films: of each text, its films; [] if it is none of these.
+        starts: where in its text each of these films starts, of all texts end to end, int64.
     """
-    lines = text.split("\n")
-    films = list(map(_film, lines))
-    if None in films:
-        return None
-    ends = accumulate(map(len, lines))  # without the line breaks
-    found = [
-        (breaks + end - len(line), breaks + end - len(line) + film[0], film[1], film[2])
-        for breaks, (end, line, film) in enumerate(zip(ends, lines, films, strict=True))
-        if film
-    ]
+    lines = [text.split("\n") for text in texts]
+    said = [list(map(_film, rows)) for rows in lines]
+    films = [[film for film in rows if film] for rows in said]
     # Few numbers among many other lines may be titles such as "1. Mai".
-    return found if len(lines) - len(found) < 3 * len(found) else None
+    plain = [
+        None not in rows and len(rows) < 4 * len(found) <= 4 * MAX_RANK for rows, found in zip(said, films, strict=True)
+    ]
+    n_lines = np.array([len(rows) for rows in lines], dtype=np.int64)
+    lengths = np.fromiter(map(len, chain.from_iterable(lines)), np.int64) + 1  # with the line break
+    starts = lengths.cumsum() - lengths
+    starts -= np.repeat(starts[n_lines.cumsum() - n_lines], n_lines)
+    named = np.fromiter(map(bool, chain.from_iterable(said)), bool)
+    in_plain = np.repeat(np.array(plain, dtype=bool), n_lines)
+    films = [found if whole else [] for found, whole in zip(films, plain, strict=True)]
+    return np.array(plain, dtype=bool), films, starts[named & in_plain]

@@ -21,6 +21,7 @@ A short pipeline, linear in the length of the text:
 import re
 from dataclasses import dataclass
 from itertools import chain
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -28,10 +29,8 @@ import pyarrow as pa
 
 from oracle.entry import ADDRESS, INTRODUCTION, SENTENCE_END, Entry, lower_words, read
 from oracle.inline import looks_titled, marked_pieces, plain_pieces
-from oracle.lines import LATE_START, LINE, plain_list
+from oracle.lines import LATE_START, LINE, MAX_RANK, Film, plain_lists
 from oracle.structured import from_json, from_table
-
-MAX_RANK = 2**15 - 1  # the rank column is an int16
 
 TAG = re.compile(r"<(/?)(think|solution)>", re.I)
 
@@ -59,8 +58,10 @@ class Line(NamedTuple):
 
 def parse_recommendations(text: str) -> list[Recommendation]:
     """The films that `text` recommends, ranked 1..n in order of appearance whatever number is printed. Never raises."""
+    _, start, end, films = _films([text])
     return [
-        Recommendation(rank, title, year, start, end) for rank, (start, end, title, year) in enumerate(_films(text), 1)
+        Recommendation(rank, title, year, *span)
+        for rank, ((_, title, year), *span) in enumerate(zip(films, start.tolist(), end.tolist(), strict=True), 1)
     ]
 
 
@@ -69,25 +70,39 @@ def parse_batch(texts: list[str]) -> pa.Table:
 
     Columns: completion int32, rank int16, title string, year int16 (null = none given), start, end int32 (characters).
     """
-    answers = [_films(text) for text in texts]
-    lengths = np.array([len(films) for films in answers], dtype=np.int64)
-    firsts = np.repeat(lengths.cumsum() - lengths, lengths)
-    start, end, title, year = zip(*chain.from_iterable(answers), strict=True) if lengths.any() else [()] * 4
+    completion, start, end, films = _films(texts)
+    n_entries = np.bincount(completion, minlength=len(texts))
     return pa.table(
         {
-            "completion": np.repeat(np.arange(len(texts), dtype=np.int32), lengths),
-            "rank": (np.arange(len(firsts)) - firsts + 1).astype(np.int16),
-            "title": pa.array(title, pa.string()),
-            "year": pa.array(year, pa.int16()),
-            "start": np.array(start, dtype=np.int32),
-            "end": np.array(end, dtype=np.int32),
+            "completion": completion.astype(np.int32),
+            "rank": (np.arange(len(films)) - (n_entries.cumsum() - n_entries)[completion] + 1).astype(np.int16),
+            "title": pa.array([title for _, title, _ in films], pa.string()),
+            "year": pa.array([year for _, _, year in films], pa.int16()),
+            "start": start.astype(np.int32),
+            "end": end.astype(np.int32),
         }
     )
 
 
-def _films(text: str) -> list[tuple[int, int, str, int | None]]:
-    """Start, end, title and year of each entry."""
-    return (plain_list(text) or [entry[:4] for entry in _entries(text)])[:MAX_RANK]
+def entry_spans(texts: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Completion, start and end of each entry, as in `parse_batch`, for those who need no titles; (n,) int64."""
+    return _films(texts)[:3]
+
+
+def _films(texts: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Film]]:
+    """Completion, start, end and film of each entry."""
+    plain, answers, plain_starts = plain_lists(texts)
+    other_starts: list[int] = []
+    for i in np.flatnonzero(~plain):
+        entries = _entries(texts[i])[:MAX_RANK]
+        answers[i] = [(e.end - e.start, e.title, e.year) for e in entries]
+        other_starts += [e.start for e in entries]
+    films = [*chain.from_iterable(answers)]
+    completion = np.repeat(np.arange(len(texts)), [len(answer) for answer in answers])
+    start = np.empty(len(films), dtype=np.int64)
+    in_plain = plain[completion]
+    start[in_plain], start[~in_plain] = plain_starts, other_starts
+    return completion, start, start + np.fromiter(map(itemgetter(0), films), np.int64, len(films)), films
 
 
 def _entries(text: str) -> list[Entry]:

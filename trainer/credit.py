@@ -4,12 +4,14 @@ Ranks come from the parsed text, never from counting newlines: a token belongs t
 that `oracle.parse_recommendations` gives rank k in the very text that the rewards were computed from.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 import pyarrow as pa
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from oracle import parse_batch
+from oracle.parsing import entry_spans
 from trainer.offsets import LaidOut
 
 NO_RANK = -1
@@ -34,7 +36,7 @@ def rank_ids(
     ids, mask = _on_cpu(completion_ids, completion_mask)
     batch = LaidOut(tokenizer, ids[mask], mask.sum(axis=1))
     texts = batch.texts()
-    slots = _slots(batch, texts, parse_batch(texts), rec_num, end_credit=False)
+    slots = _slots(batch, texts, entry_spans(texts), rec_num, end_credit=False)
     padded = np.full(ids.shape, NO_RANK, dtype=np.int64)
     padded[np.arange(ids.shape[1]) < mask.sum(axis=1, keepdims=True)] = slots
     return torch.from_numpy(padded).to(completion_ids.device)
@@ -67,16 +69,17 @@ def list_slots(
     n_tokens = np.array([len(ids) for ids in rows])
     ids = np.concatenate(rows, dtype=np.int64, casting="unsafe")  # an empty row may be of floats
     batch = LaidOut(tokenizer, ids, n_tokens)
-    return np.split(_slots(batch, texts, entries, rec_num, end_credit), n_tokens.cumsum()[:-1])
+    spans = (entries[name].to_numpy() for name in ("completion", "start", "end"))
+    return np.split(_slots(batch, texts, spans, rec_num, end_credit), n_tokens.cumsum()[:-1])
 
 
-def _slots(batch: LaidOut, texts: list[str], entries: pa.Table, rec_num: int, end_credit: bool) -> np.ndarray:
-    """(N,) int64, the arrays of `list_slots` end to end."""
-    completion, *spans = (entries[name].to_numpy() for name in ("completion", "start", "end"))
+def _slots(batch: LaidOut, texts: list[str], spans: Iterable[np.ndarray], rec_num: int, end_credit: bool) -> np.ndarray:
+    """(N,) int64, the arrays of `list_slots` end to end. `spans`: completion, start and end of each entry."""
+    completion, *characters = spans
     n_entries = np.bincount(completion, minlength=len(texts))
     encoded = [text.encode(errors="surrogatepass") for text in texts]
     token_start, token_end = batch.offsets(encoded, wanted=n_entries > 0)
-    start, end = _in_bytes(encoded, np.cumsum([0, *map(len, texts)])[completion] + spans)
+    start, end = _in_bytes(encoded, np.cumsum([0, *map(len, texts)])[completion] + characters)
     # The tokens of an entry: from the first that ends behind its start up to those that start behind its end.
     behind = np.searchsorted(token_start, end)
     first = np.maximum(np.searchsorted(token_end, start, side="right"), np.append(0, behind)[:-1])

@@ -21,6 +21,7 @@ from rich.table import Table
 from oracle import create_oracle, parse_recommendations
 from oracle.judge import Judge
 from oracle.log import LogWriter
+from tests.benchmarks.synthetic_titles import titles
 from tests.trainer.tokenizers import byte_level
 from trainer.advantages import gdpo_advantages
 from trainer.credit import list_slots, rank_ids
@@ -45,41 +46,60 @@ def main() -> None:
         args.json.write_text(json.dumps(rows, indent=1))
 
 
-def answers(n: int, length: int) -> list[str]:
-    generator = np.random.default_rng(0)
-    return [
-        "\n".join(f"{i}. {FILMS[f]}" for i, f in enumerate(generator.integers(len(FILMS), size=length), 1))
-        for _ in range(n)
-    ]
+def numbered(films: np.ndarray) -> list[str]:
+    """(n, length) films -> n lists."""
+    return ["\n".join(f"{i}. {film}" for i, film in enumerate(row, 1)) for row in films.tolist()]
+
+
+def answers(n: int, length: int, seed: int = 0) -> list[str]:
+    return numbered(np.array(FILMS)[np.random.default_rng(seed).integers(len(FILMS), size=(n, length))])
+
+
+def invented_answers(n: int, length: int, repetitions: int) -> list[list[str]]:
+    """For each repetition, n lists; no title comes twice."""
+    table = titles(n * length * repetitions).to_pydict()
+    films = np.array([f"{title} ({year})" for title, year in zip(table["title"], table["year"], strict=True)])
+    return [numbered(part) for part in films.reshape(repetitions, n, length)]
 
 
 def bench_rank_ids() -> list[dict]:
-    """64 x 512 tokens. Decoding prefix by prefix finds the same ranks; decoding each token by itself and counting line
-    breaks does not, as soon as an answer has a preamble, a blank line, or a character split over tokens."""
-    tokenizer = byte_level()
-    rows = [tokenizer(t, add_special_tokens=False)["input_ids"][:512] for t in answers(64, 90)]
-    ids = torch.tensor([r + [tokenizer.eos_token_id] * (512 - len(r)) for r in rows])
-    mask = torch.ones_like(ids)
+    """64 x 512 tokens, other lists at each call. A policy names the same films again and again, and what a line says is
+    remembered; so there are lists of few films, and lists of titles that were never read before.
 
-    def by_prefixes() -> None:
+    Decoding prefix by prefix finds the same ranks; decoding each token by itself and counting line breaks does not, as
+    soon as an answer has a preamble, a blank line, or a character split over tokens."""
+    repetitions, tokenizer = 15, byte_level()
+    lists = {
+        "known titles": [answers(64, 90, seed) for seed in range(repetitions + 1)],
+        "new titles": invented_answers(64, 90, repetitions + 1),
+    }
+
+    def encoded(texts: list[str]) -> torch.Tensor:
+        rows = [tokenizer(t, add_special_tokens=False)["input_ids"][:512] for t in texts]
+        return torch.tensor([r + [tokenizer.eos_token_id] * (512 - len(r)) for r in rows])
+
+    def by_prefixes(ids: torch.Tensor) -> None:
         for row in ids.tolist():
             text = tokenizer.decode(row, skip_special_tokens=True)
             ends = [e.end for e in parse_recommendations(text)]
             for t in range(len(row)):
                 bisect_left(ends, len(tokenizer.decode(row[: t + 1], skip_special_tokens=True)))
 
-    def by_tokens() -> None:
+    def by_tokens(ids: torch.Tensor) -> None:
         for row in ids:
             rank = 0
             for token in row:
                 rank += tokenizer.decode(token).count("\n")
 
-    fast = median_ms(lambda: rank_ids(tokenizer, ids, mask), 15)
-    slow = {"every prefix decoded": median_ms(by_prefixes, 1), "every token decoded": median_ms(by_tokens, 1)}
-    return [
-        {"what": f"rank_ids, 64 x 512 tokens; {what}", "ms": fast, "baseline_ms": ms, "ratio": ms / fast}
-        for what, ms in slow.items()
-    ]
+    rows = []
+    for kind, texts in lists.items():
+        batches = [encoded(batch) for batch in texts]
+        mask, fresh = torch.ones_like(batches[0]), iter(batches)
+        fast = median_ms(lambda: rank_ids(tokenizer, next(fresh), mask), repetitions)
+        for what, slow in {"every prefix decoded": by_prefixes, "every token decoded": by_tokens}.items():
+            ms = median_ms(lambda: slow(batches[0]), 1)
+            rows.append({"what": f"rank_ids, {kind}; {what}", "ms": fast, "baseline_ms": ms, "ratio": ms / fast})
+    return rows
 
 
 def bench_step() -> list[dict]:

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from oracle import parse_batch, parse_recommendations
-from oracle.lines import plain_list
+from oracle.lines import plain_lists
 from oracle.parsing import _entries
 
 REAL = Path(__file__).parents[3] / "shared" / "realdata" / "llm_completions.jsonl"
@@ -20,6 +20,12 @@ LINES = [
     '["Alien"]', "   [Alien]", "12. 12 Angry Men (1957)", "1. " + "A" * 500, "Enjoy!", "Airplane! (1980)", "1 Alien 1979",
     "１．Alien (1979)", "1. Al\x85ien", "7. Amélie (2001)  ", "Movie: 1. Up", "999. Big (1988)", "•", "1. 2. 3.",
 ]  # fmt: skip
+
+
+def plain_list(text: str) -> list[tuple[int, int, str, int | None]] | None:
+    """Start, end, title and year of each entry; None if the text goes the long way."""
+    plain, [films], starts = plain_lists([text])
+    return [(s, s + n, t, y) for s, (n, t, y) in zip(starts.tolist(), films, strict=True)] if plain[0] else None
 
 
 @given(st.lists(st.one_of(st.sampled_from(LINES), st.text(max_size=12)), max_size=9).map("\n".join))
