@@ -35,7 +35,7 @@ WRAPPED = re.compile(
 )
 QUOTES = [('"', '"'), ("“", "”"), ("«", "»"), ("『", "』"), ("「", "」"), ("《", "》")]
 QUOTE = re.compile('["“”«»『』「」《》]')
-RAGGED = re.compile(r"^[\s\-–—:;,|*_`~\\]+|[\s\-–—:;,|*_`~\\]+$")
+RAGGED = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "-–—:;,|*_`~\\"  # at the edges of a title
 LONE_NUMBER = re.compile(rf"[{OPEN}]\d*+[{CLOSE}]?")
 GOES_ON = re.compile(r"\w|\s+(?!\d{4}\b)[^\W_a-z]")  # '"Crocodile" Dundee': the quotes are part of the title
 SEPARATOR = re.compile(r"\s+[-–—~|]+\s+|\s*—\s*|\s?:\s+|\s*：\s*|(?<![.\s])\.\s+(?![-–—])")
@@ -88,7 +88,7 @@ class Reading(NamedTuple):
 
 @lru_cache(maxsize=2**14)  # a policy names the same films again and again
 def _read(entry: str) -> Reading:
-    text = JUNK.sub("", entry)
+    text = entry if entry.isascii() and "<" not in entry else JUNK.sub("", entry)  # the test is cheaper by far
     title, year, dated, rest = _split(text)
     sentence = title + "." if f"{title}." in text else title
     return Reading(title, year, dated, rest, not dated and _is_prose(sentence), bool(COMPOUND.search(entry)))
@@ -118,7 +118,8 @@ def _split(s: str, depth: int = 3, inside: bool = False, whole: bool = False) ->
 
     `inside`: `s` stood in quotes or bold, so that it has no remark; `whole`: with a year behind, so that all is title.
     """
-    s = LABEL.sub("", EDGE.sub("", LINK.sub(r"\1", s)), count=1)
+    s = LINK.sub(r"\1", s) if "](" in s else s
+    s = LABEL.sub("", s.strip() if s.isascii() else EDGE.sub("", s), count=1)
     wrapped = WRAPPED.match(s) if depth else None
     if wrapped:
         inner, behind = next(filter(None, wrapped.group(*"abcdefgh"))), wrapped["rest"]
@@ -183,11 +184,11 @@ def _trim(s: str) -> str:
 
 def _tidy(title: str) -> str:
     """Without what is left over at its edges: separators, emphasis, an unpaired quote, a bracket that was cut off."""
-    title = RAGGED.sub("", title)
+    title = title.strip(RAGGED)
     for left, right in QUOTES if QUOTE.search(title) else ():
         if title.count(left) != title.count(right) or (left == right and title.count(left) % 2):
-            title = RAGGED.sub("", title.strip(left + right))
+            title = title.strip(left + right).strip(RAGGED)
     opened = max(title.rfind("("), title.rfind("["))
     if opened > 0 and not re.search(r"[)\]]", title[opened:]):
-        title = RAGGED.sub("", title[:opened])
-    return title if any(c.isalnum() for c in title) and not LONE_NUMBER.fullmatch(title) else ""
+        title = title[:opened].strip(RAGGED)
+    return title if (title[:1].isalnum() or any(map(str.isalnum, title))) and not LONE_NUMBER.fullmatch(title) else ""

@@ -56,7 +56,7 @@ def answers(n: int, length: int, seed: int = 0) -> list[str]:
 
 
 def invented_answers(n: int, length: int, repetitions: int) -> list[list[str]]:
-    """For each repetition, n lists; no title comes twice."""
+    """For each repetition, n lists of titles that hardly recur."""
     table = titles(n * length * repetitions).to_pydict()
     films = np.array([f"{title} ({year})" for title, year in zip(table["title"], table["year"], strict=True)])
     return [numbered(part) for part in films.reshape(repetitions, n, length)]
