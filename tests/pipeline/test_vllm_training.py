@@ -39,7 +39,7 @@ def test_the_engine_generates_with_the_weights_of_each_step(small_flags, tmp_pat
     logged = json.loads(Path("run/checkpoint-6/trainer_state.json").read_text())["log_history"]
     generated = [line for line in logged if "sampling/sampling_logp_difference/max" in line]
     assert [line["step"] for line in generated] == [1, 3, 5]
-    assert logged[-2]["kl"] > 0.02  # the policy went far enough from where it began
+    assert logged[-1]["kl"] > 0.02  # the policy went far enough from where it began
     for line in generated:
         assert line["sampling/sampling_logp_difference/mean"] < 0.02  # the engine computes in bfloat16
         assert line["sampling/importance_sampling_ratio/mean"] == pytest.approx(1.0, abs=0.05)
