@@ -7,18 +7,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oracle.forms import key_hashes, read_titles
+from oracle.records import imdb_ids
 from oracle.titles import Titles, booleans_of
 
 
 def with_aliases(titles: Titles, aliases: pa.Table) -> Titles:
     """Return the titles with more aliases(title, year, imdb_id); later ones hold, and those of unknown films are left out."""
-    film: np.ndarray | list = (
-        np.flatnonzero(booleans_of(pc.is_in(titles.imdb_id, aliases["imdb_id"].combine_chunks())))
-        if len(aliases)
-        else []
-    )
-    first_form = np.searchsorted(titles.film, film).tolist()  # the forms of a film are together
-    form_of = dict(zip(titles.imdb_id.take(pa.array(film, pa.int64())).to_pylist(), first_form, strict=True))
+    if len(aliases) == 0:
+        return titles
+    ids = imdb_ids(titles.forms["of_film"], titles.long_ids)
+    forms = np.flatnonzero(booleans_of(pc.is_in(ids, aliases["imdb_id"].combine_chunks())))
+    # The forms of a film are together; the first one stands for it.
+    forms = forms[np.diff(titles.forms["film"][forms], prepend=-1) > 0]
+    form_of = dict(zip(ids.take(pa.array(forms)).to_pylist(), forms.tolist(), strict=True))
     rows = [row for row in aliases.to_pylist() if row["imdb_id"] in form_of]
     if not rows:
         return titles
@@ -30,5 +31,5 @@ def with_aliases(titles: Titles, aliases: pa.Table) -> Titles:
     _, forms = titles.keys.find(key_hashes(["k" + key for key in keys]))
     written_so = [number for number, title in zip(forms, read_titles(titles.title.take(pa.array(forms)).to_pylist()), strict=True)
                   if title.key in set(keys)]  # fmt: skip
-    aliased = np.union1d(titles.aliased, titles.key_no[np.array(written_so, np.int64)])
+    aliased = np.union1d(titles.aliased, titles.forms["key_no"][np.array(written_so, np.int64)])
     return replace(titles, aliases={**titles.aliases, **more}, aliased=aliased)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-BUCKET_SIZE = 2  # entries a bucket, on average
 # Odd numbers without a pattern, the same in every process: an index outlives the one that made it.
 MULTIPLIERS = np.random.default_rng(2004).integers(0, 2**63, 66, np.uint64) * np.uint64(2) + np.uint64(1)
 FIRST_BYTES = np.array([2 ** (8 * count) - 1 for count in range(9)], np.uint64)  # masks of a word's first bytes
@@ -13,26 +12,27 @@ FIRST_BYTES = np.array([2 ** (8 * count) - 1 for count in range(9)], np.uint64) 
 
 @dataclass(frozen=True)
 class HashIndex:
-    """Entries sorted by hash. What is found must be compared with what was meant: hashes of 32 bits do collide."""
+    """Entries by hash. What is found must be compared with what was meant: hashes of 32 bits do collide."""
 
-    hashes: np.ndarray  # uint32, sorted
-    entries: np.ndarray  # int32, what each hash stands for
-    buckets: np.ndarray  # int32: where the hashes begin that have the same first bits; 2**bits + 1 of them
+    slots: np.ndarray  # uint64, sorted: hash << 32 | entry, what the hash stands for
+    buckets: np.ndarray  # int32: where the slots begin whose hashes have the same first bits; 2**bits + 1 of them
 
     @classmethod
     def build(cls, hashes: np.ndarray, entries: np.ndarray) -> "HashIndex":
-        """Index hashes that are sorted."""
-        bits = int(np.clip(np.log2(len(hashes) / BUCKET_SIZE + 1), 1, 24))
+        """Index entries (from 0 to 2**31) by their hashes (uint32), which are sorted. A bucket has one or two of them."""
+        bits = int(np.clip(np.log2(len(hashes) + 1), 1, 26))
         first = np.arange(2**bits + 1, dtype=np.uint64) << np.uint64(32 - bits)
-        return cls(hashes, entries, np.searchsorted(hashes, first).astype(np.int32))
+        slots = hashes.astype(np.uint64) << np.uint64(32) | entries.astype(np.uint64)
+        return cls(slots, np.searchsorted(hashes, first).astype(np.int32))
 
     def find(self, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return (positions in `wanted`, entries): every entry of each hash (uint32), positions ascending."""
         bits = len(self.buckets).bit_length() - 1
-        bucket = wanted >> np.uint32(32 - bits)
-        position, place = spread(self.buckets.take(bucket), self.buckets.take(bucket + np.uint32(1)))
-        same = np.flatnonzero(self.hashes.take(place) == wanted.take(position))
-        return position.take(same), self.entries.take(place.take(same))
+        bucket = (wanted >> np.uint32(32 - bits)).astype(np.int64)
+        position, place = spread(self.buckets.take(bucket), self.buckets.take(bucket + 1))
+        slot = self.slots.take(place)
+        same = np.flatnonzero(slot >> np.uint64(32) == wanted.take(position))
+        return position.take(same), slot.take(same).astype(np.int32)
 
 
 def spread(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -70,46 +70,61 @@ def text_hashes(
     return hashes
 
 
+def distinct(hashes: np.ndarray) -> np.ndarray:
+    """Return positions (ascending) of hashes, one of each."""
+    order = hashes.argsort()
+    in_order = hashes.take(order)
+    again = np.flatnonzero(in_order[1:] == in_order[:-1])
+    return np.sort(np.delete(order, again)) if len(again) else np.arange(len(hashes))
+
+
 def folded(hashes: np.ndarray) -> np.ndarray:
     """Return 32 bits (uint32) of hashes."""
     return (hashes >> np.uint64(32)).astype(np.uint32)
 
 
-class HashPlaces:
-    """Gives hashes (uint64, none of them 0) places in a table that is at most half full, by open addressing."""
+class HashNumbers:
+    """Numbers hashes (uint64, none of them 0) from 0, by open addressing in a table that is at most half full."""
 
-    def __init__(self, size: int) -> None:
-        """Make room for `size` hashes."""
-        self.used = 0
-        self._hashes = np.zeros(2 ** (2 * size - 1).bit_length(), np.uint64)  # 0 = free
+    SLOT = np.dtype([("hash", np.uint64), ("number", np.int64)])  # hash 0 = free
 
-    def __len__(self) -> int:
-        return len(self._hashes)
+    def __init__(self) -> None:
+        self.count = 0
+        self._slots = np.zeros(2**15, self.SLOT)
 
     def find(self, hashes: np.ndarray) -> np.ndarray:
-        """Return the place of each hash, -1 where it has none."""
+        """Return the number (int64) of each hash, -1 where it has none."""
         place = self._first(hashes)
-        there = self._hashes.take(place)
-        open_ = np.flatnonzero((there != hashes) & (there != 0))
+        slot = self._slots.take(place)
+        open_ = np.flatnonzero((slot["hash"] != hashes) & (slot["hash"] != 0))
         while len(open_):
             place[open_] = self._next(place[open_])
-            there[open_] = self._hashes[place[open_]]
-            open_ = open_[(there[open_] != hashes[open_]) & (there[open_] != 0)]
-        return np.where(there == hashes, place, -1)
+            slot[open_] = self._slots.take(place[open_])
+            open_ = open_[(slot["hash"][open_] != hashes[open_]) & (slot["hash"][open_] != 0)]
+        return np.where(slot["hash"] == hashes, slot["number"], -1)
 
-    def add(self, hashes: np.ndarray) -> np.ndarray:
-        """Give places to hashes that are new and all different, and return them."""
-        self.used += len(hashes)
+    def add(self, hashes: np.ndarray) -> None:
+        """Give the next numbers to hashes that are new and all different."""
+        numbers = np.arange(self.count, self.count + len(hashes))
+        self.count += len(hashes)
+        if 2 * self.count > len(self._slots):
+            taken = self._slots[self._slots["hash"] != 0]
+            self._slots = np.zeros(2 ** (4 * self.count).bit_length(), self.SLOT)
+            self._put(taken["hash"], taken["number"])
+        self._put(hashes, numbers)
+
+    def _put(self, hashes: np.ndarray, numbers: np.ndarray) -> None:
         place, open_ = self._first(hashes), np.arange(len(hashes))
+        taken = self._slots["hash"]
         while len(open_):
-            free = open_[self._hashes[place[open_]] == 0]
-            self._hashes[place[free]] = hashes[free]
-            open_ = open_[self._hashes[place[open_]] != hashes[open_]]  # taken before, or just now by another one
+            free = open_[taken[place[open_]] == 0]
+            taken[place[free]] = hashes[free]
+            open_ = open_[taken[place[open_]] != hashes[open_]]  # taken before, or just now by another one
             place[open_] = self._next(place[open_])
-        return place
+        self._slots["number"][place] = numbers
 
     def _first(self, hashes: np.ndarray) -> np.ndarray:
-        return (hashes >> np.uint64(40)).astype(np.int64) & (len(self) - 1)
+        return (hashes >> np.uint64(40)).astype(np.int64) & (len(self._slots) - 1)
 
     def _next(self, place: np.ndarray) -> np.ndarray:
-        return (place + 1) & (len(self) - 1)
+        return (place + 1) & (len(self._slots) - 1)

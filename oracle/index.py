@@ -18,18 +18,30 @@ import pyarrow.compute as pc
 
 from oracle.errors import UserError
 from oracle.hash_index import HashIndex, folded, text_hashes
+from oracle.records import FORM, film_records
 from oracle.store import derived_by, open_store
-from oracle.titles import Columns, array_of, numbers_of
+from oracle.titles import Columns, array_of, array_of_records, numbers_of
 
+LAYOUT = 2  # of the files: an index of another layout is another index
 VIEWS = ("titles", "films", "keys", "words", "common", "aliases", "aliased", "traits", "sources", "risks")
-DERIVED = (
+FILES = (
+    "titles",
+    "long_ids",
     "exact",
     "exact_buckets",
     "same",
     "same_buckets",
+    "keys",
     "keys_buckets",
     "groups",
     "group_forms",
+    "words",
+    "common",
+    "aliases",
+    "aliased",
+    "traits",
+    "sources",
+    "risks",
     "risk_rows",
     "risk_values",
 )
@@ -43,7 +55,7 @@ def open_index(store: str | Path) -> Columns:
     for _ in range(3):
         folder = _folder(store)
         try:
-            return {name: _map(folder / f"{name}.arrow", name not in RARE) for name in (*VIEWS, *DERIVED)}
+            return {name: _map(folder / f"{name}.arrow", name not in RARE) for name in FILES}
         except FileNotFoundError:
             pass
         except (NotADirectoryError, PermissionError):
@@ -64,10 +76,13 @@ def _folder(store: Path) -> Path:
         status = store.stat()
     except OSError:
         raise UserError(f"no store at {store}; build one with pipeline/prepare.py or oracle.build_store") from None
-    return store.with_suffix(".index") / f"{derived_by()}-{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
+    return store.with_suffix(".index") / (
+        f"{derived_by()}-{LAYOUT}-{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
+    )
 
 
 def _read_store(store: Path) -> dict[str, pa.Table]:
+    """Return what an index holds, by its FILES."""
     with open_store(store) as connection:
         columns = {name: _one_chunk(connection.sql(f"from index_{name}")) for name in VIEWS}
     title, year = array_of(columns["titles"], "title"), numbers_of(columns["titles"], "year")
@@ -78,26 +93,39 @@ def _read_store(store: Path) -> dict[str, pa.Table]:
     _add_buckets(columns, "keys", numbers_of(columns["keys"], "hash"), numbers_of(columns["keys"], "title"))
     key_no = numbers_of(columns["titles"], "key_no")
     columns["group_forms"] = pa.table({"title": np.argsort(key_no, kind="stable").astype(np.int32)})
-    _add_risk_rows(columns)
     columns["groups"] = pa.table({"start": np.cumsum(np.bincount(key_no + 1), dtype=np.int32)})
+    _join_records(columns, _add_risk_rows(columns))
     return columns
 
 
-def _add_risk_rows(columns: dict[str, pa.Table]) -> None:
-    """Add where each film's risks are: a block for each film that has any, with the row of each trait, -1 for none.
+def _add_risk_rows(columns: dict[str, pa.Table]) -> np.ndarray:
+    """Add where each film's risks are, and return the block of each film: from 1, 0 for the films without a risk.
 
-    The last block is that of the films without a risk, number -1, and the last risk is their 0.
+    A block has the row of each trait, -1 for no risk; the last risk is the 0 of these.
     """
     risks = columns["risks"]
     film, trait = numbers_of(risks, "film"), numbers_of(risks, "trait")
     with_risk, block = np.unique(film, return_inverse=True)
-    blocks = np.full(len(columns["films"]), -1, np.int32)
-    blocks[with_risk] = np.arange(len(with_risk))
+    blocks = np.zeros(len(columns["films"]), np.int32)
+    blocks[with_risk] = np.arange(1, len(with_risk) + 1)
     rows = np.full((len(with_risk) + 1, len(columns["traits"])), -1, np.int32)
-    rows[block, trait] = np.arange(len(film))
-    columns["films"] = columns["films"].append_column("risk_block", pa.array(blocks))
+    rows[block + 1, trait] = np.arange(len(film))
     columns["risk_rows"] = pa.table({"row": rows.ravel()})
     columns["risk_values"] = pa.table({"risk": np.append(numbers_of(risks, "risk"), 0.0)})
+    return blocks
+
+
+def _join_records(columns: dict[str, pa.Table], risk_blocks: np.ndarray) -> None:
+    """Put what is known of each title form and of its film into one record."""
+    titles = columns["titles"]
+    films, long_ids = film_records(array_of(columns.pop("films"), "imdb_id"), risk_blocks)
+    forms = np.empty(len(titles), FORM)
+    for name in ("film", "key_no", "wording_no", "year", "word_class"):
+        forms[name] = numbers_of(titles, name)
+    forms["primary"] = numbers_of(titles, "is_primary")
+    forms["of_film"] = films.take(forms["film"])
+    columns["titles"] = pa.table({"title": array_of(titles, "title"), "form": array_of_records(forms)})
+    columns["long_ids"] = pa.table({"imdb_id": long_ids})
 
 
 def _add_hashes(columns: dict[str, pa.Table], name: str, hashes: np.ndarray, entries: np.ndarray) -> None:
@@ -108,7 +136,7 @@ def _add_hashes(columns: dict[str, pa.Table], name: str, hashes: np.ndarray, ent
 
 def _add_buckets(columns: dict[str, pa.Table], name: str, hashes: np.ndarray, entries: np.ndarray) -> None:
     index = HashIndex.build(hashes, entries)
-    columns[name] = pa.table({"hash": index.hashes, "title": index.entries})
+    columns[name] = pa.table({"slot": index.slots})
     columns[f"{name}_buckets"] = pa.table({"start": index.buckets})
 
 

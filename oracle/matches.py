@@ -4,18 +4,20 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from oracle.choice import AMBIGUOUS, METHODS
-from oracle.hash_index import HashPlaces, spread, text_hashes
-from oracle.titles import Titles, booleans_of
+from oracle.choice import AMBIGUOUS, EXACT, METHODS
+from oracle.hash_index import HashNumbers, spread, text_hashes
+from oracle.records import FILM, imdb_ids, risk_blocks
+from oracle.titles import Titles, bits_of, booleans_of, flags_of
 
 METHOD_NAMES = pa.array(METHODS)
-# What was found for a query lies together: it costs one access to memory, not one a column.
+# What was found for a query, and all that a verdict needs to know of it.
 FOUND = np.dtype(
     [
-        ("score", np.float64),  # 0..1, nan = no match
+        ("of_film", FILM),  # zeros = no match
+        ("score", np.float64),  # 0..1
         ("form", np.int32),  # title form, -1 = no match
-        ("film", np.int32),  # its film
         ("year", np.int16),  # its year, -1 = not known
         ("method", np.int8),  # position in METHODS, -1 = no match
     ],
@@ -35,7 +37,9 @@ class Matches:
     @classmethod
     def none(cls, queries: int) -> "Matches":
         """Nothing found yet."""
-        nothing = np.full(queries, np.array((np.nan, -1, -1, -1, -1), FOUND))
+        nothing = np.zeros(queries, FOUND)
+        for name in ("form", "year", "method"):
+            nothing[name] = -1
         return cls(nothing, np.empty(0, np.int64), np.empty(0, np.int32))
 
     @property
@@ -44,31 +48,39 @@ class Matches:
         return self.found["form"]
 
     @property
-    def film(self) -> np.ndarray:
-        """The film of each query (int32, -1 = no match)."""
-        return self.found["film"]
+    def risk_block(self) -> np.ndarray:
+        """The block of risks of each query's film (int64); 0, the one without risks, where there is no match."""
+        return risk_blocks(self.found["of_film"])
 
-    def put(self, query: np.ndarray, form: np.ndarray, titles: Titles) -> None:
-        """Fill in the title form of some queries, and what it says."""
+    def put(self, query: np.ndarray, form: np.ndarray, record: np.ndarray) -> None:
+        """Fill in the title form of some queries, and what its FORM record says."""
         self.found["form"][query] = form
-        self.found["film"][query] = titles.film[form]
-        self.found["year"][query] = titles.year[form]
+        self.found["of_film"][query] = record["of_film"]
+        self.found["year"][query] = record["year"]
 
     def put_scores(self, query: np.ndarray, method: np.ndarray | int, score: np.ndarray | float) -> None:
         """Fill in how well, and how, some queries were found."""
         self.found["method"][query] = method
         self.found["score"][query] = score
 
-    def columns(self, titles: Titles) -> dict[str, pa.Array]:
+    def columns(self, title: pa.StringArray, titles: Titles) -> dict[str, pa.Array]:
         """Return the columns imdb_id, matched_title, matched_year, match_method, match_score; null where nothing was found."""
-        none, year = self.form < 0, self.found["year"]
+        found, form, method, year = (np.ascontiguousarray(self.found[name]) for name in ("of_film", "form", "method", "year"))
+        some, exact = form >= 0, method == EXACT
+        # An exact match has the title that was asked for.
+        other_title = titles.title.take(pa.array(form, mask=exact | ~some))
+        valid = bits_of(some)
         return {
-            "imdb_id": titles.imdb_id.take(pa.array(self.film, mask=none)),
-            "matched_title": titles.title.take(pa.array(self.form, mask=none)),
-            "matched_year": pa.array(year, mask=year < 0),
-            "match_method": METHOD_NAMES.take(pa.array(self.found["method"], mask=none)),
-            "match_score": pa.array(self.found["score"], mask=none),
+            "imdb_id": imdb_ids(found, titles.long_ids, valid),
+            "matched_title": pc.if_else(flags_of(exact), title, other_title),
+            "matched_year": _numbers(pa.int16(), year, bits_of(year >= 0)),
+            "match_method": METHOD_NAMES.take(_numbers(pa.int8(), method, valid)),
+            "match_score": _numbers(pa.float64(), np.ascontiguousarray(self.found["score"]), valid),
         }
+
+
+def _numbers(kind: pa.DataType, values: np.ndarray, valid: pa.Buffer) -> pa.Array:
+    return pa.Array.from_buffers(kind, len(values), [valid, pa.py_buffer(values)])
 
 
 class Memory:
@@ -78,13 +90,13 @@ class Memory:
     chance they do once in a billion batches.
     """
 
-    SIZE = 2**17  # queries; 12 MB
+    SIZE = 2**17  # queries; 14 MB
 
     def __init__(self) -> None:
         self._multipliers = np.random.default_rng().integers(0, 2**63, 66, np.uint64) * np.uint64(2) + np.uint64(1)
-        self._places = HashPlaces(self.SIZE)
-        self._found = np.zeros(len(self._places), FOUND)
-        self._several = np.zeros((len(self._places), 2), np.int64)  # where in several_form an ambiguous query's are
+        self._numbers = HashNumbers()
+        self._found = np.zeros(self.SIZE, FOUND)  # in the order in which queries were new: neighbours in memory
+        self._several = np.zeros((self.SIZE, 2), np.int64)  # where in several_form an ambiguous query's are
         self._several_form = np.empty(0, np.int32)
 
     def hashes(self, title: pa.StringArray, year: np.ndarray) -> np.ndarray:
@@ -94,30 +106,31 @@ class Memory:
             hashes[~booleans_of(title.is_valid())] = 0
         return hashes | np.uint64(1)
 
-    def places(self, hashes: np.ndarray) -> np.ndarray:
-        """Return the place of each query, -1 where it was not asked before."""
-        return self._places.find(hashes)
+    def numbers(self, hashes: np.ndarray) -> np.ndarray:
+        """Return the number of each query, -1 where it was not asked before."""
+        return self._numbers.find(hashes)
 
     def has_room(self, queries: int) -> bool:
         """Whether so many new queries can be remembered."""
-        return self._places.used + queries <= self.SIZE
+        return self._numbers.count + queries <= self.SIZE
 
     def add(self, hashes: np.ndarray, matches: Matches) -> None:
-        """Remember what was found for new queries."""
-        place = self._places.add(hashes)
-        self._found[place] = matches.found
+        """Remember what was found for new queries, all different."""
+        start, end = self._numbers.count, self._numbers.count + len(hashes)
+        self._found[start:end] = matches.found
         if len(matches.several_query):
-            end = len(self._several_form) + np.cumsum(np.bincount(matches.several_query, minlength=len(hashes)))
-            self._several[place, 1] = end
-            self._several[place[0], 0], self._several[place[1:], 0] = len(self._several_form), end[:-1]
+            ends = len(self._several_form) + np.cumsum(np.bincount(matches.several_query, minlength=len(hashes)))
+            self._several[start:end, 1] = ends
+            self._several[start, 0], self._several[start + 1 : end, 0] = len(self._several_form), ends[:-1]
             self._several_form = np.concatenate([self._several_form, matches.several_form])
+        self._numbers.add(hashes)
 
-    def recall(self, places: np.ndarray) -> Matches:
+    def recall(self, numbers: np.ndarray) -> Matches:
         """Return what was found for queries that are remembered."""
-        found = self._found.take(places)
+        found = self._found.take(numbers)
         query, form = np.empty(0, np.int64), np.empty(0, np.int32)
         if len(self._several_form):
             ambiguous = np.flatnonzero(found["method"] == AMBIGUOUS)
-            number, place = spread(*self._several[places[ambiguous]].T)
+            number, place = spread(*self._several[numbers[ambiguous]].T)
             query, form = ambiguous[number], self._several_form[place]
         return Matches(found, query, form)

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from oracle.choice import AMBIGUOUS, EXACT, Candidates, Choice
 from oracle.forms import read_titles
-from oracle.hash_index import folded, spread, text_hashes
+from oracle.hash_index import distinct, folded, spread, text_hashes
 from oracle.matches import Matches, Memory
 from oracle.normalise import normalise
 from oracle.search import search
@@ -32,64 +32,70 @@ class Matcher:
         if len(title) > Memory.SIZE:
             return self._find(title, year)
         hashes = self._memory.hashes(title, year)
-        places = self._memory.places(hashes)
-        new = np.flatnonzero(places < 0)
+        numbers = self._memory.numbers(hashes)
+        new = np.flatnonzero(numbers < 0)
         if len(new):
-            distinct, first = np.unique(hashes[new], return_index=True)
-            if not self._memory.has_room(len(distinct)):
+            rows = new.take(distinct(hashes.take(new)))
+            if not self._memory.has_room(len(rows)):
                 self._memory = Memory()
                 return self.match(title, year)
-            rows = new[first]
-            self._memory.add(distinct, self._find(title.take(pa.array(rows)), year[rows]))
-            places[new] = self._memory.places(hashes[new])
-        return self._memory.recall(places)
+            self._memory.add(hashes.take(rows), self._find(title.take(pa.array(rows)), year.take(rows)))
+            numbers[new] = self._memory.numbers(hashes.take(new))
+        return self._memory.recall(numbers)
 
     def _find(self, title: pa.StringArray, year: np.ndarray) -> Matches:
         matches = Matches.none(len(title))
         if len(self.titles.title) == 0 or title.null_count == len(title):
             return matches
-        form = self._own_titles(title, year)
-        own = np.flatnonzero(form >= 0)
-        matches.put(own, form[own], self.titles)
+        own, form, record = self._own_titles(title, year)
+        matches.put(own, form, record)
         matches.put_scores(own, EXACT, 1.0)
-        rest = np.flatnonzero((form < 0) & booleans_of(title.is_valid()))
-        choice = self._choose(self._same_titles(title.take(pa.array(rest))), year[rest])
-        several = self._put(matches, rest, choice.only(choice.settled))
-        rest = rest[matches.form[rest] < 0]
-        if len(rest):
-            queries = read_titles(title.take(pa.array(rest)).to_pylist())
-            choice = self._choose(search(self.titles, queries, year[rest].tolist()), year[rest])
-            several += self._put(matches, rest, choice)
-        if several:
-            query, form = (np.concatenate(part) for part in zip(*several, strict=True))
-            order = np.argsort(query, kind="stable")
-            matches = replace(matches, several_query=query[order], several_form=form[order])
-        return matches
-
-    def _choose(self, candidates: Candidates, year: np.ndarray) -> Choice:
-        return candidates.judge(year, self.titles).choose(year, self.titles)
-
-    def _put(self, matches: Matches, rows: np.ndarray, choice: Choice) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Fill in a choice's matches; return (query, title form) where a title means several films."""
-        query = rows[choice.query]
-        first = np.diff(query, prepend=-1) > 0
-        matches.put(query[first], choice.form[first], self.titles)
+        rest = matches.form < 0
+        if title.null_count:
+            rest &= booleans_of(title.is_valid())
+        rows = np.flatnonzero(rest)
+        if len(rows) == 0:
+            return matches
+        choice = self._closest(title.take(pa.array(rows)), year.take(rows))
+        query = rows.take(choice.query)
+        first = np.flatnonzero(np.diff(query, prepend=-1))
+        matches.put(query[first], choice.form[first], choice.record[first])
         matches.put_scores(query[first], choice.method[first], choice.score[first])
         several = choice.method == AMBIGUOUS
-        return [(query[several], choice.form[several])] if several.any() else []
+        return replace(matches, several_query=query[several], several_form=choice.form[several])
 
-    def _own_titles(self, title: pa.StringArray, year: np.ndarray) -> np.ndarray:
-        """Return the title form, -1 for none, that is a film's own title, letter by letter, in this very year.
+    def _own_titles(self, title: pa.StringArray, year: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return (query, title form, its record) of films' own titles, letter by letter, in this very year.
 
         No other film can be closer.
         """
-        titles, form = self.titles, np.full(len(title), -1, np.int32)
-        query, found = titles.exact.find(folded(text_hashes(title, year)))
-        same = (titles.year[found] == year[query]) & ~np.isin(titles.key_no[found], titles.aliased)
-        query, found = query[same], found[same]
-        same = booleans_of(pc.equal(title.take(pa.array(query)), titles.title.take(pa.array(found))))
-        form[query[same]] = found[same]
-        return form
+        query, form = self.titles.exact.find(folded(text_hashes(title, year)))
+        record = self.titles.forms.take(form)
+        same = self._not_aliased(record) & (record["year"] == year.take(query))
+        same &= booleans_of(pc.equal(title.take(pa.array(query)), self.titles.title.take(pa.array(form))))
+        which = np.flatnonzero(same)
+        return query.take(which), form.take(which), record.take(which)
+
+    def _closest(self, title: pa.StringArray, year: np.ndarray) -> Choice:
+        """Choose among the same titles first, and search wider for the queries that these do not settle."""
+        same = self._same_titles(title)
+        choice = same.judge(year, self.titles.common).choose(year)
+        open_ = np.ones(len(title), bool)
+        open_[choice.query[choice.settled]] = False
+        rows = np.flatnonzero(open_)
+        if len(rows) == 0:
+            return choice
+        known_key = np.full(len(title), -1, np.int32)
+        known_key[same.query] = same.record["key_no"]
+        queries = read_titles(title.take(pa.array(rows)).to_pylist())
+        other = search(self.titles, queries, year[rows].tolist(), known_key[rows])
+        if len(other.query) == 0:
+            return choice
+        other = replace(other, query=rows[other.query])
+        again = np.zeros(len(title), bool)
+        again[other.query] = True
+        wider = same.only(again[same.query]).beside(other).judge(year, self.titles.common).choose(year)
+        return choice.only(~again[choice.query]).beside(wider)
 
     def _same_titles(self, title: pa.StringArray) -> Candidates:
         """Return all title forms that are the same when normalised, for titles that some title form has but for case."""
@@ -97,11 +103,19 @@ class Matcher:
         query, some = titles.same.find(folded(text_hashes(small)))
         known = titles.title.take(pa.array(some))
         same = booleans_of(pc.equal(small.take(pa.array(query)), pc.ascii_lower(known)))
-        same = same & ~np.isin(titles.key_no[some], titles.aliased)
-        query, some = query[same], some[same]
-        key = titles.key_no[some]
+        record = titles.forms.take(some)
+        same = same & self._not_aliased(record)
+        query, record = query[same], record[same]
+        key = record["key_no"]
         pair, place = spread(titles.group_start[key], titles.group_start[key + 1])
-        query, some, form = query[pair], some[pair], titles.group_form[place]
-        closeness = np.where(titles.wording_no[form] == titles.wording_no[some], 0.99, 0.97)
+        query, some_record, form = query[pair], record[pair], titles.group_form[place]
+        record = titles.forms.take(form)
+        closeness = np.where(record["wording_no"] == some_record["wording_no"], 0.99, 0.97)
         closeness[booleans_of(pc.equal(title.take(pa.array(query)), titles.title.take(pa.array(form))))] = 1.0
-        return Candidates(query, form, closeness, np.minimum(titles.word_class[form], titles.word_class[some]))
+        return Candidates(query, form, record, closeness, np.minimum(record["word_class"], some_record["word_class"]))
+
+    def _not_aliased(self, record: np.ndarray) -> np.ndarray:
+        """Whether no person confirmed what a title is that is written like these: only the search knows of that."""
+        if len(self.titles.aliased) == 0:
+            return np.ones(len(record), bool)
+        return ~np.isin(record["key_no"], self.titles.aliased)

@@ -13,8 +13,7 @@ class Risks:
     """Risks of films for traits, both numbered from 0. Rows are the risks above 0, by film and trait."""
 
     traits: pa.StringArray
-    block: np.ndarray  # int32 per film: its block of rows, -1 = the last one, without risks
-    rows: np.ndarray  # int32, blocks of as many as there are traits: row of each trait, -1 = no risk
+    rows: np.ndarray  # int32, blocks of as many as there are traits: row of each trait, -1 = no risk. Block 0 has none
     risk: np.ndarray  # float64 in 0..1, per row, and 0 at the end
     sources: pa.StringArray
     source: np.ndarray  # int8 per row: number of its source
@@ -26,7 +25,6 @@ class Risks:
         risks = columns["risks"]
         return cls(
             traits=array_of(columns["traits"], "trait"),
-            block=numbers_of(columns["films"], "risk_block"),
             rows=numbers_of(columns["risk_rows"], "row"),
             risk=numbers_of(columns["risk_values"], "risk"),
             sources=array_of(columns["sources"], "source"),
@@ -35,10 +33,9 @@ class Risks:
             severities=array_of(risks, "severities"),
         )
 
-    def find(self, film: np.ndarray, which: np.ndarray, trait: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return (row, risk) of each (film[which], trait) pair; -1 and 0 where there is no risk, or no film (-1)."""
-        block = np.where(film < 0, -1, self.block.take(film, mode="clip")) if len(self.block) else film
-        row = self.rows.take(block.take(which) * np.int64(len(self.traits)) + trait)
+    def find(self, block: np.ndarray, which: np.ndarray, trait: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return (row, risk) of each pair of the film with the risks of block[which], and a trait; -1 and 0 for no risk."""
+        row = self.rows.take(block.take(which) * len(self.traits) + trait)
         return row, self.risk.take(row)
 
     def evidence(self, row: np.ndarray, trait: np.ndarray) -> pa.StructArray:

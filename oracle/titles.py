@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from oracle.hash_index import HashIndex
+from oracle.records import FORM
 
 Columns = Mapping[str, pa.Table]
 
@@ -15,14 +16,9 @@ Columns = Mapping[str, pa.Table]
 class Titles:
     """The title forms of a store and what they are found by. Title forms and films are numbered from 0."""
 
-    title: pa.StringArray  # per title form, as are the arrays up to word_class
-    year: np.ndarray  # int16, -1 = not known
-    film: np.ndarray  # int32
-    primary: np.ndarray  # bool: the film's own title
-    key_no: np.ndarray  # int32: the same where titles are the same when normalised
-    wording_no: np.ndarray  # int32: the same where they have the same words
-    word_class: np.ndarray  # int8: number of words that count, 4 = more
-    imdb_id: pa.StringArray  # per film
+    title: pa.StringArray  # per title form
+    forms: np.ndarray  # FORM, per title form
+    long_ids: pa.StringArray  # the ids that records have no room for
     common: np.ndarray  # word classes whose titles many films share
 
     exact: HashIndex  # own title and year -> title form
@@ -37,23 +33,21 @@ class Titles:
 
     @classmethod
     def of(cls, columns: Columns) -> "Titles":
-        titles, groups = columns["titles"], columns["groups"]
+        titles = columns["titles"]
         aliases = columns["aliases"].to_pylist()
         return cls(
             title=array_of(titles, "title"),
-            primary=numbers_of(titles, "is_primary").view(np.bool_),
-            **{name: numbers_of(titles, name) for name in ("year", "film", "key_no", "wording_no", "word_class")},  # type: ignore[arg-type]
-            imdb_id=array_of(columns["films"], "imdb_id"),
+            forms=records_of(titles, "form", FORM),
+            long_ids=array_of(columns["long_ids"], "imdb_id"),
             common=numbers_of(columns["common"], "word_class"),
             **{  # type: ignore[arg-type]
                 name: HashIndex(
-                    numbers_of(columns[name], "hash"),
-                    numbers_of(columns[name], "title"),
+                    numbers_of(columns[name], "slot"),
                     numbers_of(columns[f"{name}_buckets"], "start"),
                 )
                 for name in ("exact", "same", "keys")
             },
-            group_start=numbers_of(groups, "start"),
+            group_start=numbers_of(columns["groups"], "start"),
             group_form=numbers_of(columns["group_forms"], "title"),
             known_words=numbers_of(columns["words"], "word_hash"),
             aliases={(row["key"], row["year"]): row["title"] for row in aliases},
@@ -71,6 +65,27 @@ def numbers_of(table: pa.Table, name: str) -> np.ndarray:
     return array_of(table, name).to_numpy()
 
 
+def records_of(table: pa.Table, name: str, record: np.dtype) -> np.ndarray:
+    """A column of records, not copied."""
+    column = array_of(table, name)
+    return np.frombuffer(column.buffers()[1], record, len(column)) if len(column) else np.empty(0, record)
+
+
+def array_of_records(records: np.ndarray) -> pa.FixedSizeBinaryArray:
+    """Records as a column."""
+    return pa.Array.from_buffers(pa.binary(records.itemsize), len(records), [None, pa.py_buffer(records)])
+
+
 def booleans_of(values: pa.BooleanArray) -> np.ndarray:
     """Booleans as numpy has them, null = False. (Arrow's own way would import pandas.)"""
     return values.fill_null(False).cast(pa.uint8()).to_numpy().view(np.bool_)
+
+
+def bits_of(flags: np.ndarray) -> pa.Buffer:
+    """Flags (bool) as Arrow has them, in bits."""
+    return pa.py_buffer(np.packbits(flags, bitorder="little"))
+
+
+def flags_of(flags: np.ndarray) -> pa.BooleanArray:
+    """Flags (bool) as a column."""
+    return pa.Array.from_buffers(pa.bool_(), len(flags), [None, bits_of(flags)])

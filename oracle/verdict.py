@@ -15,6 +15,7 @@ from oracle.hash_index import spread
 from oracle.index import open_index
 from oracle.matching import Matcher, Matches
 from oracle.queries import title_and_year
+from oracle.records import risk_blocks
 from oracle.risks import Risks
 from oracle.store import build_starter_store
 from oracle.titles import Titles
@@ -90,7 +91,8 @@ class Oracle:
         Returns, in the same order: imdb_id, matched_title, matched_year (int16), match_method, match_score (0..1);
         all null where no film was found.
         """
-        return pa.table(self._matcher.match(*title_and_year(table)).columns(self._matcher.titles))
+        title, year = title_and_year(table)
+        return pa.table(self._matcher.match(title, year).columns(title, self._matcher.titles))
 
     def check_batch(self, table: pa.Table) -> pa.Table:
         """Judge the films of a table: title, year and constraints (list of trait names; null or empty = none).
@@ -106,7 +108,7 @@ class Oracle:
         self._most_cautious(matches, wanted_query, wanted_trait)
 
         found = matches.form >= 0
-        row, risk = self._risks.find(matches.film, wanted_query, wanted_trait)
+        row, risk = self._risks.find(matches.risk_block, wanted_query, wanted_trait)
         max_risk = np.full(len(year), -1.0)
         np.maximum.at(max_risk, wanted_query, risk)
         safe = max_risk < self.risk_threshold
@@ -119,7 +121,7 @@ class Oracle:
         query, trait = wanted_query.take(with_risk), wanted_trait.take(with_risk)
         return pa.table(
             {
-                **matches.columns(self._matcher.titles),
+                **matches.columns(title, self._matcher.titles),
                 "violated_traits": _lists(
                     wanted_query.take(violated),
                     self._risks.traits.take(pa.array(wanted_trait.take(violated))),
@@ -146,7 +148,7 @@ class Oracle:
             raise UserError("a constraint is null; expected the name of a trait")
         number = np.array([self._traits.number(text) for text in name.dictionary.to_pylist()], np.int64)
         bits = len(self._traits.names).bit_length()
-        pairs = np.sort((query << bits) | number.take(name.indices.to_numpy()), kind="stable")
+        pairs = np.sort((query << bits) | number.take(name.indices.to_numpy()))
         pairs = pairs.take(np.flatnonzero(np.diff(pairs, prepend=-1)))
         return pairs >> bits, pairs & (2**bits - 1)
 
@@ -157,11 +159,12 @@ class Oracle:
             return
         rival, wanted = spread(*(np.searchsorted(wanted_query, query, side) for side in ("left", "right")))
         risk = np.zeros(len(query))
-        _, risks = self._risks.find(self._matcher.titles.film[form], rival, wanted_trait[wanted])
+        record = self._matcher.titles.forms.take(form)
+        _, risks = self._risks.find(risk_blocks(record["of_film"]), rival, wanted_trait[wanted])
         np.maximum.at(risk, rival, risks)
         order = np.lexsort((np.arange(len(query)), -risk, query))
         highest = order[np.diff(query[order], prepend=-1) > 0]
-        matches.put(query[highest], form[highest], self._matcher.titles)
+        matches.put(query[highest], form[highest], record[highest])
 
 
 def create_oracle(
