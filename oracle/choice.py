@@ -50,11 +50,11 @@ class Candidates:
         confirmed, same_words = close >= CONFIRMED, close >= SAME_WORDS
         one_apart = confirmed | same_words & ~(common & contested) | (close >= SAME_KEY) & ~common
         two_apart = confirmed | same_words & ~common
-        method = np.select(
-            [confirmed, close < SHORTER, close < BARE, ~primary, close < SAME_TITLE],
-            [ALIAS, FUZZY, SUBTITLE, ALTERNATIVE, NORMALISED],
-            EXACT,
-        )
+        method = np.where(close < SAME_TITLE, NORMALISED, EXACT)
+        method[~primary] = ALTERNATIVE
+        method[close < BARE] = SUBTITLE
+        method[close < SHORTER] = FUZZY
+        method[confirmed] = ALIAS
         return Judged(
             candidates=self,
             years_apart=apart,
@@ -80,6 +80,8 @@ class Judged:
     def _tied(self, year: np.ndarray) -> np.ndarray:
         """Whether several films of the year are equally close to a query that is the title of none of them."""
         query, close, best = self.candidates.query, self.candidates.closeness, np.zeros(len(year))
+        if (close >= BARE).all():
+            return np.zeros(len(year), bool)
         np.maximum.at(best, query[self.accepted], self.score[self.accepted])
         rivals = self.accepted & (self.score == best[query]) & (close < BARE) & (year[query] >= 0)
         return several_films(query[rivals], self.candidates.record["film"][rivals], len(year))

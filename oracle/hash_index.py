@@ -8,6 +8,9 @@ import pyarrow as pa
 # Odd numbers without a pattern, the same in every process: an index outlives the one that made it.
 MULTIPLIERS = np.random.default_rng(2004).integers(0, 2**63, 66, np.uint64) * np.uint64(2) + np.uint64(1)
 FIRST_BYTES = np.array([2 ** (8 * count) - 1 for count in range(9)], np.uint64)  # masks of a word's first bytes
+FIRST_WORDS = 6
+# The same for the first words of a text, by its length.
+FIRST_MASKS = FIRST_BYTES[np.clip(np.arange(8 * FIRST_WORDS + 1)[:, None] - np.arange(0, 8 * FIRST_WORDS, 8), 0, 8)]
 
 
 @dataclass(frozen=True)
@@ -49,25 +52,35 @@ def text_hashes(
 
     Multilinear hashing of words of eight bytes: the sum of each word times the multiplier of its place, modulo 2**64.
     """
-    _, offset_buffer, byte_buffer = texts.buffers()
     if len(texts) == 0:
         return np.zeros(0, np.uint64)
+    _, offset_buffer, byte_buffer = texts.buffers()
     offsets = np.frombuffer(offset_buffer, np.int32, len(texts) + 1, texts.offset * 4)
-    octets = np.zeros(offsets[-1] - offsets[0] + 8, np.uint8)  # with room to read the last word
-    if len(octets) > 8:
-        octets[:-8] = np.frombuffer(byte_buffer, np.uint8, len(octets) - 8, offsets[0])
-    words = np.ndarray(len(octets) - 7, np.uint64, octets, 0, (1,))  # the eight bytes from each place on
+    octets = np.zeros(offsets[-1] - offsets[0] + 8 * FIRST_WORDS, np.uint8)  # with room to read the last words
+    if offsets[-1] > offsets[0]:
+        octets[: -8 * FIRST_WORDS] = np.frombuffer(byte_buffer, np.uint8, offsets[-1] - offsets[0], offsets[0])
     start, length = offsets[:-1] - offsets[0], np.diff(offsets)
-    hashes = length.astype(np.uint64) * multipliers[-2]
+    # The first words of all texts at once: few texts have more.
+    first = _windows(octets, FIRST_WORDS)[start].view(np.uint64).reshape(-1, FIRST_WORDS)
+    first &= FIRST_MASKS.take(np.minimum(length, 8 * FIRST_WORDS), axis=0)
+    hashes = first @ multipliers[:FIRST_WORDS]
+    hashes += length.astype(np.uint64) * multipliers[-2]
     if years is not None:
         hashes += (years.astype(np.uint64) + np.uint64(1)) * multipliers[-1]
-    rows, number = np.arange(len(texts)), 0
+    rows, number = np.arange(len(texts)), FIRST_WORDS
     while len(rows := rows[length[rows] > 8 * number]):
+        word = _windows(octets, 1)[start[rows] + 8 * number].view(np.uint64)
         rest = np.minimum(length[rows] - 8 * number, 8)
-        factor = multipliers[number % (len(multipliers) - 2)] * np.uint64(2 * (number // (len(multipliers) - 2)) + 1)
-        hashes[rows] += (words[start[rows] + 8 * number] & FIRST_BYTES[rest]) * factor
+        again, place = divmod(number, len(multipliers) - 2)  # longer texts have odd multiples of the multipliers
+        factor = np.uint64(int(multipliers[place]) * (2 * again + 1) % 2**64)
+        hashes[rows] += (word & FIRST_BYTES[rest]) * factor
         number += 1
     return hashes
+
+
+def _windows(octets: np.ndarray, words: int) -> np.ndarray:
+    """Return the eight bytes a word from each place of `octets` on, not copied."""
+    return np.ndarray(len(octets) - 8 * words + 1, f"V{8 * words}", octets, 0, (1,))
 
 
 def distinct(hashes: np.ndarray) -> np.ndarray:

@@ -19,15 +19,23 @@ def title_and_year(table: pa.Table) -> tuple[pa.StringArray, np.ndarray]:
             f"the table to look up lacks the column {', '.join(sorted(missing))}: it has {', '.join(table.column_names)}"
         )
     try:
-        title = table["title"].cast(pa.string()).combine_chunks()
+        title = one_array(table["title"], pa.string())
         year = table["year"]
         if pa.types.is_floating(year.type):  # as pandas has years when some are missing
             year = pc.if_else(pc.is_nan(year), None, year)
-        year = year.cast(pa.int16()).combine_chunks()
+        year = one_array(year, pa.int16())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise UserError(f"title must be text and year a whole number or null: {str(error).splitlines()[0]}") from None
     # -1 stands for "not given"; a year before year 0 is nobody's, as year 0 is.
+    if year.null_count == 0:
+        return title, np.maximum(year.to_numpy(), 0)
     numbers = np.maximum(year.fill_null(0).to_numpy(), 0)
-    if year.null_count:
-        numbers[~booleans_of(year.is_valid())] = -1
+    numbers[~booleans_of(year.is_valid())] = -1
     return title, numbers
+
+
+def one_array(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
+    """Return a column as one array of a type; not copied where it is that already."""
+    if column.type != kind:
+        column = column.cast(kind)
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()

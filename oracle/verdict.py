@@ -14,7 +14,7 @@ from oracle.errors import UserError
 from oracle.hash_index import spread
 from oracle.index import open_index
 from oracle.matching import Matcher, Matches
-from oracle.queries import title_and_year
+from oracle.queries import one_array, title_and_year
 from oracle.records import risk_blocks
 from oracle.risks import Risks
 from oracle.store import build_starter_store
@@ -137,20 +137,29 @@ class Oracle:
         """Return the wanted (query, trait) pairs, each once, sorted."""
         if "constraints" not in table.column_names:
             raise UserError("the table to judge lacks the column constraints (a list of trait names for each film)")
-        column = table["constraints"].combine_chunks()
+        column = one_array(table["constraints"], table["constraints"].type)
         if pa.types.is_null(column.type) or len(column) == 0:
             return np.empty(0, np.int64), np.empty(0, np.int64)
         if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
             raise UserError(f"constraints are of type {column.type}; expected list<string>")
         query = pc.list_parent_indices(column).to_numpy().astype(np.int64, copy=False)
-        name = pc.list_flatten(column).cast(pa.string()).dictionary_encode()
+        bits = len(self._traits.names).bit_length()
+        pairs = np.sort((query << bits) | self._trait_numbers(pc.list_flatten(column).cast(pa.string())))
+        again = pairs[1:] == pairs[:-1]
+        if again.any():
+            pairs = np.delete(pairs, np.flatnonzero(again))
+        return pairs >> bits, pairs & (2**bits - 1)
+
+    def _trait_numbers(self, name: pa.StringArray) -> np.ndarray:
+        """Return the number of the trait that each name means."""
+        number = pc.index_in(name, self._risks.traits)
+        if number.null_count == 0:  # all in full
+            return number.to_numpy()
         if name.null_count:
             raise UserError("a constraint is null; expected the name of a trait")
-        number = np.array([self._traits.number(text) for text in name.dictionary.to_pylist()], np.int64)
-        bits = len(self._traits.names).bit_length()
-        pairs = np.sort((query << bits) | number.take(name.indices.to_numpy()))
-        pairs = pairs.take(np.flatnonzero(np.diff(pairs, prepend=-1)))
-        return pairs >> bits, pairs & (2**bits - 1)
+        name = name.dictionary_encode()
+        numbers = np.array([self._traits.number(text) for text in name.dictionary.to_pylist()], np.int64)
+        return numbers.take(name.indices.to_numpy())
 
     def _most_cautious(self, matches: Matches, wanted_query: np.ndarray, wanted_trait: np.ndarray) -> None:
         """Of several films of a title, take the first one with the highest risk for the constraints."""
