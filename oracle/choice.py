@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from oracle.closeness import BARE, CONFIRMED, SAME_KEY, SAME_TITLE, SAME_WORDS, SHORTER
+from oracle.hash_index import first_of_each
 from oracle.records import FORM
 
 METHODS = ("alias", "exact", "normalised", "alternative", "subtitle", "fuzzy", "ambiguous")
@@ -92,7 +93,7 @@ class Judged:
         order = np.lexsort((form, -self.score, self.method != ALIAS, query))
         order = order[self.accepted[order] & ~self._tied(year)[query[order]]]
         yearless = year[query[order]] < 0
-        keep = ~yearless & (np.diff(query[order], prepend=-1) > 0)
+        keep = ~yearless & first_of_each(query[order])
         if yearless.any():
             best_tier = np.full(len(year), 127)
             np.minimum.at(best_tier, query[order], self.tier[order])

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oracle.forms import key_hashes, read_titles
+from oracle.hash_index import first_of_each
 from oracle.records import imdb_ids
 from oracle.titles import Titles, booleans_of
 
@@ -18,7 +19,7 @@ def with_aliases(titles: Titles, aliases: pa.Table) -> Titles:
     ids = imdb_ids(titles.forms["of_film"], titles.long_ids)
     forms = np.flatnonzero(booleans_of(pc.is_in(ids, aliases["imdb_id"].combine_chunks())))
     # The forms of a film are together; the first one stands for it.
-    forms = forms[np.diff(titles.forms["film"][forms], prepend=-1) > 0]
+    forms = forms[first_of_each(titles.forms["film"][forms])]
     form_of = dict(zip(ids.take(pa.array(forms)).to_pylist(), forms.tolist(), strict=True))
     rows = [row for row in aliases.to_pylist() if row["imdb_id"] in form_of]
     if not rows:

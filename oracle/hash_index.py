@@ -8,7 +8,7 @@ import pyarrow as pa
 # Odd numbers without a pattern, the same in every process: an index outlives the one that made it.
 MULTIPLIERS = np.random.default_rng(2004).integers(0, 2**63, 66, np.uint64) * np.uint64(2) + np.uint64(1)
 FIRST_BYTES = np.array([2 ** (8 * count) - 1 for count in range(9)], np.uint64)  # masks of a word's first bytes
-FIRST_WORDS = 6
+FIRST_WORDS = 4
 # The same for the first words of a text, by its length.
 FIRST_MASKS = FIRST_BYTES[np.clip(np.arange(8 * FIRST_WORDS + 1)[:, None] - np.arange(0, 8 * FIRST_WORDS, 8), 0, 8)]
 
@@ -36,6 +36,13 @@ class HashIndex:
         slot = self.slots.take(place)
         same = np.flatnonzero(slot >> np.uint64(32) == wanted.take(position))
         return position.take(same), slot.take(same).astype(np.int32)
+
+
+def first_of_each(values: np.ndarray) -> np.ndarray:
+    """Whether each of some values, equal ones together, is the first of its kind (bool)."""
+    first = np.ones(len(values), np.bool_)
+    np.not_equal(values[1:], values[:-1], out=first[1:])
+    return first
 
 
 def spread(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -109,15 +116,22 @@ class HashNumbers:
         """Return the number (int64) of each hash, -1 where it has none."""
         place = self._first(hashes)
         slot = self._slots.take(place)
-        open_ = np.flatnonzero((slot["hash"] != hashes) & (slot["hash"] != 0))
+        number = slot["number"]
+        open_ = np.flatnonzero(slot["hash"] != hashes)
+        number[open_] = -1
+        open_ = open_[slot["hash"][open_] != 0]
+        place = place[open_]
         while len(open_):
-            place[open_] = self._next(place[open_])
-            slot[open_] = self._slots.take(place[open_])
-            open_ = open_[(slot["hash"][open_] != hashes[open_]) & (slot["hash"][open_] != 0)]
-        return np.where(slot["hash"] == hashes, slot["number"], -1)
+            place = self._next(place)
+            slot = self._slots.take(place)
+            found = slot["hash"] == hashes[open_]
+            number[open_[found]] = slot["number"][found]
+            on = ~found & (slot["hash"] != 0)
+            open_, place = open_[on], place[on]
+        return number
 
-    def add(self, hashes: np.ndarray) -> None:
-        """Give the next numbers to hashes that are new and all different."""
+    def add(self, hashes: np.ndarray) -> np.ndarray:
+        """Give the next numbers to hashes that are new and all different, and return these."""
         numbers = np.arange(self.count, self.count + len(hashes))
         self.count += len(hashes)
         if 2 * self.count > len(self._slots):
@@ -125,6 +139,7 @@ class HashNumbers:
             self._slots = np.zeros(2 ** (4 * self.count).bit_length(), self.SLOT)
             self._put(taken["hash"], taken["number"])
         self._put(hashes, numbers)
+        return numbers
 
     def _put(self, hashes: np.ndarray, numbers: np.ndarray) -> None:
         place, open_ = self._first(hashes), np.arange(len(hashes))

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from oracle.errors import UserError
 from oracle.hash_index import HashIndex, folded, text_hashes
-from oracle.records import FORM, film_records
+from oracle.records import FORM, RISK, film_records
 from oracle.store import derived_by, open_store
 from oracle.titles import Columns, array_of, array_of_records, numbers_of
 
@@ -41,9 +41,9 @@ FILES = (
     "aliased",
     "traits",
     "sources",
-    "risks",
     "risk_rows",
-    "risk_values",
+    "risk_records",
+    "risk_reasons",
 )
 
 RARE = ("keys", "keys_buckets")  # looked up for typos only
@@ -99,11 +99,11 @@ def _read_store(store: Path) -> dict[str, pa.Table]:
 
 
 def _add_risk_rows(columns: dict[str, pa.Table]) -> np.ndarray:
-    """Add where each film's risks are, and return the block of each film: from 1, 0 for the films without a risk.
+    """Add the risks, and where each film's are, and return the block of each film: from 1, 0 for the films without a risk.
 
     A block has the row of each trait, -1 for no risk; the last risk is the 0 of these.
     """
-    risks = columns["risks"]
+    risks = columns.pop("risks")
     film, trait = numbers_of(risks, "film"), numbers_of(risks, "trait")
     with_risk, block = np.unique(film, return_inverse=True)
     blocks = np.zeros(len(columns["films"]), np.int32)
@@ -111,7 +111,13 @@ def _add_risk_rows(columns: dict[str, pa.Table]) -> np.ndarray:
     rows = np.full((len(with_risk) + 1, len(columns["traits"])), -1, np.int32)
     rows[block + 1, trait] = np.arange(len(film))
     columns["risk_rows"] = pa.table({"row": rows.ravel()})
-    columns["risk_values"] = pa.table({"risk": np.append(numbers_of(risks, "risk"), 0.0)})
+    records = np.zeros(len(risks) + 1, RISK)
+    for name in ("risk", "source"):
+        records[name][:-1] = numbers_of(risks, name)
+    for name, reason in (("tagged", "hit_tags"), ("graded", "severities")):
+        records[name][:-1] = pc.list_value_length(array_of(risks, reason)).fill_null(1).to_numpy() > 0
+    columns["risk_records"] = pa.table({"record": array_of_records(records)})
+    columns["risk_reasons"] = risks.select(["hit_tags", "severities"])
     return blocks
 
 

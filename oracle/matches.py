@@ -65,7 +65,9 @@ class Matches:
 
     def columns(self, title: pa.StringArray, titles: Titles) -> dict[str, pa.Array]:
         """Return the columns imdb_id, matched_title, matched_year, match_method, match_score; null where nothing was found."""
-        found, form, method, year = (np.ascontiguousarray(self.found[name]) for name in ("of_film", "form", "method", "year"))
+        found, form, method, year = (
+            np.ascontiguousarray(self.found[name]) for name in ("of_film", "form", "method", "year")
+        )
         some, exact = form >= 0, method == EXACT
         # An exact match has the title that was asked for.
         other_title = titles.title.take(pa.array(form, mask=exact | ~some))
@@ -114,8 +116,8 @@ class Memory:
         """Whether so many new queries can be remembered."""
         return self._numbers.count + queries <= self.SIZE
 
-    def add(self, hashes: np.ndarray, matches: Matches) -> None:
-        """Remember what was found for new queries, all different."""
+    def add(self, hashes: np.ndarray, matches: Matches) -> np.ndarray:
+        """Remember what was found for new queries, all different, and return their numbers."""
         start, end = self._numbers.count, self._numbers.count + len(hashes)
         self._found[start:end] = matches.found
         if len(matches.several_query):
@@ -123,7 +125,7 @@ class Memory:
             self._several[start:end, 1] = ends
             self._several[start, 0], self._several[start + 1 : end, 0] = len(self._several_form), ends[:-1]
             self._several_form = np.concatenate([self._several_form, matches.several_form])
-        self._numbers.add(hashes)
+        return self._numbers.add(hashes)
 
     def recall(self, numbers: np.ndarray) -> Matches:
         """Return what was found for queries that are remembered."""

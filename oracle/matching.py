@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from oracle.choice import AMBIGUOUS, EXACT, Candidates, Choice
 from oracle.forms import read_titles
-from oracle.hash_index import distinct, folded, spread, text_hashes
+from oracle.hash_index import distinct, first_of_each, folded, spread, text_hashes
 from oracle.matches import Matches, Memory
 from oracle.normalise import normalise
 from oracle.search import search
@@ -39,8 +39,9 @@ class Matcher:
             if not self._memory.has_room(len(rows)):
                 self._memory = Memory()
                 return self.match(title, year)
-            self._memory.add(hashes.take(rows), self._find(title.take(pa.array(rows)), year.take(rows)))
-            numbers[new] = self._memory.numbers(hashes.take(new))
+            numbers[rows] = self._memory.add(hashes.take(rows), self._find(title.take(pa.array(rows)), year.take(rows)))
+            if len(rows) < len(new):
+                numbers[new] = self._memory.numbers(hashes.take(new))
         return self._memory.recall(numbers)
 
     def _find(self, title: pa.StringArray, year: np.ndarray) -> Matches:
@@ -58,7 +59,7 @@ class Matcher:
             return matches
         choice = self._closest(title.take(pa.array(rows)), year.take(rows))
         query = rows.take(choice.query)
-        first = np.flatnonzero(np.diff(query, prepend=-1))
+        first = first_of_each(query)
         matches.put(query[first], choice.form[first], choice.record[first])
         matches.put_scores(query[first], choice.method[first], choice.score[first])
         several = choice.method == AMBIGUOUS

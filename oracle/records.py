@@ -1,4 +1,4 @@
-"""What is known of a title form and of its film, together in one record: it costs one access to memory, not one a column."""
+"""Records of what is known of a title form and its film, or of a risk: one access to memory each, not one a column."""
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,16 @@ FORM = np.dtype(
         ("word_class", np.int8),  # number of words that count, 4 = more
         ("of_film", FILM),
     ]
+)
+
+RISK = np.dtype(
+    [
+        ("risk", np.float64),  # 0..1
+        ("source", np.int8),  # number of its source
+        ("tagged", np.bool_),  # whether it has hit tags
+        ("graded", np.bool_),  # whether it has severities
+    ],
+    align=True,
 )
 
 

@@ -19,7 +19,8 @@ Probe = tuple[str, str]  # kind, key to look up
 
 def search(titles: Titles, queries: Sequence[Title], years: Sequence[int], known_key: np.ndarray) -> Candidates:
     """Return the title forms that are close to a query in any way, but for those of the key_no that is known of it (-1: none)."""
-    unknown = _with_unknown_word(titles, queries)
+    # A title that is known has no word that is not.
+    unknown = _with_unknown_word(titles, queries, np.flatnonzero(known_key < 0).tolist())
     allowed = [
         slips_allowed(len(query.key.encode()), number in unknown, year >= 0)
         for number, (query, year) in enumerate(zip(queries, years, strict=True))
@@ -109,9 +110,11 @@ def _candidates(
     )
 
 
-def _with_unknown_word(titles: Titles, queries: Sequence[Title]) -> set[int]:
-    """Return which queries have a word that no title has."""
-    words = [(number, word) for number, query in enumerate(queries) for word in query.words.split(" ")]
+def _with_unknown_word(titles: Titles, queries: Sequence[Title], numbers: Sequence[int]) -> set[int]:
+    """Return which of the queries of these numbers have a word that no title has."""
+    if not numbers:
+        return set()
+    words = [(number, word) for number in numbers for word in queries[number].words.split(" ")]
     hashes = key_hashes([word for _, word in words])
     place = np.searchsorted(titles.known_words, hashes)
     known = titles.known_words.take(place, mode="clip") == hashes

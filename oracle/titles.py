@@ -78,7 +78,12 @@ def array_of_records(records: np.ndarray) -> pa.FixedSizeBinaryArray:
 
 def booleans_of(values: pa.BooleanArray) -> np.ndarray:
     """Booleans as numpy has them, null = False. (Arrow's own way would import pandas.)"""
-    return values.fill_null(False).cast(pa.uint8()).to_numpy().view(np.bool_)
+    if values.null_count:
+        values = values.fill_null(False)
+    if len(values) == 0:
+        return np.empty(0, np.bool_)
+    bits = np.frombuffer(values.buffers()[1], np.uint8)
+    return np.unpackbits(bits, count=values.offset + len(values), bitorder="little")[values.offset :].view(np.bool_)
 
 
 def bits_of(flags: np.ndarray) -> pa.Buffer:

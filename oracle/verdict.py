@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from oracle.aliases import current_aliases
 from oracle.confirmed import with_aliases
 from oracle.errors import UserError
-from oracle.hash_index import spread
+from oracle.hash_index import first_of_each, spread
 from oracle.index import open_index
 from oracle.matching import Matcher, Matches
 from oracle.queries import one_array, title_and_year
@@ -108,7 +108,8 @@ class Oracle:
         self._most_cautious(matches, wanted_query, wanted_trait)
 
         found = matches.form >= 0
-        row, risk = self._risks.find(matches.risk_block, wanted_query, wanted_trait)
+        row, record = self._risks.find(matches.risk_block, wanted_query, wanted_trait)
+        risk = record["risk"]
         max_risk = np.full(len(year), -1.0)
         np.maximum.at(max_risk, wanted_query, risk)
         safe = max_risk < self.risk_threshold
@@ -129,7 +130,9 @@ class Oracle:
                 ),
                 "max_risk": pa.array(max_risk, mask=(max_risk < 0) | ~found),
                 "is_safe": is_safe,
-                "evidence": _lists(query, self._risks.evidence(row.take(with_risk), trait), len(year)),
+                "evidence": _lists(
+                    query, self._risks.evidence(row.take(with_risk), record.take(with_risk), trait), len(year)
+                ),
             }
         )
 
@@ -145,9 +148,7 @@ class Oracle:
         query = pc.list_parent_indices(column).to_numpy().astype(np.int64, copy=False)
         bits = len(self._traits.names).bit_length()
         pairs = np.sort((query << bits) | self._trait_numbers(pc.list_flatten(column).cast(pa.string())))
-        again = pairs[1:] == pairs[:-1]
-        if again.any():
-            pairs = np.delete(pairs, np.flatnonzero(again))
+        pairs = pairs[first_of_each(pairs)]
         return pairs >> bits, pairs & (2**bits - 1)
 
     def _trait_numbers(self, name: pa.StringArray) -> np.ndarray:
@@ -170,9 +171,9 @@ class Oracle:
         risk = np.zeros(len(query))
         record = self._matcher.titles.forms.take(form)
         _, risks = self._risks.find(risk_blocks(record["of_film"]), rival, wanted_trait[wanted])
-        np.maximum.at(risk, rival, risks)
+        np.maximum.at(risk, rival, risks["risk"])
         order = np.lexsort((np.arange(len(query)), -risk, query))
-        highest = order[np.diff(query[order], prepend=-1) > 0]
+        highest = order[first_of_each(query[order])]
         matches.put(query[highest], form[highest], record[highest])
 
 
