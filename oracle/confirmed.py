@@ -6,10 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from oracle.arrays import booleans_of
 from oracle.forms import key_hashes, read_titles
 from oracle.hash_index import first_of_each
 from oracle.records import imdb_ids
-from oracle.titles import Titles, booleans_of
+from oracle.titles import Titles
 
 
 def with_aliases(titles: Titles, aliases: pa.Table) -> Titles:

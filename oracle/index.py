@@ -16,11 +16,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from oracle.arrays import array_of, array_of_records, numbers_of
 from oracle.errors import UserError
 from oracle.hash_index import HashIndex, folded, text_hashes
 from oracle.records import FORM, RISK, film_records
 from oracle.store import derived_by, open_store
-from oracle.titles import Columns, array_of, array_of_records, numbers_of
+from oracle.titles import Columns
 
 LAYOUT = 2  # of the files: an index of another layout is another index
 VIEWS = ("titles", "films", "keys", "words", "common", "aliases", "aliased", "traits", "sources", "risks")

@@ -6,10 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from oracle.arrays import bits_of, booleans_of, flags_of
 from oracle.choice import AMBIGUOUS, EXACT, METHODS
 from oracle.hash_index import HashNumbers, spread, text_hashes
 from oracle.records import FILM, imdb_ids, risk_blocks
-from oracle.titles import Titles, bits_of, booleans_of, flags_of
+from oracle.titles import Titles
 
 METHOD_NAMES = pa.array(METHODS)
 # What was found for a query, and all that a verdict needs to know of it.
@@ -73,7 +74,7 @@ class Matches:
         other_title = titles.title.take(pa.array(form, mask=exact | ~some))
         valid = bits_of(some)
         return {
-            "imdb_id": imdb_ids(found, titles.long_ids, valid),
+            "imdb_id": imdb_ids(found, titles.long_ids, ~some),
             "matched_title": pc.if_else(flags_of(exact), title, other_title),
             "matched_year": _numbers(pa.int16(), year, bits_of(year >= 0)),
             "match_method": METHOD_NAMES.take(_numbers(pa.int8(), method, valid)),

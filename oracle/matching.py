@@ -6,13 +6,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from oracle.arrays import booleans_of
 from oracle.choice import AMBIGUOUS, EXACT, Candidates, Choice
 from oracle.forms import read_titles
 from oracle.hash_index import distinct, first_of_each, folded, spread, text_hashes
 from oracle.matches import Matches, Memory
 from oracle.normalise import normalise
 from oracle.search import search
-from oracle.titles import Titles, booleans_of
+from oracle.titles import Titles
 
 __all__ = ["Matcher", "Matches", "normalise"]
 

@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from oracle.arrays import booleans_of
 from oracle.errors import UserError
-from oracle.titles import booleans_of
 
 
 def title_and_year(table: pa.Table) -> tuple[pa.StringArray, np.ndarray]:

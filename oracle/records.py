@@ -4,6 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from oracle.arrays import bits_of, flags_of
+
 INLINE = 12  # bytes of an id that fit into a record, as they fit into a view of Arrow
 LONG = 15  # in place of the length of an id that does not fit
 LENGTH_AND_ID = np.array([15, *[2**32 - 1] * 3], np.uint32)  # the bits of a record that a view has
@@ -51,15 +53,14 @@ def risk_blocks(films: np.ndarray) -> np.ndarray:
     return (films["packed"] >> 4).astype(np.int64)
 
 
-def imdb_ids(films: np.ndarray, long_ids: pa.StringArray, valid: pa.Buffer | None = None) -> pa.StringArray:
-    """Return the ids (string) of FILM records; null where the bits of `valid` are not set."""
+def imdb_ids(films: np.ndarray, long_ids: pa.StringArray, none: np.ndarray | None = None) -> pa.StringArray:
+    """Return the ids (string) of FILM records; null where `none` (bool) says so."""
     views = np.ascontiguousarray(films).view(np.uint32).reshape(-1, 4) & LENGTH_AND_ID
-    long = np.flatnonzero(views[:, 0] == LONG)
-    numbers = views[long, 1]
-    views[long] = 0
+    is_long = views[:, 0] == LONG
+    numbers = pa.array(views[:, 1], mask=~is_long) if is_long.any() else None
+    views[is_long] = 0
+    valid = None if none is None else bits_of(~none)
     ids = pa.Array.from_buffers(pa.string_view(), len(films), [valid, pa.py_buffer(views)]).cast(pa.string())
-    if len(long) == 0:
+    if numbers is None:
         return ids
-    is_long = np.zeros(len(films), np.uint8)
-    is_long[long] = 1
-    return pc.replace_with_mask(ids, pa.array(is_long).cast(pa.bool_()), long_ids.take(pa.array(numbers)))
+    return pc.if_else(flags_of(is_long if none is None else is_long & ~none), long_ids.take(numbers), ids)

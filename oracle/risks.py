@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from oracle.arrays import array_of, numbers_of, records_of
 from oracle.records import RISK
-from oracle.titles import Columns, array_of, numbers_of, records_of
+from oracle.titles import Columns
 
 
 @dataclass(frozen=True)

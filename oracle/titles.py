@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from oracle.arrays import array_of, numbers_of, records_of
 from oracle.hash_index import HashIndex
 from oracle.records import FORM
 
@@ -53,44 +54,3 @@ class Titles:
             aliases={(row["key"], row["year"]): row["title"] for row in aliases},
             aliased=numbers_of(columns["aliased"], "key_no"),
         )
-
-
-def array_of(table: pa.Table, name: str) -> pa.Array:
-    """A column of a table that has one chunk or none."""
-    return table[name].chunk(0) if table[name].num_chunks else pa.array([], table[name].type)
-
-
-def numbers_of(table: pa.Table, name: str) -> np.ndarray:
-    """A column of numbers without nulls, not copied."""
-    return array_of(table, name).to_numpy()
-
-
-def records_of(table: pa.Table, name: str, record: np.dtype) -> np.ndarray:
-    """A column of records, not copied."""
-    column = array_of(table, name)
-    return np.frombuffer(column.buffers()[1], record, len(column)) if len(column) else np.empty(0, record)
-
-
-def array_of_records(records: np.ndarray) -> pa.FixedSizeBinaryArray:
-    """Records as a column."""
-    return pa.Array.from_buffers(pa.binary(records.itemsize), len(records), [None, pa.py_buffer(records)])
-
-
-def booleans_of(values: pa.BooleanArray) -> np.ndarray:
-    """Booleans as numpy has them, null = False. (Arrow's own way would import pandas.)"""
-    if values.null_count:
-        values = values.fill_null(False)
-    if len(values) == 0:
-        return np.empty(0, np.bool_)
-    bits = np.frombuffer(values.buffers()[1], np.uint8)
-    return np.unpackbits(bits, count=values.offset + len(values), bitorder="little")[values.offset :].view(np.bool_)
-
-
-def bits_of(flags: np.ndarray) -> pa.Buffer:
-    """Flags (bool) as Arrow has them, in bits."""
-    return pa.py_buffer(np.packbits(flags, bitorder="little"))
-
-
-def flags_of(flags: np.ndarray) -> pa.BooleanArray:
-    """Flags (bool) as a column."""
-    return pa.Array.from_buffers(pa.bool_(), len(flags), [None, bits_of(flags)])
