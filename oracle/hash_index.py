@@ -146,10 +146,10 @@ class HashNumbers:
         taken = self._slots["hash"]
         while len(open_):
             free = open_[taken[place[open_]] == 0]
+            self._slots["number"][place[free]] = numbers[free]  # first: an interrupt leaves no hash with a wrong number
             taken[place[free]] = hashes[free]
             open_ = open_[taken[place[open_]] != hashes[open_]]  # taken before, or just now by another one
             place[open_] = self._next(place[open_])
-        self._slots["number"][place] = numbers
 
     def _first(self, hashes: np.ndarray) -> np.ndarray:
         return (hashes >> np.uint64(40)).astype(np.int64) & (len(self._slots) - 1)
