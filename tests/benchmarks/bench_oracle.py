@@ -200,6 +200,7 @@ def growth(folder: Path) -> list[dict]:
     for count in (10_000, 100_000, 1_000_000, 10_000_000):
         stored, store = stored_titles(folder, count)
         create_oracle(store=store).check_batch(batch_of(stored, 99))
+        os.sync()  # an index that was just made is not written out while the clock runs
         batches = [batch_of(stored, seed) for seed in range(ROUNDS)]
         # A small store's titles would all be remembered after a batch or two.
         medians[count] = statistics.median(
