@@ -41,5 +41,6 @@ def test_the_engine_generates_with_the_weights_of_each_step(small_flags, tmp_pat
     assert [line["step"] for line in generated] == [1, 3, 5]
     assert logged[-1]["kl"] > 0.02  # the policy went far enough from where it began
     for line in generated:
-        assert line["sampling/sampling_logp_difference/mean"] < 0.02  # the engine computes in bfloat16
-        assert line["sampling/importance_sampling_ratio/mean"] == pytest.approx(1.0, abs=0.05)
+        # It computes in bfloat16. Left behind it is off by 0.13 to 0.29 here.
+        assert line["sampling/sampling_logp_difference/mean"] < 0.05
+        assert line["sampling/importance_sampling_ratio/mean"] > 0.5  # the correction, of whole answers, is on
