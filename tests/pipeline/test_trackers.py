@@ -81,7 +81,17 @@ def test_every_metric_arrives_in_trackio(small_flags, tmp_path):
     pytest.importorskip("trackio", reason="trackio is not installed")
     script = str(train.Path(train.__file__))
     environment = train.os.environ | {"TRACKIO_DIR": str(tmp_path / "trackio"), "HF_HUB_OFFLINE": "1"}
-    flags = [*small_flags, "--report_to", "trackio", "--wandb_project", "films", "--max_steps", "2", "--output_dir", "run"]
+    flags = [
+        *small_flags,
+        "--report_to",
+        "trackio",
+        "--wandb_project",
+        "films",
+        "--max_steps",
+        "2",
+        "--output_dir",
+        "run",
+    ]
     done = subprocess.run([sys.executable, script, *flags], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     (database,) = (tmp_path / "trackio").glob("films*.db")
