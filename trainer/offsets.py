@@ -34,7 +34,8 @@ class LaidOut:
         if self.table.exact and (self.ids >= 0).all():
             return [laid.decode(errors="replace") for laid in self.laid]
         rows = [self.ids[tokens] for tokens in self.tokens]
-        return self.tokenizer.batch_decode(rows, skip_special_tokens=True)  # type: ignore[arg-type]
+        # transformers 5.23 decodes no rows to one text.
+        return self.tokenizer.batch_decode(rows, skip_special_tokens=True) if rows else []  # type: ignore[arg-type]
 
     def offsets(self, texts: list[bytes], wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Byte offsets of each token in all texts end to end.
