@@ -136,7 +136,7 @@ class Choice:
 
 def several_films(query: np.ndarray, film: np.ndarray, queries: int) -> np.ndarray:
     """Whether each query has more than one film among (query, film) pairs."""
-    lowest, highest = np.full(queries, np.iinfo(np.int32).max), np.full(queries, -1)
-    np.minimum.at(lowest, query, film)
-    np.maximum.at(highest, query, film)
-    return lowest < highest
+    some_film, several = np.zeros(queries, film.dtype), np.zeros(queries, bool)
+    some_film[query] = film
+    several[query[some_film[query] != film]] = True
+    return several

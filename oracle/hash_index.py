@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-# Odd numbers without a pattern, the same in every process: an index outlives the one that made it.
-MULTIPLIERS = np.random.default_rng(2004).integers(0, 2**63, 66, np.uint64) * np.uint64(2) + np.uint64(1)
+from oracle.arrays import booleans_of
+
+WORDS, BLOCKS = 4, 16  # a text is read in blocks of so many words of eight bytes; after so many, multipliers come again
+BLOCK = 8 * WORDS  # bytes: few titles have more
 FIRST_BYTES = np.array([2 ** (8 * count) - 1 for count in range(9)], np.uint64)  # masks of a word's first bytes
-FIRST_WORDS = 4
-# The same for the first words of a text, by its length.
-FIRST_MASKS = FIRST_BYTES[np.clip(np.arange(8 * FIRST_WORDS + 1)[:, None] - np.arange(0, 8 * FIRST_WORDS, 8), 0, 8)]
+# The same for the words of a block, by the number of bytes that it has.
+BLOCK_MASKS = FIRST_BYTES[np.clip(np.arange(BLOCK + 1)[:, None] - np.arange(0, BLOCK, 8), 0, 8)]
 
 
 @dataclass(frozen=True)
@@ -23,19 +24,50 @@ class HashIndex:
     @classmethod
     def build(cls, hashes: np.ndarray, entries: np.ndarray) -> "HashIndex":
         """Index entries (from 0 to 2**31) by their hashes (uint32), which are sorted. A bucket has one or two of them."""
-        bits = int(np.clip(np.log2(len(hashes) + 1), 1, 26))
-        first = np.arange(2**bits + 1, dtype=np.uint64) << np.uint64(32 - bits)
         slots = hashes.astype(np.uint64) << np.uint64(32) | entries.astype(np.uint64)
-        return cls(slots, np.searchsorted(hashes, first).astype(np.int32))
+        return cls(slots, _buckets(hashes))
 
     def find(self, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return (positions in `wanted`, entries): every entry of each hash (uint32), positions ascending."""
-        bits = len(self.buckets).bit_length() - 1
-        bucket = (wanted >> np.uint32(32 - bits)).astype(np.int64)
-        position, place = spread(self.buckets.take(bucket), self.buckets.take(bucket + 1))
+        position, place = _places(self.buckets, wanted)
         slot = self.slots.take(place)
         same = np.flatnonzero(slot >> np.uint64(32) == wanted.take(position))
         return position.take(same), slot.take(same).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class UniqueHashes:
+    """Entries by hashes of 64 bits, which tell them apart: what is found is what was meant, but for chance."""
+
+    hashes: np.ndarray  # uint64, sorted, all different
+    entries: np.ndarray  # int32: what each hash stands for
+    buckets: np.ndarray  # int32: as of HashIndex
+
+    @classmethod
+    def build(cls, hashes: np.ndarray, entries: np.ndarray) -> "UniqueHashes":
+        """Index entries (int32) by their hashes (uint64); of several with one hash, the first one."""
+        hashes, first = np.unique(hashes, return_index=True)
+        return cls(hashes, entries[first], _buckets(hashes))
+
+    def find(self, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return (positions in `wanted`, entries) of the hashes (uint64) that are known, positions ascending."""
+        position, place = _places(self.buckets, wanted)
+        same = np.flatnonzero(self.hashes.take(place) == wanted.take(position))
+        return position.take(same), self.entries.take(place.take(same))
+
+
+def _buckets(hashes: np.ndarray) -> np.ndarray:
+    """Return where in sorted hashes those begin that have the same first bits, with one or two in each bucket."""
+    bits = int(np.clip(np.log2(len(hashes) + 1), 1, 26))
+    first = np.arange(2**bits, dtype=hashes.dtype) << hashes.dtype.type(8 * hashes.itemsize - bits)
+    return np.append(np.searchsorted(hashes, first), len(hashes)).astype(np.int32)
+
+
+def _places(buckets: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (position in `wanted`, place) for every place of the bucket of each hash."""
+    bits = len(buckets).bit_length() - 1
+    bucket = (wanted >> wanted.dtype.type(8 * wanted.itemsize - bits)).astype(np.int64)
+    return spread(buckets.take(bucket), buckets.take(bucket + 1))
 
 
 def first_of_each(values: np.ndarray) -> np.ndarray:
@@ -52,42 +84,48 @@ def spread(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return number, np.arange(len(number)) + (start - np.cumsum(count) + count).take(number)
 
 
-def text_hashes(
-    texts: pa.StringArray, years: np.ndarray | None = None, multipliers: np.ndarray = MULTIPLIERS
-) -> np.ndarray:
+def random_multipliers() -> np.ndarray:
+    """Return multipliers for `text_hashes`: odd, and nobody's to know, so that nobody can make texts that collide."""
+    return np.random.default_rng().integers(0, 2**63, 2 * BLOCKS * WORDS + 3, np.uint64) * np.uint64(2) + np.uint64(1)
+
+
+def text_hashes(texts: pa.StringArray, multipliers: np.ndarray, years: np.ndarray | None = None) -> np.ndarray:
     """Return a hash (uint64) of each text, and of its year (int16) where years are given; whatever for a null.
 
-    Multilinear hashing of words of eight bytes: the sum of each word times the multiplier of its place, modulo 2**64.
+    Multilinear hashing: the sum of each word of eight bytes times the multiplier of its place, modulo 2**64. Of words
+    that differ in high bytes alone such sums are often the same (multiples of 2**56), so the same is done to the words
+    with their bytes turned round, and both are mixed.
     """
     if len(texts) == 0:
         return np.zeros(0, np.uint64)
     _, offset_buffer, byte_buffer = texts.buffers()
     offsets = np.frombuffer(offset_buffer, np.int32, len(texts) + 1, texts.offset * 4)
-    octets = np.zeros(offsets[-1] - offsets[0] + 8 * FIRST_WORDS, np.uint8)  # with room to read the last words
+    octets = np.zeros(offsets[-1] - offsets[0] + BLOCK, np.uint8)  # with room to read the last block
     if offsets[-1] > offsets[0]:
-        octets[: -8 * FIRST_WORDS] = np.frombuffer(byte_buffer, np.uint8, offsets[-1] - offsets[0], offsets[0])
-    start, length = offsets[:-1] - offsets[0], np.diff(offsets)
-    # The first words of all texts at once: few texts have more.
-    first = _windows(octets, FIRST_WORDS)[start].view(np.uint64).reshape(-1, FIRST_WORDS)
-    first &= FIRST_MASKS.take(np.minimum(length, 8 * FIRST_WORDS), axis=0)
-    hashes = first @ multipliers[:FIRST_WORDS]
-    hashes += length.astype(np.uint64) * multipliers[-2]
+        octets[:-BLOCK] = np.frombuffer(byte_buffer, np.uint8, offsets[-1] - offsets[0], offsets[0])
+    blocks = np.ndarray(len(octets) - BLOCK + 1, f"V{BLOCK}", octets, 0, (1,))  # from each place on, not copied
+    start, length = offsets[:-1] - offsets[0], offsets[1:] - offsets[:-1]
+    forward, turned = multipliers[:-3].reshape(2, BLOCKS, WORDS)
+    sums, turned_sums = length.astype(np.uint64) * multipliers[-2], np.zeros(len(texts), np.uint64)
     if years is not None:
-        hashes += (years.astype(np.uint64) + np.uint64(1)) * multipliers[-1]
-    rows, number = np.arange(len(texts)), FIRST_WORDS
-    while len(rows := rows[length[rows] > 8 * number]):
-        word = _windows(octets, 1)[start[rows] + 8 * number].view(np.uint64)
-        rest = np.minimum(length[rows] - 8 * number, 8)
-        again, place = divmod(number, len(multipliers) - 2)  # longer texts have odd multiples of the multipliers
-        factor = np.uint64(int(multipliers[place]) * (2 * again + 1) % 2**64)
-        hashes[rows] += (word & FIRST_BYTES[rest]) * factor
-        number += 1
-    return hashes
+        sums += (years.astype(np.uint64) + np.uint64(1)) * multipliers[-1]
+    for number in range(-(-int(length.max()) // BLOCK)):
+        rows: np.ndarray | slice = np.flatnonzero(length > BLOCK * number) if number else slice(None)
+        words = blocks[start[rows] + BLOCK * number].view(np.uint64).reshape(-1, WORDS)
+        words &= BLOCK_MASKS.take(np.minimum(length[rows] - BLOCK * number, BLOCK), axis=0)
+        again, place = divmod(number, BLOCKS)
+        sums[rows] += words @ forward[place] ** np.uint64(again + 1)
+        turned_sums[rows] += words.byteswap(inplace=True) @ turned[place] ** np.uint64(again + 1)
+    sums ^= sums >> np.uint64(32)
+    return sums * multipliers[-3] + turned_sums
 
 
-def _windows(octets: np.ndarray, words: int) -> np.ndarray:
-    """Return the eight bytes a word from each place of `octets` on, not copied."""
-    return np.ndarray(len(octets) - 8 * words + 1, f"V{8 * words}", octets, 0, (1,))
+def query_hashes(title: pa.StringArray, year: np.ndarray, multipliers: np.ndarray) -> np.ndarray:
+    """Return a hash (uint64, odd) of each title and year (int16, -1 = none); all without a title have the same."""
+    hashes = text_hashes(title, multipliers, year)
+    if title.null_count:
+        hashes[~booleans_of(title.is_valid())] = 2  # 0 is that of the empty title
+    return hashes | np.uint64(1)
 
 
 def distinct(hashes: np.ndarray) -> np.ndarray:
@@ -96,11 +134,6 @@ def distinct(hashes: np.ndarray) -> np.ndarray:
     in_order = hashes.take(order)
     again = np.flatnonzero(in_order[1:] == in_order[:-1])
     return np.sort(np.delete(order, again)) if len(again) else np.arange(len(hashes))
-
-
-def folded(hashes: np.ndarray) -> np.ndarray:
-    """Return 32 bits (uint32) of hashes."""
-    return (hashes >> np.uint64(32)).astype(np.uint32)
 
 
 class HashNumbers:

@@ -9,6 +9,7 @@ import mmap
 import os
 import shutil
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -18,16 +19,17 @@ import pyarrow.compute as pc
 
 from oracle.arrays import array_of, array_of_records, numbers_of
 from oracle.errors import UserError
-from oracle.hash_index import HashIndex, folded, text_hashes
+from oracle.hash_index import HashIndex, UniqueHashes, query_hashes, random_multipliers, text_hashes
 from oracle.records import FORM, RISK, film_records
 from oracle.store import derived_by, open_store
 from oracle.titles import Columns
 
-LAYOUT = 2  # of the files: an index of another layout is another index
+LAYOUT = 3  # of the files: an index of another layout is another index
 VIEWS = ("titles", "films", "keys", "words", "common", "aliases", "aliased", "traits", "sources", "risks")
 FILES = (
     "titles",
     "long_ids",
+    "multipliers",
     "exact",
     "exact_buckets",
     "same",
@@ -42,12 +44,14 @@ FILES = (
     "aliased",
     "traits",
     "sources",
-    "risk_rows",
+    "risk_kinds",
     "risk_records",
+    "risk_rows",
     "risk_reasons",
 )
 
 RARE = ("keys", "keys_buckets")  # looked up for typos only
+MADV_POPULATE_READ = 22  # of Linux; not named in `mmap`
 
 
 def open_index(store: str | Path) -> Columns:
@@ -89,37 +93,57 @@ def _read_store(store: Path) -> dict[str, pa.Table]:
     title, year = array_of(columns["titles"], "title"), numbers_of(columns["titles"], "year")
     primary = numbers_of(columns["titles"], "is_primary")
     own = np.flatnonzero((primary == 1) & (year >= 0)).astype(np.int32)
-    _add_hashes(columns, "exact", folded(text_hashes(title.take(pa.array(own)), year[own])), own)
-    _add_hashes(columns, "same", folded(text_hashes(pc.ascii_lower(title))), np.arange(len(title), dtype=np.int32))
-    _add_buckets(columns, "keys", numbers_of(columns["keys"], "hash"), numbers_of(columns["keys"], "title"))
+    multipliers = random_multipliers()
+    columns["multipliers"] = pa.table({"multiplier": multipliers})
+    _add_hashes(columns, "exact", query_hashes(title.take(pa.array(own)), year[own], multipliers), own)
+    lower = text_hashes(pc.ascii_lower(title), multipliers)
+    _add_hashes(columns, "same", lower, np.arange(len(title), dtype=np.int32))
+    keys = HashIndex.build(numbers_of(columns["keys"], "hash"), numbers_of(columns["keys"], "title"))
+    columns["keys"] = pa.table({"slot": keys.slots})
+    columns["keys_buckets"] = pa.table({"start": keys.buckets})
     key_no = numbers_of(columns["titles"], "key_no")
     columns["group_forms"] = pa.table({"title": np.argsort(key_no, kind="stable").astype(np.int32)})
     columns["groups"] = pa.table({"start": np.cumsum(np.bincount(key_no + 1), dtype=np.int32)})
-    _join_records(columns, _add_risk_rows(columns))
+    _join_records(columns, _add_risks(columns))
     return columns
 
 
-def _add_risk_rows(columns: dict[str, pa.Table]) -> np.ndarray:
-    """Add the risks, and where each film's are, and return the block of each film: from 1, 0 for the films without a risk.
-
-    A block has the row of each trait, -1 for no risk; the last risk is the 0 of these.
-    """
+def _add_risks(columns: dict[str, pa.Table]) -> np.ndarray:
+    """Add the risks, in blocks as `Risks` has them, and return the block of each film."""
     risks = columns.pop("risks")
     film, trait = numbers_of(risks, "film"), numbers_of(risks, "trait")
     with_risk, block = np.unique(film, return_inverse=True)
     blocks = np.zeros(len(columns["films"]), np.int32)
     blocks[with_risk] = np.arange(1, len(with_risk) + 1)
-    rows = np.full((len(with_risk) + 1, len(columns["traits"])), -1, np.int32)
-    rows[block + 1, trait] = np.arange(len(film))
-    columns["risk_rows"] = pa.table({"row": rows.ravel()})
-    records = np.zeros(len(risks) + 1, RISK)
+    records = np.zeros(len(risks) + 1, RISK)  # after one of no risk
     for name in ("risk", "source"):
-        records[name][:-1] = numbers_of(risks, name)
+        records[name][1:] = numbers_of(risks, name)
     for name, reason in (("tagged", "hit_tags"), ("graded", "severities")):
-        records[name][:-1] = pc.list_value_length(array_of(risks, reason)).fill_null(1).to_numpy() > 0
-    columns["risk_records"] = pa.table({"record": array_of_records(records)})
+        records[name][1:] = pc.list_value_length(array_of(risks, reason)).fill_null(1).to_numpy() > 0
+    # Risks are not below 0: the first record is the first kind.
+    first, kind = _kinds(*(records[name] for name in ("risk", "source", "tagged", "graded")))
+    for name, column, none, values in (
+        ("risk_kinds", "kind", 0, kind[1:]),
+        ("risk_rows", "row", -1, np.arange(len(film), dtype=np.int32)),
+    ):
+        places = np.full((len(with_risk) + 1, len(columns["traits"])), none, values.dtype)
+        places[block + 1, trait] = values
+        columns[name] = pa.table({column: places.ravel()})
+    columns["risk_records"] = pa.table({"record": array_of_records(records[first])})
     columns["risk_reasons"] = risks.select(["hit_tags", "severities"])
     return blocks
+
+
+def _kinds(*fields: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (where each kind of row occurs first, the number of each row's kind, in as few bytes as will do).
+
+    Kinds are in the order of their fields.
+    """
+    kind = np.zeros(len(fields[0]), np.int64)
+    for field in fields:
+        values, number = np.unique(field, return_inverse=True)
+        _, first, kind = np.unique(kind * len(values) + number, return_index=True, return_inverse=True)
+    return first, kind.astype(np.min_scalar_type(len(first)))
 
 
 def _join_records(columns: dict[str, pa.Table], risk_blocks: np.ndarray) -> None:
@@ -136,14 +160,8 @@ def _join_records(columns: dict[str, pa.Table], risk_blocks: np.ndarray) -> None
 
 
 def _add_hashes(columns: dict[str, pa.Table], name: str, hashes: np.ndarray, entries: np.ndarray) -> None:
-    """Add an index of the first entry of each hash."""
-    distinct, first = np.unique(hashes, return_index=True)
-    _add_buckets(columns, name, distinct, entries[first])
-
-
-def _add_buckets(columns: dict[str, pa.Table], name: str, hashes: np.ndarray, entries: np.ndarray) -> None:
-    index = HashIndex.build(hashes, entries)
-    columns[name] = pa.table({"slot": index.slots})
+    index = UniqueHashes.build(hashes, entries)
+    columns[name] = pa.table({"hash": index.hashes, "entry": index.entries})
     columns[f"{name}_buckets"] = pa.table({"start": index.buckets})
 
 
@@ -159,11 +177,12 @@ def _write(folder: Path, columns: Columns) -> None:
     try:
         temporary.mkdir(parents=True)
         for name, table in columns.items():
-            with (
-                pa.OSFile(str(temporary / f"{name}.arrow"), "wb") as file,
-                pa.ipc.new_file(file, table.schema) as writer,
-            ):
-                writer.write_table(table)
+            with open(temporary / f"{name}.arrow", "wb") as file:
+                with pa.ipc.new_file(file, table.schema) as writer:
+                    writer.write_table(table)
+                file.flush()
+                os.fsync(file.fileno())
+                _forget(file.fileno())
         try:
             os.rename(temporary, folder)
         except OSError:  # another process was first
@@ -176,10 +195,21 @@ def _write(folder: Path, columns: Columns) -> None:
             shutil.rmtree(other, ignore_errors=True)
 
 
+def _forget(file: int) -> None:
+    """Let the system drop a file from memory: what was just written lies there in small pages."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 def _map(file: Path, at_once: bool) -> pa.Table:
-    """Map a file; `at_once`: with all of its pages, which otherwise cost a fault each, most of them in the first batch."""
-    if not (at_once and hasattr(mmap, "MAP_POPULATE")):
-        return pa.ipc.open_file(pa.memory_map(str(file))).read_all()
+    """Map a file, in pages of 2 MB where the system can: most look-ups in pages of 4 KB would miss the processor's page table.
+
+    `at_once`: read all of it now, not when it is first looked at.
+    """
     with open(file, "rb") as opened:
-        mapped = mmap.mmap(opened.fileno(), 0, mmap.MAP_SHARED | mmap.MAP_POPULATE, mmap.PROT_READ)
+        mapped = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+    with suppress(AttributeError, OSError):  # other systems, older kernels
+        mapped.madvise(mmap.MADV_HUGEPAGE)
+        if at_once:
+            mapped.madvise(MADV_POPULATE_READ)
     return pa.ipc.open_file(pa.py_buffer(mapped)).read_all()

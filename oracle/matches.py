@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from oracle.arrays import bits_of, booleans_of, flags_of
+from oracle.arrays import bits_of, flags_of
 from oracle.choice import AMBIGUOUS, EXACT, METHODS
-from oracle.hash_index import HashNumbers, spread, text_hashes
+from oracle.hash_index import HashNumbers, spread
 from oracle.records import FILM, imdb_ids, risk_blocks
 from oracle.titles import Titles
 
@@ -89,25 +89,16 @@ def _numbers(kind: pa.DataType, values: np.ndarray, valid: pa.Buffer) -> pa.Arra
 class Memory:
     """What was found for queries before, up to a fixed number of them.
 
-    They are told apart by 63 bits of a hash whose multipliers are random, so that nobody can make two that collide; by
-    chance they do once in a billion batches.
+    They are told apart by their hashes, of 63 bits.
     """
 
     SIZE = 2**17  # queries; 14 MB
 
     def __init__(self) -> None:
-        self._multipliers = np.random.default_rng().integers(0, 2**63, 66, np.uint64) * np.uint64(2) + np.uint64(1)
         self._numbers = HashNumbers()
         self._found = np.zeros(self.SIZE, FOUND)  # in the order in which queries were new: neighbours in memory
         self._several = np.zeros((self.SIZE, 2), np.int64)  # where in several_form an ambiguous query's are
         self._several_form = np.empty(0, np.int32)
-
-    def hashes(self, title: pa.StringArray, year: np.ndarray) -> np.ndarray:
-        """Return what each query is remembered by; all without a title are one."""
-        hashes = text_hashes(title, year, self._multipliers)
-        if title.null_count:
-            hashes[~booleans_of(title.is_valid())] = 0
-        return hashes | np.uint64(1)
 
     def numbers(self, hashes: np.ndarray) -> np.ndarray:
         """Return the number of each query, -1 where it was not asked before."""

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from oracle.arrays import booleans_of
 from oracle.choice import AMBIGUOUS, EXACT, Candidates, Choice
 from oracle.forms import read_titles
-from oracle.hash_index import distinct, first_of_each, folded, spread, text_hashes
+from oracle.hash_index import distinct, first_of_each, query_hashes, spread, text_hashes
 from oracle.matches import Matches, Memory
 from oracle.normalise import normalise
 from oracle.search import search
@@ -30,9 +30,9 @@ class Matcher:
 
     def match(self, title: pa.StringArray, year: np.ndarray) -> Matches:
         """Find the best film for each title and year (int16, -1 = not given)."""
+        hashes = query_hashes(title, year, self.titles.multipliers)
         if len(title) > Memory.SIZE:
-            return self._find(title, year)
-        hashes = self._memory.hashes(title, year)
+            return self._find(title, year, hashes)
         numbers = self._memory.numbers(hashes)
         new = np.flatnonzero(numbers < 0)
         if len(new):
@@ -40,16 +40,23 @@ class Matcher:
             if not self._memory.has_room(len(rows)):
                 self._memory = Memory()
                 return self.match(title, year)
-            numbers[rows] = self._memory.add(hashes.take(rows), self._find(title.take(pa.array(rows)), year.take(rows)))
+            new_hashes = hashes.take(rows)
+            found = self._find(title.take(pa.array(rows)), year.take(rows), new_hashes)
+            numbers[rows] = self._memory.add(new_hashes, found)
             if len(rows) < len(new):
                 numbers[new] = self._memory.numbers(hashes.take(new))
         return self._memory.recall(numbers)
 
-    def _find(self, title: pa.StringArray, year: np.ndarray) -> Matches:
+    def _find(self, title: pa.StringArray, year: np.ndarray, hashes: np.ndarray) -> Matches:
         matches = Matches.none(len(title))
         if len(self.titles.title) == 0 or title.null_count == len(title):
             return matches
-        own, form, record = self._own_titles(title, year)
+        # Films' own titles, letter by letter, in this very year: no other film can be closer.
+        own, form = self.titles.exact.find(hashes)
+        record = self.titles.forms.take(form)
+        if len(self.titles.aliased):
+            which = np.flatnonzero(self._not_aliased(record))
+            own, form, record = own.take(which), form.take(which), record.take(which)
         matches.put(own, form, record)
         matches.put_scores(own, EXACT, 1.0)
         rest = matches.form < 0
@@ -65,18 +72,6 @@ class Matcher:
         matches.put_scores(query[first], choice.method[first], choice.score[first])
         several = choice.method == AMBIGUOUS
         return replace(matches, several_query=query[several], several_form=choice.form[several])
-
-    def _own_titles(self, title: pa.StringArray, year: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return (query, title form, its record) of films' own titles, letter by letter, in this very year.
-
-        No other film can be closer.
-        """
-        query, form = self.titles.exact.find(folded(text_hashes(title, year)))
-        record = self.titles.forms.take(form)
-        same = self._not_aliased(record) & (record["year"] == year.take(query))
-        same &= booleans_of(pc.equal(title.take(pa.array(query)), self.titles.title.take(pa.array(form))))
-        which = np.flatnonzero(same)
-        return query.take(which), form.take(which), record.take(which)
 
     def _closest(self, title: pa.StringArray, year: np.ndarray) -> Choice:
         """Choose among the same titles first, and search wider for the queries that these do not settle."""
@@ -101,13 +96,11 @@ class Matcher:
 
     def _same_titles(self, title: pa.StringArray) -> Candidates:
         """Return all title forms that are the same when normalised, for titles that some title form has but for case."""
-        titles, small = self.titles, pc.ascii_lower(title)
-        query, some = titles.same.find(folded(text_hashes(small)))
-        known = titles.title.take(pa.array(some))
-        same = booleans_of(pc.equal(small.take(pa.array(query)), pc.ascii_lower(known)))
+        titles = self.titles
+        query, some = titles.same.find(text_hashes(pc.ascii_lower(title), titles.multipliers))
         record = titles.forms.take(some)
-        same = same & self._not_aliased(record)
-        query, record = query[same], record[same]
+        if len(titles.aliased):
+            query, record = (part[self._not_aliased(record)] for part in (query, record))
         key = record["key_no"]
         pair, place = spread(titles.group_start[key], titles.group_start[key + 1])
         query, some_record, form = query[pair], record[pair], titles.group_form[place]
@@ -118,6 +111,4 @@ class Matcher:
 
     def _not_aliased(self, record: np.ndarray) -> np.ndarray:
         """Whether no person confirmed what a title is that is written like these: only the search knows of that."""
-        if len(self.titles.aliased) == 0:
-            return np.ones(len(record), bool)
         return ~np.isin(record["key_no"], self.titles.aliased)

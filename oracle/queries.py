@@ -34,8 +34,10 @@ def title_and_year(table: pa.Table) -> tuple[pa.StringArray, np.ndarray]:
     return title, numbers
 
 
-def one_array(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
+def one_array(column: pa.ChunkedArray | pa.Array, kind: pa.DataType) -> pa.Array:
     """Return a column as one array of a type; not copied where it is that already."""
     if column.type != kind:
         column = column.cast(kind)
+    if isinstance(column, pa.Array):
+        return column
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()

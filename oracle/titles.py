@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from oracle.arrays import array_of, numbers_of, records_of
-from oracle.hash_index import HashIndex
+from oracle.hash_index import HashIndex, UniqueHashes
 from oracle.records import FORM
 
 Columns = Mapping[str, pa.Table]
@@ -22,8 +22,9 @@ class Titles:
     long_ids: pa.StringArray  # the ids that records have no room for
     common: np.ndarray  # word classes whose titles many films share
 
-    exact: HashIndex  # own title and year -> title form
-    same: HashIndex  # title but for case -> some title form of that title
+    multipliers: np.ndarray  # uint64: those of the hashes of `exact` and `same`
+    exact: UniqueHashes  # own title and year -> title form
+    same: UniqueHashes  # title but for case -> some title form of that title
     keys: HashIndex  # any key of sql/forms.sql -> title forms
     group_start: np.ndarray  # int32 per key_no: where its title forms begin in group_form
     group_form: np.ndarray  # int32: title forms by key_no
@@ -41,16 +42,21 @@ class Titles:
             forms=records_of(titles, "form", FORM),
             long_ids=array_of(columns["long_ids"], "imdb_id"),
             common=numbers_of(columns["common"], "word_class"),
-            **{  # type: ignore[arg-type]
-                name: HashIndex(
-                    numbers_of(columns[name], "slot"),
-                    numbers_of(columns[f"{name}_buckets"], "start"),
-                )
-                for name in ("exact", "same", "keys")
-            },
+            multipliers=numbers_of(columns["multipliers"], "multiplier"),
+            exact=_unique_hashes(columns, "exact"),
+            same=_unique_hashes(columns, "same"),
+            keys=HashIndex(numbers_of(columns["keys"], "slot"), numbers_of(columns["keys_buckets"], "start")),
             group_start=numbers_of(columns["groups"], "start"),
             group_form=numbers_of(columns["group_forms"], "title"),
             known_words=numbers_of(columns["words"], "word_hash"),
             aliases={(row["key"], row["year"]): row["title"] for row in aliases},
             aliased=numbers_of(columns["aliased"], "key_no"),
         )
+
+
+def _unique_hashes(columns: Columns, name: str) -> UniqueHashes:
+    return UniqueHashes(
+        numbers_of(columns[name], "hash"),
+        numbers_of(columns[name], "entry"),
+        numbers_of(columns[f"{name}_buckets"], "start"),
+    )

@@ -108,7 +108,7 @@ class Oracle:
         self._most_cautious(matches, wanted_query, wanted_trait)
 
         found = matches.form >= 0
-        row, record = self._risks.find(matches.risk_block, wanted_query, wanted_trait)
+        place, record = self._risks.find(matches.risk_block, wanted_query, wanted_trait)
         risk = record["risk"]
         max_risk = np.full(len(year), -1.0)
         np.maximum.at(max_risk, wanted_query, risk)
@@ -131,7 +131,7 @@ class Oracle:
                 "max_risk": pa.array(max_risk, mask=(max_risk < 0) | ~found),
                 "is_safe": is_safe,
                 "evidence": _lists(
-                    query, self._risks.evidence(row.take(with_risk), record.take(with_risk), trait), len(year)
+                    query, self._risks.evidence(place.take(with_risk), record.take(with_risk), trait), len(year)
                 ),
             }
         )
@@ -147,7 +147,7 @@ class Oracle:
             raise UserError(f"constraints are of type {column.type}; expected list<string>")
         query = pc.list_parent_indices(column).to_numpy().astype(np.int64, copy=False)
         bits = len(self._traits.names).bit_length()
-        pairs = np.sort((query << bits) | self._trait_numbers(pc.list_flatten(column).cast(pa.string())))
+        pairs = np.sort((query << bits) | self._trait_numbers(one_array(column.flatten(), pa.string())))
         pairs = pairs[first_of_each(pairs)]
         return pairs >> bits, pairs & (2**bits - 1)
 
