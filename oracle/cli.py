@@ -78,6 +78,8 @@ def _check(arguments: argparse.Namespace) -> None:
             'name a film, such as: check "Saw" 2004 --avoid gore; or a file: check --file films.csv --avoid gore'
         )
     oracle = create_oracle(risk_threshold=arguments.threshold, unresolved=arguments.unresolved, store=arguments.store)
+    if arguments.out is not None and arguments.file is None:
+        raise UserError("--out belongs to --file; a single film's verdict is printed")
     if arguments.file is not None:
         check_file(oracle, arguments.file, arguments.avoid, arguments.out, arguments.json)
         return
@@ -119,7 +121,7 @@ def _as_text(
     """Return the lines that tell a verdict and where it comes from."""
     asked = _named(title, year)
     if verdict.imdb_id is None:
-        lines = [f"{asked}: not found; counts as {oracle.unresolved}"]
+        lines = [f"{asked}: not found" + (f"; counts as {oracle.unresolved}" if traits else "")]
         return lines + ["  nearest    " + _near(film) for film in near[:3]]
     outcome = "safe" if verdict.is_safe else "UNSAFE"
     lines = [

@@ -20,12 +20,12 @@ def closeness(kind: str, query: Title, found: Title, slips: int, allowed: int) -
     if kind == "order" and query.bag == found.bag:
         return REORDERED
     if kind == "half" and slips <= allowed and _digits(query.key) == _digits(found.key):
-        return 0.9 - slips / (2.0 * min(len(query.key.encode()), len(found.key.encode())))
+        return 0.9 - slips / (2.0 * min(len(query.key), len(found.key)))
     return 0.0
 
 
 def slips_allowed(length: int, unknown_word: bool, has_year: bool) -> int:
-    """How many slips are let pass in a key of this length in bytes."""
+    """How many slips are let pass in a key of this length."""
     if not has_year and (not unknown_word or length < 8):
         return 0
     if unknown_word:

@@ -23,7 +23,7 @@ class HashIndex:
 
     @classmethod
     def build(cls, hashes: np.ndarray, entries: np.ndarray) -> "HashIndex":
-        """Index entries (from 0 to 2**31) by their hashes (uint32), which are sorted. A bucket has one or two of them."""
+        """Index entries (from 0 to 2**31) by their hashes (uint32), which are sorted."""
         slots = hashes.astype(np.uint64) << np.uint64(32) | entries.astype(np.uint64)
         return cls(slots, _buckets(hashes))
 
@@ -57,7 +57,7 @@ class UniqueHashes:
 
 
 def _buckets(hashes: np.ndarray) -> np.ndarray:
-    """Return where in sorted hashes those begin that have the same first bits, with one or two in each bucket."""
+    """Return where in sorted hashes those begin that have the same first bits: one or two on average."""
     bits = int(np.clip(np.log2(len(hashes) + 1), 1, 26))
     first = np.arange(2**bits, dtype=hashes.dtype) << hashes.dtype.type(8 * hashes.itemsize - bits)
     return np.append(np.searchsorted(hashes, first), len(hashes)).astype(np.int32)

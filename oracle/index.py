@@ -51,7 +51,7 @@ FILES = (
 )
 
 RARE = ("keys", "keys_buckets")  # looked up for typos only
-MADV_POPULATE_READ = 22  # of Linux; not named in `mmap`
+MADV_HUGEPAGE, MADV_POPULATE_READ = 14, 22  # of Linux; `mmap` does not name both
 
 
 def open_index(store: str | Path) -> Columns:
@@ -65,7 +65,7 @@ def open_index(store: str | Path) -> Columns:
             pass
         except (NotADirectoryError, PermissionError):
             return _read_store(store)
-        except ValueError:  # from mmap or Arrow: not written to its end before the machine went down
+        except ValueError:  # from mmap or Arrow: damaged, or not written to its end before the machine went down
             shutil.rmtree(folder, ignore_errors=True)
         columns = _read_store(store)
         try:
@@ -119,7 +119,7 @@ def _add_risks(columns: dict[str, pa.Table]) -> np.ndarray:
     for name in ("risk", "source"):
         records[name][1:] = numbers_of(risks, name)
     for name, reason in (("tagged", "hit_tags"), ("graded", "severities")):
-        records[name][1:] = pc.list_value_length(array_of(risks, reason)).fill_null(1).to_numpy() > 0
+        records[name][1:] = pc.list_value_length(array_of(risks, reason)).to_numpy() > 0
     # Risks are not below 0: the first record is the first kind.
     first, kind = _kinds(*(records[name] for name in ("risk", "source", "tagged", "graded")))
     for name, column, none, values in (
@@ -208,8 +208,10 @@ def _map(file: Path, at_once: bool) -> pa.Table:
     """
     with open(file, "rb") as opened:
         mapped = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
-    with suppress(AttributeError, OSError):  # other systems, older kernels
-        mapped.madvise(mmap.MADV_HUGEPAGE)
-        if at_once:
-            mapped.madvise(MADV_POPULATE_READ)
-    return pa.ipc.open_file(pa.py_buffer(mapped)).read_all()
+    for advice in (MADV_HUGEPAGE, MADV_POPULATE_READ) if at_once else (MADV_HUGEPAGE,):
+        with suppress(AttributeError, OSError):  # other systems, older kernels
+            mapped.madvise(advice)
+    try:
+        return pa.ipc.open_file(pa.py_buffer(mapped)).read_all()
+    except OSError as error:
+        raise ValueError(f"{file} is damaged: {error}") from None

@@ -1,6 +1,7 @@
 """From titles and years to films: titles as the store has them at once in columns, all others one by one."""
 
 from dataclasses import replace
+from threading import Lock
 
 import numpy as np
 import pyarrow as pa
@@ -21,25 +22,31 @@ __all__ = ["Matcher", "Matches", "normalise"]
 class Matcher:
     """Finds films by title and year among the titles of one store.
 
-    What was found is remembered, up to a bound. That changes no answer: each query is answered by itself.
+    What was found is remembered, up to a bound. That changes no answer: each query is answered by itself. Threads may
+    share a matcher.
     """
 
     def __init__(self, titles: Titles) -> None:
         self.titles = titles
         self._memory = Memory()
+        self._one_at_a_time = Lock()
 
     def match(self, title: pa.StringArray, year: np.ndarray) -> Matches:
         """Find the best film for each title and year (int16, -1 = not given)."""
         hashes = query_hashes(title, year, self.titles.multipliers)
         if len(title) > Memory.SIZE:
             return self._find(title, year, hashes)
+        with self._one_at_a_time:
+            return self._remembered(title, year, hashes)
+
+    def _remembered(self, title: pa.StringArray, year: np.ndarray, hashes: np.ndarray) -> Matches:
         numbers = self._memory.numbers(hashes)
         new = np.flatnonzero(numbers < 0)
         if len(new):
             rows = new.take(distinct(hashes.take(new)))
             if not self._memory.has_room(len(rows)):
                 self._memory = Memory()
-                return self.match(title, year)
+                return self._remembered(title, year, hashes)
             new_hashes = hashes.take(rows)
             found = self._find(title.take(pa.array(rows)), year.take(rows), new_hashes)
             numbers[rows] = self._memory.add(new_hashes, found)

@@ -8,6 +8,16 @@ from oracle.arrays import booleans_of
 from oracle.errors import UserError
 
 
+def one_film(title: str, year: int | None) -> pa.Table:
+    """Return a table of one film. Raises `UserError` for a title that is no text."""
+    try:
+        return pa.table({"title": pa.array([title], pa.string()), "year": pa.array([year], pa.int64())})
+    except UnicodeEncodeError:
+        raise UserError(f"the title {title!r} is no text: it has half a character") from None
+    except OverflowError:
+        raise UserError(f"the year {year} is none") from None
+
+
 def title_and_year(table: pa.Table) -> tuple[pa.StringArray, np.ndarray]:
     """Return the columns title and year (int16, -1 = null) of a table; text of any string type, years of any integer.
 

@@ -22,7 +22,7 @@ def search(titles: Titles, queries: Sequence[Title], years: Sequence[int], known
     # A title that is known has no word that is not.
     unknown = _with_unknown_word(titles, queries, np.flatnonzero(known_key < 0).tolist())
     allowed = [
-        slips_allowed(len(query.key.encode()), number in unknown, year >= 0)
+        slips_allowed(len(query.key), number in unknown, year >= 0)
         for number, (query, year) in enumerate(zip(queries, years, strict=True))
     ]
     probes = [
@@ -122,10 +122,10 @@ def _with_unknown_word(titles: Titles, queries: Sequence[Title], numbers: Sequen
 
 
 def _count_slips(pairs: Sequence[tuple[str, str] | None]) -> list[int]:
-    """Count the letters left out, put in, changed or swapped in each pair of keys; in bytes, as SQL does."""
+    """Count the letters left out, put in, changed or swapped in each pair of keys."""
     slips = [0] * len(pairs)
     numbers = [number for number, pair in enumerate(pairs) if pair]
-    one, other = ([pair[side].encode() for pair in pairs if pair] for side in (0, 1))
+    one, other = ([pair[side] for pair in pairs if pair] for side in (0, 1))
     for number, count in zip(
         numbers, process.cpdist(one, other, scorer=DamerauLevenshtein.distance).tolist(), strict=True
     ):

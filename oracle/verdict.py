@@ -14,7 +14,7 @@ from oracle.errors import UserError
 from oracle.hash_index import first_of_each, spread
 from oracle.index import open_index
 from oracle.matching import Matcher, Matches
-from oracle.queries import one_array, title_and_year
+from oracle.queries import one_array, one_film, title_and_year
 from oracle.records import risk_blocks
 from oracle.risks import Risks
 from oracle.store import build_starter_store
@@ -73,13 +73,7 @@ class Oracle:
     ) -> Verdict:
         """Judge one film. `constraints`: trait name -> whether it is to be avoided."""
         active = [name for name, wanted in (constraints or {}).items() if wanted]
-        batch = pa.table(
-            {
-                "title": pa.array([title], pa.string()),
-                "year": pa.array([year], pa.int64()),
-                "constraints": pa.array([active], pa.list_(pa.string())),
-            }
-        )
+        batch = one_film(title, year).append_column("constraints", pa.array([active], pa.list_(pa.string())))
         row = self.check_batch(batch).to_pylist()[0]
         violated = row.pop("violated_traits")
         risks = {entry["trait"]: entry["risk"] for entry in row["evidence"]}
@@ -145,7 +139,8 @@ class Oracle:
             return np.empty(0, np.int64), np.empty(0, np.int64)
         if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
             raise UserError(f"constraints are of type {column.type}; expected list<string>")
-        query = pc.list_parent_indices(column).to_numpy().astype(np.int64, copy=False)
+        # Below a null there may be values, which count for nothing.
+        query = np.repeat(np.arange(len(column)), pc.list_value_length(column).fill_null(0).to_numpy())
         bits = len(self._traits.names).bit_length()
         pairs = np.sort((query << bits) | self._trait_numbers(one_array(column.flatten(), pa.string())))
         pairs = pairs[first_of_each(pairs)]

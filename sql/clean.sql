@@ -12,6 +12,9 @@ update given_risk set imdb_id = film_id(imdb_id) where imdb_id <> film_id(imdb_i
 update film_tags set imdb_id = film_id(imdb_id) where imdb_id <> film_id(imdb_id);
 update film_severities set imdb_id = film_id(imdb_id) where imdb_id <> film_id(imdb_id);
 
+-- The oracle's years begin with 1.
+update titles set year = null where year < 1;
+
 select error('the risk ' || risk || ' of ' || imdb_id || ' for ' || trait || ' is no number in 0..1')
 from given_risk where isnan(risk) or risk not between 0 and 1;
 

@@ -22,7 +22,7 @@ create or replace macro year_allows(closeness, years_apart, common, contested) a
 create or replace macro common_classes() as (select coalesce(list(word_class), []) from namesakes where share >= 0.02);
 
 -- Slips (letters left out, put in, changed or swapped) that are let pass. A word that no title has is most likely a slip;
--- where all words are known ("Blood Honey", "Blood Money"), the title must be long. Lengths in bytes.
+-- where all words are known ("Blood Honey", "Blood Money"), the title must be long.
 create or replace macro slips_allowed(length, unknown_word, has_year) as case
     when not has_year and (not unknown_word or length < 8) then 0
     when unknown_word then if(length < 5, 0, least(3, (length + 2) // 6))
@@ -41,7 +41,7 @@ create or replace macro title_closeness(kind, title, key, words, found, found_ke
     when kind = 'short' and (list_contains(short_keys(found), key) or list_contains(short_keys(title), found_key)) then 0.90
     when kind = 'order' and word_bag(words) = word_bag(found_words) then 0.89
     when kind = 'half' and slips <= allowed and digits(key) = digits(found_key)
-        then 0.9 - slips / (2.0 * least(strlen(key), strlen(found_key))) end;
+        then 0.9 - slips / (2.0 * least(length(key), length(found_key))) end;
 
 -- Step 1. queries(query, title, year), year null = not given -> the same, and what the next steps need.
 create or replace macro title_queries(queries) as table
@@ -53,7 +53,7 @@ create or replace macro title_queries(queries) as table
         anti join known_words on key_hash(word) = word_hash
     )
     select *, replace(words, ' ', '') as key, query in (from with_unknown_word) as unknown_word,
-           slips_allowed(strlen(replace(words, ' ', '')), query in (from with_unknown_word), year is not null) as allowed
+           slips_allowed(length(replace(words, ' ', '')), query in (from with_unknown_word), year is not null) as allowed
     from normalised where words <> '';
 
 -- Step 2. -> (query, kind, key_hash): the keys to look up. The kinds that title_closeness tells apart.
@@ -75,8 +75,7 @@ create or replace macro title_probes(queries) as table
         from (select query, key, unnest(range(greatest(5, length(key) - allowed), length(key) + allowed + 1)) as n
               from query_table(queries) where allowed > 0)
     )
-    select distinct query, kind, key_hash(key) as key_hash from probes
-    where key_hash(key) is not null;
+    select distinct query, kind, key_hash(key) as key_hash from probes;
 
 -- Step 3. -> (query, kind, title_no, ...): the title forms found. In another year, only the first kinds count.
 create or replace macro title_pairs(queries, probes) as table
@@ -107,7 +106,7 @@ create or replace macro pairs_with_slips(pairs) as table
 create or replace macro judged_pairs(queries, pairs) as table
     with close as (
         select query, title_no, film_no, is_primary, q.year is null as any_year,
-               case when q.year is null then 0 when found_year is null then 2 else abs(found_year - q.year) end as years_apart,
+               case when q.year is null then 0 when found_year is null then 2 else abs(found_year::integer - greatest(q.year, 0)) end as years_apart,
                title_closeness(kind, q.title, q.key, q.words, found, found_key, found_words, slips, allowed)
                    as title_closeness,
                list_contains(common_classes(), word_class(if(length(found_words) < length(q.words), found_words, q.words))) as common

@@ -1,4 +1,5 @@
--- Verdicts in SQL, the same as the oracle's. Built on resolve.sql and risk.sql.
+-- Verdicts in SQL, the same as the oracle's, but that aliases confirmed beside the store are not known here, only those of
+-- title_alias. Built on resolve.sql and risk.sql.
 
 -- severity_texts: such as 'Violence & Gore: Severe', of the categories that count for the trait and are not None.
 -- check_films('films'): films(title, year, constraints), constraints a list of full trait names -> grain one distinct row of

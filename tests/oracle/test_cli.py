@@ -8,7 +8,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from oracle import build_store
+from oracle.aliases import append_alias
 from oracle.cli import main
+from tests.oracle.conftest import small_risks, small_titles
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -87,11 +90,50 @@ def test_a_file_of_films_is_judged_row_by_row(
     rows = [json.loads(line) for line in out.splitlines()]
     assert [row["imdb_id"] for row in rows] == ["tt0000001", "tt0000004", None]
     assert [row["is_safe"] for row in rows] == [False, False, True]
-    assert rows[0]["constraints"] == ["Anti-gore / squeamish", "Kid-safety / child harm sensitive"], "in full, each once"
+    assert rows[0]["constraints"] == ["Anti-gore / squeamish", "Kid-safety / child harm sensitive"], (
+        "in full, each once"
+    )
     assert run(capsys, "check", "--file", films, "--out", tmp_path / "out.parquet", "--store", small_store)[0] == 0
     assert pq.read_table(tmp_path / "out.parquet")["violated_traits"].to_pylist() == [["Anti-gore / squeamish"], [], []]
     assert run(capsys, "check", "--file", films, "--out", tmp_path / "out.csv", "--store", small_store)[0] == 0
     assert (tmp_path / "out.csv").read_text().count("\n") == 4
+
+
+def test_files_as_other_programs_write_them_are_read(
+    small_store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Quotes around all, years as decimals, columns of mixed kinds that nobody asked for, a mark of the byte order."""
+    films, rows = tmp_path / "films.csv", 40_000
+    notes = "".join(f'"{number}","Saw","2004.0"\n' for number in range(rows))
+    films.write_text('\ufeff"note","title","year"\n' + notes + '"great","Saw",""\n"","NULL","2004"\n')
+    out = tmp_path / "out.parquet"
+    assert run(capsys, "check", "--file", films, "--out", out, "--store", small_store)[0] == 0
+    told = pq.read_table(out)
+    assert set(told["imdb_id"].to_pylist()[:-1]) == {"tt0000001"} and len(told) == rows + 2
+    assert (told["title"][-1].as_py(), told["year"][-2].as_py()) == ("NULL", None)
+
+
+def test_an_output_file_is_there_whole_or_not_at_all(
+    small_store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    films, out = tmp_path / "films.csv", tmp_path / "out.csv"
+    out.write_text("of before")
+    films.write_text("title,year\n" + "Saw,2004\n" * 150_000 + "Saw,MMIV\n")
+    status, _, err = run(capsys, "check", "--file", films, "--out", out, "--store", small_store)
+    assert status == 2 and "row 150001: the year 'MMIV'" in err
+    assert out.read_text() == "of before" and sorted(tmp_path.iterdir()) == [films, out]
+
+
+def test_explain_and_check_agree_about_what_people_confirmed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = build_store(tmp_path / "s.duckdb", small_titles(), small_risks())
+    append_alias(store, "That one with the puzzles", 2004, "tt0000003", "confirm")
+    append_alias(store, "That one with the puzzles", 2004, "tt0000001", "confirm")
+    asked = ("That one with the puzzles", 2004, "--store", store)
+    assert "Saw (2004), tt0000001: alias match" in run(capsys, "check", *asked)[1]
+    explained = run(capsys, "explain", *asked)[1].splitlines()
+    assert explained[0].endswith(": found") and explained[1].startswith("  Saw (2004), tt0000001: match")
 
 
 @pytest.mark.parametrize(
@@ -105,6 +147,13 @@ def test_a_file_of_films_is_judged_row_by_row(
         (["check", "--file", "years.csv"], "years.csv"),
         (["check", "--file", "empty.csv"], "empty.csv"),
         (["check", "--file", "good.csv", "--out", "out.xlsx"], "out.xlsx"),
+        (["check", "--file", "late.csv", "--out", "out.csv"], "late.csv, row 3: the year '2004x' is none"),
+        (["check", "--file", "twice.csv"], "title more than once"),
+        (["check", "--file", "good.csv", "--out", "out.csv", "--json"], "--json"),
+        (["check", "Saw", "--out", "out.csv"], "--out belongs to --file"),
+        (["check", "Saw", "99999"], "99999"),
+        (["explain", "Saw", "99999"], "99999"),
+        (["explain", "Saw\udcff"], "half a character"),
         (["check", "Saw", "--threshold", "7"], "risk_threshold=7"),
     ],
 )
@@ -122,6 +171,8 @@ def test_bad_input_is_one_line_and_status_2(
         ("years", "title,year\nSaw,19??\n"),
         ("empty", ""),
         ("good", "title,year\nSaw,2004\n"),
+        ("late", "title,year\nSaw,2004\nSaw,2004\nSaw,2004x\n"),
+        ("twice", "title,title,year\nSaw,Saw,2004\n"),
     ):
         (tmp_path / f"{name}.csv").write_text(content)
     status, out, err = run(capsys, *arguments, "--store", small_store)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -31,6 +32,9 @@ WORDS = [
     "le",
     "movie",
     "vol. 2",
+    "Ночной",
+    "дозор",
+    "東京物語集",
 ]
 JOINS = [" ", ": ", " - ", " & ", ", "]
 TRAITS = ["Anti-gore / squeamish", "Kid-safety / child harm sensitive", "Happy-ending preference"]
@@ -96,7 +100,7 @@ queries = st.lists(
     st.fixed_dictionaries(
         {
             "title": asked,
-            "year": st.one_of(st.none(), st.integers(1988, 2002)),
+            "year": st.one_of(st.none(), st.integers(1988, 2002), st.sampled_from([-32768, -1, 0, 32767])),
             "constraints": st.one_of(st.none(), st.lists(st.sampled_from(TRAITS), max_size=3)),
         }
     ),
@@ -188,6 +192,15 @@ def test_what_is_remembered_is_bounded_and_forgetting_changes_nothing(
     assert forgetful.check_batch(films).equals(expected), "more than it can remember"
     for start in range(0, len(films), 40):
         assert forgetful.check_batch(films.slice(start, 40)).equals(expected.slice(start, 40))
+
+
+def test_threads_that_share_an_oracle_give_the_same(oracle: Oracle, store: Path) -> None:
+    films = [table([{"title": row["title"], "year": row["year"], "constraints": TRAITS}]) for row in STORED]
+    expected = [oracle.check_batch(film) for film in films]
+    shared = create_oracle(store=store)
+    with ThreadPoolExecutor(8) as pool:
+        assert all(map(pa.Table.equals, pool.map(shared.check_batch, films * 4), expected * 4))
+    assert all(shared.check_batch(film).equals(one) for film, one in zip(films, expected, strict=True))
 
 
 @settings(max_examples=50, deadline=None)

@@ -205,12 +205,20 @@ def test_an_oracle_keeps_what_it_opened_and_the_next_one_sees_the_new_store(tmp_
     assert len(list((tmp_path / "s.index").iterdir())) == 1, "the index of the old store is removed"
 
 
+def damage(file: Path, start: int, length: int) -> None:
+    octets = bytearray(file.read_bytes())
+    octets[start : start + length] = bytes(length)
+    file.write_bytes(octets)
+
+
 def test_an_index_that_is_broken_is_made_again(tmp_path: Path) -> None:
     store = build_store(tmp_path / "s.duckdb", FILM)
     create_oracle(store=store)
     (folder,) = (tmp_path / "s.index").iterdir()
     for breakage in (
         lambda: (folder / "titles.arrow").write_bytes(b"torn"),
+        lambda: (folder / "titles.arrow").write_bytes(b""),
+        lambda: damage(folder / "titles.arrow", 192, 64),
         lambda: (folder / "keys.arrow").unlink(),
         lambda: shutil.rmtree(folder),
     ):

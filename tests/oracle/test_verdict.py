@@ -146,3 +146,27 @@ def test_a_table_that_cannot_be_judged_is_refused_in_one_line(
 def test_settings_out_of_range_are_refused(small_store, options: dict) -> None:
     with pytest.raises(UserError, match="expected"):
         create_oracle(store=small_store, **options)
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_what_lies_below_a_null_list_of_constraints_counts_for_nothing(small_oracle: Oracle, large: bool) -> None:
+    kind = pa.LargeListArray if large else pa.ListArray
+    offsets = pa.array([0, 1, 2, 4], pa.int64() if large else pa.int32())
+    for nulls in ([False, True, True], [True, False, True], [True, True, False], [True, True, True]):
+        hidden = kind.from_arrays(offsets, pa.array([GORE, GORE, KID, GORE]), mask=pa.array(nulls))
+        films = pa.table({"title": ["Saw"] * 3, "year": [2004] * 3, "constraints": hidden})
+        violated = small_oracle.check_batch(films)["violated_traits"].to_pylist()
+        assert violated == [[] if null else [GORE] for null in nulls]
+
+
+def test_a_title_that_is_no_text_is_refused_in_one_line(small_oracle: Oracle) -> None:
+    with pytest.raises(UserError, match="half a character"):
+        small_oracle.check_safety("Saw\ud800", 2004, {GORE: True})
+
+
+def test_years_before_the_first_are_not_known(tmp_path: Path) -> None:
+    films = [{"imdb_id": f"tt000000{-year}", "title": f"Alpha {-year}", "year": year} for year in (-1, -2, 0)]
+    oracle = create_oracle(store=build_store(tmp_path / "s.duckdb", films))
+    assert oracle.check_safety("Alpha 1", 2004).matched_year is None
+    assert oracle.check_safety("Alpha 0", 2004).matched_year is None
+    assert oracle.check_safety("Alpha 2").match_method == "exact"
