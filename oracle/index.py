@@ -50,7 +50,7 @@ FILES = (
     "risk_reasons",
 )
 
-RARE = ("keys", "keys_buckets")  # looked up for typos only
+RARE = ("keys", "keys_buckets", "words", "risk_rows", "risk_reasons")  # looked at for typos, and for reasons
 MADV_HUGEPAGE, MADV_POPULATE_READ = 14, 22  # of Linux; `mmap` does not name both
 
 

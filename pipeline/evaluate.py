@@ -11,6 +11,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,10 +59,13 @@ def main(argv: list[str]) -> None:
     args = parser.parse_args(argv)
     if not args.model and not args.answers:
         raise UserError("nothing to evaluate: name --model or --answers")
+    for flag in ("limit", "batch_size", "max_completion_length", "rec_num"):
+        if (value := getattr(args, flag)) is not None and value < 1:
+            raise UserError(f"--{flag} {value}: expected at least 1")
     oracle = create_oracle(store=args.store, risk_threshold=args.risk_threshold)
     judge = Judge(oracle, read_catalog(args.catalog_path) if args.catalog_path else None)
     dataset = load_dataset(args.data, args.split, oracle)
-    if args.limit:
+    if args.limit is not None:
         dataset = dataset.select(range(min(args.limit, len(dataset))))
     runs = [_evaluate_model(args, name, dataset, judge) for name in args.model]
     runs += [_evaluate_answers(args, path, dataset, judge) for path in args.answers]
@@ -110,7 +114,7 @@ def generate(
     """One sampled answer a prompt: texts, token ids without padding, and whether each ended by itself."""
     set_seed(seed)
     model.eval()
-    sampling = {"do_sample": True, "temperature": temperature, "top_k": 0} if temperature > 0 else {"do_sample": False}
+    options = generation_options(model, tokenizer, temperature)
     ids: list[np.ndarray] = []
     ended: list[bool] = []
     for start in tqdm(range(0, len(prompts), batch_size), desc="answering", unit="batch"):
@@ -120,13 +124,28 @@ def generate(
         ).to(model.device)  # type: ignore[union-attr]  # fmt: skip
         with torch.inference_mode():
             output = model.generate(  # type: ignore[operator]
-                **batch, max_new_tokens=max_new_tokens, pad_token_id=tokenizer.pad_token_id, **sampling
+                **batch, max_new_tokens=max_new_tokens, pad_token_id=tokenizer.pad_token_id, **options
             )
         for row in output[:, batch["input_ids"].shape[1] :].cpu().numpy():
-            stops = np.flatnonzero(row == tokenizer.eos_token_id)
+            stops = np.flatnonzero(np.isin(row, options["eos_token_id"]))
             ended.append(bool(len(stops)))
             ids.append(row[: stops[0] + 1] if len(stops) else row)
     return tokenizer.batch_decode(ids, skip_special_tokens=True), ids, ended  # type: ignore[arg-type]
+
+
+def generation_options(
+    model: PreTrainedModel | PeftModel, tokenizer: PreTrainedTokenizerBase, temperature: float
+) -> dict[str, Any]:
+    """TRL's defaults in training, in place of those that the model's own `generation_config` names."""
+    ends = model.generation_config.eos_token_id or []  # type: ignore[union-attr]
+    ends = {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])}
+    sampling = {"temperature": temperature, "top_p": 1.0, "top_k": 0, "min_p": None}
+    return {
+        "eos_token_id": sorted(ends),
+        "repetition_penalty": 1.0,
+        "do_sample": temperature > 0,
+        **(sampling if temperature > 0 else {}),
+    }
 
 
 def log_answers(
@@ -153,7 +172,7 @@ def log_answers(
     )
     tables = step_tables(
         judged, step=0, prompts=dataset["prompt"][:], rewards=rewards, weights=[1.0, 1.0], advantages=None, slots=slots,
-        ended=ended if ended is not None else [True] * len(texts), num_generations=1, rec_num=args.rec_num,
+        ended=ended if ended is not None else [True] * len(texts), num_generations=1,
     )  # fmt: skip
     info = run_info()
     run = {

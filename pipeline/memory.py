@@ -15,6 +15,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 from pipeline.settings import TrainSettings
 from trainer import RankGRPOConfig
 
+_STEP_COPIES = ("adamw_torch", "adagrad", "rmsprop")  # torch's, which step through lists of all weights at once on CUDA
 # Values that an optimiser keeps for each trained weight, where it isn't Adam's two.
 _STATES = {"sgd": 0, "adagrad": 1, "rmsprop": 1, "lion": 1, "adafactor": 0}
 
@@ -41,8 +42,9 @@ def expected_memory(
         "reference model": _reference(settings, weights, trained) // shards["weights"],
         "bfloat16 copies": sum(p.numel() * 2 for p in model.parameters() if p.dtype == torch.float32)
         * (settings.bf16 and not settings.use_lora),
-        "gradients": sum(map(_nbytes, trained)) // shards["gradients"],
+        "gradients": sum(map(_nbytes, trained)) * (2 if _ddp(config.world_size) else 1) // shards["gradients"],
         "optimiser": sum(p.numel() * _state_bytes(settings.optim, p) for p in trained) // shards["optimiser"],
+        "optimiser's step": sum(map(_nbytes, trained)) // shards["optimiser"] * _copies_weights(settings.optim),
         "activations (estimated)": int(activations * tokens * config.per_device_train_batch_size),
         "KV cache (estimated)": _kv_values(architecture) * compute * tokens * answers,
     }
@@ -65,8 +67,8 @@ def _reference(settings: TrainSettings, weights: int, trained: list[torch.nn.Par
 
 
 def peak(memory: dict[str, int]) -> int:
-    """What is held at once: a cache is gone before activations come."""
-    passing = ("activations (estimated)", "KV cache (estimated)")
+    """What is held at once: a cache is gone before activations come, and they are before the optimiser's step."""
+    passing = ("activations (estimated)", "KV cache (estimated)", "optimiser's step")
     return sum(size for name, size in memory.items() if name not in passing) + max(
         memory.get(name, 0) for name in passing
     )
@@ -111,6 +113,17 @@ def _nbytes(parameter: torch.nn.Parameter) -> int:
 def _state_bytes(optim: str, parameter: torch.nn.Parameter) -> int:
     states = next((n for name, n in _STATES.items() if name in optim), 2)
     return states * (1 if "8bit" in optim else parameter.element_size())
+
+
+def _copies_weights(optim: str) -> bool:
+    """Whether a step of the optimiser holds a temporary value for each trained weight."""
+    return torch.cuda.is_available() and optim in _STEP_COPIES
+
+
+def _ddp(processes: int) -> bool:
+    """Whether PyTorch's DDP keeps a second copy of the gradients, in its buckets."""
+    sharded = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
+    return processes > 1 and not any(os.environ.get(name) == "true" for name in sharded)
 
 
 def _shards(processes: int) -> dict[str, int]:

@@ -102,11 +102,15 @@ def load_adapter(model: PreTrainedModel, path: str, trainable: bool = True) -> P
 
 
 def load_policy(name: str) -> tuple[PreTrainedModel | PeftModel, PreTrainedTokenizerBase]:
-    """A trained model for answering: a full model, or an adapter on the base model that its config names."""
+    """A trained model for answering, on the accelerator if there is one: a full model, or an adapter on the base model
+    that its config names."""
     if is_adapter(name):
         base = read_adapter(name).base_model_name_or_path
-        return load_adapter(load_model(base or ""), name, trainable=False), load_tokenizer(name)
-    return load_model(name), load_tokenizer(name)
+        model: PreTrainedModel | PeftModel = load_adapter(load_model(base or ""), name, trainable=False)
+    else:
+        model = load_model(name)
+    device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    return model.to(device or "cpu"), load_tokenizer(name)  # type: ignore[arg-type]
 
 
 def lora_config(r: int, alpha: int, dropout: float, targets: list[str]) -> LoraConfig:

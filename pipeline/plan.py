@@ -78,7 +78,7 @@ def _batches(settings: TrainSettings, config: RankGRPOConfig, dataset: Dataset, 
         "answers a step": f"{per_step} = {config.per_device_train_batch_size} a device x "
         f"{config.gradient_accumulation_steps} accumulated x {config.world_size} "
         f"process{'es' if config.world_size > 1 else ''}",
-        "groups a step": f"{per_step // (config.num_generations or 1)} of {config.num_generations} answers each",
+        "groups a step": f"{per_step / (config.num_generations or 1):g} of {config.num_generations} answers each",
         "generated at once": f"{config.generation_batch_size} answers to {prompts_at_once(config)} prompts, used for "
         f"{config.num_iterations} pass{'es' if config.num_iterations > 1 else ''}",
         "optimiser steps": f"{steps}, with {steps * per_step // config.num_iterations:,} answers",

@@ -20,8 +20,9 @@ def this_process() -> PartialState:
 
 
 def on_cpu() -> bool:
-    """Whether there is no accelerator here. transformers' trainers compute in bfloat16 on a CPU only when told so."""
-    return not torch.accelerator.is_available()
+    """Whether there is no accelerator here that has float64, as Apple's MPS has not. transformers' trainers compute in
+    bfloat16 on a CPU only when told so."""
+    return not torch.accelerator.is_available() or torch.backends.mps.is_available()
 
 
 def has_bf16() -> bool:

@@ -7,13 +7,15 @@ from oracle import UserError
 
 RUNS = Path("runs")
 
-# A run's log has one value of each, from which its rewards are derived again; or the checkpoint fits no other.
+# A run's log has one value of each, from which its rewards are derived again; or the checkpoint fits no other: it holds
+# the rollouts that are still to be used, in the batches of each process.
 FIXED = {
-    "train_path", "split", "model_name", "store", "sft_model_path", "sft_is_lora", "use_lora", "lora_r", "lora_alpha",
-    "lora_target_modules", "rec_num", "num_generations", "reward_func", "lambda_safe", "penalty_safe",
-    "safety_discount", "risk_threshold", "unresolved", "lambda_count", "target_count", "lambda_end", "lambda_repeat",
-    "reward_weights", "advantage_mode",
+    "train_path", "split", "model_name", "store", "sft_checkpoint", "sft_model_path", "sft_is_lora", "use_lora", "lora_r",
+    "lora_alpha", "lora_target_modules", "per_device_train_batch_size", "gradient_accumulation_steps", "mu", "rec_num",
+    "num_generations", "reward_func", "lambda_safe", "penalty_safe", "safety_discount", "risk_threshold", "unresolved",
+    "lambda_count", "target_count", "lambda_end", "lambda_repeat", "reward_weights", "advantage_mode",
 }  # fmt: skip
+_FIXED_TRL = ("steps_per_generation=", "generation_batch_size=")
 
 
 def find_run(name: str, output_dir: str | None = None) -> Path:
@@ -49,7 +51,10 @@ def changed_settings(now: Mapping, then: Mapping) -> dict[str, str]:
         UserError: a setting that a run has one value of.
     """
     changed = {n: f"{n}: {then[n]} → {now[n]}" for n in then if now[n] != then[n] and n not in ("resume", "dry_run")}
-    if fixed := sorted(changed.keys() & FIXED):
+    fixed = sorted(changed.keys() & FIXED)
+    if _batches(now.get("trl", [])) != _batches(then.get("trl", [])):
+        fixed.append("trl")
+    if fixed:
         raise UserError(
             f"--resume {now['resume']}: a run keeps its {', '.join(fixed)} ({'; '.join(changed[n] for n in fixed)}): "
             "leave the flags out, or start a new run"
@@ -57,8 +62,22 @@ def changed_settings(now: Mapping, then: Mapping) -> dict[str, str]:
     return changed
 
 
+def check_processes(run: str | Path, processes: int) -> None:
+    """Raises `UserError` if the checkpoint to go on from was written by another number of processes."""
+    wrote = len(list(last_checkpoint(run).glob("rollouts_*.pt")))
+    if wrote not in (0, processes):
+        raise UserError(
+            f"--resume {run}: a run keeps its number of processes ({wrote}, and here {processes}): start it with "
+            f"accelerate launch --num_processes {wrote} or torchrun --nproc_per_node {wrote}, or start a new run"
+        )
+
+
 def checkpoint_step(checkpoint: Path) -> int:
     return int(checkpoint.name.removeprefix("checkpoint-"))
+
+
+def _batches(trl: list[str]) -> set[str]:
+    return {option for option in trl if option.startswith(_FIXED_TRL)}
 
 
 def _checkpoints(run: Path) -> list[Path]:

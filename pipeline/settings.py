@@ -45,7 +45,9 @@ class CommonSettings:
     )
     max_steps: int = _flag(-1, "Optimiser steps; -1: as many as the epochs have.")
     num_train_epochs: float = _flag(1.0, "Passes over the dataset.")
-    per_device_train_batch_size: int = _flag(8, "Answers a device takes at once. Out of memory: lower this first.")
+    per_device_train_batch_size: int = _flag(
+        8, "Answers a device takes at once. Out of memory: lower this first, in a new run."
+    )
     gradient_accumulation_steps: int = _flag(8, "Batches an optimiser step; raise it as the batch size falls.")
     lr_scheduler_type: str = _flag("linear", "Learning-rate schedule, as transformers names it.")
     warmup_steps: float = _flag(0.0, "Steps of warm-up; below 1: a share of all steps.")
@@ -77,7 +79,11 @@ class SftSettings(CommonSettings):
 class TrainSettings(CommonSettings):
     """Safe-Rank-GRPO: one reward and one advantage per rank."""
 
-    sft_checkpoint: int = _flag(1500, "Start from results/<model_name>/checkpoint-<n>, as sft.py saves it.")
+    sft_checkpoint: int = _flag(
+        1500,
+        "Start from results/<model_name>/checkpoint-<n>, as sft.py saves it. Not there, and the flag not given: from the "
+        "model that sft.py ended with, in results/<model_name>.",
+    )
     sft_model_path: str | None = _flag(None, "Start from this model (or adapter, with --sft_is_lora) instead.")
     sft_is_lora: bool = _flag(False, "The SFT checkpoint is an adapter on --model_name; --use_lora goes on with it.")
     catalog_path: str | None = _flag(None, "Ground-truth catalog (.pkl, .parquet or .csv) in place of the store's.")
@@ -127,7 +133,7 @@ class TrainSettings(CommonSettings):
     resume: str | None = _flag(
         None,
         "Go on from the last checkpoint of a run (its folder or id), or of the newest run in runs/ or --output_dir. "
-        "The run's own settings hold, but for flags that are given.",
+        "The run's own settings hold, but for flags that are given; data, rewards and batches can't change.",
         nargs="?", const="newest", metavar="RUN",
     )  # fmt: skip
     dry_run: bool = _flag(False, "Check everything, load no weights, print settings, steps and memory, and stop.")

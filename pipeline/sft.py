@@ -14,7 +14,7 @@ from peft import get_peft_model
 from transformers import DataCollatorForSeq2Seq, PreTrainedTokenizerBase, Trainer, TrainingArguments, set_seed
 
 from oracle import UserError, create_oracle
-from pipeline.checks import check_common, sft_folder
+from pipeline.checks import check_chat_template, check_sft, sft_folder
 from pipeline.command import command
 from pipeline.dataset import load_dataset
 from pipeline.demo_data import make_demo_data
@@ -26,7 +26,7 @@ from pipeline.settings import SftSettings, parse_settings
 def main(argv: list[str]) -> None:
     parsed = parse_settings(SftSettings, "sft.py", argv, demo="sft", help=__doc__)
     settings = parsed.settings
-    check_common(settings)
+    check_sft(settings, parsed.given)
     if parsed.is_demo:
         paths = make_demo_data(settings.seed)
         settings.train_path, settings.store = paths["train_path"], paths["store"]
@@ -42,11 +42,13 @@ def run_sft(settings: SftSettings) -> Path:
         raise UserError(f"{output} has a model already: name another folder with --output_dir")
     oracle = create_oracle(store=settings.store)
     dataset = load_dataset(settings.train_path, settings.split, oracle, needed=("prompt", "completion"))
+    arguments = sft_arguments(settings, output)
     lora = lora_config(settings.lora_r, settings.lora_alpha, settings.lora_dropout, settings.lora_target_modules)
     if settings.use_lora:
         empty_adapter(empty_model(settings.model_name), lora)
     set_seed(settings.seed)
     tokenizer = load_tokenizer(settings.model_name)
+    check_chat_template(tokenizer, settings.model_name)
     model: torch.nn.Module = load_model(settings.model_name, weights_dtype(settings.bf16, settings.use_lora))
     if settings.use_lora:
         model = get_peft_model(model, lora)
@@ -54,24 +56,7 @@ def run_sft(settings: SftSettings) -> Path:
             model.enable_input_require_grads()
     trainer = Trainer(
         model=model,
-        args=TrainingArguments(
-            output_dir=str(output),
-            max_steps=settings.max_steps,
-            num_train_epochs=settings.num_train_epochs,
-            per_device_train_batch_size=settings.per_device_train_batch_size,
-            gradient_accumulation_steps=settings.gradient_accumulation_steps,
-            learning_rate=settings.lr,
-            lr_scheduler_type=settings.lr_scheduler_type,
-            warmup_steps=settings.warmup_steps,
-            logging_steps=settings.logging_steps,
-            save_strategy=settings.save_strategy,
-            save_steps=settings.save_steps,
-            bf16=settings.bf16,
-            use_cpu=on_cpu(),
-            gradient_checkpointing=settings.gradient_checkpointing,
-            seed=settings.seed,
-            report_to=settings.report_to,
-        ),
+        args=arguments,
         train_dataset=tokenised(dataset, tokenizer, settings.max_length),
         data_collator=DataCollatorForSeq2Seq(tokenizer, padding=True),
         processing_class=tokenizer,
@@ -82,6 +67,20 @@ def run_sft(settings: SftSettings) -> Path:
         tokenizer.save_pretrained(output)
         print(f"SFT model: {output}")
     return output
+
+
+def sft_arguments(s: SftSettings, output: Path) -> TrainingArguments:
+    """The settings in transformers' names; raises `UserError` for what it refuses."""
+    same = (
+        "max_steps", "num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps",
+        "lr_scheduler_type", "warmup_steps", "logging_steps", "save_strategy", "save_steps", "bf16",
+        "gradient_checkpointing", "seed", "report_to",
+    )  # fmt: skip
+    own = {name: getattr(s, name) for name in same}
+    try:
+        return TrainingArguments(output_dir=str(output), learning_rate=s.lr, use_cpu=on_cpu(), **own)
+    except (ValueError, TypeError, ImportError) as error:
+        raise UserError(f"transformers refuses these settings: {' '.join(str(error).split())}") from None
 
 
 def tokenised(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:

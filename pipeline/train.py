@@ -16,6 +16,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Set
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -29,10 +30,10 @@ from oracle.judge import Judge
 from oracle.log import LogWriter, run_info
 from oracle.sources.catalog import read_catalog
 from oracle.store import log_root
-from pipeline.checks import check_training, starting_point
+from pipeline.checks import adapter_settings, check_chat_template, check_model, check_training, starting_point
 from pipeline.command import command
 from pipeline.dataset import load_dataset
-from pipeline.demo_data import make_demo_data
+from pipeline.demo_data import demo_paths, make_demo_data
 from pipeline.memory import needs_reference
 from pipeline.models import (
     empty_adapter,
@@ -47,7 +48,7 @@ from pipeline.models import (
 from pipeline.plan import check_plan, print_plan
 from pipeline.processes import tell, this_process
 from pipeline.rewards import reward_functions, reward_names, reward_weights
-from pipeline.runs import RUNS, changed_settings, checkpoint_step, last_checkpoint
+from pipeline.runs import RUNS, changed_settings, check_processes, checkpoint_step, last_checkpoint
 from pipeline.settings import Parsed, SftSettings, TrainSettings, as_yaml, parse_settings
 from pipeline.sft import run_sft
 from pipeline.trl_config import trainer_config
@@ -59,11 +60,15 @@ NEEDED = ("prompt", "groundtruth_with_release_year", "seen_titles")
 def main(argv: list[str]) -> None:
     parsed = parse_settings(TrainSettings, "train.py", argv, demo="train", help=__doc__)
     settings = parsed.settings
-    check_training(settings, parsed.given)
+    changed: dict[str, str] = {}
     if parsed.of_run:
         changed = changed_settings(asdict(settings), asdict(parsed.of_run))
+        check_processes(settings.resume or "", this_process().num_processes)
+    check_training(settings, parsed.given)
+    if parsed.of_run:
         tell(f"going on from {last_checkpoint(settings.resume or '')}{'; '.join(['', *changed.values()])}")
     with demo_inputs(parsed) as settings:
+        settings = with_start(settings, parsed.given)
         inputs = checked_inputs(settings)
         if settings.dry_run:
             print_plan(settings, inputs.model, inputs.dataset, inputs.prompt_tokens)
@@ -80,12 +85,14 @@ def demo_inputs(parsed: Parsed[TrainSettings]):
     if not parsed.is_demo:
         yield parsed.settings
         return
-    s = parsed.settings
+    s, paths = parsed.settings, demo_paths(parsed.settings.seed)
+    made = all(Path(paths[name]).exists() for name in ("store", "train_path", "model_name"))
     with contextlib.ExitStack() as stack:
-        if s.dry_run and not Path("demo").exists():
+        if s.dry_run and not made:
+            s = replace(s, catalog_path=s.catalog_path and str(Path(s.catalog_path).absolute()))
             stack.enter_context(contextlib.chdir(stack.enter_context(tempfile.TemporaryDirectory())))
         with this_process().main_process_first():
-            paths = make_demo_data(s.seed)
+            make_demo_data(s.seed)
         this_process().wait_for_everyone()
         start = paths["sft"]
         if not (Path(start) / "config.json").exists():
@@ -104,12 +111,23 @@ def make_demo_sft(seed: int, paths: dict[str, str]) -> None:
     run_sft(sft)
 
 
+def with_start(settings: TrainSettings, given: Set[str]) -> TrainSettings:
+    """The settings with what to start from, which a resumed run keeps, and the values of an adapter to go on with."""
+    s, start = settings, starting_point(settings, given)
+    if not s.sft_model_path and Path(start).name != f"checkpoint-{s.sft_checkpoint}":
+        tell(
+            f"no SFT checkpoint {s.sft_checkpoint} of {s.model_name} in results/: starting from "
+            f"{'the model itself' if start == s.model_name else f'the model that sft.py saved in {start}'}"
+        )
+    adapter: dict = adapter_settings(s, start, given) if s.sft_is_lora and s.use_lora else {}
+    return replace(s, sft_model_path=start, **adapter)
+
+
 @dataclass(frozen=True)
 class Inputs:
     """What training needs beside the model's weights, all of it checked.
 
     Attributes:
-        start: the SFT model (or adapter) to start from.
         model: the model to train without its weights, its adapter included.
         prompt_tokens: of the longest prompt.
     """
@@ -118,28 +136,26 @@ class Inputs:
     dataset: Dataset
     prompt_tokens: int
     tokenizer: PreTrainedTokenizerBase
-    start: str
     model: PreTrainedModel | PeftModel
 
 
 def checked_inputs(settings: TrainSettings) -> Inputs:
-    """Read everything but the weights; raises `UserError` for what can't be trained on."""
-    s = settings
-    assert s.train_path is not None
+    """Read everything but the weights, with the settings of `with_start`; raises `UserError` for what can't be trained."""
+    s, start = settings, settings.sft_model_path
+    assert s.train_path is not None and start is not None
     oracle = create_oracle(store=s.store, risk_threshold=s.risk_threshold, unresolved=s.unresolved)
     judge = Judge(oracle, read_catalog(s.catalog_path) if s.catalog_path else None)
     dataset = load_dataset(s.train_path, s.split, oracle, needed=NEEDED)
-    start = starting_point(s)
-    if start == s.model_name and not s.sft_model_path:
-        tell(f"no SFT checkpoint {s.sft_checkpoint} of {s.model_name} in results/: starting from the model itself")
     dtype = weights_dtype(s.bf16, s.use_lora)
     base = empty_model(s.model_name if s.sft_is_lora else start, dtype)
     lora = read_adapter(start) if s.sft_is_lora else new_adapter(s)
     model = empty_adapter(base, lora) if s.use_lora else base
+    check_model(s, model)
     tokenizer = load_tokenizer(s.model_name)
+    check_chat_template(tokenizer, s.model_name)
     dataset, prompt_tokens = shorter_prompts(dataset, tokenizer, s.max_prompt_length)
     check_plan(s, dataset)
-    return Inputs(judge, dataset, prompt_tokens, tokenizer, start, model)
+    return Inputs(judge, dataset, prompt_tokens, tokenizer, model)
 
 
 def run_training(settings: TrainSettings, inputs: Inputs) -> Path:
@@ -162,8 +178,9 @@ def run_training(settings: TrainSettings, inputs: Inputs) -> Path:
         )
     if settings.wandb_project:
         os.environ["WANDB_PROJECT"] = settings.wandb_project  # the only way that transformers' tracker reads
-    model = policy(settings, inputs.start)
-    if (inputs.start.endswith(".gguf") or is_merged(settings)) and (needs_reference(settings) or settings.use_vllm):
+    start = settings.sft_model_path or settings.model_name
+    model = policy(settings, start)
+    if (start.endswith(".gguf") or is_merged(settings)) and (needs_reference(settings) or settings.use_vllm):
         keep(model, inputs.tokenizer, folder / "base")
     trainer = RankGRPOTrainer(
         model=model,

@@ -5,11 +5,12 @@ import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
-from transformers import HfArgumentParser
+import torch
+from transformers import HfArgumentParser, get_scheduler
 
 from oracle import UserError
 from pipeline.processes import on_cpu
-from pipeline.settings import TrainSettings, given_only
+from pipeline.settings import CommonSettings, TrainSettings, given_only
 from trainer import RankGRPOConfig
 
 # Settings whose name differs from TRL's.
@@ -40,7 +41,7 @@ def trainer_config(settings: TrainSettings, weights: list[float], folder: str | 
         with warnings.catch_warnings():
             # transformers renames gradient_checkpointing, TRL's own default of which it warns about as well.
             warnings.simplefilter("ignore", FutureWarning)
-            return RankGRPOConfig(
+            config = RankGRPOConfig(
                 output_dir=str(folder),
                 reward_weights=weights,
                 end_credit=settings.lambda_end > 0,
@@ -55,6 +56,28 @@ def trainer_config(settings: TrainSettings, weights: list[float], folder: str | 
         raise
     except (ValueError, TypeError, NotImplementedError) as error:
         raise UserError(f"TRL refuses these settings: {' '.join(str(error).split())}") from None
+    check_schedule(settings, config.lr_scheduler_kwargs)  # type: ignore[arg-type]
+    if config.eval_strategy != "no" or config.eval_on_start:
+        raise UserError(
+            "--trl eval_strategy, eval_on_start: train.py has no data for it; leave it out, and run evaluate.py"
+        )
+    if config.sync_ref_model and (settings.use_lora or not config.beta):
+        why = "--use_lora" if settings.use_lora else "--kl_beta 0"
+        raise UserError(f"--trl sync_ref_model=true: with {why} there is no reference model to update; leave one out")
+    return config
+
+
+def check_schedule(settings: CommonSettings, arguments: dict | None = None) -> None:
+    """Raises `UserError` for a learning-rate schedule whose own arguments are missing or wrong."""
+    name, optimiser = settings.lr_scheduler_type, torch.optim.SGD([torch.zeros(1)], lr=settings.lr)
+    try:
+        get_scheduler(name, optimiser, num_warmup_steps=0, num_training_steps=1000, scheduler_specific_kwargs=arguments)
+    except (ValueError, TypeError) as error:
+        give = "give them with --trl lr_scheduler_kwargs, or " if isinstance(settings, TrainSettings) else ""
+        raise UserError(
+            f"--lr_scheduler_type {name}: arguments that it needs are missing or wrong "
+            f"({' '.join(str(error).split())}); {give}use another schedule"
+        ) from None
 
 
 def trackers(settings: TrainSettings) -> list[str]:

@@ -114,13 +114,14 @@ sums as not materialized (
     where slot and advantage_mode = 'grpo'
     group by run_id, step, group_id, rank
 ),
+-- An ignored film has no advantage, so that it has no say in any mean: its count and end rewards are left out too.
 each as not materialized (
     select
         run_id, step, group_id, rank,
         avg(r_rel_if) as rel_mean, stddev_samp(r_rel_if) as rel_std,
         avg(r_safe_if) as safe_mean, stddev_samp(r_safe_if) as safe_std,
-        avg(r_count_if) as count_mean, stddev_samp(r_count_if) as count_std,
-        avg(r_end_if) as end_mean, stddev_samp(r_end_if) as end_std,
+        avg(r_count_if) filter (not ignored) as count_mean, stddev_samp(r_count_if) filter (not ignored) as count_std,
+        avg(r_end_if) filter (not ignored) as end_mean, stddev_samp(r_end_if) filter (not ignored) as end_std,
         avg(r_repeat_if) as repeat_mean, stddev_samp(r_repeat_if) as repeat_std
     from parts
     where slot and advantage_mode = 'gdpo'

@@ -223,7 +223,8 @@ def advantages(settings: dict, parts: dict[str, np.ndarray], g: int) -> np.ndarr
         warnings.simplefilter("ignore", RuntimeWarning)  # groups in which every entry is left out
         if settings["advantage_mode"] == "grpo":
             return np.nan_to_num(normalised(sum(settings[f"w_{p}"] * x for p, x in parts.items())))
-        signal = sum(settings[f"w_{p}"] * normalised(x) for p, x in parts.items())
+        left_out = np.isnan(sum(parts.values()))
+        signal = sum(settings[f"w_{p}"] * normalised(np.where(left_out, np.nan, x)) for p, x in parts.items())
         return np.nan_to_num(signal / (np.nanstd(signal, ddof=1) + 1e-4))
 
 

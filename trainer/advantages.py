@@ -32,14 +32,16 @@ def gdpo_advantages(rewards: torch.Tensor, weights: torch.Tensor, num_generation
     """Each reward normalised over its group on its own, weighted sum, then scaled by the deviation over the batch.
 
     GDPO (Liu et al. 2026): rewards of different scales keep their say, and two mixes of rewards that sum to the
-    same total stay apart. Arguments and errors are those of `grpo_advantages`. The batch mean is 0 by construction
-    (every group's is), so only its rounding error could be subtracted: leaving it out keeps agreement exactly 0.
+    same total stay apart. Arguments and errors are those of `grpo_advantages`; an entry that one reward leaves out is
+    left out of all of them. The batch mean is 0 by construction (every group's is), so only its rounding error could
+    be subtracted: leaving it out keeps agreement exactly 0.
 
     Returns:
         (N, K) in the dtype of `rewards`.
     """
     _check(rewards, weights, num_generations)
-    summed = _weighted_sum(_normalise_in_group(rewards.double(), num_generations), weights)
+    shared = rewards.double().masked_fill(rewards.isnan().any(dim=1, keepdim=True), torch.nan)
+    summed = _weighted_sum(_normalise_in_group(shared, num_generations), weights)
     scored = summed[~summed.isnan()]
     std = scored.std() if scored.numel() > 1 else scored.new_zeros(())
     return (summed / (std + EPSILON)).nan_to_num(0.0).to(rewards.dtype)

@@ -6,7 +6,7 @@ from trl import GRPOConfig
 
 from oracle import UserError
 
-# TRL options whose loss can't be expressed by per-token advantages and an adjusted old log-probability.
+# TRL options that per-token advantages and an adjusted old log-probability can't express, or that our rewards rule out.
 _UNSUPPORTED = {
     "importance_sampling_level": ("token", "the ratio's level is `ratio_level`"),
     "top_entropy_quantile": (1.0, "an entropy mask would drop tokens of a rank but keep their ratio"),
@@ -14,6 +14,8 @@ _UNSUPPORTED = {
     "off_policy_mask_threshold": (None, "it masks whole sequences by one advantage, and here each rank has its own"),
     "mask_truncated_completions": (False, "a truncated list still has complete ranks"),
     "multi_objective_aggregation": ("sum_then_normalize", "use `advantage_mode`"),
+    "scale_rewards": ("group", "advantages are always divided by the deviation of their group"),
+    "remove_unused_columns": (False, "the rewards need the ground truth and the constraints of each prompt"),
 }
 _LOSSES = ("grpo", "bnpo", "dr_grpo", "dapo", "cispo", "sapo")
 

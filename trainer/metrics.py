@@ -46,14 +46,13 @@ def list_metrics(judged: Judgement, rec_num: int, accelerator: Accelerator) -> d
     }
 
 
-def advantage_metrics(rewards: torch.Tensor, advantages: torch.Tensor, group_size: int) -> dict[str, float]:
-    """What the rewards (N, F, S) and advantages (N, S) of a whole step have to teach.
+def advantage_metrics(advantages: torch.Tensor, group_size: int) -> dict[str, float]:
+    """What the advantages (N, S) of a whole step have to teach.
 
     Returns:
-        frac_groups_without_signal (groups whose rewards agree at every rank), advantage_std/rank_k.
+        frac_groups_without_signal (groups whose advantages are 0 at every rank), advantage_std/rank_k.
     """
-    groups = rewards.nan_to_num(0.0).unflatten(0, (-1, group_size))
-    silent = (groups == groups[:, :1]).flatten(1).all(dim=1)
+    silent = (advantages.unflatten(0, (-1, group_size)) == 0).flatten(1).all(dim=1)
     spread = advantages.std(dim=0) if len(advantages) > 1 else advantages.new_zeros(advantages.shape[1])
     return {"frac_groups_without_signal": silent.double().mean().item()} | {
         f"advantage_std/rank_{k}": value for k, value in enumerate(spread.tolist(), start=1)

@@ -113,7 +113,7 @@ class RankGRPOTrainer(GRPOTrainer):
         normalise = grpo_advantages if self.args.advantage_mode == "grpo" else gdpo_advantages
         # Evaluation may sample one answer a prompt, which has nothing to be compared with.
         all_advantages = (
-            normalise(rewards, self.reward_weights.to(device), group) if group > 1 else rewards.sum(dim=1) * 0.0
+            normalise(rewards, self.reward_weights.to(device), group) if group > 1 else torch.zeros_like(rewards[:, 0])
         )
         first = self.accelerator.process_index * n
         advantages = all_advantages[first : first + n]  # (n, S)
@@ -123,7 +123,7 @@ class RankGRPOTrainer(GRPOTrainer):
         out["advantages"] = torch.where(slots == NO_RANK, 0.0, per_token)  # (n, T)
         out["rank_ids"] = slots
 
-        metrics = advantage_metrics(rewards, all_advantages, group)
+        metrics = advantage_metrics(all_advantages, group)
         if self._judged is not None:
             metrics |= list_metrics(self._judged, self.args.rec_num, self.accelerator)
         for name, value in metrics.items():
@@ -158,7 +158,6 @@ class RankGRPOTrainer(GRPOTrainer):
             advantages=advantages,
             slots=self._slots,
             ended=[last in self.eos_token_ids for last in last_ids],
-            rec_num=self.args.rec_num,
         )
         shares = gather_object([tables])
         if self.rollout_log is not None:
@@ -186,19 +185,34 @@ class RankGRPOTrainer(GRPOTrainer):
         return EpochSeeded(super()._get_train_sampler(dataset), lambda: int(self.state.epoch or 0))
 
     def _save_checkpoint(self, model, trial):
-        super()._save_checkpoint(model, trial)
-        # With num_iterations > 1 a batch may be used again after this step; TRL would sample another one instead.
         if not self.args.save_only_model:
-            state = {"step": self._step, "rollouts": self._buffered_inputs, "evasion": asdict(self._evasion)}
-            folder = Path(self._get_output_dir(trial=trial)) / f"checkpoint-{self.state.global_step}"
-            torch.save(state, folder / self._rollouts_file)
+            # First, as the checkpoint counts as whole once super has written its last file.
+            self._save_rollouts(Path(self._get_output_dir(trial=trial)) / f"checkpoint-{self.state.global_step}")
+            self.accelerator.wait_for_everyone()
+        super()._save_checkpoint(model, trial)
+
+    def _save_rollouts(self, checkpoint: Path) -> None:
+        """With num_iterations > 1 a batch may be used again after this step; TRL would sample another one instead."""
+        checkpoint.mkdir(parents=True, exist_ok=True)
+        state = {"step": self._step, "rollouts": self._buffered_inputs, "evasion": asdict(self._evasion)}
+        part = checkpoint / f"{self._rollouts_file}.part"
+        torch.save(state, part)
+        part.replace(checkpoint / self._rollouts_file)
 
     def _load_optimizer_and_scheduler(self, checkpoint):
         super()._load_optimizer_and_scheduler(checkpoint)
-        if checkpoint is not None and (saved := Path(checkpoint) / self._rollouts_file).exists():
+        if checkpoint is None:
+            return
+        saved = Path(checkpoint) / self._rollouts_file
+        if saved.exists():
             state = torch.load(saved, map_location=self.accelerator.device, weights_only=True)
             self._step, self._buffered_inputs = state["step"], state["rollouts"]
             self._evasion = EvasionWatch(**state["evasion"])
+        elif (self.args.steps_per_generation or 1) * self.args.num_iterations > self.args.gradient_accumulation_steps:
+            raise UserError(
+                f"{saved}: not there, but this run uses a generated batch for several steps: resume from another "
+                "checkpoint, with as many processes as wrote it"
+            )
 
     @property
     def _rollouts_file(self) -> str:

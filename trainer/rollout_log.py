@@ -27,7 +27,6 @@ def step_tables(
     slots: Sequence[np.ndarray],
     ended: Sequence[bool],
     num_generations: int,
-    rec_num: int,
     first_completion: int = 0,
     prompt_ids: Sequence[str] | None = None,
 ) -> tuple[pa.Table, pa.Table]:

@@ -130,7 +130,7 @@ def bench_step() -> list[dict]:
         def write() -> None:
             tables = step_tables(
                 judged, step=1, prompts=["?"] * 64, rewards=rewards, weights=[1, 1, 1], advantages=np.zeros((64, 20)),
-                slots=slots, ended=[True] * 64, num_generations=8, rec_num=20,
+                slots=slots, ended=[True] * 64, num_generations=8,
             )  # fmt: skip
             log.write_step(1, *tables)
 

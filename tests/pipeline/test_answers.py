@@ -53,9 +53,7 @@ def test_no_answer_repeats_a_film_or_names_a_seen_one(oracle, samples):
 
     seen = [named(s) for s, _, _ in samples]
     liked = [named([n for n in g if n not in s]) for s, g, _ in samples]
-    answers = full_answers(
-        create_oracle(), [str(i) for i in range(len(samples))], seen, liked, [t for *_, t in samples]
-    )
+    answers = full_answers(oracle, [str(i) for i in range(len(samples))], seen, liked, [t for *_, t in samples])
     learned = {n for s, g, is_train in samples if is_train for n in (*s, *g)}
     for (sample_seen, _, _), groundtruth, answer in zip(samples, liked, answers, strict=True):
         titles = Counter(film["title"] for film in answer)

@@ -2,6 +2,8 @@
 
 import json
 import re
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,8 +12,8 @@ from peft import get_peft_model
 from oracle import UserError
 from pipeline import train
 from pipeline.checks import check_training
-from pipeline.memory import activation_values, expected_memory
-from pipeline.models import empty_adapter, empty_model, load_model, lora_config
+from pipeline.memory import activation_values, expected_memory, peak
+from pipeline.models import empty_adapter, empty_model, load_model, load_tokenizer, lora_config
 from pipeline.plan import optimiser_steps
 from pipeline.settings import LORA_TARGETS, TrainSettings, parse_settings
 from pipeline.trl_config import trainer_config
@@ -76,6 +78,37 @@ def nbytes(tensors) -> int:
     return sum(t.numel() * t.element_size() for t in tensors)
 
 
+def test_ddp_keeps_the_gradients_twice_and_sharding_divides_them(small_flags, small, monkeypatch):
+    settings, model = settings_of(small_flags), empty_model(f"{small}/model")
+
+    def gradients(processes: int) -> int:
+        config = SimpleNamespace(world_size=processes, per_device_train_batch_size=4, steps_per_generation=2)
+        return expected_memory(settings, config, model, prompt_tokens=10)["gradients"]  # type: ignore[arg-type]
+
+    one = nbytes(model.parameters())
+    assert (gradients(1), gradients(2)) == (one, 2 * one)
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    assert gradients(2) == one // 2
+
+
+def test_on_cuda_the_optimisers_step_holds_the_trained_weights_once_more_and_only_for_a_moment(
+    small_flags, small, monkeypatch
+):
+    model = empty_model(f"{small}/model")
+
+    def memory(*flags: str) -> dict[str, int]:
+        settings = settings_of([*small_flags, *flags])
+        return expected_memory(settings, trainer_config(settings, [1.0, 1.0], "unused"), model, prompt_tokens=10)
+
+    on_cpu, fused = memory(), memory("--optim", "adamw_torch_fused")
+    assert "optimiser's step" not in on_cpu
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert memory("--optim", "adamw_torch_fused").keys() == fused.keys()
+    assert memory()["optimiser's step"] == nbytes(model.parameters())
+    passing = {"activations (estimated)": 5, "KV cache (estimated)": 7, "optimiser's step": 6}
+    assert peak({"weights": 1} | passing) == 8
+
+
 @pytest.mark.parametrize("with_adapter", [False, True])
 def test_activations_are_estimated_within_a_fifth_of_what_autograd_keeps(with_adapter, small):
     model = load_model(f"{small}/model")
@@ -114,6 +147,23 @@ def test_activations_are_estimated_within_a_fifth_of_what_autograd_keeps(with_ad
         (["--temperature", "0"], "--temperature 0.0: expected a positive number"),
         (["--risk_threshold", "66"], "--risk_threshold 66.0: expected a risk between 0 and 1"),
         (["--optim", "adam"], "--optim adam: unknown"),
+        (["--optim", "galore_adamw"], "--optim galore_adamw: .*; or use adamw_torch"),
+        (["--optim", "lomo"], "--optim lomo: .*install"),
+        (["--report_to", "wandb"], "--report_to wandb: wandb is not installed"),
+        (["--use_lora", "--lora_target_modules", "q_proj", "lm_head"], "--lora_target_modules: .*output layer"),
+        (["--trl", "scale_rewards=none"], "scale_rewards='none' can't be used .*: set 'group'"),
+        (["--trl", "scale_rewards=batch"], "scale_rewards='batch' can't be used .*: set 'group'"),
+        (["--trl", "remove_unused_columns=true"], "remove_unused_columns=True can't be used .*the ground truth"),
+        (["--trl", "eval_strategy=epoch"], "--trl eval_strategy, .*: train.py has no data for it"),
+        (["--trl", "eval_on_start=true"], "eval_on_start: train.py has no data for it"),
+        (["--trl", "sync_ref_model=true", "--use_lora"], "sync_ref_model=true: with --use_lora there is no reference"),
+        (["--trl", "sync_ref_model=true", "--kl_beta", "0"], "sync_ref_model=true: with --kl_beta 0 there is no reference"),
+        (["--lr_scheduler_type", "cosine_with_min_lr"], "--lr_scheduler_type cosine_with_min_lr: arguments .*use another"),
+        (["--lr_scheduler_type", "reduce_lr_on_plateau"], "reduce_lr_on_plateau: needs evaluations"),
+        (["--seed", "-1"], "--seed -1: expected a whole number from 0"),
+        (["--warmup_steps", "-1"], "--warmup_steps -1.0: expected at least 0"),
+        (["--save_steps", "1.5"], "--save_steps 1.5: expected a whole number"),
+        (["--trl", "steps_per_generation=3", "--num_generations", "8"], "batch of 12 answers .* x steps_per_generation 3 x 1"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_honoured_is_refused_before_a_weight_is_loaded(flags, said, small_flags, tmp_path, monkeypatch):
@@ -140,3 +190,57 @@ def test_an_adapter_is_not_taken_for_a_full_model(small_flags, tmp_path):
     (adapter / "adapter_config.json").unlink()
     with pytest.raises(UserError, match=r"has no adapter_config\.json; leave the flag out"):
         check_training(settings_of([*small_flags, "--sft_model_path", str(adapter), "--sft_is_lora"]))
+
+
+def test_a_group_may_span_several_optimiser_steps(small_flags, trained, capsys):
+    """TRL needs G to divide what is generated at once, not what one step uses."""
+    flags = [*small_flags, "--num_generations", "8", "--per_device_train_batch_size", "1", "--save_strategy", "no"]
+    flags += ["--gradient_accumulation_steps", "4", "--trl", "steps_per_generation=8"]
+    train.main([*flags, "--dry_run"])
+    assert re.search(r"groups a step +0\.5 of 8 answers each", capsys.readouterr().out)
+    train.main([*flags, "--max_steps", "2"])
+    assert trained[0].state.global_step == 2 and trained[0].args.generation_batch_size == 8
+
+
+def test_a_model_without_a_chat_template_is_refused_before_its_weights_are_loaded(
+    small_flags, small, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("pipeline.train.load_model", lambda *_: pytest.fail("a model was loaded"))
+    tokenizer = load_tokenizer(f"{small}/model")
+    tokenizer.chat_template = None
+    tokenizer.save_pretrained("plain")
+    Path("plain/config.json").write_bytes((small / "model" / "config.json").read_bytes())
+    with pytest.raises(UserError, match="--model_name plain: its tokenizer has no chat template"):
+        train.main([*small_flags, "--model_name", "plain"])
+
+
+def test_several_gpus_ask_for_a_launcher(small_flags, monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    with pytest.raises(
+        UserError, match="2 GPUs are visible to one process: start with accelerate launch, or set CUDA_V"
+    ):
+        train.main(small_flags)
+
+
+@pytest.mark.parametrize("flag", ["--model_name", "--store", "--sft_model_path"])
+def test_the_demo_refuses_another_model_or_store_instead_of_ignoring_it(flag, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=f"{flag}: without --train_path the demo runs, .*; add --train_path"):
+        train.main([flag, "mine", "--dry_run"])
+
+
+def test_a_dry_run_of_the_demo_writes_only_where_the_seeds_data_already_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    where: list[Path] = []
+
+    def stop(seed):
+        where.append(Path.cwd())
+        raise InterruptedError
+
+    monkeypatch.setattr("pipeline.train.make_demo_data", stop)
+    for made in ("demo/store.duckdb", "demo/seed-1/conversations.parquet", "demo/seed-1/untrained"):
+        Path(made).mkdir(parents=True)
+    for seed in ("1", "2"):
+        with pytest.raises(InterruptedError):
+            train.main(["--dry_run", "--seed", seed])
+    assert where[0] == tmp_path and not where[1].is_relative_to(tmp_path)

@@ -5,6 +5,10 @@ import sys
 from pathlib import Path
 
 import duckdb
+import pytest
+import torch
+
+from pipeline.processes import on_cpu
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,3 +26,12 @@ def test_two_processes_train_one_run(small_flags, small):
     with duckdb.connect(small / "store.duckdb", read_only=True) as store:
         steps = "select step, count(*), count(distinct completion) from rollouts where run_id = ? group by 1 order by 1"
         assert store.execute(steps, [run.name]).fetchall() == [(1, 8, 8), (2, 8, 8)]
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "mps", "expected"), [(False, False, True), (True, False, False), (True, True, True)]
+)
+def test_apples_gpu_counts_as_a_cpu_for_it_has_no_float64(monkeypatch, accelerator, mps, expected):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: accelerator)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert on_cpu() == expected

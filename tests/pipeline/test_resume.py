@@ -1,5 +1,6 @@
 """Going on with a run: from its newest whole checkpoint, with its own settings, and each step in the log once."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import duckdb
@@ -9,7 +10,7 @@ from safetensors.torch import load_file
 
 from oracle import UserError
 from pipeline import train
-from pipeline.runs import find_run, last_checkpoint
+from pipeline.runs import changed_settings, check_processes, find_run, last_checkpoint
 from pipeline.settings import TrainSettings, parse_settings
 
 
@@ -47,6 +48,35 @@ def test_a_resumed_run_keeps_its_settings_but_for_flags(tmp_path, monkeypatch):
     assert not parsed.is_demo and (s.train_path, s.lr, s.lambda_safe, s.max_steps) == ("data-1.parquet", 0.5, 2.0, 9)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"per_device_train_batch_size": 2},
+        {"gradient_accumulation_steps": 2},
+        {"mu": 2},
+        {"sft_checkpoint": 3},
+        {"trl": ["epsilon=0.1", "steps_per_generation=16"]},
+    ],
+)
+def test_a_resumed_run_keeps_its_batches_and_what_it_started_from(change):
+    then = asdict(TrainSettings(train_path="x", trl=["epsilon=0.1"]))
+    (name,) = change
+    with pytest.raises(
+        UserError, match=f"--resume r: a run keeps its {name} .*: leave the flags out, or start a new run"
+    ):
+        changed_settings(then | {"resume": "r"} | change, then)
+    assert changed_settings(then | {"resume": "r", "trl": ["epsilon=0.2"]}, then).keys() == {"trl"}
+
+
+def test_a_resumed_run_keeps_its_number_of_processes(tmp_path):
+    run = run_of(tmp_path, 1, (5,))
+    for process in (0, 1):
+        (run / "checkpoint-5" / f"rollouts_{process}.pt").touch()
+    check_processes(run, 2)
+    with pytest.raises(UserError, match=r"number of processes \(2, and here 1\): start it with .*--nproc_per_node 2"):
+        check_processes(run, 1)
+
+
 def test_stopped_and_resumed_equals_never_stopped(small_flags, small, tmp_path, capsys):
     """Weights, and each step of the log once; over the end of an epoch, and after a crash while step 3 was saved."""
     flags = [*small_flags, "--num_train_epochs", "2", "--lr", "1e-2", "--lr_scheduler_type", "constant"]
@@ -55,6 +85,11 @@ def test_stopped_and_resumed_equals_never_stopped(small_flags, small, tmp_path, 
     train.main([*flags, "--output_dir", "whole", "--max_steps", "4"])
     train.main([*flags, "--max_steps", "3"])
     next(Path("runs").glob("*/checkpoint-3/trainer_state.json")).unlink()
+    (last,) = [p for p in Path("runs").glob("*/checkpoint-2")]
+    (last / "rollouts_1.pt").touch()
+    with pytest.raises(UserError, match="a run keeps its number of processes"):
+        train.main(["--resume", "--max_steps", "4"])
+    (last / "rollouts_1.pt").unlink()
     with pytest.raises(UserError, match="a run keeps its lambda_safe, num_generations"):
         train.main(["--resume", "--lambda_safe", "9", "--num_generations", "4"])
     train.main(["--resume", "--max_steps", "4"])

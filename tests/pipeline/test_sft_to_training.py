@@ -1,15 +1,18 @@
 """From SFT to training by the documented flags: full weights, and an adapter that training goes on with or merges."""
 
+import re
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from peft import PeftModel
 from safetensors.torch import load_file
 
 from oracle import UserError
 from pipeline import sft, train
-from pipeline.models import load_model, load_policy
+from pipeline.models import load_model, load_policy, load_tokenizer
+from pipeline.settings import SftSettings
 from trainer import RankGRPOTrainer
 
 
@@ -53,6 +56,85 @@ def test_training_starts_from_the_sft_checkpoint_that_is_named(small_flags, sft_
     trained_by_sft = load_file(checkpoint(f"{small}/model") / "model.safetensors")
     for model in (first_step["model"], first_step["reference"]):
         assert all(torch.equal(model.state_dict()[name], value) for name, value in trained_by_sft.items())
+
+
+def test_after_sft_training_starts_from_the_model_that_sft_ended_with(
+    small_flags, sft_flags, small, first_step, capsys
+):
+    sft.main([*sft_flags, "--save_steps", "200"])
+    train.main([*small_flags, "--output_dir", "run"])
+    end = Path(f"results/{small}/model")
+    assert f"starting from the model that sft.py saved in {end}" in capsys.readouterr().err
+    state, trained_by_sft = first_step["model"].state_dict(), load_file(end / "model.safetensors")
+    assert all(torch.equal(state[name], value) for name, value in trained_by_sft.items())
+    untrained = load_file(small / "model" / "model.safetensors")
+    assert not all(torch.equal(trained_by_sft[name], value) for name, value in untrained.items())
+    assert yaml.safe_load(Path("run/settings.yaml").read_text())["sft_model_path"] == str(end)
+    with pytest.raises(UserError, match=f"take 2, name the model .*, or leave the flag out to start from {end}"):
+        train.main([*small_flags, "--sft_checkpoint", "7"])
+
+
+def test_other_checkpoints_of_sft_are_named_instead_of_passed_over(small_flags, small):
+    for step in (1000, 200):
+        Path(f"results/{small}/model/checkpoint-{step}").mkdir(parents=True)
+    with pytest.raises(
+        UserError, match=r"--sft_checkpoint 1500: there is no .*checkpoint-1500; take 200 or 1000, name"
+    ):
+        train.main(small_flags)
+
+
+def test_an_adapter_keeps_its_own_lora_settings(small_flags, sft_flags, small, first_step, capsys):
+    sft.main(
+        [*sft_flags, "--use_lora", "--lora_r", "4", "--lora_alpha", "6", "--lora_target_modules", "v_proj", "q_proj"]
+    )
+    flags = [*small_flags, "--sft_is_lora", "--use_lora"]  # from the adapter that SFT ended with
+    train.main([*flags, "--dry_run", "--lora_r", "4", "--lora_target_modules", "q_proj", "v_proj"])
+    printed = capsys.readouterr().out
+    for shown in (r"lora_r +4 +16", r"lora_alpha +6 +32", r"lora_target_modules +q_proj v_proj +q_proj v_proj k_proj"):
+        assert re.search(shown, printed), shown
+    with pytest.raises(UserError) as refused:
+        train.main([*flags, "--lora_r", "8", "--lora_alpha", "9", "--lora_target_modules", "q_proj"])
+    said = str(refused.value).splitlines()
+    assert [line.split(":")[0] for line in said] == ["--lora_r 8", "--lora_alpha 9", "--lora_target_modules q_proj"]
+    assert "has 4; leave the flag out" in said[0] and "has q_proj v_proj;" in said[2]
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--save_steps", "1.5"], "--save_steps 1.5: expected a whole number"),
+        (["--warmup_steps", "-1"], "--warmup_steps -1.0: expected at least 0"),
+        (["--seed", "-1"], "--seed -1: expected a whole number"),
+        (["--lr_scheduler_type", "warmup_stable_decay"], r"warmup_stable_decay: arguments .*\); use another schedule"),
+        (
+            ["--lr_scheduler_type", "reduce_lr_on_plateau"],
+            "--lr_scheduler_type reduce_lr_on_plateau: needs evaluations",
+        ),
+        (["--report_to", "wandb"], "--report_to wandb: wandb is not installed"),
+        (["--model_name", "plain"], "--model_name plain: its tokenizer has no chat template"),
+    ],
+)
+def test_what_sft_cannot_honour_is_refused_before_a_model_is_loaded(flags, said, sft_flags, small, monkeypatch):
+    monkeypatch.setattr("pipeline.checks._installed", lambda package: False)
+    monkeypatch.setattr("pipeline.sft.load_model", lambda *_: pytest.fail("a model was loaded"))
+    tokenizer = load_tokenizer(f"{small}/model")
+    tokenizer.chat_template = None
+    tokenizer.save_pretrained("plain")
+    with pytest.raises(UserError, match=said):
+        sft.main([*sft_flags, *flags])
+    assert not Path("results").exists()
+
+
+def test_what_transformers_refuses_of_sft_is_one_line(monkeypatch):
+    with pytest.raises(UserError, match=r"transformers refuses these settings: .*--save_steps must be an integer"):
+        sft.sft_arguments(SftSettings(save_steps=1.5), Path("unused"))
+
+
+def test_the_demo_of_sft_refuses_another_model_instead_of_ignoring_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="--model_name: without --train_path the demo runs"):
+        sft.main(["--model_name", "mine"])
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_sft_adapter_is_gone_on_with_or_merged_and_is_the_reference_of_both(

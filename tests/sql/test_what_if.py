@@ -85,8 +85,15 @@ def test_what_if_gives_what_training_with_other_settings_would_have_logged(was, 
 @pytest.mark.parametrize("mode", ["grpo", "gdpo"])
 @pytest.mark.parametrize("policy", ["violation", "ignore"])
 def test_all_four_settings_at_once_give_what_numpy_computes_from_the_same_answers(mode, policy, tmp_path):
-    run = {**SETTINGS, "advantage_mode": mode, "rec_num": 6, "num_generations": 4, "lambda_repeat": 0.3}
-    completions, verdicts = make_step(World(200), run, 1, 2, 12, 0)
+    run = {
+        **SETTINGS,
+        "advantage_mode": mode,
+        "rec_num": 6,
+        "num_generations": 4,
+        "lambda_repeat": 0.3,
+        "lambda_count": 0.4,
+    }
+    completions, verdicts = make_step(World(200), run, 1, 2, 40, 0)
     grid = verdicts.filter(pc.field("rank") <= 6)
 
     def column(name: str, missing: object = None) -> np.ndarray:
@@ -194,19 +201,22 @@ def test_the_sql_agrees_with_the_trainers_advantages(tmp_path):
             **SETTINGS,
             "advantage_mode": mode,
             "lambda_repeat": 0.5,
+            "lambda_count": 0.7,
+            "lambda_end": 0.4,
             "unresolved": "ignore",
             "num_generations": 4,
             "rec_num": 6,
         }
-        completions, verdicts = make_step(World(60), run, 1, 2, 3, 0)
-        grid = verdicts.filter(pc.field("rank") <= 6)
-        parts = [grid[f"r_{p}"].to_numpy().reshape(-1, 6) for p in ("rel", "safe", "count", "end", "repeat")]
+        completions, verdicts = make_step(World(60), run, 1, 2, 20, 0)
+        grid = verdicts.filter(pc.field("rank") <= 7)
+        parts = [grid[f"r_{p}"].to_numpy().reshape(-1, 7) for p in ("rel", "safe", "count", "end", "repeat")]
+        assert np.isnan(parts[0]).any() and not np.isnan(parts[2]).any()
         expected = compute(torch.tensor(np.stack(parts, 1)), torch.ones(5, dtype=torch.float64), 4).numpy()
         root = tmp_path / mode
         with LogWriter(root, run) as writer:
             writer.write_step(1, completions, verdicts)
         with open_log(root) as log:
             again = log.sql(
-                "select advantage_if from what_if(?) where rank <= 6 order by completion, rank", params=[writer.run_id]
+                "select advantage_if from what_if(?) where rank <= 7 order by completion, rank", params=[writer.run_id]
             )
             np.testing.assert_allclose(np.array(again.fetchall()).ravel(), expected.ravel(), atol=1e-6)

@@ -60,6 +60,29 @@ def test_an_entry_without_reward_is_left_out_of_its_groups_mean(mode):
     assert torch.allclose(with_gap[:3], without)
 
 
+def test_an_entry_without_one_of_its_rewards_has_no_say_in_the_mean_of_the_others():
+    two = torch.stack([rewards([1.0], [0.0], [float("nan")])[:, 0], rewards([3.0], [1.0], [8.0])[:, 0]], dim=1)
+    found = gdpo_advantages(two, torch.ones(2), 3)
+    assert found[2, 0] == 0
+    assert torch.allclose(found[:2], gdpo_advantages(two[:2], torch.ones(2), 2))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@given(
+    seed=st.integers(0, 10**6), groups=st.integers(1, 3), size=st.integers(2, 6), functions=st.integers(1, 4),
+    missing=st.floats(0, 1),
+)  # fmt: skip
+def test_the_advantages_of_a_group_sum_to_zero_whichever_rewards_are_missing(
+    mode, seed, groups, size, functions, missing
+):
+    generator = torch.Generator().manual_seed(seed)
+    shape = (groups * size, functions, 5)
+    table = torch.randint(-2, 3, shape, generator=generator).double()
+    table[torch.rand(shape, generator=generator) < missing / functions] = torch.nan
+    found = mode(table, torch.rand(functions, generator=generator).double(), size)
+    assert found.unflatten(0, (groups, size)).sum(dim=1).abs().max() < 1e-9
+
+
 @pytest.mark.parametrize("mode", MODES)
 @given(
     values=st.lists(st.lists(st.floats(-5, 5, width=32), min_size=3, max_size=3), min_size=8, max_size=8),

@@ -8,7 +8,7 @@ import torch
 from accelerate import Accelerator
 from transformers import TrainerCallback
 
-from tests.trainer.drive import SAFE, TRAIT, UNSAFE_AT_3, answer_with, tiny_model
+from tests.trainer.drive import SAFE, TRAIT, UNSAFE_AT_3, K, answer_with, scored, tiny_model
 from tests.trainer.tokenizers import byte_level
 from trainer.metrics import EvasionWatch, advantage_metrics, list_metrics
 
@@ -38,13 +38,29 @@ def test_without_a_constraint_there_is_no_violation_rate(judge):
 
 
 def test_spread_by_rank_and_groups_without_signal_by_hand():
-    rewards = torch.zeros(4, 2, 2)
-    rewards[0, 1, 1] = 1.0  # the first group of two differs at rank 2 of the second reward, the other group nowhere
-    advantages = torch.tensor([[0.0, 1.0], [0.0, -1.0], [0.0, 0.0], [0.0, 0.0]])
-    found = advantage_metrics(rewards, advantages, group_size=2)
+    advantages = torch.tensor([[0.0, 1.0], [0.0, -1.0], [0.0, 0.0], [0.0, 0.0]])  # two groups of two
+    found = advantage_metrics(advantages, group_size=2)
     assert found == pytest.approx(
         {"frac_groups_without_signal": 0.5, "advantage_std/rank_1": 0.0, "advantage_std/rank_2": (2 / 3) ** 0.5}
     )
+
+
+@pytest.mark.parametrize("mode", ["grpo", "gdpo"])
+def test_a_group_of_which_only_one_answer_has_a_reward_is_without_signal(make_trainer, mode):
+    def reward(completions, **_):
+        return [[1.0] * K, [math.nan] * K]
+
+    trainer = make_trainer(byte_level(), [reward], advantage_mode=mode)
+    out = scored(trainer, [SAFE, UNSAFE_AT_3])
+    assert (out["advantages"] == 0).all()
+    assert trainer._metrics["train"]["frac_groups_without_signal"] == [1.0]
+
+
+def test_an_evaluated_answer_without_a_reward_has_no_advantage(make_trainer):
+    trainer = make_trainer(byte_level(), [lambda completions, **_: [[math.nan] * K]], num_generations_eval=1)
+    answer_with(trainer, [SAFE])
+    trainer.model.eval()
+    assert (trainer._generate_and_score_completions([trainer.train_dataset[0]])["advantages"] == 0).all()
 
 
 class Tracker(TrainerCallback):

@@ -2,12 +2,15 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import polars as pl
 import pytest
 import torch
 from peft import LoraConfig
+from transformers import TrainerState
 
+from oracle import UserError
 from oracle.log import LogWriter
 from tests.trainer.drive import K, tiny_model
 from tests.trainer.tokenizers import byte_level
@@ -74,3 +77,51 @@ def test_stopped_and_resumed_equals_never_stopped(make_trainer, judge, tmp_path,
     assert [line["step"] for line in histories[1]] == [1, 2, 3, 4, 5, 6, 6]
     whole_lines, resumed_lines = (json.dumps(h[:-1], sort_keys=True) for h in histories)
     assert whole_lines == resumed_lines  # the last line sums up the process, not the run
+
+
+def saving_trainer(make_trainer, mu: int):
+    options = dict(num_iterations=mu, max_steps=2, save_strategy="steps", save_steps=1)
+    return make_trainer(byte_level(), [count], **options)
+
+
+def test_a_checkpoint_has_its_rollouts_before_it_counts_as_whole(make_trainer, monkeypatch):
+    there = []
+    parent = TrainerState.save_to_json
+
+    def save(self, path):
+        there.append((Path(path).parent / "rollouts_0.pt").exists())
+        parent(self, path)
+
+    monkeypatch.setattr(TrainerState, "save_to_json", save)
+    saving_trainer(make_trainer, 2).train()
+    assert there == [True, True]
+
+
+def test_rollouts_that_are_half_written_are_none(make_trainer, tmp_path, monkeypatch):
+    def full_disk(state, path):
+        Path(path).write_bytes(b"half")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(torch, "save", full_disk)
+    with pytest.raises(OSError, match="no space"):
+        saving_trainer(make_trainer, 2).train()
+    assert [p.name for p in (tmp_path / "out" / "checkpoint-1").iterdir()] == ["rollouts_0.pt.part"]
+
+
+def test_a_run_that_uses_its_batches_again_is_not_resumed_without_its_rollouts(make_trainer, tmp_path):
+    saving_trainer(make_trainer, 2).train()
+    saved = tmp_path / "out" / "checkpoint-1"
+    (saved / "rollouts_0.pt").unlink()
+    with pytest.raises(
+        UserError, match=r"checkpoint-1/rollouts_0.pt: not there, but .* for several steps: resume from"
+    ):
+        saving_trainer(make_trainer, 2).train(resume_from_checkpoint=str(saved))
+
+
+def test_a_run_that_samples_at_each_step_is_resumed_without_its_rollouts(make_trainer, tmp_path):
+    saving_trainer(make_trainer, 1).train()
+    saved = tmp_path / "out" / "checkpoint-1"
+    (saved / "rollouts_0.pt").unlink()
+    resumed = saving_trainer(make_trainer, 1)
+    resumed.train(resume_from_checkpoint=str(saved))
+    assert resumed.state.global_step == 2

@@ -1,5 +1,7 @@
 """What vLLM would be asked, and what becomes of its answers: TRL's own vLLM path, with the engine alone replaced."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
@@ -77,6 +79,32 @@ def test_the_correction_scales_the_credit_of_the_differing_rank_and_gives_none_t
     expected = -out["advantages"] * correction / mask.sum(-1, keepdim=True) / len(mask)
     assert torch.allclose(gradient[in_rank], expected[in_rank], rtol=1e-3, atol=1e-8)
     assert (gradient[in_rank] != 0).any()
+
+
+@pytest.mark.parametrize("adapter", [{}, {"use_dora": True}])
+def test_merging_for_the_engine_leaves_a_bfloat16_base_as_it_was_bit_for_bit(adapter):
+    model = tiny_model().to(torch.bfloat16)
+    targets = ["q_proj", "down_proj", "embed_tokens"]
+    adapted = get_peft_model(model, LoraConfig(r=4, target_modules=targets, init_lora_weights=False, **adapter))
+    before = {name: weight.clone() for name, weight in adapted.state_dict().items()}
+    merged = dict(merged_weights(adapted))
+    assert all(torch.equal(weight, before[name]) for name, weight in adapted.state_dict().items())
+    exact = deepcopy(adapted).float().merge_and_unload().state_dict()
+    assert merged.keys() == exact.keys()
+    for name, weight in merged.items():
+        assert weight.dtype == torch.bfloat16
+        assert torch.allclose(weight.float(), exact[name], rtol=2**-8, atol=1e-6), name
+
+
+def test_all_active_adapters_are_merged_for_the_engine():
+    config = LoraConfig(r=4, target_modules=["q_proj"], init_lora_weights=False)
+    adapted = get_peft_model(tiny_model(), config)
+    for name in ("second", "idle"):
+        adapted.add_adapter(name, config)
+    adapted.base_model.set_adapter(["default", "second"])
+    merged = dict(merged_weights(adapted))
+    exact = adapted.merge_and_unload(adapter_names=["default", "second"]).state_dict()
+    assert all(torch.allclose(merged[name], exact[name], atol=1e-6) for name in exact)
 
 
 def test_an_engine_on_the_cpu_reloads_what_a_checkpoint_of_the_merged_model_would_hold():
