@@ -141,13 +141,14 @@ def _stored_catalog(oracle: Oracle) -> pa.Table:
 def _pairs(left: pl.DataFrame, right: pl.DataFrame, within: list[str]) -> pl.DataFrame:
     """Rows (left, right) that are the same film: the same id, or, where one is unresolved, the same key and the
     years within the tolerance (an unknown year fits any)."""
-    left, right = left.with_row_index("left"), right.with_row_index("right")
-    by_id = left.filter(pl.col("imdb_id").is_not_null()).join(right, on=[*within, "imdb_id"])
-    by_key = left.join(right, on=[*within, "key"]).filter(
+    one, other = left.lazy().with_row_index("left"), right.lazy().with_row_index("right")
+    by_id = one.filter(pl.col("imdb_id").is_not_null()).join(other, on=[*within, "imdb_id"])
+    by_key = one.join(other, on=[*within, "key"]).filter(
         pl.col("imdb_id").is_null() | pl.col("imdb_id_right").is_null(),
         ((pl.col("year") - pl.col("year_right")).abs() <= YEAR_TOLERANCE).fill_null(True),
     )
-    return pl.concat([by_id.select("left", "right"), by_key.select("left", "right")]).unique(maintain_order=True)
+    both = pl.concat([by_id.select("left", "right"), by_key.select("left", "right")])
+    return both.unique(maintain_order=True).collect()
 
 
 def _matches(left: pl.DataFrame, right: pl.DataFrame, within: list[str]) -> pl.Series:
