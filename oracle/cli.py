@@ -77,9 +77,9 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UserError(
             'name a film, such as: check "Saw" 2004 --avoid gore; or a file: check --file films.csv --avoid gore'
         )
-    oracle = create_oracle(risk_threshold=arguments.threshold, unresolved=arguments.unresolved, store=arguments.store)
     if arguments.out is not None and arguments.file is None:
         raise UserError("--out belongs to --file; a single film's verdict is printed")
+    oracle = create_oracle(risk_threshold=arguments.threshold, unresolved=arguments.unresolved, store=arguments.store)
     if arguments.file is not None:
         check_file(oracle, arguments.file, arguments.avoid, arguments.out, arguments.json)
         return

@@ -51,7 +51,7 @@ FILES = (
 )
 
 RARE = ("keys", "keys_buckets", "words", "risk_rows", "risk_reasons")  # looked at for typos, and for reasons
-MADV_HUGEPAGE, MADV_POPULATE_READ = 14, 22  # of Linux; `mmap` does not name both
+MADV_POPULATE_READ = 22  # of Linux; not named in `mmap`
 
 
 def open_index(store: str | Path) -> Columns:
@@ -208,9 +208,10 @@ def _map(file: Path, at_once: bool) -> pa.Table:
     """
     with open(file, "rb") as opened:
         mapped = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
-    for advice in (MADV_HUGEPAGE, MADV_POPULATE_READ) if at_once else (MADV_HUGEPAGE,):
-        with suppress(AttributeError, OSError):  # other systems, older kernels
-            mapped.madvise(advice)
+    if hasattr(mmap, "MADV_HUGEPAGE"):  # Linux: elsewhere the numbers mean other things
+        for advice in (mmap.MADV_HUGEPAGE, MADV_POPULATE_READ) if at_once else (mmap.MADV_HUGEPAGE,):
+            with suppress(OSError):  # older kernels
+                mapped.madvise(advice)
     try:
         return pa.ipc.open_file(pa.py_buffer(mapped)).read_all()
     except OSError as error:

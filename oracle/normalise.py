@@ -47,6 +47,7 @@ def compiled(expression: str) -> re.Pattern[str]:
     return re.compile(expression.replace("$", r"\Z"), re.ASCII)
 
 
+REMEMBERED = 2**15  # titles
 FOLDED: dict[str, str] = {}  # titles that are not ASCII, folded: to ask SQL takes 3 ms, and a policy repeats itself
 
 
@@ -56,7 +57,7 @@ def fold(titles: Sequence[str]) -> list[str]:
     folded = {title: FOLDED[title] for title in other if title in FOLDED}
     if new := list(other - folded.keys()):
         folded |= _fold_in_sql(new)
-        if len(FOLDED) < 100_000:
+        if len(FOLDED) + len(new) <= REMEMBERED:
             FOLDED.update(folded)
     return [
         title.lower().replace("&", " and ").replace("+", " and ").replace("'", "").replace("`", "")

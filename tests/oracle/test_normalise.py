@@ -1,5 +1,7 @@
 """A normalised title is the same in Python and in SQL, whatever it is made of."""
 
+import sys
+
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from oracle import normalise
 from oracle.forms import half_keys, key_hashes, read_titles
-from oracle.normalise import engine
+from oracle.normalise import engine, fold
 
 WORDS = ["The", "A", "an", "of", "Part", "Vol.", "II", "iv", "V", "x", "Two", "colour", "Theatre", "Killer", "and", "&", "E.T.", "A.I.", "Movie",
          "Les", "L'", "Amélie", "ÆON", "Ночной", "줄탁", "½", "³", "10", "St", "Saint", "or", "aka", "Bram", "Stoker's", "O'Neill’s"]  # fmt: skip
@@ -66,3 +68,16 @@ def test_python_and_sql_agree_on_every_form_of_a_title(texts: list[str]) -> None
             title.bag, half_keys(title.key, 8), int(key_hashes([title.key])[0]),
         )  # fmt: skip
         assert ours == row
+
+
+def test_what_is_remembered_of_folded_titles_is_bounded_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    titles = ["Amélie", "Ночной дозор", "Amélie", "Heat", "東京物語", "Niño", "Žižek", "Ångström"]
+    expected = fold(titles)
+    remembered: dict[str, str] = {}
+    module = sys.modules["oracle.normalise"]
+    monkeypatch.setattr(module, "FOLDED", remembered)
+    monkeypatch.setattr(module, "REMEMBERED", 3)
+    for size in (2, 1, 8, 3, 8):
+        assert fold(titles[:size]) == expected[:size]
+        assert len(remembered) <= 3
+    assert remembered.keys() == {"Amélie", "Ночной дозор"}
