@@ -74,8 +74,9 @@ def train(folder: Path, name: str, group: int, mode: str, accumulation: int = 1)
         processing_class=AutoTokenizer.from_pretrained(folder / "model"),
     )  # fmt: skip
     trainer.train()
+    weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)  # of all processes, where they are sharded
     if is_main:
-        torch.save(trainer.accelerator.unwrap_model(trainer.model).state_dict(), folder / f"{name}.pt")
+        torch.save(weights, folder / f"{name}.pt")
         (folder / f"{name}.json").write_text(json.dumps(trainer.state.log_history))
     return trainer
 

@@ -1,9 +1,7 @@
 """Two real processes (gloo, CPU) do what one does with the same global batch."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
@@ -13,30 +11,31 @@ import torch
 from oracle import build_store
 from tests.trainer import parity
 from tests.trainer.drive import film_store, tiny_model
+from tests.trainer.sharded_cpu import KINDS, ROOT, launch
 from tests.trainer.tokenizers import byte_level
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory) -> tuple[Path, Path]:
-    """The folders of what two processes and one process wrote."""
-    two, one = (tmp_path_factory.mktemp(name) for name in ("two", "one"))
-    tiny_model().save_pretrained(one / "model")
-    byte_level().save_pretrained(one / "model")
-    build_store(one / "store.duckdb", **film_store())
+def one(tmp_path_factory) -> Path:
+    """The folder of what one process wrote."""
+    folder = tmp_path_factory.mktemp("one")
+    tiny_model().save_pretrained(folder / "model")
+    byte_level().save_pretrained(folder / "model")
+    build_store(folder / "store.duckdb", **film_store())
+    for name, case in parity.CASES.items():
+        parity.train(folder, name, **case)
+    return folder
+
+
+@pytest.fixture(scope="module", params=["two_gpus", *KINDS])
+def runs(request, one, tmp_path_factory) -> tuple[Path, Path]:
+    """The folders of what two processes, which share the model in one of three ways, and one process wrote."""
+    two = tmp_path_factory.mktemp(request.param)
     for name in ("model", "store.duckdb"):
         (two / name).symlink_to(one / name)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
-    done = subprocess.run(
-        [*launch, "-m", "tests.trainer.parity", str(two)],
-        cwd=Path(__file__).parents[2],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
+    command, environment = launch(request.param, "tests.trainer.parity", str(two))
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[:6000]
-    for name, case in parity.CASES.items():
-        parity.train(one, name, **case)
     return two, one
 
 

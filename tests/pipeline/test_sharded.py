@@ -1,0 +1,49 @@
+"""train.py with the model divided over two processes, by FSDP and by DeepSpeed, from the configuration files we ship."""
+
+import subprocess
+from pathlib import Path
+
+import duckdb
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.trainer.sharded_cpu import KINDS, ROOT, launch
+
+
+def train(kind: str, *flags: str) -> None:
+    command, environment = launch(kind, str(ROOT / "pipeline" / "train.py"), *flags)
+    environment["PYTHONPATH"] = f"{ROOT}:{environment.get('PYTHONPATH', '')}"
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("adapter", [[], ["--use_lora", "--lora_r", "4"]], ids=["full weights", "LoRA"])
+def test_stopped_and_resumed_equals_never_stopped(small_flags, small, kind, adapter):
+    """The weights come out whole, or as an adapter alone; the log has each step of each process once."""
+    flags = [*small_flags, *adapter, "--gradient_accumulation_steps", "1", "--gradient_checkpointing", "--lr", "1e-2"]
+    flags += ["--lr_scheduler_type", "constant", "--kl_beta", "0.1", "--trl", "entropy_coef=0.1"]
+    train(kind, *flags, "--output_dir", "whole", "--max_steps", "3", "--save_steps", "3")
+    train(kind, *flags, "--output_dir", "stopped", "--max_steps", "2", "--save_steps", "2")
+    train(kind, "--resume", "stopped", "--max_steps", "3")
+
+    name = "adapter_model.safetensors" if adapter else "model.safetensors"
+    whole, resumed = (load_file(Path(run) / "final" / name) for run in ("whole", "stopped"))
+    assert whole.keys() == resumed.keys()
+    assert all(torch.allclose(whole[n], resumed[n], atol=1e-7) for n in whole)
+    assert (Path("whole/final/model.safetensors").exists()) == (not adapter)
+    if adapter:
+        assert all("lora_" in n for n in whole) and any(w.any() for n, w in whole.items() if "lora_B" in n)
+    else:
+        untrained = load_file(small / "model" / name)
+        assert whole.keys() - {"lm_head.weight"} == untrained.keys()
+        assert torch.equal(whole.get("lm_head.weight", tied := whole["model.embed_tokens.weight"]), tied)
+        assert not any(torch.equal(whole[n], untrained[n]) for n in untrained)
+    with duckdb.connect(small / "store.duckdb", read_only=True) as store:
+        answers = [
+            store.execute("select step, completion, text from rollouts where run_id = ? order by all", [run_id]).fetchall()
+            for run_id in ((Path(run) / "run_id").read_text() for run in ("whole", "stopped"))
+        ]
+    assert answers[0] == answers[1]
+    assert [(step, n) for step, n, _ in answers[0]] == [(step, n) for step in (1, 2, 3) for n in range(8)]
