@@ -31,6 +31,14 @@ _ADAPTER = {
 }
 
 
+# Flags that do nothing until another one is given.
+_LORA_NEEDS = {"use_lora": tuple(_ADAPTER)}
+_TRAINING_NEEDS = {
+    "use_vllm": ("vllm_mode", "vllm_gpu_memory_utilization", "vllm_tensor_parallel_size"),
+    "lambda_count": ("target_count",),
+}
+
+
 def check_sft(settings: SftSettings, given: Set[str] = frozenset()) -> None:
     """Raises `UserError` with a line for each thing that SFT can't do here; `given`: settings that a person set."""
     names = [settings.report_to] if settings.report_to != "none" else []
@@ -44,6 +52,7 @@ def check_training(settings: TrainSettings, given: Set[str] = frozenset()) -> No
         [
             *_common(settings, given),
             *_training(settings),
+            *_idle(settings, given, _TRAINING_NEEDS),
             *_batch(settings),
             *_vllm(settings),
             *_optimiser(settings),
@@ -70,10 +79,10 @@ def check_model(settings: TrainSettings, model: PreTrainedModel | PeftModel) -> 
 
 
 def check_chat_template(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
-    """Raises `UserError` if conversations can't be written out for a model."""
+    """Raises `UserError` if conversations can't be written out for the model `name`."""
     if not tokenizer.chat_template:
         raise UserError(
-            f"--model_name {name}: its tokenizer has no chat template, which the prompts of the dataset need; use an "
+            f"{name}: its tokenizer has no chat template, which the prompts of the dataset need; use an "
             "instruct model, or save its tokenizer with a chat_template"
         )
 
@@ -128,6 +137,7 @@ def _common(s: CommonSettings, given: Set[str]) -> Iterator[str]:
     yield from _below_one(s, _AT_LEAST_ONE)
     yield from _steps(s)
     yield from _machine(s)
+    yield from _idle(s, given, _LORA_NEEDS)
     if not 0 < s.lr < float("inf"):
         yield f"--lr {s.lr}: expected a positive number"
     if not 0 <= s.seed < 2**32:
@@ -144,6 +154,13 @@ def _common(s: CommonSettings, given: Set[str]) -> Iterator[str]:
         yield f"--train_path {s.train_path}: not found; expected a dataset (.parquet, .jsonl, .json or a saved folder)"
     if s.output_dir and Path(s.output_dir).is_file():
         yield f"--output_dir {s.output_dir}: is a file; name a folder"
+
+
+def _idle(s: CommonSettings, given: Set[str], needs: dict[str, tuple[str, ...]]) -> Iterator[str]:
+    for switch, names in needs.items():
+        idle = [f"--{name}" for name in names if name in given]
+        if idle and not getattr(s, switch) and switch not in given:  # who switches it off knows
+            yield f"{', '.join(idle)}: without effect unless --{switch} is given too; add it, or leave them out"
 
 
 def _steps(s: CommonSettings) -> Iterator[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from datasets import Dataset, DatasetDict, load_from_disk
+from datasets import Dataset, load_from_disk
 
 from oracle import Oracle, UserError
 from oracle.judge import as_film, as_traits
@@ -19,8 +19,9 @@ def load_dataset(path: str | Path, split: str | None, oracle: Oracle, needed: tu
     """A dataset ready for training or evaluation: films as {"title", "year"}, traits in full.
 
     Args:
-        path: a Parquet, JSON-lines or JSON file, or a folder that `datasets.save_to_disk` wrote.
-        split: rows of that split only, if the data have a column (or a DatasetDict of that name); None: all rows.
+        path: a Parquet, JSON-lines or JSON file, a folder that `datasets.save_to_disk` wrote, or a folder of such folders,
+            one a split, as SafeRec has them.
+        split: rows of that split only, if the data have a column, a DatasetDict or a folder of splits; None: all rows.
         needed: columns that must be there; absent `groundtruth_with_release_year`, `seen_titles` and `constraints`
             count as empty.
 
@@ -38,7 +39,7 @@ def load_dataset(path: str | Path, split: str | None, oracle: Oracle, needed: tu
     columns: dict[str, list] = {}
     for name, convert in (
         ("prompt", _prompt),
-        ("completion", _text),
+        ("completion", _answer),
         ("groundtruth_with_release_year", _films),
         ("seen_titles", _films),
         ("constraints", lambda value: oracle.resolve_traits(as_traits(value))),
@@ -64,23 +65,34 @@ def _read(path: Path, split: str | None) -> dict[str, list]:
         raise UserError(f"{path}: not found; expected a dataset (Parquet, JSON lines or a saved dataset folder)")
     try:
         if path.is_dir():
-            data = load_from_disk(str(path))
-            if isinstance(data, DatasetDict):
-                data = data[split if split in data else next(iter(data))]
-            return data.to_dict()
+            return _of_folder(path, split).to_dict()
         if path.suffix == ".parquet":
             return pq.read_table(path).to_pydict()
         if path.suffix in (".json", ".jsonl"):
             text = path.read_text()
-            rows = (
-                json.loads(text) if path.suffix == ".json" else [json.loads(x) for x in text.splitlines() if x.strip()]
-            )
+            rows = [json.loads(x) for x in text.splitlines() if x.strip()] if path.suffix == ".jsonl" else json.loads(text)
+            rows = rows["samples"] if isinstance(rows, dict) and "samples" in rows else rows
             if not rows:
                 raise ValueError("it is empty")
             return {name: [row.get(name) for row in rows] for name in {key: None for row in rows for key in row}}
     except (OSError, ValueError, TypeError, AttributeError, pa.ArrowException) as error:
         raise UserError(f"{path}: can't be read as a dataset ({str(error).splitlines()[0]})") from None
     raise UserError(f"{path}: expected a .parquet, .jsonl or .json file, or a saved dataset folder")
+
+
+def _of_folder(path: Path, split: str | None) -> Dataset:
+    splits: dict[str, Dataset | Path] = {p.parent.name: p.parent for p in sorted(path.glob("*/dataset_info.json"))}
+    if (path / "dataset_dict.json").exists() or not splits:
+        saved = load_from_disk(str(path))
+        if isinstance(saved, Dataset):
+            return saved
+        splits = dict(saved)  # type: ignore[arg-type]
+    if split is None and len(splits) > 1:
+        raise UserError(f"{path}: has {', '.join(splits)}; name one with --split")
+    if split is not None and split not in splits:
+        raise UserError(f"{path}: no split {split!r}; it has {', '.join(splits)}")
+    chosen = splits[split or next(iter(splits))]
+    return load_from_disk(str(chosen)) if isinstance(chosen, Path) else chosen  # type: ignore[return-value]
 
 
 def _of_split(columns: dict[str, list], split: str | None, path: str | Path) -> tuple[dict[str, list], list[int]]:
@@ -109,7 +121,7 @@ def _converted(name: str, values: list, rows: list[int], convert) -> tuple[list,
 def _expected(name: str, value: object) -> str:
     what = {
         "prompt": "a text or a list of {role, content} messages",
-        "completion": "a text",
+        "completion": "a text, or one message of the assistant",
         "constraints": "a list of trait names",
     }.get(name, "a list of [title, year] pairs")
     return f"{str(value)[:60]!r} is not {what}"
@@ -122,6 +134,14 @@ def _prompt(value: object) -> list[dict]:
     if not messages:
         raise ValueError
     return messages
+
+
+def _answer(value: object) -> str:
+    """SafeRec writes an answer as a list of one message."""
+    if isinstance(value, list):
+        (message,) = value
+        return _text(message["content"])
+    return _text(value)
 
 
 def _text(value: object) -> str:

@@ -27,6 +27,11 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+def has_tokenizer(name: str) -> bool:
+    """Whether a folder with a model or an adapter holds its tokenizer as well."""
+    return (Path(name) / "tokenizer_config.json").exists()
+
+
 def load_model(name: str, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
     """A causal language model. A GGUF file is dequantised into a plain model, which can be saved and trained."""
     with _plain_errors(name):

@@ -33,6 +33,12 @@ def has_bf16() -> bool:
     return bool(can.get("avx512_bf16") or can.get("amx_bf16") or can.get("bf16"))
 
 
+def tell_if_alone() -> None:
+    """Say so where accelerate launch, which knows several processes on GPUs only, has started a single one."""
+    if on_cpu() and "ACCELERATE_DYNAMO_BACKEND" in os.environ and "LOCAL_RANK" not in os.environ:
+        tell("accelerate launch starts a single process where there is no GPU; torchrun --nproc_per_node N starts several")
+
+
 def tell(message: str) -> None:
     """To a person, once for all processes."""
     if this_process().is_main_process:

@@ -19,13 +19,14 @@ from pipeline.command import command
 from pipeline.dataset import load_dataset
 from pipeline.demo_data import make_demo_data
 from pipeline.models import empty_adapter, empty_model, load_model, load_tokenizer, lora_config, weights_dtype
-from pipeline.processes import on_cpu, this_process
+from pipeline.processes import on_cpu, tell_if_alone, this_process
 from pipeline.settings import SftSettings, parse_settings
 
 
 def main(argv: list[str]) -> None:
     parsed = parse_settings(SftSettings, "sft.py", argv, demo="sft", help=__doc__)
     settings = parsed.settings
+    tell_if_alone()
     check_sft(settings, parsed.given)
     if parsed.is_demo:
         paths = make_demo_data(settings.seed)

@@ -38,6 +38,7 @@ from pipeline.memory import needs_reference
 from pipeline.models import (
     empty_adapter,
     empty_model,
+    has_tokenizer,
     load_adapter,
     load_model,
     load_tokenizer,
@@ -46,7 +47,7 @@ from pipeline.models import (
     weights_dtype,
 )
 from pipeline.plan import check_plan, print_plan
-from pipeline.processes import tell, this_process
+from pipeline.processes import tell, tell_if_alone, this_process
 from pipeline.rewards import reward_functions, reward_names, reward_weights
 from pipeline.runs import RUNS, changed_settings, check_processes, checkpoint_step, last_checkpoint
 from pipeline.settings import Parsed, SftSettings, TrainSettings, as_yaml, parse_settings
@@ -60,6 +61,7 @@ NEEDED = ("prompt", "groundtruth_with_release_year", "seen_titles")
 def main(argv: list[str]) -> None:
     parsed = parse_settings(TrainSettings, "train.py", argv, demo="train", help=__doc__)
     settings = parsed.settings
+    tell_if_alone()
     changed: dict[str, str] = {}
     if parsed.of_run:
         changed = changed_settings(asdict(settings), asdict(parsed.of_run))
@@ -151,8 +153,9 @@ def checked_inputs(settings: TrainSettings) -> Inputs:
     lora = read_adapter(start) if s.sft_is_lora else new_adapter(s)
     model = empty_adapter(base, lora) if s.use_lora else base
     check_model(s, model)
-    tokenizer = load_tokenizer(s.model_name)
-    check_chat_template(tokenizer, s.model_name)
+    speaker = start if has_tokenizer(start) else s.model_name  # SFT may have given it a chat template, or more tokens
+    tokenizer = load_tokenizer(speaker)
+    check_chat_template(tokenizer, speaker)
     dataset, prompt_tokens = shorter_prompts(dataset, tokenizer, s.max_prompt_length)
     check_plan(s, dataset)
     return Inputs(judge, dataset, prompt_tokens, tokenizer, model)

@@ -5,7 +5,7 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from datasets import Dataset
+from datasets import Dataset, DatasetDict
 
 from oracle import UserError, create_oracle
 from pipeline.dataset import load_dataset
@@ -39,6 +39,54 @@ def test_a_folder_of_datasets_is_read(tmp_path, oracle):
     films = [{"title": "Alien", "year": 1979}]
     Dataset.from_list([ROW | {"groundtruth_with_release_year": films}]).save_to_disk(tmp_path / "saved")
     assert load_dataset(tmp_path / "saved", None, oracle)[0] == READ
+
+
+SAFEREC = {
+    "prompt": [{"role": "user", "content": "Hi"}],
+    "completion": [{"role": "assistant", "content": "<solution>\nAlien (1979)\n</solution>"}],
+    "seen_titles": ["Best in Show"],
+    "groundtruth_with_release_year": [["Alien", "1979"]],
+    "constraints": {"Anti-gore / squeamish": True},
+    "assigned_trait": "Anti-gore / squeamish",
+}
+READ_SAFEREC = READ | {
+    "completion": "<solution>\nAlien (1979)\n</solution>",
+    "seen_titles": [{"title": "Best in Show", "year": None}],
+}
+
+
+@pytest.mark.parametrize("layout", ["a folder a split", "a DatasetDict", "the split's own folder", "JSON of samples"])
+def test_the_data_of_saferec_are_read_as_its_scripts_leave_them(tmp_path, oracle, layout):
+    """Answers as messages, years as texts, titles seen without years, and a constraint that only other rows have."""
+    rows = [SAFEREC, SAFEREC | {"constraints": {"Kid-safety / child harm sensitive": True}}]
+    splits = {"test": Dataset.from_list(rows[:1]), "train": Dataset.from_list(rows)}
+    path = tmp_path / "saferec"
+    if layout == "a DatasetDict":
+        DatasetDict(splits).save_to_disk(path)
+    elif layout == "JSON of samples":
+        path = tmp_path / "saferec.json"
+        path.write_text(json.dumps({"samples": rows}))
+    else:
+        for name, split in splits.items():
+            split.save_to_disk(path / name)
+        path = path / "train" if layout == "the split's own folder" else path
+    read = load_dataset(path, "train", oracle, needed=("prompt", "completion"))
+    assert read[:] == {
+        name: [value, ["Kid-safety / child harm sensitive"] if name == "constraints" else value]
+        for name, value in READ_SAFEREC.items()
+    }
+    if layout in ("a folder a split", "a DatasetDict"):
+        assert len(load_dataset(path, "test", oracle)) == 1
+        with pytest.raises(UserError, match="no split 'heldout'; it has test, train"):
+            load_dataset(path, "heldout", oracle)
+        with pytest.raises(UserError, match="has test, train; name one with --split"):
+            load_dataset(path, None, oracle)
+
+
+def test_an_answer_of_several_messages_is_none(tmp_path, oracle):
+    rows = [SAFEREC, SAFEREC | {"completion": SAFEREC["completion"] * 2}, SAFEREC | {"completion": []}]
+    with pytest.raises(UserError, match="row 1, completion: .* is not a text, or one message.*; row 2, completion"):
+        load_dataset(jsonl(tmp_path / "d.jsonl", *rows), None, oracle)
 
 
 def test_a_split_is_chosen_where_the_data_have_that_column(tmp_path, oracle):

@@ -210,8 +210,31 @@ def test_a_model_without_a_chat_template_is_refused_before_its_weights_are_loade
     tokenizer.chat_template = None
     tokenizer.save_pretrained("plain")
     Path("plain/config.json").write_bytes((small / "model" / "config.json").read_bytes())
-    with pytest.raises(UserError, match="--model_name plain: its tokenizer has no chat template"):
+    with pytest.raises(UserError, match="plain: its tokenizer has no chat template"):
         train.main([*small_flags, "--model_name", "plain"])
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--lora_r", "8", "--lora_alpha", "16"], "--lora_r, --lora_alpha: without effect unless --use_lora is given too"),
+        (["--vllm_tensor_parallel_size", "1"], "--vllm_tensor_parallel_size: without effect unless --use_vllm is"),
+        (["--target_count", "10"], "--target_count: without effect unless --lambda_count is given too"),
+    ],
+)
+def test_a_flag_that_would_do_nothing_is_refused_unless_what_it_needs_is_switched_off(small_flags, flags, said):
+    with pytest.raises(UserError, match=said):
+        train.main([*small_flags, *flags, "--dry_run"])
+    off = ["--use_lora", "false", "--use_vllm", "false", "--lambda_count", "0"]
+    train.main([*small_flags, *flags, *off, "--dry_run"])
+
+
+def test_a_launcher_that_starts_a_single_process_is_told_of(small_flags, monkeypatch, capsys):
+    train.main([*small_flags, "--dry_run"])
+    assert "single process" not in capsys.readouterr().err
+    monkeypatch.setenv("ACCELERATE_DYNAMO_BACKEND", "no")
+    train.main([*small_flags, "--dry_run"])
+    assert "accelerate launch starts a single process where there is no GPU" in capsys.readouterr().err
 
 
 def test_several_gpus_ask_for_a_launcher(small_flags, monkeypatch):

@@ -37,7 +37,7 @@ def first_step(monkeypatch) -> dict:
     seen: dict = {}
 
     def train_one(self, **_):
-        seen["model"], seen["reference"] = self.model, self.ref_model
+        seen["model"], seen["reference"], seen["tokenizer"] = self.model, self.ref_model, self.processing_class
 
     monkeypatch.setattr(RankGRPOTrainer, "train", train_one)
     return seen
@@ -56,6 +56,15 @@ def test_training_starts_from_the_sft_checkpoint_that_is_named(small_flags, sft_
     trained_by_sft = load_file(checkpoint(f"{small}/model") / "model.safetensors")
     for model in (first_step["model"], first_step["reference"]):
         assert all(torch.equal(model.state_dict()[name], value) for name, value in trained_by_sft.items())
+
+
+@pytest.mark.parametrize("adapter", [[], ["--use_lora", "--sft_is_lora"]])
+def test_prompts_are_written_as_the_model_of_sft_learnt_them(small_flags, sft_flags, small, first_step, adapter):
+    sft.main([*sft_flags, *adapter[:1]])
+    template = checkpoint(f"{small}/model") / "chat_template.jinja"
+    template.write_text("In other words: " + template.read_text())
+    train.main([*small_flags, *adapter, "--sft_checkpoint", "2"])
+    assert first_step["tokenizer"].chat_template.startswith("In other words: ")
 
 
 def test_after_sft_training_starts_from_the_model_that_sft_ended_with(
@@ -111,7 +120,7 @@ def test_an_adapter_keeps_its_own_lora_settings(small_flags, sft_flags, small, f
             "--lr_scheduler_type reduce_lr_on_plateau: needs evaluations",
         ),
         (["--report_to", "wandb"], "--report_to wandb: wandb is not installed"),
-        (["--model_name", "plain"], "--model_name plain: its tokenizer has no chat template"),
+        (["--model_name", "plain"], "plain: its tokenizer has no chat template"),
     ],
 )
 def test_what_sft_cannot_honour_is_refused_before_a_model_is_loaded(flags, said, sft_flags, small, monkeypatch):
