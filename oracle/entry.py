@@ -39,6 +39,7 @@ RAGGED = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "-–—:;,|*_`
 LONE_NUMBER = re.compile(rf"[{OPEN}]\d*+[{CLOSE}]?")
 GOES_ON = re.compile(r"\w|\s+(?!\d{4}\b)[^\W_a-z]")  # '"Crocodile" Dundee': the quotes are part of the title
 SEPARATOR = re.compile(r"\s+[-–—~|]+\s+|\s*—\s*|\s?:\s+|\s*：\s*|(?<![.\s])\.\s+(?![-–—])")
+SEPARATORS = frozenset("-–—~|:：.")  # one of which is in each separator
 CREDITS = re.compile(
     r",?\s+(?:directed by|dir\.|starring|featuring)\s.*|,\s(?:an?|which|released|with)\s(?=[a-z]).*",
     re.S,
@@ -56,6 +57,7 @@ ADDRESS = re.compile(r"\b(?:you|your|recommend\w*|suggest\w*|movies?|films?|sorr
 INTRODUCTION = re.compile(  # "You may like Heat"
     r"\b(?:recommend|suggest|try|watch|consider|includ(?:e|ing)|(?:lik|lov|enjoy)(?:ed?)?|such as)\s+(?=[A-Z\"“*_])"
 )
+QUOTATION = frozenset('"“')
 TWO_QUOTED = re.compile(r"\w[^\"“]*[\"“][^\"”]+[\"”],? (?:or|and) [\"“]")
 COMPOUND = re.compile(rf"[\s{CLOSE}][*_`(]*\d{{1,3}}[.)]|\s[•‣●▪]\s|<li>|[{CLOSE}].*[{CLOSE}]")
 SENTENCE_END = tuple(".?!…。？！")
@@ -146,6 +148,8 @@ def _split(s: str, depth: int = 3, inside: bool = False, whole: bool = False) ->
 
 
 def _without_remark(s: str) -> str:
+    if SEPARATORS.isdisjoint(s):
+        return s
     cuts = [*SEPARATOR.finditer(s)]
     for i, cut in enumerate(cuts):
         end = cuts[i + 1].start() if i + 1 < len(cuts) else len(s)
@@ -165,7 +169,7 @@ def _without_remark(s: str) -> str:
 
 def _is_prose(title: str) -> bool:
     """A sentence that speaks to the reader or of films, or names two films, or is long and mostly in lower case."""
-    if TWO_QUOTED.search(title) or title.count(" ") > 30:
+    if title.count(" ") > 30 or (not QUOTATION.isdisjoint(title) and TWO_QUOTED.search(title)):
         return True
     if not title.rstrip("\"'”»*_) ").endswith(SENTENCE_END):
         return False

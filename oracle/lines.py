@@ -1,12 +1,9 @@
-"""One line of an answer: its marker, and, of a plain numbered list, the film that it names whatever stands around it."""
+"""The lines of an answer by kind: numbered, bulleted, plain, or a row of a table; and what their markers are."""
 
 import re
-from functools import lru_cache
-from itertools import chain
+from typing import NamedTuple
 
-import numpy as np
-
-from oracle.entry import CLOSE, INVISIBLE, LONGEST, OPEN, SYMBOLS, read
+from oracle.entry import CLOSE, INVISIBLE, OPEN, SYMBOLS
 
 BLANK = f"[ \\t\u00a0\u3000{INVISIBLE}]"
 BREAK = "\\r\\n\\v\\f\x85\u2028\u2029"
@@ -27,58 +24,61 @@ LINE = re.compile(
     re.X,
 )
 LATE_START = re.compile(rf"[:.!?{CLOSE}]{BLANK}++([*_`(]*1[.)][*_`]*){BLANK}++(?=\S)")  # "Here you are: 1. A"
-MAX_RANK = 2**15 - 1  # the rank column is an int16
-ELSEWHERE = re.compile(rf"[{BREAK}<|`]|^\s*[\[{{]")  # lines that may be more than a film or talk about films
-
-Film = tuple[int, str, int | None]  # length of its entry, title, year
 
 
-@lru_cache(maxsize=2**15)  # a policy writes the same lines again and again
-def _film(line: str) -> Film | tuple[()] | None:
-    """The film of a line "1. Alien (1979)", which starts where the line does. () if it names none in a numbered list.
+class Line(NamedTuple):
+    """`start`: where its content starts, marker included; `text`: what stands behind the marker, from `body` on."""
 
-    None if that depends on other lines, or if the line may hold several entries.
-    """
-    if len(line) > LONGEST or ELSEWHERE.search(line):
-        return None
-    if not (found := LINE.match(line)):
-        return ()
-    indent, heading, bullet, marker, _, number, _, content = found.groups()
-    if not (marker or bullet):
-        return None if LATE_START.search(content) else ()
-    if indent or heading or bullet or not int(number or 0):
-        return None
-    content = content.rstrip()
-    reading = read(content)
-    if reading.compound:
-        return None
-    return (
-        (found.start("body") + len(content), reading.title, reading.year) if reading.title and not reading.prose else ()
-    )
+    start: int
+    body: int
+    text: str
+    number: int = 0  # 0: not numbered
+    heading: bool = False
 
 
-def plain_lists(texts: list[str]) -> tuple[np.ndarray, list[list[Film]], np.ndarray]:
-    """Which texts are a numbered list, one film a line, maybe with words before and after, and what they name.
+class Lines(NamedTuple):
+    numbered: list[Line]
+    bullets: list[Line]
+    nested: list[Line]  # numbered or bulleted, but deeper than the first of that kind
+    plain: list[Line]
+    rows: list[Line]  # of tables
 
-    That is what nearly all answers are. Any other text may be a list of another form.
 
-    Returns:
-        plain: (B,) bool.
-        films: of each text, its films; [] if it is none of these.
-        starts: where in its text each of these films starts, of all texts end to end, int64.
-    """
-    lines = [text.split("\n") for text in texts]
-    said = [list(map(_film, rows)) for rows in lines]
-    films = [[film for film in rows if film] for rows in said]
-    # Few numbers among many other lines may be titles such as "1. Mai".
-    plain = [
-        None not in rows and len(rows) < 4 * len(found) <= 4 * MAX_RANK for rows, found in zip(said, films, strict=True)
-    ]
-    n_lines = np.array([len(rows) for rows in lines], dtype=np.int64)
-    lengths = np.fromiter(map(len, chain.from_iterable(lines)), np.int64) + 1  # with the line break
-    starts = lengths.cumsum() - lengths
-    starts -= np.repeat(starts[n_lines.cumsum() - n_lines], n_lines)
-    named = np.fromiter(map(bool, chain.from_iterable(said)), bool)
-    in_plain = np.repeat(np.array(plain, dtype=bool), n_lines)
-    films = [found if whole else [] for found, whole in zip(films, plain, strict=True)]
-    return np.array(plain, dtype=bool), films, starts[named & in_plain]
+def sorted_lines(text: str, start: int, end: int, numbers: bool = True) -> Lines:
+    lines = Lines([], [], [], [], [])
+    last = top = inner = 0  # last number, indent of the numbers, and of a list inside of an entry, if any
+    bullet_top = -1
+    for m in LINE.finditer(text, start, end):
+        space, heading, bullet, marker, _, number, unsure, content = m.groups()
+        first, body, content = m.start() + len(space), m.end() - len(content), content.rstrip()
+        indent = len(space.expandtabs(4)) if space else 0
+        count = int(number or 0)
+        if unsure or (number and (bullet or not numbers)):
+            count = _next_number(unsure or number, last) if numbers else 0
+            if not count:  # it is part of the title
+                body, content, number = body - len(marker), marker + content, None
+        if numbers and not (last or marker or bullet) and (late := LATE_START.search(content)):
+            first, body, content, count = body + late.start(1), body + late.end(), content[late.end() :], 1
+        if count or number:
+            nested = lines.numbered and indent > top + 1
+            if nested and (count != last + 1 or 0 < inner <= indent):
+                inner = min(inner or indent, indent)
+                lines.nested.append(Line(first, body, content, count))
+                continue
+            inner, top = inner if nested else 0, min(top, indent) if lines.numbered else indent
+            last = count
+            lines.numbered.append(Line(first, body, content, count))
+        elif bullet:
+            bullet_top = indent if bullet_top < 0 else bullet_top
+            (lines.nested if indent > bullet_top + 1 else lines.bullets).append(Line(first, body, content))
+        else:
+            kind = lines.rows if content.startswith("|") else lines.plain
+            kind.append(Line(first, body, content, 0, bool(heading)))
+    return lines
+
+
+def _next_number(mark: str, last: int) -> int:
+    """The number in a marker that may be part of a title ("(500) Days of Summer"); 0 unless it goes on counting."""
+    digits = "".join(c for c in mark if c.isdecimal())
+    number = int(digits) if digits else ord(mark) - ord("①") + 1
+    return number if number in (1, last + 1) else 0

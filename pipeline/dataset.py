@@ -70,7 +70,9 @@ def _read(path: Path, split: str | None) -> dict[str, list]:
             return pq.read_table(path).to_pydict()
         if path.suffix in (".json", ".jsonl"):
             text = path.read_text()
-            rows = [json.loads(x) for x in text.splitlines() if x.strip()] if path.suffix == ".jsonl" else json.loads(text)
+            rows = (
+                [json.loads(x) for x in text.splitlines() if x.strip()] if path.suffix == ".jsonl" else json.loads(text)
+            )
             rows = rows["samples"] if isinstance(rows, dict) and "samples" in rows else rows
             if not rows:
                 raise ValueError("it is empty")

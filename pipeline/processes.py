@@ -36,7 +36,9 @@ def has_bf16() -> bool:
 def tell_if_alone() -> None:
     """Say so where accelerate launch, which knows several processes on GPUs only, has started a single one."""
     if on_cpu() and "ACCELERATE_DYNAMO_BACKEND" in os.environ and "LOCAL_RANK" not in os.environ:
-        tell("accelerate launch starts a single process where there is no GPU; torchrun --nproc_per_node N starts several")
+        tell(
+            "accelerate launch starts a single process where there is no GPU; torchrun --nproc_per_node N starts several"
+        )
 
 
 def tell(message: str) -> None:

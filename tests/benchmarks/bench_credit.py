@@ -46,25 +46,25 @@ def main() -> None:
         args.json.write_text(json.dumps(rows, indent=1))
 
 
-def numbered(films: np.ndarray) -> list[str]:
+def lists_of(films: np.ndarray, numbers: bool = True) -> list[str]:
     """(n, length) films -> n lists."""
-    return ["\n".join(f"{i}. {film}" for i, film in enumerate(row, 1)) for row in films.tolist()]
+    return ["\n".join(f"{i}. {film}" if numbers else film for i, film in enumerate(row, 1)) for row in films.tolist()]
 
 
 def answers(n: int, length: int, seed: int = 0) -> list[str]:
-    return numbered(np.array(FILMS)[np.random.default_rng(seed).integers(len(FILMS), size=(n, length))])
+    return lists_of(np.array(FILMS)[np.random.default_rng(seed).integers(len(FILMS), size=(n, length))])
 
 
-def invented_answers(n: int, length: int, repetitions: int) -> list[list[str]]:
+def invented_answers(n: int, length: int, repetitions: int, numbers: bool = True) -> list[list[str]]:
     """For each repetition, n lists of titles that hardly recur."""
     table = titles(n * length * repetitions).to_pydict()
     films = np.array([f"{title} ({year})" for title, year in zip(table["title"], table["year"], strict=True)])
-    return [numbered(part) for part in films.reshape(repetitions, n, length)]
+    return [lists_of(part, numbers) for part in films.reshape(repetitions, n, length)]
 
 
 def bench_rank_ids() -> list[dict]:
-    """64 x 512 tokens, other lists at each call. A policy names the same films again and again, and what a line says is
-    remembered; so there are lists of few films, and lists of titles that were never read before.
+    """64 x 512 tokens, other lists at each call: of few films, as a policy names them again and again, and of titles that
+    were never read before, with numbers and without (as SafeRec asks for them).
 
     Decoding prefix by prefix finds the same ranks; decoding each token by itself and counting line breaks does not, as
     soon as an answer has a preamble, a blank line, or a character split over tokens."""
@@ -72,6 +72,7 @@ def bench_rank_ids() -> list[dict]:
     lists = {
         "known titles": [answers(64, 90, seed) for seed in range(repetitions + 1)],
         "new titles": invented_answers(64, 90, repetitions + 1),
+        "new titles without numbers": invented_answers(64, 90, repetitions + 1, numbers=False),
     }
 
     def encoded(texts: list[str]) -> torch.Tensor:

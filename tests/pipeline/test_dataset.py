@@ -85,7 +85,7 @@ def test_the_data_of_saferec_are_read_as_its_scripts_leave_them(tmp_path, oracle
 
 def test_an_answer_of_several_messages_is_none(tmp_path, oracle):
     rows = [SAFEREC, SAFEREC | {"completion": SAFEREC["completion"] * 2}, SAFEREC | {"completion": []}]
-    with pytest.raises(UserError, match="row 1, completion: .* is not a text, or one message.*; row 2, completion"):
+    with pytest.raises(UserError, match=r"row 1, completion: .* is not a text, or one message.*; row 2, completion"):
         load_dataset(jsonl(tmp_path / "d.jsonl", *rows), None, oracle)
 
 

@@ -217,7 +217,10 @@ def test_a_model_without_a_chat_template_is_refused_before_its_weights_are_loade
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--lora_r", "8", "--lora_alpha", "16"], "--lora_r, --lora_alpha: without effect unless --use_lora is given too"),
+        (
+            ["--lora_r", "8", "--lora_alpha", "16"],
+            "--lora_r, --lora_alpha: without effect unless --use_lora is given too",
+        ),
         (["--vllm_tensor_parallel_size", "1"], "--vllm_tensor_parallel_size: without effect unless --use_vllm is"),
         (["--target_count", "10"], "--target_count: without effect unless --lambda_count is given too"),
     ],

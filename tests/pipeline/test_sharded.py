@@ -42,7 +42,9 @@ def test_stopped_and_resumed_equals_never_stopped(small_flags, small, kind, adap
         assert not any(torch.equal(whole[n], untrained[n]) for n in untrained)
     with duckdb.connect(small / "store.duckdb", read_only=True) as store:
         answers = [
-            store.execute("select step, completion, text from rollouts where run_id = ? order by all", [run_id]).fetchall()
+            store.execute(
+                "select step, completion, text from rollouts where run_id = ? order by all", [run_id]
+            ).fetchall()
             for run_id in ((Path(run) / "run_id").read_text() for run in ("whole", "stopped"))
         ]
     assert answers[0] == answers[1]
