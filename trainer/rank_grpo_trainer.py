@@ -29,7 +29,7 @@ from trainer.ratio import rank_level_old_logps
 from trainer.rewards import RankRewardFunc
 from trainer.rollout_log import LogWriter, concat, step_tables
 from trainer.sampling import EpochSeeded
-from trainer.vllm_cpu import reload_weights_on_sync
+from trainer.vllm_sync import sync_without_rounding
 
 
 class RankGRPOTrainer(GRPOTrainer):
@@ -66,8 +66,8 @@ class RankGRPOTrainer(GRPOTrainer):
         # The main process alone has the log, but all must agree on whether to send their share.
         self._logs_rollouts = any(gather_object([rollout_log is not None]))
         super().__init__(model, [self._keep_ranks(f) for f in reward_funcs], args, **kwargs)
-        if self.use_vllm and self.vllm_mode == "colocate" and self.accelerator.device.type == "cpu":
-            reload_weights_on_sync(self.vllm_generation)
+        if self.use_vllm:
+            sync_without_rounding(self.vllm_generation)
 
     def _keep_ranks(self, reward_func: RankRewardFunc):
         """The reward function that TRL calls: the sum over ranks, with the table of ranks put aside."""

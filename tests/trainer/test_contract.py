@@ -8,6 +8,7 @@ import torch
 import trl
 from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
+from trl.generation.vllm_generation import VLLMGeneration
 
 from tests.trainer.drive import SAFE, UNSAFE_AT_3, answer_with, gradient_of_logps, tiny_model
 from tests.trainer.tokenizers import byte_level
@@ -33,6 +34,10 @@ def test_the_private_seams_of_trl_are_where_the_trainer_expects_them(tmp_path):
         found = list(inspect.signature(method).parameters) if method else None
         if found is None or found[: len(names)] != names:
             moved.append(f"GRPOTrainer.{seam}: expected parameters {names}, found {found}")
+
+    sync = inspect.getsource(VLLMGeneration.sync_weights)
+    if "self._iter_named_params()" not in sync or "self._dist" not in inspect.getsource(VLLMGeneration.__init__):
+        moved.append("VLLMGeneration.sync_weights: no longer pushes what _iter_named_params gives, or has no _dist")
 
     tokenizer = byte_level()
     trainer = GRPOTrainer(
@@ -65,7 +70,7 @@ def test_the_private_seams_of_trl_are_where_the_trainer_expects_them(tmp_path):
                 "_compute_loss: inputs['old_per_token_logps'] is not what it reads behind the log-probabilities"
             )
     assert not moved, (
-        f"TRL {trl.__version__} moved private seams that trainer/rank_grpo_trainer.py stands on; adapt it, or narrow the "
+        f"TRL {trl.__version__} moved private seams that trainer/ stands on; adapt it, or narrow the "
         "range of trl in pyproject.toml:\n  " + "\n  ".join(moved)
     )
 

@@ -1,16 +1,20 @@
 """What vLLM would be asked, and what becomes of its answers: TRL's own vLLM path, with the engine alone replaced."""
 
 from copy import deepcopy
+from types import SimpleNamespace
 
 import pytest
 import torch
+from accelerate import Accelerator
 from peft import LoraConfig, get_peft_model
+from trl.distributed import DistributedBackend
+from trl.generation.vllm_generation import VLLMGeneration
 from trl.trainer import grpo_trainer
 
 from tests.trainer.drive import SAFE, UNSAFE_AT_3, gradient_of_logps, logps_of, tiny_model
 from tests.trainer.tokenizers import byte_level
 from trainer import rank_grpo_trainer
-from trainer.vllm_cpu import merged_weights
+from trainer.vllm_sync import merged_weights, sync_without_rounding
 
 
 class Engine:
@@ -31,7 +35,7 @@ class Engine:
 @pytest.fixture
 def make_vllm_trainer(make_trainer, monkeypatch):
     monkeypatch.setattr(grpo_trainer, "VLLMGeneration", Engine)
-    monkeypatch.setattr(rank_grpo_trainer, "reload_weights_on_sync", lambda engine: None)  # as on a GPU
+    monkeypatch.setattr(rank_grpo_trainer, "sync_without_rounding", lambda engine: None)
 
     def make(**options):
         return make_trainer(byte_level(), use_vllm=True, vllm_mode="colocate", **options)
@@ -94,6 +98,46 @@ def test_merging_for_the_engine_leaves_a_bfloat16_base_as_it_was_bit_for_bit(ada
     for name, weight in merged.items():
         assert weight.dtype == torch.bfloat16
         assert torch.allclose(weight.float(), exact[name], rtol=2**-8, atol=1e-6), name
+
+
+def generation_on_a_gpu(model) -> VLLMGeneration:
+    """TRL's own, without an engine."""
+    generation = VLLMGeneration.__new__(VLLMGeneration)
+    generation.model, generation.mode = model, "colocate"
+    generation.accelerator = SimpleNamespace(device=torch.device("cuda"))  # type: ignore[assignment]
+    generation._dist = DistributedBackend(Accelerator(cpu=True))
+    return generation
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_a_gpus_engine_is_pushed_what_trl_would_push_but_the_base_stays_as_it_was_bit_for_bit(tied):
+    """TRL's own way changes it: should that no longer be so, ours is no longer needed."""
+    base = tiny_model()
+    base.config.tie_word_embeddings = tied
+    base.tie_weights()
+    config = LoraConfig(r=4, target_modules=["q_proj", "down_proj"], init_lora_weights=False)
+    model = get_peft_model(base.to(torch.bfloat16), config)
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    generation = generation_on_a_gpu(model)
+    sync_without_rounding(generation)
+    ours = {name: weight.clone() for name, weight in generation._iter_named_params()}
+    assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
+    theirs = {name: weight.clone() for name, weight in VLLMGeneration._iter_named_params(generation)}
+    assert not all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
+    assert list(ours) == list(theirs)
+    assert all(torch.allclose(ours[name], theirs[name], rtol=2**-7, atol=1e-5) for name in theirs)
+
+
+@pytest.mark.parametrize("why", ["full weights", "modules_to_save", "sharded"])
+def test_what_only_trl_can_push_is_left_to_it(why, monkeypatch):
+    model = tiny_model()
+    if why != "full weights":
+        saved = ["lm_head"] if why == "modules_to_save" else None
+        model = get_peft_model(model, LoraConfig(r=4, target_modules=["q_proj"], modules_to_save=saved))
+    generation = generation_on_a_gpu(model)
+    generation._dist.fsdp_version = 2 if why == "sharded" else None
+    sync_without_rounding(generation)
+    assert "_iter_named_params" not in vars(generation) and "sync_weights" not in vars(generation)
 
 
 def test_all_active_adapters_are_merged_for_the_engine():
