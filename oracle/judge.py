@@ -83,14 +83,14 @@ class Judge:
 
     def _judge(self, texts: list[str], groundtruth: Sequence, seen: Sequence, constraints: Sequence) -> Judgement:
         traits = [self.oracle.resolve_traits(as_traits(c)) for c in constraints]
-        films_seen = [[as_film(f) for f in films] for films in seen]
+        films_seen = [[as_film(f) for f in films or []] for films in seen]
         entries = parse_batch(texts)
         per_entry = pa.array(traits, pa.list_(pa.string())).take(entries["completion"].combine_chunks())
         verdicts = self.oracle.check_batch(entries.select(["title", "year"]).append_column("constraints", per_entry))
         for name in verdicts.column_names:
             entries = entries.append_column(name, verdicts[name])
 
-        truth = self._identified(_flatten([[as_film(f) for f in films] for films in groundtruth]))
+        truth = self._identified(_flatten([[as_film(f) for f in films or []] for films in groundtruth]))
         seen_films = self._identified(_flatten(films_seen))
         listed = self._named(entries)
         truth = truth.with_columns(

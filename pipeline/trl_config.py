@@ -61,9 +61,6 @@ def trainer_config(settings: TrainSettings, weights: list[float], folder: str | 
         raise UserError(
             "--trl eval_strategy, eval_on_start: train.py has no data for it; leave it out, and run evaluate.py"
         )
-    if config.sync_ref_model and (settings.use_lora or not config.beta):
-        why = "--use_lora" if settings.use_lora else "--kl_beta 0"
-        raise UserError(f"--trl sync_ref_model=true: with {why} there is no reference model to update; leave one out")
     return config
 
 

@@ -16,6 +16,11 @@ _UNSUPPORTED = {
     "multi_objective_aggregation": ("sum_then_normalize", "use `advantage_mode`"),
     "scale_rewards": ("group", "advantages are always divided by the deviation of their group"),
     "remove_unused_columns": (False, "the rewards need the ground truth and the constraints of each prompt"),
+    "sync_ref_model": (
+        False,
+        "no checkpoint keeps the reference that it moves, so that a resumed run would be another",
+    ),
+    "log_completions": (False, "its table has one advantage an answer; the rollout log has that of each rank"),
 }
 _LOSSES = ("grpo", "bnpo", "dr_grpo", "dapo", "cispo", "sapo")
 
@@ -57,9 +62,11 @@ class RankGRPOConfig(GRPOConfig):
         super().__post_init__()
         for name, (supported, why) in _UNSUPPORTED.items():
             if (value := getattr(self, name)) != supported:
-                raise UserError(f"{name}={value!r} can't be used with per-rank advantages ({why}): set {supported!r}")
+                raise UserError(f"{name}={value!r} can't be used here ({why}): set {supported!r}")
         if self.loss_type not in _LOSSES:
             raise UserError(f"loss_type={self.loss_type!r} has no per-rank form: use one of {', '.join(_LOSSES)}")
+        if self.loss_type == "cispo" and self.epsilon_high is None:
+            raise UserError("loss_type='cispo' caps the ratio at epsilon_high: set it (5.0 in TRL's recipe)")
         if self.advantage_mode not in ("grpo", "gdpo"):
             raise UserError(f"advantage_mode={self.advantage_mode!r}: expected grpo or gdpo")
         if self.ratio_level not in ("item", "token"):

@@ -1,6 +1,8 @@
 """What trackers see of a step beside TRL's own metrics, and a warning in words when a policy evades its penalties."""
 
 import logging
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -13,36 +15,45 @@ from oracle.judge import Judgement
 logger = logging.getLogger(__name__)
 
 
-def list_metrics(judged: Judgement, rec_num: int, accelerator: Accelerator) -> dict[str, float]:
-    """Rates over the whole step, all processes together; `judged` is this process's share.
+def list_counts(judged: Judgement, rec_num: int, accelerator: Accelerator) -> Counter[str]:
+    """What the rates of a step follow from, all processes together; `judged` is this process's share.
 
-    Returns:
-        svr (violating recommendations / recommendations in the top K of samples with a constraint), unresolved_rate,
-        duplicate_rate, hit_rate (all per recommendation in the top K), films_per_list.
+    Recommendations in the top K: listed, unresolved, repeated, hits; asked (of samples with a constraint) and unsafe
+    (those that violate it). All recommendations: films. Completions: lists.
     """
     entries = judged.entries
     top = entries["rank"].to_numpy() <= rec_num
     constrained = np.array([len(c) > 0 for c in judged.constraints], dtype=bool)[entries["completion"].to_numpy()]
     violating = np.array(entries["violated_traits"].combine_chunks().value_lengths().fill_null(0)) > 0
     violating |= np.array(entries["is_safe"].fill_null(True)) == False  # noqa: E712
-    counts = [
-        (violating & top & constrained).sum(),
-        (top & constrained).sum(),
-        (entries["match_method"].is_null().to_numpy() & top).sum(),
-        (entries["repeated"].to_numpy() & top).sum(),
-        (entries["hit"].to_numpy() & top).sum(),
-        top.sum(),
-        len(entries),
-        len(judged.texts),
-    ]
-    total = accelerator.reduce(torch.tensor(counts, dtype=torch.float64, device=accelerator.device), "sum").tolist()
-    unsafe, asked, unresolved, repeated, hits, listed, films, lists = total
+    counts = {
+        "unsafe": (violating & top & constrained).sum(),
+        "asked": (top & constrained).sum(),
+        "unresolved": (entries["match_method"].is_null().to_numpy() & top).sum(),
+        "repeated": (entries["repeated"].to_numpy() & top).sum(),
+        "hits": (entries["hit"].to_numpy() & top).sum(),
+        "listed": top.sum(),
+        "films": len(entries),
+        "lists": len(judged.texts),
+    }
+    mine = torch.tensor([*counts.values()], dtype=torch.float64, device=accelerator.device)
+    return Counter(dict(zip(counts, accelerator.reduce(mine, "sum").long().tolist(), strict=True)))
+
+
+def list_metrics(counts: Mapping[str, int]) -> dict[str, float]:
+    """Rates from `list_counts`.
+
+    Returns:
+        svr (violating recommendations / recommendations in the top K of samples with a constraint), unresolved_rate,
+        duplicate_rate, hit_rate (all per recommendation in the top K), films_per_list.
+    """
+    listed = max(counts["listed"], 1)
     return {
-        "svr": unsafe / asked if asked else float("nan"),
-        "unresolved_rate": unresolved / max(listed, 1),
-        "duplicate_rate": repeated / max(listed, 1),
-        "hit_rate": hits / max(listed, 1),
-        "films_per_list": films / max(lists, 1),
+        "svr": counts["unsafe"] / counts["asked"] if counts["asked"] else float("nan"),
+        "unresolved_rate": counts["unresolved"] / listed,
+        "duplicate_rate": counts["repeated"] / listed,
+        "hit_rate": counts["hits"] / listed,
+        "films_per_list": counts["films"] / max(counts["lists"], 1),
     }
 
 
@@ -69,7 +80,7 @@ class EvasionWatch:
 
     WINDOW: ClassVar[int] = 10
     _SIGNS: ClassVar[tuple] = (
-        ("films_per_list", lambda first, last: last < 0.9 * first, "lists shorten from {:.1f} to {:.1f} films"),
+        ("films", lambda first, last: last < 0.9 * first, "lists shorten from {:.1f} to {:.1f} films"),
         ("duplicate_rate", lambda first, last: last > first + 0.05, "repeated films rise from {:.1%} to {:.1%}"),
         ("unresolved_rate", lambda first, last: last > first + 0.05, "unresolved titles rise from {:.1%} to {:.1%}"),
     )
@@ -78,9 +89,10 @@ class EvasionWatch:
     last: list[dict[str, float]] = field(default_factory=list)
     warned: list[str] = field(default_factory=list)
 
-    def update(self, metrics: dict[str, float]) -> list[str]:
-        """Take in a step's metrics; returns (and logs) the new warnings."""
-        watched = {name: metrics[name] for name in ("svr", *(sign[0] for sign in self._SIGNS))}
+    def update(self, counts: Mapping[str, int]) -> list[str]:
+        """Take in what `list_counts` counts in a step; returns (and logs) the new warnings."""
+        # Films beyond rank K are not counted: to leave them out is no evasion.
+        watched = list_metrics(counts) | {"films": counts["listed"] / max(counts["lists"], 1)}
         if len(self.first) < self.WINDOW:
             self.first.append(watched)
             return []

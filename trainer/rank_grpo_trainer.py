@@ -11,6 +11,8 @@ Three more make a resumed run go on as if it had never stopped: `_get_train_samp
 `_load_optimizer_and_scheduler`. All are named in tests/trainer/test_contract.py.
 """
 
+from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -24,10 +26,10 @@ from oracle.judge import Judge, Judgement
 from trainer.advantages import gdpo_advantages, grpo_advantages
 from trainer.config import RankGRPOConfig
 from trainer.credit import NO_RANK, list_slots, pad_slots
-from trainer.metrics import EvasionWatch, advantage_metrics, list_metrics
+from trainer.metrics import EvasionWatch, advantage_metrics, list_counts, list_metrics
 from trainer.ratio import rank_level_old_logps
 from trainer.rewards import RankRewardFunc
-from trainer.rollout_log import LogWriter, concat, step_tables
+from trainer.rollout_log import LogWriter, check_columns, concat, step_tables
 from trainer.sampling import EpochSeeded
 from trainer.vllm_sync import sync_without_rounding
 
@@ -56,13 +58,18 @@ class RankGRPOTrainer(GRPOTrainer):
         **kwargs,
     ):
         self.judge = judge or next((f.judge for f in reward_funcs if hasattr(f, "judge")), None)
-        if rollout_log is not None and self.judge is None:
-            raise UserError("a rollout log needs verdicts: name the judge, or use a reward function made with one")
+        names = [name_of(f) for f in reward_funcs]
+        _refuse(kwargs, names)
+        if rollout_log is not None:
+            check_columns(names)
+            if self.judge is None:
+                raise UserError("a rollout log needs verdicts: name the judge, or use a reward function made with one")
         self.rollout_log = rollout_log
         self.n_slots = args.rec_num + args.end_credit
         self._rank_rewards: list[np.ndarray] = []
         self._loss_inputs: dict | None = None
         self._evasion = EvasionWatch()
+        self._counts: defaultdict[str, Counter[str]] = defaultdict(Counter)  # by mode
         # The main process alone has the log, but all must agree on whether to send their share.
         self._logs_rollouts = any(gather_object([rollout_log is not None]))
         super().__init__(model, [self._keep_ranks(f) for f in reward_funcs], args, **kwargs)
@@ -74,6 +81,10 @@ class RankGRPOTrainer(GRPOTrainer):
 
         def row_sums(**batch) -> list[float]:
             ranks = np.asarray(reward_func(**batch), dtype=np.float64)
+            if ranks.ndim != 2:
+                raise ValueError(
+                    f"{row_sums.__name__} gives rewards of shape {ranks.shape}: expected (completions, ranks)"
+                )
             if ranks.shape[1] > self.n_slots:
                 raise ValueError(
                     f"{row_sums.__name__} gives {ranks.shape[1]} slots, but the trainer has {self.n_slots}: "
@@ -84,7 +95,7 @@ class RankGRPOTrainer(GRPOTrainer):
             self._rank_rewards.append(padded)
             return np.nansum(ranks, axis=1).tolist()
 
-        row_sums.__name__ = reward_func.__name__
+        row_sums.__name__ = name_of(reward_func)
         return row_sums
 
     def _calculate_rewards(self, inputs, prompts, completions, completion_ids_list):
@@ -96,6 +107,7 @@ class RankGRPOTrainer(GRPOTrainer):
         samples = ([x.get(c) or [] for x in inputs] for c in columns)
         self._judged = self.judge.judge(texts, *samples) if self.judge else None
         self._local_rewards = np.stack(self._rank_rewards, axis=1)  # (n, F, S)
+        self._ended = [len(ids) > 0 and int(ids[-1]) in self.eos_token_ids for ids in completion_ids_list]
         self._slots = list_slots(
             self._tokenizer,
             [np.asarray(ids) for ids in completion_ids_list],
@@ -103,11 +115,14 @@ class RankGRPOTrainer(GRPOTrainer):
             self._judged.entries if self._judged else parse_batch(texts),
             self.args.rec_num,
             self.args.end_credit,
+            self._ended,
         )
         return row_sums
 
     def _generate_and_score_completions(self, inputs):
+        training = self.model.training  # type: ignore[union-attr]
         out = super()._generate_and_score_completions(inputs)
+        self.model.train(training)  # type: ignore[union-attr]  # one of TRL's ways to generate leaves it in training
         device, n, group = self.accelerator.device, len(inputs), self._group_size
         rewards = gather(torch.from_numpy(self._local_rewards).to(device))  # (N, F, S)
         normalise = grpo_advantages if self.args.advantage_mode == "grpo" else gdpo_advantages
@@ -123,17 +138,23 @@ class RankGRPOTrainer(GRPOTrainer):
         out["advantages"] = torch.where(slots == NO_RANK, 0.0, per_token)  # (n, T)
         out["rank_ids"] = slots
 
-        metrics = advantage_metrics(all_advantages, group)
-        if self._judged is not None:
-            metrics |= list_metrics(self._judged, self.args.rec_num, self.accelerator)
-        for name, value in metrics.items():
+        for name, value in advantage_metrics(all_advantages, group).items():
             self._metrics[self._mode][name].append(value)
+        if self._judged is not None:
+            counts = list_counts(self._judged, self.args.rec_num, self.accelerator)
+            self._counts[self._mode] += counts
         if self._mode == "train" and self._judged is not None:
-            if self.accelerator.is_main_process:  # all processes see the same metrics; one of them warns
-                self._evasion.update(metrics)
+            if self.accelerator.is_main_process:  # all processes count the same; one of them warns
+                self._evasion.update(counts)
             if self._logs_rollouts:
-                self._log_rollouts(self._judged, inputs, advantages.cpu().numpy(), first, out["completion_ids"])
+                self._log_rollouts(self._judged, inputs, advantages.cpu().numpy(), first)
         return out
+
+    def log(self, logs, start_time=None):
+        # Rates of all steps since the last line are of their sums; TRL would average the rates of steps.
+        if counts := self._counts.pop(self._mode, None):
+            self._metrics[self._mode] |= {name: [value] for name, value in list_metrics(counts).items()}
+        super().log(logs, start_time)
 
     @property
     def _mode(self) -> str:
@@ -143,10 +164,7 @@ class RankGRPOTrainer(GRPOTrainer):
     def _group_size(self) -> int:
         return (self.num_generations if self._mode == "train" else self.num_generations_eval) or 1
 
-    def _log_rollouts(
-        self, judged: Judgement, inputs, advantages: np.ndarray, first: int, completion_ids: torch.Tensor
-    ) -> None:
-        last_ids = completion_ids[range(len(inputs)), [len(s) - 1 for s in self._slots]].tolist()
+    def _log_rollouts(self, judged: Judgement, inputs, advantages: np.ndarray, first: int) -> None:
         tables = step_tables(
             judged,
             step=self.state.global_step + 1,
@@ -157,7 +175,7 @@ class RankGRPOTrainer(GRPOTrainer):
             weights=self.reward_weights.tolist(),
             advantages=advantages,
             slots=self._slots,
-            ended=[last in self.eos_token_ids for last in last_ids],
+            ended=self._ended,
         )
         shares = gather_object([tables])
         if self.rollout_log is not None:
@@ -194,7 +212,10 @@ class RankGRPOTrainer(GRPOTrainer):
     def _save_rollouts(self, checkpoint: Path) -> None:
         """With num_iterations > 1 a batch may be used again after this step; TRL would sample another one instead."""
         checkpoint.mkdir(parents=True, exist_ok=True)
-        state = {"step": self._step, "rollouts": self._buffered_inputs, "evasion": asdict(self._evasion)}
+        state = {
+            "step": self._step, "rollouts": self._buffered_inputs, "made_for": self._made_for,
+            "evasion": asdict(self._evasion),
+        }  # fmt: skip
         part = checkpoint / f"{self._rollouts_file}.part"
         torch.save(state, part)
         part.replace(checkpoint / self._rollouts_file)
@@ -203,17 +224,48 @@ class RankGRPOTrainer(GRPOTrainer):
         super()._load_optimizer_and_scheduler(checkpoint)
         if checkpoint is None:
             return
-        saved = Path(checkpoint) / self._rollouts_file
+        saved, device = Path(checkpoint) / self._rollouts_file, self.accelerator.device
         if saved.exists():
-            state = torch.load(saved, map_location=self.accelerator.device, weights_only=True)
-            self._step, self._buffered_inputs = state["step"], state["rollouts"]
+            place = "cpu" if device.type == "cpu" else device  # torch.load knows no cpu:0
+            state = torch.load(saved, map_location=place, weights_only=True)
             self._evasion = EvasionWatch(**state["evasion"])
-        elif (self.args.steps_per_generation or 1) * self.args.num_iterations > self.args.gradient_accumulation_steps:
+            made_for, half_used = state["made_for"], state["step"] % state["made_for"]["steps"]
+            if other := [name for name, value in self._made_for.items() if value != made_for[name]]:
+                if half_used:
+                    raise UserError(
+                        f"{saved}: holds answers that are still to be used, made for other {', '.join(other)} "
+                        f"({made_for}): resume with the same, or from another checkpoint"
+                    )
+            else:
+                self._step, self._buffered_inputs = state["step"], state["rollouts"]
+        elif self._made_for["steps"] > self.args.gradient_accumulation_steps:
             raise UserError(
                 f"{saved}: not there, but this run uses a generated batch for several steps: resume from another "
                 "checkpoint, with as many processes as wrote it"
             )
 
     @property
+    def _made_for(self) -> dict[str, int | bool]:
+        """What a generated batch fits: its size, the backward passes that it is used for, and what they need of it."""
+        args = self.args
+        return {
+            "batch": args.per_device_train_batch_size, "steps": (args.steps_per_generation or 1) * args.num_iterations,
+            "kl_beta": args.beta != 0, "use_vllm": args.use_vllm,
+        }  # fmt: skip
+
+    @property
     def _rollouts_file(self) -> str:
         return f"rollouts_{self.accelerator.process_index}.pt"
+
+
+def name_of(function: Callable) -> str:
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def _refuse(options: dict, reward_names: list[str]) -> None:
+    """Raises `UserError` for what TRL's trainer does and per-rank credit can't follow."""
+    for option in ("tools", "rollout_func", "environment_factory"):
+        if options.get(option):
+            raise UserError(f"{option}: puts text that the policy did not write into its answers; leave it out")
+    if twice := {name for name in reward_names if reward_names.count(name) > 1}:
+        raise UserError(f"two reward functions are called {sorted(twice)[0]!r}: name one otherwise")

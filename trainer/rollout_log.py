@@ -1,7 +1,7 @@
 """A training step as the two tables of the rollout log: completions, and a full grid of verdicts by rank."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +10,7 @@ from oracle import UserError
 from oracle.judge import Judgement
 from oracle.log import LogWriter
 
-__all__ = ["REWARD_COLUMNS", "LogWriter", "concat", "step_tables"]
+__all__ = ["REWARD_COLUMNS", "LogWriter", "check_columns", "concat", "step_tables"]
 
 REWARD_COLUMNS = {"relevance": "r_rel", "safety": "r_safe", "count": "r_count", "end": "r_end", "repeat": "r_repeat"}
 _FILM = pa.struct([("title", pa.string()), ("year", pa.int16())])
@@ -43,11 +43,7 @@ def step_tables(
     Raises:
         UserError: a reward function that the log has no column for.
     """
-    if unknown := rewards.keys() - REWARD_COLUMNS.keys():
-        raise UserError(
-            f"the rollout log has no column for reward function {sorted(unknown)[0]!r}: "
-            f"it knows {', '.join(REWARD_COLUMNS)}; train without a log, or rename the function"
-        )
+    check_columns(rewards)
     n, n_slots = len(judged.texts), next(iter(rewards.values())).shape[1]
     entries = judged.entries
     completion, rank = entries["completion"].to_numpy(), entries["rank"].to_numpy()
@@ -85,6 +81,15 @@ def step_tables(
     return _completions(judged, step, prompts, prompt_ids, slots, ended, num_generations, first_completion), pa.table(
         verdicts
     )
+
+
+def check_columns(reward_names: Iterable[str]) -> None:
+    """Raises `UserError` for a reward function that the log has no column for."""
+    if unknown := set(reward_names) - REWARD_COLUMNS.keys():
+        raise UserError(
+            f"the rollout log has no column for reward function {sorted(unknown)[0]!r}: "
+            f"it knows {', '.join(REWARD_COLUMNS)}; train without a log, or rename the function"
+        )
 
 
 def _cell_values(grid: np.ndarray, cells: np.ndarray, outside: float | None = 0.0) -> pa.Array:

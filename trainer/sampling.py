@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
 from torch.utils.data import Sampler
 from trl.trainer.utils import RepeatSampler
 
@@ -19,7 +20,10 @@ class EpochSeeded(Sampler):
 
     def __iter__(self) -> Iterator[int]:
         if self._sampler.shuffle:
-            self._sampler.generator.manual_seed((self._sampler.seed or 0) + self._epoch())
+            seed, epoch = self._sampler.seed or 0, self._epoch()
+            # Not their sum: with it, an epoch of one seed would have the order of the next seed's epoch before.
+            later = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+            self._sampler.generator.manual_seed(later if epoch else seed)
         return iter(self._sampler)
 
     def __len__(self) -> int:

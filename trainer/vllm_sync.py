@@ -15,23 +15,30 @@ from functools import partial
 import torch
 from peft import PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
-from peft.utils import ModulesToSaveWrapper
+from peft.utils import AuxiliaryTrainingWrapper
 from trl.generation.vllm_generation import VLLMGeneration
+
+from oracle import UserError
 
 
 def sync_without_rounding(generation: VLLMGeneration) -> None:
     """Let an engine take over the policy's weights while they stay as they are, on GPUs and CPUs.
 
-    TRL's way stays where the model is sharded (FSDP, ZeRO-3), which only it can gather, or has modules_to_save.
+    TRL's way stays where the model is sharded (FSDP, ZeRO-3), which only it can gather, and for other than LoRA adapters.
+
+    Raises:
+        UserError: an adapter that can't be merged so, on a CPU, where TRL's way fails.
     """
+    model = generation.model
+    mergeable = not isinstance(model, PeftModel) or (
+        model.prefix == "lora_" and not any(isinstance(module, AuxiliaryTrainingWrapper) for module in model.modules())
+    )
     if generation.mode == "colocate" and generation.accelerator.device.type == "cpu":
+        if not mergeable:
+            raise UserError("vLLM on a CPU takes full weights or a LoRA adapter without modules_to_save")
         generation.sync_weights = partial(_reload_weights, generation)  # type: ignore[method-assign]
-    elif isinstance(generation.model, PeftModel) and not (
-        generation._dist.is_fsdp
-        or generation._dist.is_zero3
-        or any(isinstance(module, ModulesToSaveWrapper) for module in generation.model.modules())
-    ):
-        generation._iter_named_params = partial(_merged_parameters, generation.model)  # type: ignore[method-assign]
+    elif isinstance(model, PeftModel) and mergeable and not (generation._dist.is_fsdp or generation._dist.is_zero3):
+        generation._iter_named_params = partial(_merged_parameters, model)  # type: ignore[method-assign]
 
 
 def _reload_weights(generation: VLLMGeneration) -> None:

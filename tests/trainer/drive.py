@@ -75,11 +75,15 @@ def new_trainer(
     )
 
 
-def answer_with(trainer: RankGRPOTrainer, texts: list[str]) -> None:
-    """Have the trainer sample these answers."""
-    tokenizer = trainer.processing_class
-    ids = [tokenizer(t, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id] for t in texts]
-    trainer._generate_single_turn = lambda *_: (ids, None)
+def answer_with(trainer: RankGRPOTrainer, *batches: list[str]) -> None:
+    """Have the trainer sample these answers: a batch each time, the last one again and again."""
+    tokenizer, left = trainer.processing_class, list(batches)
+
+    def sample(*_):
+        texts = left.pop(0) if len(left) > 1 else left[0]
+        return [[*tokenizer(t, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id] for t in texts], None
+
+    trainer._generate_single_turn = sample
 
 
 def scored(trainer: RankGRPOTrainer, texts: list[str]) -> dict:

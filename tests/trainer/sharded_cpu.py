@@ -13,7 +13,6 @@ from pathlib import Path
 
 import accelerate.state
 import pytest
-import torch
 from accelerate.utils import DistributedType, is_deepspeed_available
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +49,6 @@ def let_cpus_be_sharded() -> None:
             shared["distributed_type"] = DistributedType.MULTI_GPU
         os.environ.pop("ACCELERATE_USE_CPU", None)
         initialise(self, *args, **kwargs | {"cpu": False})
-        shared["device"] = self.device = torch.device("cpu")
         os.environ["ACCELERATE_USE_CPU"] = "true"
 
     state.__init__ = on_cpus

@@ -85,10 +85,10 @@ def test_ranks_beyond_k_belong_to_no_rank():
     assert set(rank_ids(tokenizer, ids, mask, rec_num=3)[0].tolist()) == {-1, 0, 1, 2}
 
 
-def slots(text: str, rec_num: int) -> tuple[list[int], list[int]]:
+def slots(text: str, rec_num: int, ended: bool = True) -> tuple[list[int], list[int]]:
     tokenizer = byte_level()
     ids, _ = encoded(tokenizer, [text])
-    row = list_slots(tokenizer, [ids[0].numpy()], [text], parse_batch([text]), rec_num, end_credit=True)
+    row = list_slots(tokenizer, [ids[0].numpy()], [text], parse_batch([text]), rec_num, True, [ended])
     return row[0].tolist(), ids[0].tolist()
 
 
@@ -96,6 +96,18 @@ def test_an_early_end_is_credited_to_the_first_missing_rank():
     found, _ = slots("1. Alien (1979)\n2. Frozen (2013)\nEnjoy!", rec_num=5)
     assert found[-1] == 2 and found[found.index(2) :] == [2] * found.count(2)
     assert {0, 1} <= set(found)
+
+
+@pytest.mark.parametrize("cut", ["", "\n", "\n3", "\n3.", "\n\n**3. ", "\n- **"])
+def test_to_be_cut_off_between_two_entries_is_no_choice_to_end_the_list(cut):
+    text = "1. Alien (1979)\n2. Frozen (2013)" + cut
+    assert set(slots(text, rec_num=5, ended=False)[0]) <= {-1, 0, 1}
+    assert 2 in slots(text + "\nEnjoy!", rec_num=5)[0]
+
+
+@pytest.mark.parametrize("filler", ["\nI could go on, but", "\n" * 50, "\n1 2 3 4 5 6 7", "\n" + " ..." * 9])
+def test_whatever_else_is_written_up_to_the_limit_ends_the_list(filler):
+    assert 2 in slots("1. Alien (1979)\n2. Frozen (2013)" + filler, rec_num=5, ended=False)[0]
 
 
 def test_the_end_of_a_full_list_is_credited_to_the_slot_behind_the_last_rank():

@@ -10,7 +10,7 @@ from transformers import TrainerCallback
 
 from tests.trainer.drive import SAFE, TRAIT, UNSAFE_AT_3, K, answer_with, scored, tiny_model
 from tests.trainer.tokenizers import byte_level
-from trainer.metrics import EvasionWatch, advantage_metrics, list_metrics
+from trainer.metrics import EvasionWatch, advantage_metrics, list_counts, list_metrics
 
 
 def test_rates_are_those_of_the_top_k_counted_by_hand(judge):
@@ -25,7 +25,7 @@ def test_rates_are_those_of_the_top_k_counted_by_hand(judge):
         None,
         [[TRAIT], [], [TRAIT], [TRAIT]],
     )
-    assert list_metrics(judged, 3, Accelerator(cpu=True)) == pytest.approx(
+    assert list_metrics(list_counts(judged, 3, Accelerator(cpu=True))) == pytest.approx(
         {
             "svr": 2 / 5, "unresolved_rate": 1 / 8, "duplicate_rate": 1 / 8, "hit_rate": 1 / 8,
             "films_per_list": (4 + 3 + 0 + 2) / 4,
@@ -34,7 +34,7 @@ def test_rates_are_those_of_the_top_k_counted_by_hand(judge):
 
 
 def test_without_a_constraint_there_is_no_violation_rate(judge):
-    assert math.isnan(list_metrics(judge.judge([SAFE]), 3, Accelerator(cpu=True))["svr"])
+    assert math.isnan(list_metrics(list_counts(judge.judge([SAFE]), 3, Accelerator(cpu=True)))["svr"])
 
 
 def test_spread_by_rank_and_groups_without_signal_by_hand():
@@ -93,7 +93,19 @@ def test_trackers_receive_every_metric_of_a_step(make_trainer, tmp_path):
     assert {"clip_ratio/low_mean", "clip_ratio/high_mean", "clip_ratio/region_mean"} <= second.keys()
 
 
-BEFORE = {"svr": 0.3, "films_per_list": 20.0, "duplicate_rate": 0.1, "unresolved_rate": 0.05}
+def test_rates_of_several_steps_are_those_of_all_their_recommendations(make_trainer):
+    """A step of 6 and one of 3 films, of which 1 and 2 are unsafe: 3 of 9, not the mean of 1/6 and 2/3."""
+    trainer, tracker = make_trainer(byte_level(), logging_steps=2), Tracker()
+    trainer.add_callback(tracker)
+    answer_with(trainer, [SAFE, UNSAFE_AT_3], ["1. Saw (2004)\n2. Alien (1979)", "1. Up (2009)"])
+    trainer.train()
+    assert tracker.received[0]["svr"] == pytest.approx(3 / 9)
+    assert tracker.received[0]["films_per_list"] == pytest.approx(9 / 4)
+
+
+BEFORE = {
+    "unsafe": 600, "asked": 2000, "listed": 2000, "films": 2000, "lists": 100, "repeated": 200, "unresolved": 100, "hits": 9,
+}  # fmt: skip
 
 
 def warnings_of(after: dict, steps: int = 40) -> list[str]:
@@ -106,14 +118,14 @@ def warnings_of(after: dict, steps: int = 40) -> list[str]:
 @pytest.mark.parametrize(
     ("after", "words"),
     [
-        ({"films_per_list": 11.0}, "lists shorten from 20.0 to 11.0 films"),
-        ({"duplicate_rate": 0.3}, "repeated films rise from 10.0% to 30.0%"),
-        ({"unresolved_rate": 0.2}, "unresolved titles rise from 5.0% to 20.0%"),
+        ({"lists": 180}, "lists shorten from 20.0 to 11.1 films"),
+        ({"repeated": 600}, "repeated films rise from 10.0% to 30.0%"),
+        ({"unresolved": 400}, "unresolved titles rise from 5.0% to 20.0%"),
     ],
 )
 def test_a_policy_that_evades_is_named_once_in_words(after, words, caplog):
     with caplog.at_level(logging.WARNING):
-        (warning,) = warnings_of({"svr": 0.1} | after)
+        (warning,) = warnings_of({"unsafe": 200} | after)
     assert words in warning and "evading" in warning
     assert [record.message for record in caplog.records] == [warning]
 
@@ -121,15 +133,21 @@ def test_a_policy_that_evades_is_named_once_in_words(after, words, caplog):
 @pytest.mark.parametrize(
     "after",
     [
-        {"svr": 0.1},
-        {"svr": 0.35, "films_per_list": 11.0},
-        {"svr": float("nan"), "films_per_list": 11.0},
-        {"svr": 0.1, "films_per_list": 19.0, "duplicate_rate": 0.12},
+        {"unsafe": 200},
+        {"unsafe": 700, "lists": 180},
+        {"unsafe": 0, "asked": 0, "lists": 180},
+        {"unsafe": 200, "lists": 105, "repeated": 240},
     ],
 )
 def test_a_policy_that_does_not_evade_raises_no_warning(after):
     assert warnings_of(after) == []
 
 
+def test_overlong_lists_that_shrink_to_k_evade_nothing():
+    watch = EvasionWatch()
+    steps = [BEFORE | {"films": 2500}] * EvasionWatch.WINDOW + [BEFORE | {"unsafe": 200}] * 40
+    assert [warning for counts in steps for warning in watch.update(counts)] == []
+
+
 def test_a_few_steps_are_no_trend():
-    assert warnings_of({"svr": 0.1, "films_per_list": 11.0}, steps=EvasionWatch.WINDOW - 1) == []
+    assert warnings_of({"unsafe": 200, "lists": 180}, steps=EvasionWatch.WINDOW - 1) == []

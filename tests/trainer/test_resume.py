@@ -118,6 +118,24 @@ def test_a_run_that_uses_its_batches_again_is_not_resumed_without_its_rollouts(m
         saving_trainer(make_trainer, 2).train(resume_from_checkpoint=str(saved))
 
 
+def test_answers_still_to_be_used_are_not_gone_on_with_where_they_lack_what_training_now_needs(make_trainer, tmp_path):
+    tiny_model().save_pretrained(tmp_path / "model")
+
+    def resumed(step: int, **changed):
+        model = tiny_model()
+        model.config._name_or_path = str(tmp_path / "model")
+        options = dict(num_iterations=2, max_steps=4, model=model) | changed
+        trainer = make_trainer(byte_level(), [count], **options)
+        trainer.train(resume_from_checkpoint=str(tmp_path / "out" / f"checkpoint-{step}"))
+        return trainer.state.global_step
+
+    saving_trainer(make_trainer, 2).train()
+    for changed in ({"beta": 0.1}, {"num_iterations": 4}):
+        with pytest.raises(UserError, match=r"still to be used, made for other (kl_beta|steps)"):
+            resumed(1, **changed)
+        assert resumed(2, **changed) == 4  # all of them have been used there
+
+
 def test_a_run_that_samples_at_each_step_is_resumed_without_its_rollouts(make_trainer, tmp_path):
     saving_trainer(make_trainer, 1).train()
     saved = tmp_path / "out" / "checkpoint-1"

@@ -7,17 +7,23 @@ import torch
 
 from oracle import UserError
 from oracle.log import LogWriter
-from tests.trainer.drive import SAFE, UNSAFE_AT_3, G, K, answer_with, gradient_of_logps, logps_of, scored
+from tests.trainer.drive import SAFE, UNSAFE_AT_3, G, K, answer_with, gradient_of_logps, logps_of, scored, tiny_model
 from tests.trainer.tokenizers import FAMILIES, byte_level
-from trainer import RankGRPOConfig
-from trainer.rewards import make_end_func, make_relevance_func, make_repeat_func, make_safety_func
+from trainer import RankGRPOConfig, RankGRPOTrainer
+from trainer.rewards import (
+    make_end_func,
+    make_relevance_func,
+    make_repeat_func,
+    make_safe_reward_func,
+    make_safety_func,
+)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("mode", ["grpo", "gdpo"])
 @pytest.mark.parametrize("loss", ["grpo", "bnpo", "dr_grpo", "dapo", "cispo", "sapo"])
 def test_if_only_rank_3_differs_the_gradient_outside_it_is_exactly_zero(make_trainer, family, mode, loss):
-    trainer = make_trainer(FAMILIES[family](), advantage_mode=mode, loss_type=loss)
+    trainer = make_trainer(FAMILIES[family](), advantage_mode=mode, loss_type=loss, epsilon_high=5.0)
     out = scored(trainer, [SAFE, UNSAFE_AT_3])
     gradient = gradient_of_logps(trainer, out)
     in_rank = out["rank_ids"] == 2
@@ -178,12 +184,46 @@ def test_training_with_lambda_zero_is_plain_rank_grpo(make_trainer, judge, mode)
     "option",
     [
         {"importance_sampling_level": "sequence"}, {"top_entropy_quantile": 0.5}, {"use_bias_correction_kl": True},
-        {"loss_type": "luspo"}, {"advantage_mode": "ppo"}, {"mask_truncated_completions": True}, {"rec_num": 0},
+        {"loss_type": "luspo"}, {"loss_type": "cispo"}, {"sync_ref_model": True}, {"log_completions": True}, {"advantage_mode": "ppo"}, {"mask_truncated_completions": True}, {"rec_num": 0},
     ],
 )  # fmt: skip
 def test_options_that_ranks_cannot_honour_are_refused(make_trainer, option, tmp_path):
     with pytest.raises(UserError, match=next(iter(option))):
         RankGRPOConfig(output_dir=str(tmp_path), report_to="none", use_cpu=True, **option)
+
+
+@pytest.mark.parametrize("option", ["tools", "rollout_func", "environment_factory"])
+def test_what_puts_foreign_text_into_answers_is_refused(option):
+    with pytest.raises(UserError, match=f"{option}: puts text that the policy did not write"):
+        RankGRPOTrainer(tiny_model(), [], RankGRPOConfig(report_to="none", use_cpu=True), **{option: [print]})
+
+
+def test_rewards_that_the_log_cannot_tell_apart_are_refused_before_training(make_trainer, judge, tmp_path):
+    log = LogWriter(tmp_path / "store.log", {"kind": "train", "rec_num": K, "num_generations": G})
+    twice = [make_relevance_func(judge, rec_num=K), make_relevance_func(judge, "suffix_dcg", rec_num=K)]
+    with pytest.raises(UserError, match="two reward functions are called 'relevance'"):
+        make_trainer(byte_level(), twice)
+    with pytest.raises(UserError, match="no column for reward function 'safe_reward'"):
+        make_trainer(byte_level(), [make_safe_reward_func(judge, rec_num=K)], log)
+
+
+def test_rewards_of_whole_answers_are_refused(make_trainer):
+    with pytest.raises(ValueError, match=r"rewards of shape \(2,\): expected \(completions, ranks\)"):
+        scored(make_trainer(byte_level(), [lambda completions, **_: [1.0] * len(completions)]), [SAFE, UNSAFE_AT_3])
+
+
+def test_evaluation_stays_out_of_the_log_even_where_trl_leaves_the_model_in_training(make_trainer, tmp_path):
+    """As its continuous batching does."""
+    log = LogWriter(tmp_path / "store.log", {"kind": "train", "rec_num": K, "num_generations": G})
+    trainer = make_trainer(byte_level(), log=log, per_device_eval_batch_size=2)
+    answer_with(trainer, [SAFE, UNSAFE_AT_3])
+    sample = trainer._generate_single_turn
+    trainer._generate_single_turn = lambda *args: (trainer.model.train(), sample(*args))[1]
+    assert trainer.evaluate(trainer.train_dataset.select([0])) is not None
+    assert log.steps() == []
+    assert trainer.state.log_history[-1]["eval_svr"] == pytest.approx(1 / 6)
+    trainer.train()
+    assert log.steps() == [1, 2]
 
 
 def test_a_reward_with_more_slots_than_the_trainer_has_is_refused(make_trainer, judge):

@@ -6,11 +6,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 from accelerate import Accelerator
-from peft import LoraConfig, get_peft_model
+from peft import IA3Config, LoraConfig, get_peft_model
 from trl.distributed import DistributedBackend
 from trl.generation.vllm_generation import VLLMGeneration
 from trl.trainer import grpo_trainer
 
+from oracle import UserError
 from tests.trainer.drive import SAFE, UNSAFE_AT_3, gradient_of_logps, logps_of, tiny_model
 from tests.trainer.tokenizers import byte_level
 from trainer import rank_grpo_trainer
@@ -128,16 +129,25 @@ def test_a_gpus_engine_is_pushed_what_trl_would_push_but_the_base_stays_as_it_wa
     assert all(torch.allclose(ours[name], theirs[name], rtol=2**-7, atol=1e-5) for name in theirs)
 
 
-@pytest.mark.parametrize("why", ["full weights", "modules_to_save", "sharded"])
+@pytest.mark.parametrize("why", ["full weights", "modules_to_save", "another adapter", "sharded"])
 def test_what_only_trl_can_push_is_left_to_it(why, monkeypatch):
     model = tiny_model()
-    if why != "full weights":
+    if why == "another adapter":
+        model = get_peft_model(model, IA3Config(target_modules=["k_proj"], feedforward_modules=[]))
+    elif why != "full weights":
         saved = ["lm_head"] if why == "modules_to_save" else None
         model = get_peft_model(model, LoraConfig(r=4, target_modules=["q_proj"], modules_to_save=saved))
     generation = generation_on_a_gpu(model)
     generation._dist.fsdp_version = 2 if why == "sharded" else None
     sync_without_rounding(generation)
     assert "_iter_named_params" not in vars(generation) and "sync_weights" not in vars(generation)
+
+
+def test_an_adapter_that_a_cpus_engine_cannot_take_is_refused():
+    generation = generation_on_a_gpu(get_peft_model(tiny_model(), LoraConfig(r=4, modules_to_save=["lm_head"])))
+    generation.accelerator.device = torch.device("cpu")
+    with pytest.raises(UserError, match="vLLM on a CPU takes full weights or a LoRA adapter without modules_to_save"):
+        sync_without_rounding(generation)
 
 
 def test_all_active_adapters_are_merged_for_the_engine():

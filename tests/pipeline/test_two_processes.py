@@ -1,4 +1,4 @@
-"""train.py with the model divided over two processes, by FSDP and by DeepSpeed, from the configuration files we ship."""
+"""train.py in two processes that each have the model, or share it by FSDP or DeepSpeed, by the configurations we ship."""
 
 import subprocess
 from pathlib import Path
@@ -18,7 +18,7 @@ def train(kind: str, *flags: str) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["two_gpus", *KINDS])
 @pytest.mark.parametrize("adapter", [[], ["--use_lora", "--lora_r", "4"]], ids=["full weights", "LoRA"])
 def test_stopped_and_resumed_equals_never_stopped(small_flags, small, kind, adapter):
     """The weights come out whole, or as an adapter alone; the log has each step of each process once."""
