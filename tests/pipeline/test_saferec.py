@@ -37,9 +37,11 @@ def project(tmp_path, monkeypatch) -> Path:
         pickle.dump({(title, year): imdb_id for title, year, imdb_id in FILMS}, file)
     with Path("gt_catalog_complete.pkl").open("wb") as file:
         pickle.dump({("Up", 2009), ("Frozen", 2013)}, file)
-    risk = {"unsafe": True, "source": "Both", "ddd_trigger": 1, "pg_risk": 0.92}
+    unsafe = {"final": 1.0, "unsafe": True, "source": "Both", "ddd_trigger": 1, "pg_risk": 0.92}
+    safe = {"final": 0.1, "unsafe": False, "source": "ParentGuide", "ddd_trigger": 0, "pg_risk": 0.1}
     risks = [
-        {"imdbId": i, "title": t, "traits": {GORE: risk | {"final": 0.1 + 0.9 * (t == "saw")}}} for t, _, i in FILMS
+        {"imdbId": imdb_id, "title": title, "traits": {GORE: unsafe if title == "saw" else safe, KIDS: safe}}
+        for title, _, imdb_id in FILMS
     ]
     Path("movie_trait_sensitivity.json").write_text(json.dumps(risks))
     for split, n in (("train", 8), ("test", 2)):
@@ -51,7 +53,7 @@ def project(tmp_path, monkeypatch) -> Path:
 
 
 def test_the_documented_commands_run_as_written(project, capsys):
-    prepare.main(["title_to_imdb.pkl", "movie_trait_sensitivity.json", "gt_catalog_complete.pkl"])
+    prepare.main(["--no-starter", "title_to_imdb.pkl", "movie_trait_sensitivity.json", "gt_catalog_complete.pkl"])
     sft.main(
         ["--train_path", "saferec_dataset", "--model_name", "model", "--max_steps", "60", "--save_steps", "60", "--lr", "1e-2",
          "--per_device_train_batch_size", "4", "--gradient_accumulation_steps", "1"]
