@@ -77,10 +77,9 @@ def open_index(store: str | Path) -> Columns:
 
 def _folder(store: Path) -> Path:
     """Where the index of this very file lies, for a program that matches as this one does."""
-    try:
-        status = store.stat()
-    except OSError:
-        raise UserError(f"no store at {store}; build one with pipeline/prepare.py or oracle.build_store") from None
+    if not store.is_file():
+        raise UserError(f"no store at {store}; build one with pipeline/prepare.py or oracle.build_store")
+    status = store.stat()
     return store.with_suffix(".index") / (
         f"{derived_by()}-{LAYOUT}-{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
     )

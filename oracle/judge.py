@@ -174,6 +174,8 @@ def as_traits(constraints: object) -> list[str]:
     if constraints is None:
         return []
     if isinstance(constraints, dict):
+        if wrong := [active for active in constraints.values() if active not in (True, False, None)]:
+            raise ValueError(f"{wrong[0]!r} is neither true nor false")
         return [name for name, active in constraints.items() if active]
     if isinstance(constraints, str):
         return [constraints]

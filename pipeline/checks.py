@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import importlib.util
+import math
 import os
 from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
@@ -9,17 +10,19 @@ from pathlib import Path
 import torch
 from peft import LoraConfig, PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, SchedulerType, Trainer
+from transformers import PreTrainedModel, SchedulerType, Trainer
 from transformers.training_args import OptimizerNames
 
 from oracle import UserError
+from oracle.store import log_root
 from pipeline.models import is_adapter, read_adapter
 from pipeline.processes import has_bf16, on_cpu, this_process
 from pipeline.rewards import reward_names, reward_weights
+from pipeline.runs import can_be_resumed
 from pipeline.settings import CommonSettings, SftSettings, TrainSettings
 from pipeline.trl_config import check_schedule, trackers, trainer_config, trl_options
 
-_AT_LEAST_ONE = ("per_device_train_batch_size", "gradient_accumulation_steps", "lora_r", "logging_steps")
+_AT_LEAST_ONE = ("per_device_train_batch_size", "gradient_accumulation_steps", "lora_r", "lora_alpha", "logging_steps")
 _AT_LEAST_ONE_TRAINING = ("mu", "rec_num", "max_prompt_length", "max_completion_length", "per_device_eval_batch_size")
 _BITSANDBYTES = ("8bit", "paged", "bnb", "lion", "ademamix")  # in the names of its optimisers
 _OF_THE_DEMO = ("model_name", "store", "sft_model_path", "sft_checkpoint", "sft_is_lora")
@@ -42,7 +45,7 @@ _TRAINING_NEEDS = {
 def check_sft(settings: SftSettings, given: Set[str] = frozenset()) -> None:
     """Raises `UserError` with a line for each thing that SFT can't do here; `given`: settings that a person set."""
     names = [settings.report_to] if settings.report_to != "none" else []
-    report([*_common(settings, given), *_missing_trackers(settings, names)])
+    report([*_common(settings, given), *_sft(settings), *_missing_trackers(settings, names)])
     check_schedule(settings)
 
 
@@ -76,15 +79,6 @@ def check_model(settings: TrainSettings, model: PreTrainedModel | PeftModel) -> 
         Trainer.get_optimizer_cls_and_kwargs(config, model)  # type: ignore[arg-type]
     except (ImportError, ValueError) as error:
         raise UserError(f"--optim {settings.optim}: {' '.join(str(error).split())}; or use adamw_torch") from None
-
-
-def check_chat_template(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
-    """Raises `UserError` if conversations can't be written out for the model `name`."""
-    if not tokenizer.chat_template:
-        raise UserError(
-            f"{name}: its tokenizer has no chat template, which the prompts of the dataset need; use an "
-            "instruct model, or save its tokenizer with a chat_template"
-        )
 
 
 def report(problems: list[str]) -> None:
@@ -138,7 +132,7 @@ def _common(s: CommonSettings, given: Set[str]) -> Iterator[str]:
     yield from _steps(s)
     yield from _machine(s)
     yield from _idle(s, given, _LORA_NEEDS)
-    if not 0 < s.lr < float("inf"):
+    if not 0 < s.lr < math.inf:
         yield f"--lr {s.lr}: expected a positive number"
     if not 0 <= s.seed < 2**32:
         yield f"--seed {s.seed}: expected a whole number from 0 to 4294967295"
@@ -152,8 +146,10 @@ def _common(s: CommonSettings, given: Set[str]) -> Iterator[str]:
         yield f"{', '.join(ignored)}: without --train_path the demo runs, on its own model and data; add --train_path"
     if s.train_path and not Path(s.train_path).exists():
         yield f"--train_path {s.train_path}: not found; expected a dataset (.parquet, .jsonl, .json or a saved folder)"
-    if s.output_dir and Path(s.output_dir).is_file():
-        yield f"--output_dir {s.output_dir}: is a file; name a folder"
+    if s.output_dir:
+        folder = next(p for p in (Path(s.output_dir).absolute(), *Path(s.output_dir).absolute().parents) if p.exists())
+        if not (folder.is_dir() and os.access(folder, os.W_OK)):
+            yield f"--output_dir {s.output_dir}: {folder} is no folder that can be written; name another"
 
 
 def _idle(s: CommonSettings, given: Set[str], needs: dict[str, tuple[str, ...]]) -> Iterator[str]:
@@ -163,8 +159,16 @@ def _idle(s: CommonSettings, given: Set[str], needs: dict[str, tuple[str, ...]])
             yield f"{', '.join(idle)}: without effect unless --{switch} is given too; add it, or leave them out"
 
 
+def _sft(s: SftSettings) -> Iterator[str]:
+    yield from _below_one(s, ("max_length",))
+    if is_adapter(s.model_name):
+        yield f"--model_name {s.model_name}: is a LoRA adapter; name the model that it is for"
+
+
 def _steps(s: CommonSettings) -> Iterator[str]:
-    if s.max_steps < 1 and not s.num_train_epochs > 0:
+    if s.max_steps < 1 and s.max_steps != -1:
+        yield f"--max_steps {s.max_steps}: expected at least 1, or -1 for as many as the epochs have"
+    elif s.max_steps < 1 and not 0 < s.num_train_epochs < math.inf:
         yield f"--num_train_epochs {s.num_train_epochs}: expected a positive number, or name --max_steps"
     if not s.warmup_steps >= 0:
         yield f"--warmup_steps {s.warmup_steps}: expected at least 0"
@@ -187,11 +191,13 @@ def _training(s: TrainSettings) -> Iterator[str]:
     if s.target_count is not None:
         yield from _below_one(s, ("target_count",))
     for name in ("kl_beta", "lambda_safe", "penalty_safe", "lambda_count", "lambda_end", "lambda_repeat"):
-        if not getattr(s, name) >= 0:
-            yield f"--{name} {getattr(s, name)}: expected at least 0"
+        if not 0 <= getattr(s, name) < math.inf:
+            yield f"--{name} {getattr(s, name)}: expected a number of at least 0"
+    if not all(map(math.isfinite, reward_weights(s))):
+        yield f"--reward_weights {_text(reward_weights(s))}: expected numbers"
     if not 0 <= s.risk_threshold <= 1:
         yield f"--risk_threshold {s.risk_threshold}: expected a risk between 0 and 1"
-    if not s.temperature > 0:
+    if not 0 < s.temperature < math.inf:
         yield f"--temperature {s.temperature}: expected a positive number, for answers that differ within a group"
     for name in ("adam_beta1", "adam_beta2"):
         if not 0 <= getattr(s, name) < 1:
@@ -256,10 +262,13 @@ def _missing_trackers(s: CommonSettings, names: Sequence[str]) -> Iterator[str]:
 
 
 def _paths(s: TrainSettings) -> Iterator[str]:
+    if log_root(s.store).exists() and not log_root(s.store).is_dir():
+        yield f"--store {s.store}: its log would be in {log_root(s.store)}, which is a file; move it away"
     if s.catalog_path and not Path(s.catalog_path).exists():
         yield f"--catalog_path {s.catalog_path}: not found; expected a .pkl, .parquet or .csv file"
     if s.output_dir and not s.resume and Path(s.output_dir).is_dir() and os.listdir(s.output_dir):
-        yield f"--output_dir {s.output_dir}: in use; name another folder, or go on with --resume {s.output_dir}"
+        go_on = f", or go on with --resume {s.output_dir}" if can_be_resumed(s.output_dir) else ""
+        yield f"--output_dir {s.output_dir}: in use; name another folder{go_on}"
 
 
 def _start(s: TrainSettings, given: Set[str]) -> Iterator[str]:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from oracle import UserError
 
 
-def command(main: Callable[[list[str]], None], argv: Sequence[str]) -> None:
-    """Run `main(argv)` and exit."""
+def command(main: Callable[[list[str]], None], argv: Sequence[str], when_stopped: str = "") -> None:
+    """Run `main(argv)` and exit; `when_stopped` is what Ctrl-C leaves behind."""
     # What transformers renames concerns its callers, TRL and PEFT, and nobody who runs a command.
     warnings.filterwarnings("ignore", ".*gradient_checkpointing.*", FutureWarning)
     try:
@@ -17,6 +17,8 @@ def command(main: Callable[[list[str]], None], argv: Sequence[str]) -> None:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("stopped; finished steps are in the log, and checkpoints can be resumed", file=sys.stderr)
+    except (KeyboardInterrupt, RuntimeError) as error:
+        if not isinstance(error, KeyboardInterrupt) and str(error) != "Query interrupted":  # DuckDB's word for it
+            raise
+        print(f"stopped{when_stopped}", file=sys.stderr)
         sys.exit(130)

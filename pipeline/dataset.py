@@ -12,6 +12,7 @@ from oracle.judge import as_film, as_traits
 
 FILM = pa.struct([("title", pa.string()), ("year", pa.int16())])
 MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
+ALL = "all"
 _SHOWN = 3  # bad rows of a column that are told in full
 
 
@@ -21,7 +22,8 @@ def load_dataset(path: str | Path, split: str | None, oracle: Oracle, needed: tu
     Args:
         path: a Parquet, JSON-lines or JSON file, a folder that `datasets.save_to_disk` wrote, or a folder of such folders,
             one a split, as SafeRec has them.
-        split: rows of that split only, if the data have a column, a DatasetDict or a folder of splits; None: all rows.
+        split: rows of that split only, by a column, a DatasetDict or a folder of splits; None and "all": all rows. Data
+            without splits are all "train".
         needed: columns that must be there; absent `groundtruth_with_release_year`, `seen_titles` and `constraints`
             count as empty.
 
@@ -29,7 +31,7 @@ def load_dataset(path: str | Path, split: str | None, oracle: Oracle, needed: tu
         UserError: a file that can't be read; or, a line each, the missing columns and each column with mistyped or
             misnamed rows. Rows count from 0, in the data as they are on disk.
     """
-    raw, rows = _of_split(_read(Path(path), split), split, path)
+    raw, rows = _of_split(*_read(Path(path), split), path)
     problems = []
     if missing := [c for c in needed if c not in raw]:
         problems.append(
@@ -44,7 +46,7 @@ def load_dataset(path: str | Path, split: str | None, oracle: Oracle, needed: tu
         ("seen_titles", _films),
         ("constraints", lambda value: oracle.resolve_traits(as_traits(value))),
     ):
-        if name in raw:
+        if name in raw and (name != "completion" or name in needed):
             columns[name], bad = _converted(name, raw[name], rows, convert)
             problems += bad
         elif name not in ("prompt", "completion"):
@@ -60,48 +62,62 @@ def load_dataset(path: str | Path, split: str | None, oracle: Oracle, needed: tu
     return Dataset(pa.table(kept))
 
 
-def _read(path: Path, split: str | None) -> dict[str, list]:
+def _read(path: Path, split: str | None) -> tuple[dict[str, list], str | None]:
+    """Columns, and the split that is still to be chosen from them."""
     if not path.exists():
         raise UserError(f"{path}: not found; expected a dataset (Parquet, JSON lines or a saved dataset folder)")
     try:
         if path.is_dir():
-            return _of_folder(path, split).to_dict()
+            chosen, left = _of_folder(path, split)
+            return chosen.to_dict(), left
         if path.suffix == ".parquet":
-            return pq.read_table(path).to_pydict()
+            return pq.read_table(path).to_pydict(), split
         if path.suffix in (".json", ".jsonl"):
-            text = path.read_text()
-            rows = (
-                [json.loads(x) for x in text.splitlines() if x.strip()] if path.suffix == ".jsonl" else json.loads(text)
-            )
+            rows = read_json_lines(path) if path.suffix == ".jsonl" else json.loads(path.read_text())
             rows = rows["samples"] if isinstance(rows, dict) and "samples" in rows else rows
             if not rows:
                 raise ValueError("it is empty")
-            return {name: [row.get(name) for row in rows] for name in {key: None for row in rows for key in row}}
+            return {name: [row.get(name) for row in rows] for name in {key: None for row in rows for key in row}}, split
+    except UserError:
+        raise
     except (OSError, ValueError, TypeError, AttributeError, pa.ArrowException) as error:
         raise UserError(f"{path}: can't be read as a dataset ({str(error).splitlines()[0]})") from None
     raise UserError(f"{path}: expected a .parquet, .jsonl or .json file, or a saved dataset folder")
 
 
-def _of_folder(path: Path, split: str | None) -> Dataset:
+def read_json_lines(path: Path) -> list:
+    """The values in a file of JSON, one a line; raises ValueError for a line that is none, by its number."""
+    values = []
+    for number, line in enumerate(path.read_text().split("\n"), 1):  # U+2028 and the like may stand in a text
+        try:
+            values += [json.loads(line)] if line.strip() else []
+        except ValueError as error:
+            raise ValueError(f"line {number}: {error}") from None
+    return values
+
+
+def _of_folder(path: Path, split: str | None) -> tuple[Dataset, str | None]:
     splits: dict[str, Dataset | Path] = {p.parent.name: p.parent for p in sorted(path.glob("*/dataset_info.json"))}
     if (path / "dataset_dict.json").exists() or not splits:
         saved = load_from_disk(str(path))
         if isinstance(saved, Dataset):
-            return saved
+            return saved, split
         splits = dict(saved)  # type: ignore[arg-type]
-    if split is None and len(splits) > 1:
+    if split in (None, ALL) and len(splits) > 1:
         raise UserError(f"{path}: has {', '.join(splits)}; name one with --split")
-    if split is not None and split not in splits:
+    if split not in (None, ALL, *splits):
         raise UserError(f"{path}: no split {split!r}; it has {', '.join(splits)}")
-    chosen = splits[split or next(iter(splits))]
-    return load_from_disk(str(chosen)) if isinstance(chosen, Path) else chosen  # type: ignore[return-value]
+    chosen = splits[next((name for name in splits if name == split), next(iter(splits)))]
+    return load_from_disk(str(chosen)) if isinstance(chosen, Path) else chosen, None  # type: ignore[return-value]
 
 
 def _of_split(columns: dict[str, list], split: str | None, path: str | Path) -> tuple[dict[str, list], list[int]]:
     """The columns of a split, and which rows of the data these are."""
-    if split is None or "split" not in columns:
+    if "split" not in columns and split not in (None, ALL, "train", Path(path).stem):
+        raise UserError(f"{path}: has no column split, and so no split {split!r}; leave --split out for all rows")
+    if split in (None, ALL) or "split" not in columns:
         return columns, list(range(len(next(iter(columns.values()), []))))
-    kept = [i for i, name in enumerate(columns["split"]) if name == split]
+    kept = [i for i, name in enumerate(columns["split"]) if str(name) == split]
     if not kept:
         splits = ", ".join(sorted({str(name) for name in columns["split"]}))
         raise UserError(f"{path}: no split {split!r}; it has {splits}")
@@ -114,8 +130,10 @@ def _converted(name: str, values: list, rows: list[int], convert) -> tuple[list,
     for row, value in zip(rows, values, strict=True):
         try:
             converted.append(convert(value))
-        except (UserError, TypeError, ValueError, KeyError, AttributeError) as error:
-            bad.append(f"row {row}, {name}: {error if isinstance(error, UserError) else _expected(name, value)}")
+        except UserError as error:
+            bad.append(f"row {row}, {name}: {error}")
+        except (TypeError, ValueError, KeyError, AttributeError):
+            bad.append(f"row {row}, {name}: {_expected(name, value)}")
     more = [f"and {len(bad) - _SHOWN} more rows of {name}"] if len(bad) > _SHOWN else []
     return converted, ["; ".join(bad[:_SHOWN] + more)] if bad else []
 
@@ -124,15 +142,15 @@ def _expected(name: str, value: object) -> str:
     what = {
         "prompt": "a text or a list of {role, content} messages",
         "completion": "a text, or one message of the assistant",
-        "constraints": "a list of trait names",
-    }.get(name, "a list of [title, year] pairs")
+        "constraints": "a list of trait names, or an object of traits that are true or false",
+    }.get(name, "a list of films")
     return f"{str(value)[:60]!r} is not {what}"
 
 
 def _prompt(value: object) -> list[dict]:
     if isinstance(value, str):
-        return [{"role": "user", "content": value}]
-    messages = [{"role": str(m["role"]), "content": _text(m["content"])} for m in value]  # type: ignore[attr-defined]
+        return [{"role": "user", "content": plain_text(value)}]
+    messages = [{"role": str(m["role"]), "content": plain_text(m["content"])} for m in value]  # type: ignore[attr-defined]
     if not messages:
         raise ValueError
     return messages
@@ -142,23 +160,32 @@ def _answer(value: object) -> str:
     """SafeRec writes an answer as a list of one message."""
     if isinstance(value, list):
         (message,) = value
-        return _text(message["content"])
-    return _text(value)
+        return plain_text(message["content"])
+    return plain_text(value)
 
 
-def _text(value: object) -> str:
+def plain_text(value: object) -> str:
+    """A text that can be written; raises TypeError or ValueError for what is none."""
     if not isinstance(value, str):
         raise TypeError
+    value.encode()  # a lone surrogate can't be written
     return value
 
 
 def _films(value: object) -> list[dict]:
+    if isinstance(value, str):
+        raise TypeError
     return [_film(f) for f in value or []]  # type: ignore[attr-defined]
 
 
 def _film(value: object) -> dict:
-    film = as_film(value)
-    year = None if film["year"] is None else int(film["year"])
-    if year is not None and not 0 <= year < 2**15:
-        raise ValueError
-    return {"title": _text(film["title"]), "year": year}
+    try:
+        film = as_film(value)
+        year = None if film["year"] is None else int(film["year"])
+        if year is not None and not 0 <= year < 2**15:
+            raise ValueError
+        return {"title": plain_text(film["title"]), "year": year}
+    except (TypeError, ValueError, KeyError, AttributeError):
+        raise UserError(
+            f'{str(value)[:60]!r} is no film; expected [title, year], a year such as 1979 or null, or "Title (Year)"'
+        ) from None

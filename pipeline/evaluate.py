@@ -9,8 +9,8 @@ Violation rates are over samples with constraints; the unresolved rate stands be
 
 import argparse
 import json
+import math
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ import torch
 from datasets import Dataset
 from peft import PeftModel
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
@@ -30,7 +31,17 @@ from oracle.sql import read_sql
 from oracle.store import log_root
 from pipeline.command import command
 from pipeline.dataset import load_dataset
-from pipeline.models import load_policy
+from pipeline.given_answers import read_answers
+from pipeline.models import (
+    base_of,
+    check_fit,
+    empty_model,
+    is_adapter,
+    load_policy,
+    load_tokenizer,
+    written_prompts,
+)
+from pipeline.processes import this_process
 from trainer.credit import list_slots
 from trainer.rewards import make_relevance_func, make_safety_func
 from trainer.rollout_log import step_tables
@@ -41,7 +52,7 @@ def main(argv: list[str]) -> None:
         prog="evaluate.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", required=True, help="dataset in the SafeRec columns")
-    parser.add_argument("--split", default=None, help="rows of this split only")
+    parser.add_argument("--split", default=None, help="rows of this split only; left out: all rows")
     parser.add_argument("--model", nargs="*", default=[], help="models (folders or hub names) that answer each prompt")
     parser.add_argument("--answers", nargs="*", default=[], help="JSON-lines files of answers that were given already")
     parser.add_argument("--store", default="store.duckdb", help="the oracle's store (default: %(default)s)")
@@ -59,16 +70,16 @@ def main(argv: list[str]) -> None:
     args = parser.parse_args(argv)
     if not args.model and not args.answers:
         raise UserError("nothing to evaluate: name --model or --answers")
-    for flag in ("limit", "batch_size", "max_completion_length", "rec_num"):
-        if (value := getattr(args, flag)) is not None and value < 1:
-            raise UserError(f"--{flag} {value}: expected at least 1")
+    check_flags(args)
     oracle = create_oracle(store=args.store, risk_threshold=args.risk_threshold)
     judge = Judge(oracle, read_catalog(args.catalog_path) if args.catalog_path else None)
     dataset = load_dataset(args.data, args.split, oracle)
-    if args.limit is not None:
-        dataset = dataset.select(range(min(args.limit, len(dataset))))
-    runs = [_evaluate_model(args, name, dataset, judge) for name in args.model]
-    runs += [_evaluate_answers(args, path, dataset, judge) for path in args.answers]
+    answers = {path: read_answers(path, dataset, args.data) for path in args.answers}
+    prompts = dataset.select(range(min(args.limit or len(dataset), len(dataset))))
+    for name in args.model:  # before the first of them answers
+        check_policy(name, prompts["prompt"][:], args.max_completion_length)
+    runs = [_evaluate_model(args, name, prompts, judge) for name in args.model]
+    runs += [_evaluate_answers(args, path, dataset, judge, texts) for path, texts in answers.items()]
     if args.ids:
         print("\n".join(runs))
         return
@@ -76,7 +87,28 @@ def main(argv: list[str]) -> None:
     if args.json:
         print(json.dumps(rows, default=str))
     else:
-        print_summaries(rows)
+        print_summaries(rows, rec_num=args.rec_num)
+
+
+def check_flags(args: argparse.Namespace) -> None:
+    """Raises `UserError` for values out of range, and in one of several processes."""
+    for flag in ("limit", "batch_size", "max_completion_length", "rec_num"):
+        if (value := getattr(args, flag)) is not None and value < 1:
+            raise UserError(f"--{flag} {value}: expected at least 1")
+    if not 0 <= args.temperature < math.inf:
+        raise UserError(f"--temperature {args.temperature}: expected at least 0, which is greedy")
+    if not 0 <= args.seed < 2**32:
+        raise UserError(f"--seed {args.seed}: expected a whole number from 0 to 4294967295")
+    if this_process().num_processes > 1:
+        raise UserError("evaluate.py takes one process; start it without torchrun or accelerate launch")
+
+
+def check_policy(name: str, prompts: list, max_new_tokens: int) -> None:
+    """Raises `UserError` for a model that can't answer, without its weights."""
+    tokenizer = load_tokenizer(name)
+    tokens = tokenizer(written_prompts(tokenizer, prompts), add_special_tokens=False)["input_ids"]
+    base = empty_model(base_of(name) if is_adapter(name) else name)
+    check_fit(base, tokenizer, name, max(map(len, tokens)) + max_new_tokens)
 
 
 def _evaluate_model(args: argparse.Namespace, name: str, dataset: Dataset, judge: Judge) -> str:
@@ -87,18 +119,11 @@ def _evaluate_model(args: argparse.Namespace, name: str, dataset: Dataset, judge
     return log_answers(args, name, dataset, texts, judge, tokenizer, ids, ended)
 
 
-def _evaluate_answers(args: argparse.Namespace, path: str, dataset: Dataset, judge: Judge) -> str:
-    try:
-        lines = [json.loads(line) for line in Path(path).read_text().splitlines() if line.strip()]
-        answers = {str(line["id"]): str(line["text"]) for line in lines}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f'{path}: expected lines of {{"id": …, "text": …}} ({error})') from None
-    if "id" not in dataset.column_names:
-        raise UserError(f"{args.data}: no column id to match the answers in {path} with")
-    known = [i for i, key in enumerate(dataset["id"]) if key in answers]
-    if not known:
-        raise UserError(f"{path}: none of its {len(answers)} ids is in {args.data}")
-    dataset = dataset.select(known)
+def _evaluate_answers(
+    args: argparse.Namespace, path: str, dataset: Dataset, judge: Judge, answers: dict[str, str]
+) -> str:
+    answered = [i for i, key in enumerate(dataset["id"]) if key in answers]
+    dataset = dataset.select(answered[: args.limit])
     return log_answers(args, path, dataset, [answers[key] for key in dataset["id"]], judge)
 
 
@@ -118,10 +143,8 @@ def generate(
     ids: list[np.ndarray] = []
     ended: list[bool] = []
     for start in tqdm(range(0, len(prompts), batch_size), desc="answering", unit="batch"):
-        batch = tokenizer.apply_chat_template(
-            prompts[start : start + batch_size],
-            add_generation_prompt=True, return_tensors="pt", return_dict=True, padding=True,
-        ).to(model.device)  # type: ignore[union-attr]  # fmt: skip
+        texts = written_prompts(tokenizer, prompts[start : start + batch_size])
+        batch = tokenizer(texts, add_special_tokens=False, return_tensors="pt", padding=True).to(model.device)
         with torch.inference_mode():
             output = model.generate(  # type: ignore[operator]
                 **batch, max_new_tokens=max_new_tokens, pad_token_id=tokenizer.pad_token_id, **options
@@ -192,16 +215,25 @@ def summaries(store: str, runs: list[str]) -> list[dict]:
     return sorted(rows, key=lambda row: runs.index(row["run_id"]))
 
 
-def print_summaries(rows: list[dict], title: str = "prompts with constraints") -> None:
-    """The rows as the table that people compare models by."""
-    table = Table()
+def print_summaries(rows: list[dict], title: str = "prompts with constraints", rec_num: int = 20) -> None:
+    """The rows as the table that people compare models by; hits are counted in the top `rec_num`."""
+    table, k = Table(), min(rec_num, 20)
     table.add_column(title)
-    heads = ("SVR@20", "Recall@20", "… of safe films", "NDCG@20", "films a list", "duplicates", "unresolved", "prompts")
+    heads = (
+        "SVR@20",
+        f"Recall@{k}",
+        "… of safe films",
+        f"NDCG@{k}",
+        "films a list",
+        "duplicates",
+        "unresolved",
+        "prompts",
+    )
     for head in heads:
         table.add_column(head, justify="right")
     for row in rows:
         table.add_row(
-            row["model"],
+            escape(row["model"]),
             _percent(row["svr_20"]), _number(row["recall_20"]), _number(row["recall_safe_20"]), _number(row["ndcg_20"]),
             _number(row["films_per_list"], 1), _percent(row["duplicate_rate"]), _percent(row["unresolved_rate"]),
             f"{row['lists']:.0f}",

@@ -4,6 +4,7 @@ import contextlib
 from pathlib import Path
 
 import torch
+from jinja2 import TemplateError
 from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model
 from peft.tuners.tuners_utils import check_target_module_exists
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
@@ -15,16 +16,66 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     """The tokenizer of a model, padding on the left as generation needs.
 
     Raises:
-        UserError: no such model here or on the hub, or a tokenizer without a fast implementation.
+        UserError: no such model here or on the hub, or a tokenizer that has no fast implementation, no end of text or no
+            chat template.
     """
     with _plain_errors(name):
         folder, kwargs = _place(name)
         tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left", **kwargs)
     if not tokenizer.is_fast:
         raise UserError(f"{name}: its tokenizer has no fast version, which credit by character spans needs")
+    if tokenizer.eos_token is None:
+        raise UserError(f"{name}: its tokenizer has no end of text (eos_token), with which answers end")
+    if not tokenizer.chat_template:
+        raise UserError(
+            f"{name}: its tokenizer has no chat template, which the prompts of the dataset need; use an instruct model, or "
+            "save its tokenizer with a chat_template"
+        )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+def written_prompts(tokenizer: PreTrainedTokenizerBase, prompts: list[list[dict]]) -> list[str]:
+    """Conversations as the texts that a model goes on with.
+
+    Raises:
+        UserError: the tokenizer's chat template refuses one, such as one with a system message; it is named by its number.
+    """
+
+    def write(conversations):
+        return tokenizer.apply_chat_template(conversations, add_generation_prompt=True, tokenize=False)
+
+    try:
+        return write(prompts)
+    except (TemplateError, TypeError):
+        for number, prompt in enumerate(prompts):
+            try:
+                write([prompt])
+            except (TemplateError, TypeError) as error:
+                roles = ", ".join(message["role"] for message in prompt)
+                raise UserError(
+                    f"prompt {number} ({roles}): the chat template of {tokenizer.name_or_path} refuses it ({error}); write "
+                    "the prompts as it expects them, or use another model"
+                ) from None
+        raise
+
+
+def check_fit(model: PreTrainedModel | PeftModel, tokenizer: PreTrainedTokenizerBase, name: str, tokens: int) -> None:
+    """Raises `UserError` for a model whose embeddings lack a token, or a place of the longest prompt and answer."""
+    embeddings = model.get_input_embeddings()
+    known = int(embeddings.weight.shape[0])  # type: ignore[union-attr, index]
+    if (largest := max(tokenizer.get_vocab().values(), default=0)) >= known:
+        raise UserError(
+            f"{name}: its tokenizer has tokens up to {largest}, and the model embeddings for {known}; they don't belong together"
+        )
+    places = getattr(model.config, "max_position_embeddings", None)
+    absolute = [m for m in model.modules() if isinstance(m, torch.nn.Embedding) and m is not embeddings]
+    if places and tokens > places and any(m.num_embeddings == places for m in absolute):
+        raise UserError(
+            f"{name}: has places for {places} tokens, and the longest prompt with --max_completion_length comes to {tokens}: "
+            "lower it, or --max_prompt_length"
+        )
 
 
 def has_tokenizer(name: str) -> bool:
@@ -40,7 +91,7 @@ def load_model(name: str, dtype: torch.dtype = torch.float32) -> PreTrainedModel
         if "gguf_file" not in kwargs:
             return model
         config = AutoConfig.from_pretrained(folder, **kwargs)
-        config._name_or_path = name  # what an adapter names as its base
+        config._name_or_path = str(Path(name).absolute())  # what an adapter names as its base
         plain = AutoModelForCausalLM.from_config(config, dtype=dtype)
         plain.load_state_dict(model.state_dict())
         plain.generation_config = model.generation_config
@@ -106,12 +157,19 @@ def load_adapter(model: PreTrainedModel, path: str, trainable: bool = True) -> P
         return PeftModel.from_pretrained(model, path, is_trainable=trainable)
 
 
+def base_of(adapter: str) -> str:
+    """The model that the adapter in a folder is for."""
+    base = read_adapter(adapter).base_model_name_or_path or ""
+    if base.startswith((".", "/")) and not Path(base).exists():
+        raise UserError(f"{adapter}: is an adapter on {base}, which is not there; bring that model back")
+    return base
+
+
 def load_policy(name: str) -> tuple[PreTrainedModel | PeftModel, PreTrainedTokenizerBase]:
     """A trained model for answering, on the accelerator if there is one: a full model, or an adapter on the base model
     that its config names."""
     if is_adapter(name):
-        base = read_adapter(name).base_model_name_or_path
-        model: PreTrainedModel | PeftModel = load_adapter(load_model(base or ""), name, trainable=False)
+        model: PreTrainedModel | PeftModel = load_adapter(load_model(base_of(name)), name, trainable=False)
     else:
         model = load_model(name)
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
@@ -128,7 +186,8 @@ def _place(name: str) -> tuple[str, dict]:
     path = Path(name)
     if path.suffix == ".gguf":
         return str(path.parent), {"gguf_file": path.name}
-    return name, {}
+    # In full, as an adapter keeps the name of its base, and is read in other working directories.
+    return str(path.absolute()) if path.exists() else name, {}
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from dataclasses import asdict, fields
 from datasets import Dataset
 from peft import PeftModel
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 from transformers import PreTrainedModel
 
@@ -33,6 +34,11 @@ def prompts_at_once(config: RankGRPOConfig) -> int:
     """Prompts that are answered together."""
     assert config.generation_batch_size is not None and config.num_generations is not None
     return config.generation_batch_size // config.num_generations
+
+
+def planned_steps(settings: TrainSettings, dataset: Dataset) -> int:
+    """Optimiser steps of a whole run with these settings."""
+    return optimiser_steps(_config(settings), len(dataset))
 
 
 def optimiser_steps(config: RankGRPOConfig, prompts: int) -> int:
@@ -66,7 +72,7 @@ def print_plan(
     )
     if peak(memory) > available_memory():
         console.print("This will not fit: lower --per_device_train_batch_size, or add --gradient_checkpointing.")
-    console.print("Nothing was loaded or written; without --dry_run, training starts.")
+    console.print("No weights were loaded and nothing was trained; without --dry_run, training starts.")
 
 
 def _batches(settings: TrainSettings, config: RankGRPOConfig, dataset: Dataset, prompt_tokens: int) -> dict[str, str]:
@@ -112,7 +118,7 @@ def _config(settings: TrainSettings) -> RankGRPOConfig:
 def _text(value: object) -> str:
     if value is None or value == []:
         return "–"
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return escape(" ".join(map(str, value)) if isinstance(value, list) else str(value))
 
 
 def _size(size: int) -> str:

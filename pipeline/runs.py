@@ -1,21 +1,34 @@
 """The folders of training runs: which one to go on with, from which checkpoint, and what must not change meanwhile."""
 
+import hashlib
+import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
+
+from datasets import Dataset
 
 from oracle import UserError
 
 RUNS = Path("runs")
 
-# A run's log has one value of each, from which its rewards are derived again; or the checkpoint fits no other: it holds
-# the rollouts that are still to be used, in the batches of each process.
-FIXED = {
-    "train_path", "split", "model_name", "store", "sft_checkpoint", "sft_model_path", "sft_is_lora", "use_lora", "lora_r",
-    "lora_alpha", "lora_target_modules", "per_device_train_batch_size", "gradient_accumulation_steps", "mu", "rec_num",
-    "num_generations", "reward_func", "lambda_safe", "penalty_safe", "safety_discount", "risk_threshold", "unresolved",
-    "lambda_count", "target_count", "lambda_end", "lambda_repeat", "reward_weights", "advantage_mode",
+# What a resumed run may change. Of all else its log has one value, from which rewards are derived again, or its
+# checkpoint: the optimiser's and the schedule's state, the rollouts that are still to be used, the steps between saves.
+CHANGEABLE = {
+    "max_steps", "num_train_epochs", "gradient_checkpointing", "report_to", "wandb_project", "use_vllm", "vllm_mode",
+    "vllm_gpu_memory_utilization", "vllm_tensor_parallel_size", "per_device_eval_batch_size", "resume", "dry_run",
 }  # fmt: skip
-_FIXED_TRL = ("steps_per_generation=", "generation_batch_size=")
+PATHS = ("train_path", "store", "catalog_path", "model_name", "sft_model_path", "output_dir")
+_TRAINING_ONLY = (
+    "optimizer*",
+    "scheduler.pt",
+    "rng_state*",
+    "rollouts_*",
+    "trainer_state.json",
+    "global_step*",
+    "latest",
+)
+_DATA = "data.sha256"
 
 
 def find_run(name: str, output_dir: str | None = None) -> Path:
@@ -29,6 +42,8 @@ def find_run(name: str, output_dir: str | None = None) -> Path:
         if not runs:
             raise UserError(f"--resume: no run with a checkpoint in {RUNS}/; name the folder that train.py printed")
         return max(runs, key=lambda run: (run / "run_id").read_text())  # ids begin with the time
+    if not name:
+        raise UserError('--resume "": expected the folder or the id of a run, or nothing for the newest')
     folder = Path(output_dir if name == "newest" and output_dir else name)
     if not folder.is_dir() and (RUNS / folder).is_dir():
         folder = RUNS / folder
@@ -36,12 +51,20 @@ def find_run(name: str, output_dir: str | None = None) -> Path:
     return folder
 
 
+def can_be_resumed(run: str | Path) -> bool:
+    """Whether a folder is that of a run with a checkpoint to go on from."""
+    return bool(_checkpoints(Path(run))) and (Path(run) / "run_id").exists()
+
+
 def last_checkpoint(run: str | Path) -> Path:
     """The newest whole checkpoint in the folder of a run; raises `UserError` if there is none to go on from."""
-    checkpoints = _checkpoints(Path(run))
-    if not checkpoints or not (Path(run) / "run_id").exists():
-        raise UserError(f"--resume {run}: no checkpoint of a run there; name the folder that train.py printed")
-    return checkpoints[-1]
+    if can_be_resumed(run):
+        return _checkpoints(Path(run))[-1]
+    if (Path(run) / "run_id").exists():
+        raise UserError(
+            f"--resume {run}: that run stopped before its first checkpoint; start it again, in another folder"
+        )
+    raise UserError(f"--resume {run}: no checkpoint of a run there; name the folder that train.py printed")
 
 
 def changed_settings(now: Mapping, then: Mapping) -> dict[str, str]:
@@ -50,11 +73,12 @@ def changed_settings(now: Mapping, then: Mapping) -> dict[str, str]:
     Raises:
         UserError: a setting that a run has one value of.
     """
-    changed = {n: f"{n}: {then[n]} → {now[n]}" for n in then if now[n] != then[n] and n not in ("resume", "dry_run")}
-    fixed = sorted(changed.keys() & FIXED)
-    if _batches(now.get("trl", [])) != _batches(then.get("trl", [])):
-        fixed.append("trl")
-    if fixed:
+    changed = {
+        name: f"{name}: {then[name]} → {now[name]}"
+        for name in then
+        if _comparable(name, now[name]) != _comparable(name, then[name]) and name not in ("resume", "dry_run")
+    }
+    if fixed := sorted(changed.keys() - CHANGEABLE):
         raise UserError(
             f"--resume {now['resume']}: a run keeps its {', '.join(fixed)} ({'; '.join(changed[n] for n in fixed)}): "
             "leave the flags out, or start a new run"
@@ -72,15 +96,67 @@ def check_processes(run: str | Path, processes: int) -> None:
         )
 
 
+def check_steps(run: str | Path, steps: int) -> None:
+    """Raises `UserError` if a run of so many steps has nothing left to do."""
+    done = checkpoint_step(last_checkpoint(run))
+    if done > steps:
+        raise UserError(f"--resume {run}: step {done} is done, and the run would end at {steps}: raise --max_steps")
+    if done == steps and (Path(run) / "final" / "tokenizer_config.json").exists():
+        raise UserError(
+            f"--resume {run}: it has ended, after {steps} steps; raise --max_steps (or --num_train_epochs) to go on"
+        )
+
+
+def keep_data(run: Path, dataset: Dataset) -> None:
+    """Note what a run is trained on."""
+    (run / _DATA).write_text(_digest(dataset))
+
+
+def check_data(run: str | Path, dataset: Dataset) -> None:
+    """Raises `UserError` if the prompts to go on with are not those that the run began with."""
+    noted = Path(run) / _DATA
+    if noted.exists() and noted.read_text() != _digest(dataset):
+        raise UserError(
+            f"--resume {run}: the prompts, or what is known of them, are not those that the run began with; bring back the "
+            "data, or start a new run"
+        )
+
+
+def finish(run: Path, checkpoint: Path) -> None:
+    """Make the final model of a run that was stopped behind its last step."""
+    shutil.copytree(checkpoint, run / "final", ignore=shutil.ignore_patterns(*_TRAINING_ONLY), dirs_exist_ok=True)
+
+
 def checkpoint_step(checkpoint: Path) -> int:
     return int(checkpoint.name.removeprefix("checkpoint-"))
 
 
-def _batches(trl: list[str]) -> set[str]:
-    return {option for option in trl if option.startswith(_FIXED_TRL)}
+def absolute_paths(settings: Mapping) -> dict[str, str]:
+    """The settings that name something on this disk, wherever they are read again."""
+    return {n: str(Path(settings[n]).absolute()) for n in PATHS if settings.get(n) and Path(settings[n]).exists()}
+
+
+def _comparable(name: str, value: object) -> object:
+    if name in PATHS and value:
+        return Path(str(value)).absolute()
+    return sorted(value) if name in ("lora_target_modules", "trl") else value  # type: ignore[call-overload]
+
+
+def _digest(dataset: Dataset) -> str:
+    return hashlib.sha256(json.dumps(dataset.to_dict(), sort_keys=True).encode()).hexdigest()
 
 
 def _checkpoints(run: Path) -> list[Path]:
     """Whole checkpoints, oldest first: their state is written last, so that one without was cut short."""
-    whole = [p.parent for p in run.glob("checkpoint-*/trainer_state.json") if p.parent.name[11:].isdigit()]
+    states = run.glob("checkpoint-*/trainer_state.json")
+    whole = [p.parent for p in states if p.parent.name[11:].isdigit() and _is_whole(p)]
     return sorted(whole, key=checkpoint_step)
+
+
+def _is_whole(state: Path) -> bool:
+    try:
+        json.loads(state.read_text())
+    except (OSError, ValueError):
+        return False
+    needed = (("*.safetensors", "*.bin"), ("optimizer*", "global_step*"))
+    return all(any(any(state.parent.glob(name)) for name in names) for names in needed)

@@ -18,6 +18,7 @@ CONFIGS = Path(__file__).parent / "configs"
 LORA_TARGETS = ["q_proj", "v_proj", "k_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
+_WORDS = ("save_strategy",)  # settings that may be the word "no"
 _METAVAR = {int: "N", float: "X", bool: "true|false"}
 
 
@@ -37,7 +38,7 @@ class CommonSettings:
     train_path: str | None = _flag(
         None, "Dataset in the SafeRec columns: .parquet, .jsonl, .json or a saved folder. Left out: the bundled demo."
     )
-    split: str | None = _flag("train", "Rows of this split, if the data have such a column.")
+    split: str | None = _flag("train", "Rows of this split; data without splits are all train. all: every row.")
     model_name: str = _flag("meta-llama/Llama-3.2-3B-Instruct", "Folder, .gguf file, or name on the hub.")
     store: str = _flag("store.duckdb", "The oracle's store, as pipeline/prepare.py makes it.")
     output_dir: str | None = _flag(
@@ -119,7 +120,9 @@ class TrainSettings(CommonSettings):
         8, "G: answers to each prompt; divides per_device_train_batch_size x gradient_accumulation_steps x processes."
     )
     temperature: float = _flag(1.0, "Sampling temperature of the rollouts.")
-    per_device_eval_batch_size: int = _flag(8, "Answers a device takes at once in evaluation.")
+    per_device_eval_batch_size: int = _flag(
+        8, "Taken for SafeRec's commands; training evaluates nothing (evaluate.py does)."
+    )
     max_prompt_length: int = _flag(2048, "Prompts with more tokens are left out.")
     max_completion_length: int = _flag(1024, "Tokens of an answer at most.")
     use_vllm: bool = _flag(False, "Generate with vLLM.")
@@ -133,7 +136,7 @@ class TrainSettings(CommonSettings):
     resume: str | None = _flag(
         None,
         "Go on from the last checkpoint of a run (its folder or id), or of the newest run in runs/ or --output_dir. "
-        "The run's own settings hold, but for flags that are given; data, rewards and batches can't change.",
+        "The run's own settings hold; only its length, its tracker, vLLM and --gradient_checkpointing can change.",
         nargs="?", const="newest", metavar="RUN",
     )  # fmt: skip
     dry_run: bool = _flag(False, "Check everything, load no weights, print settings, steps and memory, and stop.")
@@ -181,9 +184,11 @@ def parse_settings(kind: type[Settings], prog: str, argv: list[str], demo: str, 
     config = flags.pop("config", None)
     given = (_from_file(parser, Path(config), kind) if config else {}) | flags
     of_run = None
-    if given.get("resume"):
+    if "resume" in given:
         run = find_run(given["resume"], given.get("output_dir"))
-        of_run = kind(**_from_file(parser, run / "settings.yaml", kind))
+        of_run = kind(**_from_file(parser, run / "settings.yaml", kind) | {"output_dir": str(run)})
+        if of_run.train_path is None:
+            raise UserError(f"{run / 'settings.yaml'}: has no train_path; bring it back, or start a new run")
         return Parsed(kind(**asdict(of_run) | given | {"resume": str(run)}), False, frozenset(given), of_run)
     is_demo = "train_path" not in given
     base = _from_file(parser, CONFIGS / "demo.yaml", kind, section=demo) if is_demo else {}
@@ -247,9 +252,11 @@ def _from_file(parser: _Parser, path: Path, kind: type[CommonSettings], section:
 
 def _tokens(name: str, value: object) -> Iterator[str]:
     """A setting of a YAML file as flags; a mapping becomes NAME=VALUE."""
+    if value is False and name in _WORDS:
+        value = "no"  # as YAML reads it
     if isinstance(value, dict):
         value = [f"{key}={v if isinstance(v, str) else json.dumps(v)}" for key, v in value.items() if v is not None]
-    if isinstance(value, list) and value:
+    if isinstance(value, list) and (value or name == "lora_target_modules"):
         yield from (f"--{name}", *map(str, value))
     elif value is not None and value != []:
         yield f"--{name}={value}"

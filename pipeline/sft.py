@@ -14,11 +14,20 @@ from peft import get_peft_model
 from transformers import DataCollatorForSeq2Seq, PreTrainedTokenizerBase, Trainer, TrainingArguments, set_seed
 
 from oracle import UserError, create_oracle
-from pipeline.checks import check_chat_template, check_sft, sft_folder
+from pipeline.checks import check_sft, sft_folder
 from pipeline.command import command
 from pipeline.dataset import load_dataset
 from pipeline.demo_data import make_demo_data
-from pipeline.models import empty_adapter, empty_model, load_model, load_tokenizer, lora_config, weights_dtype
+from pipeline.models import (
+    check_fit,
+    empty_adapter,
+    empty_model,
+    load_model,
+    load_tokenizer,
+    lora_config,
+    weights_dtype,
+    written_prompts,
+)
 from pipeline.processes import on_cpu, tell_if_alone, this_process
 from pipeline.settings import SftSettings, parse_settings
 
@@ -49,7 +58,8 @@ def run_sft(settings: SftSettings) -> Path:
         empty_adapter(empty_model(settings.model_name), lora)
     set_seed(settings.seed)
     tokenizer = load_tokenizer(settings.model_name)
-    check_chat_template(tokenizer, settings.model_name)
+    written_prompts(tokenizer, dataset["prompt"][:])
+    check_fit(empty_model(settings.model_name), tokenizer, settings.model_name, 0)
     model: torch.nn.Module = load_model(settings.model_name, weights_dtype(settings.bf16, settings.use_lora))
     if settings.use_lora:
         model = get_peft_model(model, lora)
@@ -88,7 +98,7 @@ def tokenised(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: 
     """input_ids and labels; only the completion and the end of text are learnt."""
 
     def encode(batch: dict) -> dict:
-        prompts = tokenizer.apply_chat_template(batch["prompt"], add_generation_prompt=True, tokenize=False)
+        prompts = written_prompts(tokenizer, batch["prompt"])
         prompt_ids = tokenizer(prompts, add_special_tokens=False)["input_ids"]
         ends = [c + tokenizer.eos_token for c in batch["completion"]]
         answer_ids = tokenizer(ends, add_special_tokens=False)["input_ids"]

@@ -30,12 +30,13 @@ from oracle.judge import Judge
 from oracle.log import LogWriter, run_info
 from oracle.sources.catalog import read_catalog
 from oracle.store import log_root
-from pipeline.checks import adapter_settings, check_chat_template, check_model, check_training, starting_point
+from pipeline.checks import adapter_settings, check_model, check_training, starting_point
 from pipeline.command import command
 from pipeline.dataset import load_dataset
 from pipeline.demo_data import demo_paths, make_demo_data
 from pipeline.memory import needs_reference
 from pipeline.models import (
+    check_fit,
     empty_adapter,
     empty_model,
     has_tokenizer,
@@ -45,11 +46,23 @@ from pipeline.models import (
     lora_config,
     read_adapter,
     weights_dtype,
+    written_prompts,
 )
-from pipeline.plan import check_plan, print_plan
+from pipeline.plan import check_plan, planned_steps, print_plan
 from pipeline.processes import tell, tell_if_alone, this_process
 from pipeline.rewards import reward_functions, reward_names, reward_weights
-from pipeline.runs import RUNS, changed_settings, check_processes, checkpoint_step, last_checkpoint
+from pipeline.runs import (
+    RUNS,
+    absolute_paths,
+    changed_settings,
+    check_data,
+    check_processes,
+    check_steps,
+    checkpoint_step,
+    finish,
+    keep_data,
+    last_checkpoint,
+)
 from pipeline.settings import Parsed, SftSettings, TrainSettings, as_yaml, parse_settings
 from pipeline.sft import run_sft
 from pipeline.trl_config import trainer_config
@@ -72,6 +85,9 @@ def main(argv: list[str]) -> None:
     with demo_inputs(parsed) as settings:
         settings = with_start(settings, parsed.given)
         inputs = checked_inputs(settings)
+        if settings.resume:
+            check_data(settings.resume, inputs.dataset)
+            check_steps(settings.resume, planned_steps(settings, inputs.dataset))
         if settings.dry_run:
             print_plan(settings, inputs.model, inputs.dataset, inputs.prompt_tokens)
         else:
@@ -155,8 +171,8 @@ def checked_inputs(settings: TrainSettings) -> Inputs:
     check_model(s, model)
     speaker = start if has_tokenizer(start) else s.model_name  # SFT may have given it a chat template, or more tokens
     tokenizer = load_tokenizer(speaker)
-    check_chat_template(tokenizer, speaker)
     dataset, prompt_tokens = shorter_prompts(dataset, tokenizer, s.max_prompt_length)
+    check_fit(model, tokenizer, start, prompt_tokens + s.max_completion_length)
     check_plan(s, dataset)
     return Inputs(judge, dataset, prompt_tokens, tokenizer, model)
 
@@ -172,13 +188,21 @@ def run_training(settings: TrainSettings, inputs: Inputs) -> Path:
     if log:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "run_id").write_text(log.run_id)
-        (folder / "settings.yaml").write_text(as_yaml(replace(settings, resume=None, output_dir=str(folder))))
+        keep_settings(settings, folder)
+        keep_data(folder, inputs.dataset)
         unconstrained = sum(not c for c in inputs.dataset["constraints"])
         print(
             f"run {log.run_id} in {state.num_processes} process{'es' if state.num_processes > 1 else ''}: "
             f"{len(inputs.dataset)} prompts ({unconstrained} without constraints), "
             f"checkpoints in {folder}, verdicts in {log.folder}"
         )
+    checkpoint = last_checkpoint(settings.resume) if settings.resume else None
+    if checkpoint and checkpoint_step(checkpoint) == planned_steps(settings, inputs.dataset):
+        if log:
+            log.close()
+            finish(folder, checkpoint)
+            print(f"trained: {folder / 'final'}")
+        return folder
     if settings.wandb_project:
         os.environ["WANDB_PROJECT"] = settings.wandb_project  # the only way that transformers' tracker reads
     start = settings.sft_model_path or settings.model_name
@@ -196,12 +220,21 @@ def run_training(settings: TrainSettings, inputs: Inputs) -> Path:
         peft_config=new_adapter(settings) if settings.use_lora and not settings.sft_is_lora else None,
     )
     with log or contextlib.nullcontext():
-        trainer.train(resume_from_checkpoint=str(last_checkpoint(settings.resume)) if settings.resume else None)
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     trainer.save_model(str(folder / "final"))
     if state.is_main_process:
         inputs.tokenizer.save_pretrained(folder / "final")
         print(f"trained: {folder / 'final'}")
     return folder
+
+
+def keep_settings(settings: TrainSettings, folder: Path) -> None:
+    """Write a run's settings, from which it can be resumed in any working directory; all or nothing."""
+    values = asdict(settings)
+    kept = values | absolute_paths(values) | {"resume": None, "output_dir": str(folder)}
+    part = folder / "settings.yaml.part"
+    part.write_text(as_yaml(TrainSettings(**kept)))
+    part.replace(folder / "settings.yaml")
 
 
 def policy(settings: TrainSettings, start: str):
@@ -210,7 +243,7 @@ def policy(settings: TrainSettings, start: str):
     if not settings.sft_is_lora:
         return load_model(start, dtype)
     model = load_adapter(load_model(settings.model_name, dtype), start)
-    return model if settings.use_lora else model.merge_and_unload()
+    return model if settings.use_lora else model.merge_and_unload().requires_grad_(True)  # the adapter had frozen it
 
 
 def is_merged(settings: TrainSettings) -> bool:
@@ -235,7 +268,7 @@ def new_adapter(settings: TrainSettings) -> LoraConfig:
 def shorter_prompts(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> tuple[Dataset, int]:
     """Without the prompts of more than `max_length` tokens, as a cut prompt would ask for something else; and the
     number of tokens of the longest."""
-    texts = tokenizer.apply_chat_template(dataset["prompt"][:], add_generation_prompt=True, tokenize=False)
+    texts = written_prompts(tokenizer, dataset["prompt"][:])
     lengths = [len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
     kept = [i for i, n in enumerate(lengths) if n <= max_length]
     if not kept:
@@ -273,4 +306,4 @@ def open_run(settings: TrainSettings, weights: list[float]) -> LogWriter:
 
 
 if __name__ == "__main__":
-    command(main, sys.argv[1:])
+    command(main, sys.argv[1:], "; finished steps are in the log, and checkpoints can be resumed")

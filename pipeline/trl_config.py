@@ -1,12 +1,14 @@
 """The settings in TRL's names, and further options of TRL's that have no flag of their own."""
 
 import difflib
+import math
 import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 from transformers import HfArgumentParser, get_scheduler
+from transformers.utils import is_liger_kernel_available
 
 from oracle import UserError
 from pipeline.processes import on_cpu
@@ -27,6 +29,10 @@ _DERIVED = {
     "output_dir": "output_dir", "reward_weights": "reward_weights", "end_credit": "lambda_end",
     "report_to": "report_to", "project": "wandb_project",
 }  # fmt: skip
+_SET_HERE = {
+    "save_only_model": "a checkpoint holds all that --resume needs",
+    "use_cpu": "the GPU is used where there is one; hide it with CUDA_VISIBLE_DEVICES=",
+}
 
 
 def trainer_config(settings: TrainSettings, weights: list[float], folder: str | Path) -> RankGRPOConfig:
@@ -57,6 +63,9 @@ def trainer_config(settings: TrainSettings, weights: list[float], folder: str | 
     except (ValueError, TypeError, NotImplementedError) as error:
         raise UserError(f"TRL refuses these settings: {' '.join(str(error).split())}") from None
     check_schedule(settings, config.lr_scheduler_kwargs)  # type: ignore[arg-type]
+    check_sampling(config)
+    if config.use_liger_kernel and not is_liger_kernel_available():
+        raise UserError("--trl use_liger_kernel=true: liger-kernel is not installed; pip install liger-kernel")
     if config.eval_strategy != "no" or config.eval_on_start:
         raise UserError(
             "--trl eval_strategy, eval_on_start: train.py has no data for it; leave it out, and run evaluate.py"
@@ -75,6 +84,19 @@ def check_schedule(settings: CommonSettings, arguments: dict | None = None) -> N
             f"--lr_scheduler_type {name}: arguments that it needs are missing or wrong "
             f"({' '.join(str(error).split())}); {give}use another schedule"
         ) from None
+
+
+def check_sampling(config: RankGRPOConfig) -> None:
+    """Raises `UserError` for options of sampling that are out of range, before an answer is sampled."""
+    for name, valid, expected in (
+        ("top_k", lambda k: k >= 0, "at least 0, which is off"),
+        ("top_p", lambda p: 0 < p <= 1, "above 0 and at most 1"),
+        ("min_p", lambda p: 0 <= p <= 1, "0 to 1"),
+        ("repetition_penalty", lambda x: 0 < x < math.inf, "a positive number"),
+    ):
+        value = getattr(config, name)
+        if value is not None and not valid(value):
+            raise UserError(f"--trl {name}={value}: expected {expected}")
 
 
 def trackers(settings: TrainSettings) -> list[str]:
@@ -97,6 +119,8 @@ def trl_options(given: list[str]) -> dict[str, Any]:
             raise UserError(f"--trl {text}: expected NAME=VALUE")
         if name in flag_of:
             raise UserError(f"--trl {name}: set it with --{flag_of[name]}")
+        if name in _SET_HERE:
+            raise UserError(f"--trl {name}: can't be set, as {_SET_HERE[name]}")
         if name not in RankGRPOConfig.__dataclass_fields__:
             near = difflib.get_close_matches(name, RankGRPOConfig.__dataclass_fields__, n=3)
             raise UserError(f"--trl {name}: TRL has no such option{'; near: ' + ', '.join(near) if near else ''}")

@@ -64,13 +64,17 @@ def step_tables(
     tokens = (
         np.stack([np.bincount(s[s >= 0], minlength=n_slots)[:n_slots] for s in slots]) if n else np.zeros((0, n_slots))
     )
-    total = np.einsum("f,fns->ns", np.asarray(weights, np.float64), np.stack(list(rewards.values())))
+    given = np.stack(list(rewards.values()))
+    total = np.einsum("f,fns->ns", np.asarray(weights, np.float64), given)
+    # A reward that is off is 0, but for films that are ignored, which have none.
+    off = np.where(np.isnan(given).any(axis=0), np.nan, 0.0)
     verdicts = {
         "step": pa.array(np.full(len(rows), step, np.int32)),
         "completion": pa.array((cell_completion[order] + first_completion).astype(np.int32)),
         "rank": pa.array(cell_rank[order].astype(np.int16)),
         **{name: named[name] for name in named.column_names if name not in ("completion", "rank")},
-        **{column: _cell_values(np.zeros((n, n_slots)), cells) for column in REWARD_COLUMNS.values()},
+        **{column: _cell_values(off, cells) for column in ("r_rel", "r_safe", "r_repeat")},
+        **{column: _cell_values(np.zeros((n, n_slots)), cells) for column in ("r_count", "r_end")},
         **{REWARD_COLUMNS[name]: _cell_values(values, cells) for name, values in rewards.items()},
         "r_total": _cell_values(total, cells),
         "advantage": pa.nulls(len(rows), pa.float64())

@@ -85,15 +85,65 @@ def test_the_data_of_saferec_are_read_as_its_scripts_leave_them(tmp_path, oracle
 
 def test_an_answer_of_several_messages_is_none(tmp_path, oracle):
     rows = [SAFEREC, SAFEREC | {"completion": SAFEREC["completion"] * 2}, SAFEREC | {"completion": []}]
+    path = jsonl(tmp_path / "d.jsonl", *rows)
     with pytest.raises(UserError, match=r"row 1, completion: .* is not a text, or one message.*; row 2, completion"):
-        load_dataset(jsonl(tmp_path / "d.jsonl", *rows), None, oracle)
+        load_dataset(path, None, oracle, needed=("prompt", "completion"))
+    assert len(load_dataset(path, None, oracle)) == 3  # who needs no answers minds none
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("seen_titles", "Alien (1979)", "'Alien \\(1979\\)' is not a list of films"),
+        ("seen_titles", [["Alien", ""]], "\\['Alien', ''\\].* is no film; .* a year such as 1979 or null"),
+        ("seen_titles", [["Alien", "1979.0"]], "'1979.0'.* is no film"),
+        ("seen_titles", [["Alien", float("nan")]], "nan.* is no film"),
+        ("seen_titles", ["\ud83d"], "is no film"),
+        ("prompt", "\ud83d", "is not a text or a list"),
+        (
+            "constraints",
+            {"gore": "false"},
+            "is not a list of trait names, or an object of traits that are true or false",
+        ),
+    ],
+)
+def test_what_would_be_read_as_something_else_is_refused(tmp_path, oracle, column, value, said):
+    with pytest.raises(UserError, match=f"row 1, {column}: .*{said}"):
+        load_dataset(jsonl(tmp_path / "d.jsonl", ROW, ROW | {column: value}), None, oracle)
+
+
+def test_a_line_of_json_may_hold_any_line_separator_of_unicode_and_a_bad_one_is_told_by_its_number(tmp_path, oracle):
+    path = tmp_path / "d.jsonl"
+    path.write_text(json.dumps(ROW | {"prompt": "a\u2028b\x85c"}, ensure_ascii=False) + "\n\n")
+    assert load_dataset(path, None, oracle)[0]["prompt"][0]["content"] == "a\u2028b\x85c"
+    path.write_text(json.dumps(ROW) + "\n\n{")
+    with pytest.raises(UserError, match=r"d.jsonl: can't be read as a dataset \(line 3: "):
+        load_dataset(path, None, oracle)
 
 
 def test_a_split_is_chosen_where_the_data_have_that_column(tmp_path, oracle):
     pq.write_table(pa.table({"prompt": ["a", "b"], "split": ["train", "heldout"]}), tmp_path / "d.parquet")
     assert load_dataset(tmp_path / "d.parquet", "heldout", oracle)["prompt"][0][0]["content"] == "b"
+    assert (
+        len(load_dataset(tmp_path / "d.parquet", "all", oracle))
+        == len(load_dataset(tmp_path / "d.parquet", None, oracle))
+        == 2
+    )
     with pytest.raises(UserError, match="no split 'tune'; it has heldout, train"):
         load_dataset(tmp_path / "d.parquet", "tune", oracle)
+
+
+def test_data_without_splits_are_for_training_and_a_split_of_them_is_none(tmp_path, oracle):
+    path = jsonl(tmp_path / "d.jsonl", ROW)
+    Dataset.from_list([SAFEREC]).save_to_disk(tmp_path / "saferec" / "test")
+    assert (
+        len(load_dataset(path, "train", oracle))
+        == len(load_dataset(tmp_path / "saferec" / "test", "test", oracle))
+        == 1
+    )
+    for there in (path, tmp_path / "saferec" / "test"):
+        with pytest.raises(UserError, match="has no column split, and so no split 'heldout'; leave --split out"):
+            load_dataset(there, "heldout", oracle)
 
 
 def test_all_missing_columns_are_named(tmp_path, oracle):
@@ -105,7 +155,7 @@ def test_all_bad_rows_are_named_with_what_was_expected(tmp_path, oracle):
     rows = [ROW, ROW | {"constraints": ["gorre"]}, ROW | {"constraints": ["zzz"]}]
     with pytest.raises(UserError, match=r"row 1, constraints: .*gorre.*row 2, constraints: .*zzz"):
         load_dataset(jsonl(tmp_path / "d.jsonl", *rows), None, oracle)
-    with pytest.raises(UserError, match=r"row 0, seen_titles: .* is not a list of"):
+    with pytest.raises(UserError, match=r"row 0, seen_titles: .*\[1, 2, 3\].* is no film; expected \[title, year\]"):
         load_dataset(jsonl(tmp_path / "d.jsonl", ROW | {"seen_titles": [[1, 2, 3]]}), None, oracle)
 
 

@@ -1,5 +1,7 @@
 """Evaluation samples as training does, wherever the model lies, and refuses what makes no sense."""
 
+import json
+
 import pytest
 import torch
 
@@ -47,6 +49,68 @@ def test_an_answer_ends_at_whichever_end_of_text_comes_first(small, of_tokenizer
     found, ended = answers(model, tokenizer)
     assert found[0] == whole[0][: whole[0].index(end) + 1]
     assert ended == [end in row for row in found] and ended[0] and not all(ended)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [("--seed -1", "--seed -1: expected a whole number"), ("--temperature -1", "--temperature -1.0: expected at least 0"),
+     ("--temperature nan", "--temperature nan: expected at least 0"), ("--split heldout", "no split 'heldout'")],
+)  # fmt: skip
+def test_values_out_of_range_are_refused(small, flags, said):
+    with pytest.raises(UserError, match=said):
+        main(["--data", f"{small}/data.jsonl", "--store", f"{small}/store.duckdb", "--answers", "a", *flags.split()])
+
+
+def test_no_model_answers_before_all_are_known_to_be_able_to(small, tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.evaluate.load_policy", lambda name: pytest.fail(f"{name} was loaded"))
+    (tmp_path / "broken").mkdir()
+    data = ["--data", f"{small}/data.jsonl", "--store", f"{small}/store.duckdb"]
+    with pytest.raises(UserError, match="broken: can't be loaded as a model"):
+        main([*data, "--model", f"{small}/model", str(tmp_path / "broken")])
+
+
+@pytest.fixture
+def asked(small, tmp_path, monkeypatch) -> list[str]:
+    """Flags for three prompts with ids a, b and c, and a store."""
+    rows = [{"id": name, "prompt": "Hi", "constraints": ["gore"]} for name in "abc"]
+    (tmp_path / "data.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    monkeypatch.chdir(tmp_path)
+    return [
+        "--data",
+        f"{tmp_path}/data.jsonl",
+        "--store",
+        f"{small}/store.duckdb",
+        "--json",
+        "--answers",
+        "[v2].jsonl",
+    ]
+
+
+def given(tmp_path, *lines: dict) -> None:
+    (tmp_path / "[v2].jsonl").write_text("\n".join(map(json.dumps, lines)))
+
+
+def test_answers_without_prompts_and_prompts_without_answers_are_told(asked, tmp_path, capsys):
+    given(tmp_path, {"id": "b", "text": "1. Saw (2004)"}, {"id": "c", "text": ""}, {"id": "z", "text": "1. Up (2009)"})
+    main(asked)
+    out, err = capsys.readouterr()
+    assert json.loads(out)[0]["lists"] == 2
+    assert "1 of 3 prompts have no answer" in err and "1 answers are to none of the prompts" in err
+    main([*asked, "--limit", "1"])
+    assert json.loads(capsys.readouterr().out)[0]["svr_20"] == 1.0
+    main([flag for flag in asked if flag != "--json"])
+    assert "[v2].jsonl" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [({"id": "a", "text": None}, "answer 2 is .*None.*; expected"), ({"id": "a", "text": ["x"]}, "answer 2 is"),
+     ({"text": "x"}, "answer 2 is"), ({"id": "a", "text": "\ud83d"}, "answer 2 is"), ({"id": "b", "text": ""}, "answer 2 is a second one to b")],
+)  # fmt: skip
+def test_a_line_that_is_no_answer_is_named(asked, tmp_path, line, said):
+    given(tmp_path, {"id": "b", "text": ""}, line)
+    with pytest.raises(UserError, match=said):
+        main(asked)
 
 
 @pytest.mark.parametrize("flags", ["--limit 0", "--limit -1", "--batch_size 0", "--max_completion_length 0"])

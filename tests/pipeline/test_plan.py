@@ -2,15 +2,17 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from peft import get_peft_model
+from transformers import GPT2Config
 
 from oracle import UserError
-from pipeline import train
+from pipeline import evaluate, sft, train
 from pipeline.checks import check_training
 from pipeline.memory import activation_values, expected_memory, peak
 from pipeline.models import empty_adapter, empty_model, load_model, load_tokenizer, lora_config
@@ -156,6 +158,18 @@ def test_activations_are_estimated_within_a_fifth_of_what_autograd_keeps(with_ad
         (["--trl", "remove_unused_columns=true"], "remove_unused_columns=True can't be used .*the ground truth"),
         (["--trl", "eval_strategy=epoch"], "--trl eval_strategy, .*: train.py has no data for it"),
         (["--trl", "eval_on_start=true"], "eval_on_start: train.py has no data for it"),
+        (["--trl", "top_k=-1"], "--trl top_k=-1: expected at least 0"),
+        (["--trl", "min_p=3"], "--trl min_p=3.0: expected 0 to 1"),
+        (["--trl", "repetition_penalty=0"], "--trl repetition_penalty=0.0: expected a positive number"),
+        (["--trl", "use_liger_kernel=true"], "use_liger_kernel=true: liger-kernel is not installed"),
+        (["--trl", "save_only_model=true"], "--trl save_only_model: can't be set, as a checkpoint holds all"),
+        (["--max_steps", "0"], "--max_steps 0: expected at least 1, or -1"),
+        (["--num_train_epochs", "inf"], "--num_train_epochs inf: expected a positive number"),
+        (["--reward_weights", "nan", "1"], "--reward_weights nan 1.0: expected numbers"),
+        (["--lambda_safe", "inf"], "--lambda_safe inf: expected a number of at least 0"),
+        (["--kl_beta", "inf"], "--kl_beta inf: expected a number"),
+        (["--use_lora", "--lora_alpha", "0"], "--lora_alpha 0: expected at least 1"),
+        (["--split", "validation"], "has no column split, and so no split 'validation'"),
         (["--trl", "sync_ref_model=true"], "sync_ref_model=True can't be used here .*no checkpoint keeps"),
         (["--trl", "log_completions=true"], "log_completions=True can't be used here .*rollout log has that of each rank"),
         (["--trl", "loss_type=cispo"], "loss_type='cispo' caps the ratio at epsilon_high: set it"),
@@ -239,6 +253,54 @@ def test_a_launcher_that_starts_a_single_process_is_told_of(small_flags, monkeyp
     monkeypatch.setenv("ACCELERATE_DYNAMO_BACKEND", "no")
     train.main([*small_flags, "--dry_run"])
     assert "accelerate launch starts a single process where there is no GPU" in capsys.readouterr().err
+
+
+RAISING = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}{{ messages[0]['content'] }}"
+
+
+@pytest.mark.parametrize("template", [RAISING, "{{ messages[0]['content'] }}{{ none.x.y }}"])
+def test_a_prompt_that_the_chat_template_refuses_is_named(small_flags, small, tmp_path, template, monkeypatch):
+    for script in ("train", "sft"):
+        monkeypatch.setattr(f"pipeline.{script}.load_model", lambda *_: pytest.fail("a model was loaded"))
+    shutil.copytree(small / "model", "strict")
+    Path("strict/chat_template.jinja").write_text(template)
+    rows = [json.loads(line) for line in (small / "data.jsonl").read_text().splitlines()]
+    rows[3]["prompt"] = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}]
+    (tmp_path / "data.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    data = ["--train_path", "data.jsonl", "--model_name", "strict"]
+    said = (
+        r"prompt 3 \(system, user\): the chat template of .*strict refuses it" if template is RAISING else "prompt 0 "
+    )
+    for main, flags in ((train.main, [*small_flags, *data]), (sft.main, [*small_flags[:4], *data])):
+        with pytest.raises(UserError, match=said):
+            main(flags)
+    with pytest.raises(UserError, match=said):
+        evaluate.main(["--data", "data.jsonl", "--store", small_flags[3], "--model", "strict"])
+
+
+def test_a_tokenizer_without_an_end_of_text_or_of_another_model_is_refused(small_flags, small):
+    tokenizer = load_tokenizer(f"{small}/model")
+    tokenizer.add_tokens([f"more {n}" for n in range(2000)])
+    shutil.copytree(small / "model", "larger")
+    tokenizer.save_pretrained("larger")
+    with pytest.raises(
+        UserError, match=r"larger: its tokenizer has tokens up to \d+, and the model embeddings for \d+"
+    ):
+        train.main([*small_flags, "--model_name", "larger", "--dry_run"])
+    tokenizer.eos_token = None
+    tokenizer.save_pretrained("endless")
+    shutil.copy(small / "model" / "config.json", "endless")
+    with pytest.raises(UserError, match="endless: its tokenizer has no end of text"):
+        train.main([*small_flags, "--model_name", "endless", "--dry_run"])
+
+
+def test_answers_beyond_the_places_of_a_model_that_counts_them_are_refused(small_flags, small):
+    load_tokenizer(f"{small}/model").save_pretrained("gpt2")
+    GPT2Config(vocab_size=1000, n_positions=48, n_embd=8, n_layer=1, n_head=1).save_pretrained("gpt2")
+    flags = [*small_flags, "--model_name", "gpt2", "--dry_run", "--max_completion_length"]
+    with pytest.raises(UserError, match="gpt2: has places for 48 tokens, and the longest prompt with --max_completion"):
+        train.main([*flags, "48"])
+    train.main([*flags, "8"])
 
 
 def test_several_gpus_ask_for_a_launcher(small_flags, monkeypatch):

@@ -1,5 +1,6 @@
 """Going on with a run: from its newest whole checkpoint, with its own settings, and each step in the log once."""
 
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from safetensors.torch import load_file
 
 from oracle import UserError
 from pipeline import train
+from pipeline.models import load_policy
 from pipeline.runs import changed_settings, check_processes, find_run, last_checkpoint
-from pipeline.settings import TrainSettings, parse_settings
+from pipeline.settings import LORA_TARGETS, TrainSettings, parse_settings
 
 
 def run_of(folder: Path, number: int, steps: tuple[int, ...] = (), whole: bool = True) -> Path:
@@ -21,8 +23,10 @@ def run_of(folder: Path, number: int, steps: tuple[int, ...] = (), whole: bool =
     (run / "settings.yaml").write_text(f"train_path: data-{number}.parquet\nlr: 0.5\nlambda_safe: 2.0\n")
     for step in steps:
         (run / f"checkpoint-{step}").mkdir()
+        for name in ("model.safetensors", "optimizer.pt"):
+            (run / f"checkpoint-{step}" / name).touch()
         if whole or step != max(steps):
-            (run / f"checkpoint-{step}" / "trainer_state.json").touch()
+            (run / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
     return run
 
 
@@ -36,8 +40,24 @@ def test_resume_names_the_newest_run_or_one_by_folder_or_id(tmp_path, monkeypatc
         find_run("nowhere")
 
 
-def test_a_checkpoint_that_was_cut_short_is_passed_over(tmp_path):
-    assert last_checkpoint(run_of(tmp_path, 1, (200, 1000, 1200), whole=False)).name == "checkpoint-1000"
+@pytest.mark.parametrize("lacks", ["trainer_state.json", "model.safetensors", "optimizer.pt"])
+def test_a_checkpoint_that_was_cut_short_is_passed_over(tmp_path, lacks):
+    run = run_of(tmp_path, 1, (200, 1000, 1200))
+    (run / "checkpoint-1200" / lacks).unlink()
+    assert last_checkpoint(run).name == "checkpoint-1000"
+    (run / "checkpoint-1000" / "trainer_state.json").write_text("")
+    assert last_checkpoint(run).name == "checkpoint-200"
+
+
+def test_a_run_without_a_checkpoint_and_no_name_at_all_are_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = run_of(tmp_path, 1)
+    with pytest.raises(
+        UserError, match="that run stopped before its first checkpoint; start it again, in another folder"
+    ):
+        find_run(str(run))
+    with pytest.raises(UserError, match='--resume "": expected the folder or the id'):
+        parse_settings(TrainSettings, "train.py", ["--resume", ""], demo="train")
 
 
 def test_a_resumed_run_keeps_its_settings_but_for_flags(tmp_path, monkeypatch):
@@ -51,21 +71,29 @@ def test_a_resumed_run_keeps_its_settings_but_for_flags(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "change",
     [
-        {"per_device_train_batch_size": 2},
-        {"gradient_accumulation_steps": 2},
-        {"mu": 2},
-        {"sft_checkpoint": 3},
-        {"trl": ["epsilon=0.1", "steps_per_generation=16"]},
+        {"per_device_train_batch_size": 2}, {"gradient_accumulation_steps": 2}, {"mu": 2}, {"sft_checkpoint": 3},
+        {"trl": ["epsilon=0.2"]}, {"lr": 1.0}, {"adam_beta1": 0.5}, {"optim": "sgd"}, {"save_steps": 1.0}, {"logging_steps": 2},
+        {"seed": 1}, {"catalog_path": "other.csv"}, {"max_prompt_length": 9}, {"kl_beta": 0.5}, {"output_dir": "elsewhere"},
+        {"lora_target_modules": ["q_proj"]},
     ],
-)
-def test_a_resumed_run_keeps_its_batches_and_what_it_started_from(change):
-    then = asdict(TrainSettings(train_path="x", trl=["epsilon=0.1"]))
+)  # fmt: skip
+def test_a_resumed_run_keeps_what_its_log_has_one_value_of_and_what_its_checkpoint_would_overrule(change):
+    then = asdict(TrainSettings(train_path="x", trl=["epsilon=0.1"], output_dir="run"))
     (name,) = change
     with pytest.raises(
         UserError, match=f"--resume r: a run keeps its {name} .*: leave the flags out, or start a new run"
     ):
         changed_settings(then | {"resume": "r"} | change, then)
-    assert changed_settings(then | {"resume": "r", "trl": ["epsilon=0.2"]}, then).keys() == {"trl"}
+
+
+def test_a_resumed_run_may_change_its_length_and_how_it_runs_and_write_its_settings_otherwise(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    then = asdict(TrainSettings(train_path=str(tmp_path / "x"), trl=["a=1", "b=2"], output_dir="run"))
+    same = {"resume": "r", "train_path": "./x", "trl": ["b=2", "a=1"], "output_dir": str(tmp_path / "run")}
+    same["lora_target_modules"] = [*reversed(LORA_TARGETS)]
+    assert changed_settings(then | same, then) == {}
+    changes = {"max_steps": 9, "report_to": "trackio", "gradient_checkpointing": True, "use_vllm": True}
+    assert changed_settings(then | same | changes, then).keys() == changes.keys()
 
 
 def test_a_resumed_run_keeps_its_number_of_processes(tmp_path):
@@ -90,7 +118,7 @@ def test_stopped_and_resumed_equals_never_stopped(small_flags, small, tmp_path, 
     with pytest.raises(UserError, match="a run keeps its number of processes"):
         train.main(["--resume", "--max_steps", "4"])
     (last / "rollouts_1.pt").unlink()
-    with pytest.raises(UserError, match="a run keeps its lambda_safe, num_generations"):
+    with pytest.raises(UserError, match="a run keeps its lambda_safe, num_generations "):
         train.main(["--resume", "--lambda_safe", "9", "--num_generations", "4"])
     train.main(["--resume", "--max_steps", "4"])
     assert "checkpoint-2; max_steps: 3 → 4" in capsys.readouterr().err
@@ -108,3 +136,52 @@ def test_stopped_and_resumed_equals_never_stopped(small_flags, small, tmp_path, 
         assert logs[0] == logs[1] == [(step, 8) for step in (1, 2, 3, 4)]
         answers = "select step, completion, text from rollouts where run_id = ? order by all"
         assert store.execute(answers, [ids[0]]).fetchall() == store.execute(answers, [ids[1]]).fetchall()
+
+
+@pytest.fixture
+def stopped(small_flags) -> Path:
+    """A run of three steps that was stopped, in the folder `run`."""
+    train.main([*small_flags, "--output_dir", "run", "--max_steps", "3", "--save_steps", "1", "--lr", "1e-2"])
+    return Path("run")
+
+
+def test_a_run_that_has_ended_is_told_so_instead_of_trained_on(stopped):
+    before = (stopped / "final" / "model.safetensors").read_bytes()
+    with pytest.raises(UserError, match="it has ended, after 3 steps; raise --max_steps"):
+        train.main(["--resume", "run"])
+    with pytest.raises(UserError, match="step 3 is done, and the run would end at 2: raise --max_steps"):
+        train.main(["--resume", "run", "--max_steps", "2"])
+    assert (stopped / "final" / "model.safetensors").read_bytes() == before
+    assert not (stopped / "checkpoint-4").exists()
+
+
+def test_a_run_that_was_killed_behind_its_last_step_gets_its_final_model(stopped):
+    before = load_file(stopped / "final" / "model.safetensors")
+    shutil.rmtree(stopped / "final")
+    train.main(["--resume", "run"])
+    after = load_file(stopped / "final" / "model.safetensors")
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert not list((stopped / "final").glob("optimizer*")) and not (stopped / "checkpoint-4").exists()
+    load_policy(str(stopped / "final"))
+
+
+def test_a_run_is_resumed_in_any_working_directory_and_wherever_its_folder_is_now(stopped, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    stopped.rename("elsewhere/moved")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    train.main(["--resume", "moved", "--max_steps", "4"])
+    assert (tmp_path / "elsewhere/moved/checkpoint-4").exists()
+
+
+def test_other_prompts_under_the_same_name_are_refused(stopped, small, tmp_path):
+    settings, data = stopped / "settings.yaml", tmp_path / "data.jsonl"
+    data.write_text((small / "data.jsonl").read_text().replace("film 1", "film A"))
+    settings.write_text(settings.read_text().replace(f"{small}/data.jsonl", str(data)))
+    with pytest.raises(UserError, match=r"the prompts, .* are not those that the run began with; bring back the data"):
+        train.main(["--resume", "run", "--max_steps", "4"])
+
+
+def test_settings_that_were_lost_are_told(stopped):
+    (stopped / "settings.yaml").write_text("")
+    with pytest.raises(UserError, match=r"run/settings.yaml: has no train_path; bring it back"):
+        train.main(["--resume", "run", "--max_steps", "4"])

@@ -81,14 +81,24 @@ def test_help_tells_each_flag_with_its_meaning(kind, capsys):
         (["--per_device_train_batch_size", "0"], "at least 1"),
         (["--use_vllm"], "vLLM is not installed|no GPU"),
         (["--optim", "paged_adamw_8bit"], "bitsandbytes|needs a GPU"),
-        (["--output_dir", "pyproject.toml"], "is a file"),
-        (["--output_dir", "tests"], "in use"),
+        (["--output_dir", "pyproject.toml"], "is no folder that can be written"),
+        (["--output_dir", "pyproject.toml/run"], "pyproject.toml is no folder that can be written"),
+        (["--output_dir", "tests"], "in use; name another folder$"),
     ],
 )
 def test_what_cannot_be_honoured_is_refused(argv, said, request, monkeypatch):
     monkeypatch.chdir(request.config.rootpath)
     with pytest.raises(UserError, match=said):
         check_training(parsed("--train_path", "x", *argv))
+
+
+def test_yaml_that_means_a_word_by_no_is_understood(tmp_path):
+    (tmp_path / "my.yaml").write_text("train_path: x\nsave_strategy: no\nlr: 1e-6\nbf16: no\n")
+    s = parsed("--config", str(tmp_path / "my.yaml"))
+    assert (s.save_strategy, s.lr, s.bf16) == ("no", 1e-6, False)
+    (tmp_path / "my.yaml").write_text("train_path: x\nlora_target_modules: []\n")
+    with pytest.raises(UserError, match=r"my.yaml: .*lora_target_modules.*: expected at least one argument"):
+        parsed("--config", str(tmp_path / "my.yaml"))
 
 
 def test_sft_has_settings_of_its_own():

@@ -78,7 +78,7 @@ def test_after_sft_training_starts_from_the_model_that_sft_ended_with(
     assert all(torch.equal(state[name], value) for name, value in trained_by_sft.items())
     untrained = load_file(small / "model" / "model.safetensors")
     assert not all(torch.equal(trained_by_sft[name], value) for name, value in untrained.items())
-    assert yaml.safe_load(Path("run/settings.yaml").read_text())["sft_model_path"] == str(end)
+    assert yaml.safe_load(Path("run/settings.yaml").read_text())["sft_model_path"] == str(end.absolute())
     with pytest.raises(UserError, match=f"take 2, name the model .*, or leave the flag out to start from {end}"):
         train.main([*small_flags, "--sft_checkpoint", "7"])
 
@@ -168,6 +168,46 @@ def test_an_sft_adapter_is_gone_on_with_or_merged_and_is_the_reference_of_both(
     train.main([*flags, "--output_dir", "merged"])
     same(first_step["model"].state_dict(), expected)
     same(first_step["reference"].state_dict(), expected)
+
+
+@pytest.mark.parametrize("more", [[], ["--gradient_checkpointing", "--kl_beta", "0"]])
+def test_a_merged_adapter_is_trained_with_all_weights(small_flags, sft_flags, small, more):
+    sft.main([*sft_flags, "--use_lora", "--lora_r", "4"])
+    flags = [
+        *small_flags,
+        "--sft_checkpoint",
+        "2",
+        "--sft_is_lora",
+        "--max_steps",
+        "1",
+        "--lr",
+        "1e-2",
+        "--output_dir",
+        "run",
+    ]
+    train.main([*flags, *more, "--trl", "entropy_coef=0.1"])
+    start = PeftModel.from_pretrained(load_model(f"{small}/model"), checkpoint(f"{small}/model")).merge_and_unload()
+    trained = load_file("run/final/model.safetensors")
+    assert not any(torch.equal(trained[name], start.state_dict()[name]) for name in trained)
+
+
+def test_sft_on_an_adapter_is_refused(sft_flags, small):
+    sft.main([*sft_flags, "--use_lora", "--lora_r", "4", "--output_dir", "adapter"])
+    with pytest.raises(UserError, match="--model_name adapter: is a LoRA adapter; name the model that it is for"):
+        sft.main([*sft_flags, "--model_name", "adapter"])
+
+
+def test_an_adapter_is_found_its_base_in_any_working_directory(sft_flags, small, tmp_path, monkeypatch):
+    Path("model").symlink_to(small / "model")
+    sft.main([*sft_flags, "--model_name", "model", "--use_lora", "--lora_r", "4", "--output_dir", "adapter"])
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    load_policy("../adapter")
+    Path("../model").unlink()
+    with pytest.raises(
+        UserError, match=r"\.\./adapter: is an adapter on /.*/model, which is not there; bring that model back"
+    ):
+        load_policy("../adapter")
 
 
 def same(one: dict, other: dict) -> None:

@@ -1,0 +1,49 @@
+"""What the trainer logs is what SQL derives again from the log alone, whatever is on and off."""
+
+import pytest
+
+from oracle import create_oracle
+from oracle.judge import Judge
+from oracle.log import LogWriter, open_log
+from tests.trainer.drive import G, K, answer_with
+from tests.trainer.tokenizers import byte_level
+from trainer.rewards import make_count_func, make_end_func, make_relevance_func, make_repeat_func, make_safety_func
+
+ANSWERS = [
+    ["1. Up (2009)\n2. Nowhere Film (1999)\n3. Saw (2004)\n4. Frozen (2013)", "1. Saw (2004)\n2. Frozen (2013)"],
+    ["1. Nowhere Film (1999)\n2. Frozen (2013)\n3. Frozen (2013)", "No films today."],
+]
+MORE = {
+    "none": {}, "repeat": {"repeat": 0.5}, "count and end": {"count": 0.7, "end": 1.0},
+    "all": {"repeat": 0.5, "count": 0.7, "end": 1.0},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("unresolved", ["safe", "violation", "ignore"])
+@pytest.mark.parametrize("mode", ["grpo", "gdpo"])
+@pytest.mark.parametrize("more", MORE)
+def test_every_reward_and_advantage_follows_from_the_log(make_trainer, judge, tmp_path, unresolved, mode, more):
+    more = MORE[more]
+    own = Judge(create_oracle(store=judge.oracle.store, unresolved=unresolved))
+    optional = {"count": lambda x: make_count_func(own, x, rec_num=K), "end": lambda x: make_end_func(own, x, K),
+                "repeat": lambda x: make_repeat_func(own, x, K)}  # fmt: skip
+    functions = [make_relevance_func(own, rec_num=K), make_safety_func(own, 2.0, rec_num=K)]
+    functions += [make(more[name]) for name, make in optional.items() if name in more]
+    weights = [1.0, 2.0, *[0.5] * len(more)]
+    run = {
+        "kind": "train", "rec_num": K, "num_generations": G, "advantage_mode": mode, "unresolved": unresolved, "lambda_safe": 2.0,
+        "w_rel": 1.0, "w_safe": 2.0, **{f"w_{name}": 0.5 if name in more else 0.0 for name in optional},
+        **{f"lambda_{name}": more.get(name, 0.0) for name in optional}, "target_count": K,
+    }  # fmt: skip
+    log = LogWriter(tmp_path / "store.log", run)
+    trainer = make_trainer(
+        byte_level(), functions, log, advantage_mode=mode, reward_weights=weights, end_credit="end" in more
+    )
+    answer_with(trainer, *ANSWERS)
+    trainer.train()
+    log.close()
+    with open_log(tmp_path / "store.log") as connection:
+        rows = "select count(*), count(*) filter (differs), max(abs(advantage)) from rederivation"
+        [(count, differing, largest)] = connection.sql(rows).fetchall()
+        assert count >= 2 * G * K and largest > 0.1
+        assert differing == 0, connection.sql("from rederivation where differs").to_arrow_table().to_pylist()[:2]
