@@ -18,6 +18,7 @@ from oracle.selection import closes, read_plain, talks
 from oracle.tame_lines import COLON, LOWER_WORD, TALK, lines_of
 
 ELSEWHERE = re.compile(rf"[{BREAK}<|`]|^\s*[\[{{]")  # lines that may be more than a film or talk about films
+TITLED = re.compile(r"[A-Z][A-Za-z0-9']*+(?: (?:[A-Z][A-Za-z0-9']*+|\d++))*+")  # reads as no more than it says
 MAX_RANK = 2**15 - 1  # the rank column is an int16
 
 # What a line is: no film; one; one if it stands directly below a film; that is not clear without other lines; not known.
@@ -126,6 +127,8 @@ def _leads(title: str) -> bool:
 def _read_line(line: str) -> tuple[int, int, int, str, int]:
     """What a line is in a text that has numbered lines, and in one that has none; if it is a film in one of them, the
     length of its entry, which starts where the line does, its title, and its year or 0."""
+    if len(line) <= 60 and TITLED.fullmatch(line):
+        return HARMLESS, BELOW, len(line), line, 0
     if len(line) > LONGEST or ELSEWHERE.search(line):
         return UNCLEAR, UNCLEAR, 0, "", 0
     if not (found := LINE.match(line)):

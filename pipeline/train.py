@@ -23,7 +23,7 @@ from pathlib import Path
 from accelerate.utils import broadcast_object_list
 from datasets import Dataset
 from peft import LoraConfig, PeftModel
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
 from oracle import UserError, create_oracle
 from oracle.judge import Judge
@@ -206,6 +206,7 @@ def run_training(settings: TrainSettings, inputs: Inputs) -> Path:
     if settings.wandb_project:
         os.environ["WANDB_PROJECT"] = settings.wandb_project  # the only way that transformers' tracker reads
     start = settings.sft_model_path or settings.model_name
+    set_seed(settings.seed)  # a new adapter is drawn before the trainer sets it
     model = policy(settings, start)
     if (start.endswith(".gguf") or is_merged(settings)) and (needs_reference(settings) or settings.use_vllm):
         keep(model, inputs.tokenizer, folder / "base")

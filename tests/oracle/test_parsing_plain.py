@@ -42,7 +42,7 @@ def test_it_finds_what_the_long_way_finds_or_leaves_it_to_it(text):
 # What tempts a reader of columns: all that oracle.entry and oracle.selection would cut, count, or take for talk.
 PIECES = [
     "The", "Alien", "X-Men", "of", "you", "your", "like", "try", "watch", "such as", "film", "movies", "and", "a", "vs.",
-    "Movie:", "film:", "Title 3:", "Mission: Impossible", "for you: A", "Dr. No", "No. 5", "No.", "dir. Ford",
+    "Movie:", "film:", "Title 3:", "Mission: Impossible", "for you: A", "Dr. No", "No. 5", "No.", "dir. Ford", "Ford", "3D", "3x", "T2",
     "directed by Ford", "starring Bo", "featuring Bo", ", a film", ", with love", ", The", "1.", "2)", "Vol. 2", "3.5",
     "12", "2001", "1", "'Tis", "Ocean's", "’90s", "É", "ß", "ª", "Ночь", "七人", "½", "&", "+", "/", "-", "–", "…", "Oh!",
     "Why?", "Inc.", "(TV)", "[a]", '"', "*", "  ", "\t", "\u200b", "\ud800", "\x00", "\x85", "\r", "|", "<b>",

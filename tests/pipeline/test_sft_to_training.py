@@ -210,6 +210,16 @@ def test_an_adapter_is_found_its_base_in_any_working_directory(sft_flags, small,
         load_policy("../adapter")
 
 
+def test_a_new_adapter_follows_from_the_seed(small_flags, first_step):
+    adapters = []
+    for run, seed in enumerate(("1", "1", "2")):
+        torch.rand(run)  # whatever was drawn before
+        train.main([*small_flags, "--use_lora", "--seed", seed, "--output_dir", f"run-{run}"])
+        adapters.append({n: p.detach() for n, p in first_step["model"].named_parameters() if "lora_A" in n})
+    assert all(torch.equal(adapters[0][name], adapters[1][name]) for name in adapters[0])
+    assert not any(torch.equal(adapters[0][name], adapters[2][name]) for name in adapters[0])
+
+
 def same(one: dict, other: dict) -> None:
     assert one.keys() == other.keys()
     assert all(torch.allclose(one[name], other[name], atol=1e-6) for name in one)
