@@ -15,6 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from pickle import UnpicklingError
 
 import numpy as np
 import torch
@@ -227,7 +228,12 @@ class RankGRPOTrainer(GRPOTrainer):
         saved, device = Path(checkpoint) / self._rollouts_file, self.accelerator.device
         if saved.exists():
             place = "cpu" if device.type == "cpu" else device  # torch.load knows no cpu:0
-            state = torch.load(saved, map_location=place, weights_only=True)
+            try:
+                state = torch.load(saved, map_location=place, weights_only=True)
+            except (EOFError, RuntimeError, UnpicklingError):
+                raise UserError(
+                    f"{saved}: can't be read; without {checkpoint}, the one before is gone on with"
+                ) from None
             self._evasion = EvasionWatch(**state["evasion"])
             made_for, half_used = state["made_for"], state["step"] % state["made_for"]["steps"]
             if other := [name for name, value in self._made_for.items() if value != made_for[name]]:

@@ -136,6 +136,17 @@ def test_answers_still_to_be_used_are_not_gone_on_with_where_they_lack_what_trai
         assert resumed(2, **changed) == 4  # all of them have been used there
 
 
+@pytest.mark.parametrize("content", [b"", b"not one", b"PK\x03\x04"])
+def test_rollouts_that_cannot_be_read_are_named(make_trainer, tmp_path, content):
+    saving_trainer(make_trainer, 2).train()
+    saved = tmp_path / "out" / "checkpoint-1"
+    (saved / "rollouts_0.pt").write_bytes(content)
+    with pytest.raises(
+        UserError, match=r"checkpoint-1/rollouts_0.pt: can't be read; without .*checkpoint-1, the one before"
+    ):
+        saving_trainer(make_trainer, 2).train(resume_from_checkpoint=str(saved))
+
+
 def test_a_run_that_samples_at_each_step_is_resumed_without_its_rollouts(make_trainer, tmp_path):
     saving_trainer(make_trainer, 1).train()
     saved = tmp_path / "out" / "checkpoint-1"
