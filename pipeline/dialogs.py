@@ -160,7 +160,7 @@ def _records(source: Source) -> Iterator[tuple[int, str, object]]:
             with gzip.open(source.path) if source.compressed else open(source.path, "rb") as file:
                 if source.format == "json":
                     for row, record in enumerate(json.load(file), start=1):
-                        yield row, json.dumps(record, ensure_ascii=False), record
+                        yield row, json.dumps(record, ensure_ascii=False).encode(errors="replace").decode(), record
                 else:
                     yield from _lines(file)
         else:
@@ -186,6 +186,10 @@ def _dialog(record: object, default_id: str) -> Dialog:
     """Raises ValueError for a record that is no conversation."""
     if not isinstance(record, dict):
         raise ValueError("no JSON object")
+    try:
+        json.dumps(record, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        raise ValueError("it has half a character (a lone surrogate)") from None
     text, films = record.get("dialog"), record.get("groundtruth")
     if not isinstance(text, str):
         raise ValueError("dialog is no text")
@@ -201,7 +205,9 @@ def _film(film: object) -> dict:
         film = [film.get("title"), film.get("year")]
     if not (isinstance(film, list) and len(film) == 2 and isinstance(film[0], str) and film[0].strip()):
         raise ValueError(f"groundtruth has {str(film)[:60]!r}; expected [title, year]")
-    year = film[1]
+    year = (
+        int(digits) if (digits := str(film[1]).removesuffix(".0")).isdecimal() else film[1]
+    )  # "1999" and 1999.0 as well
     if year is not None and not (isinstance(year, int) and 1870 <= year <= 2100):
         raise ValueError(f"groundtruth has the year {year!r}; expected a number such as 1999, or null")
     return {"title": _unescaped(film[0].strip()), "year": year}

@@ -36,7 +36,9 @@ def prepared(tmp_path_factory) -> Path:
     """A folder with what one run over titles, a catalog and 60 conversations leaves."""
     folder = tmp_path_factory.mktemp("prepared")
     dialogs = [dialog(n, [GROUNDTRUTH[n % 4], GROUNDTRUTH[(n + 1) % 4]]) for n in range(60)]
+    dialogs[0]["groundtruth"][0] = [dialogs[0]["groundtruth"][0][0], str(dialogs[0]["groundtruth"][0][1])]  # "2004"
     lines = [json.dumps(d) for d in dialogs] + ["no json", '{"dialog": "User: Hi", "groundtruth": []}']
+    lines.append('{"dialog": "User: \\ud83d", "groundtruth": [["Saw", 2004]]}')
     (folder / "dialogs.jsonl").write_text("\n".join(lines))
     (folder / "titles.csv").write_text("imdb_id,title,year\n9999999,A Very Own Film,2020\n")
     (folder / "catalog.csv").write_text("title,year\nSaw,2004\nToy Story,1995\nNo Such Film Anywhere,2001\n")
@@ -62,7 +64,7 @@ def test_it_says_what_it_took_each_source_for_and_what_became_of_it(prepared):
     ]
     # Each of four films is in half of the 60 samples' pairs: 30 times; the invented one has no risk data.
     assert (
-        "60 samples" in told[5] and "2 rejected" in told[5] and "90 of 120 ground-truth films have risk data" in told[5]
+        "60 samples" in told[5] and "3 rejected" in told[5] and "90 of 120 ground-truth films have risk data" in told[5]
     )
 
 
@@ -116,6 +118,7 @@ def test_unusable_conversations_are_set_aside(prepared):
     assert told[1:] == [
         '61,"no json","no JSON object"',
         '62,"{""dialog"": ""User: Hi"", ""groundtruth"": []}","groundtruth names no film"',
+        r'63,"{""dialog"": ""User: \ud83d"", ""groundtruth"": [[""Saw"", 2004]]}","it has half a character (a lone surrogate)"',
     ]
 
 
