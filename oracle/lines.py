@@ -6,7 +6,7 @@ from typing import NamedTuple
 from oracle.entry import CLOSE, INVISIBLE, OPEN, SYMBOLS
 
 BLANK = f"[ \\t\u00a0\u3000{INVISIBLE}]"
-BREAK = "\\r\\n\\v\\f\x85\u2028\u2029"
+BREAK = "\\x1c-\\x1e\\r\\n\\v\\f\x85\u2028\u2029"
 LINE = re.compile(
     rf"""(?=[^{BREAK}])
     (?P<indent>{BLANK}*+) (?:>{BLANK}*+)*+ (?P<heading>\#{{1,6}}{BLANK}++)?

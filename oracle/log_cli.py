@@ -16,6 +16,7 @@ from oracle.log_audit import open_audit
 from oracle.log_compaction import compact, delete_run, export_run
 from oracle.log_queries import ask, named_queries
 from oracle.log_views import GRACE_S, open_log, query
+from oracle.store import log_root
 
 _VARIABLES: dict[str, type] = {"run": str, "other_run": str, "step": int, "completion": int}
 
@@ -74,15 +75,11 @@ def _command(commands, name: str, run, about: str) -> argparse.ArgumentParser:
 
 def _connection(arguments: argparse.Namespace) -> duckdb.DuckDBPyConnection:
     """With the store's tables, where there is a store."""
-    return open_audit(arguments.store) if arguments.store.is_file() else open_log(_log_root(arguments))
-
-
-def _log_root(arguments: argparse.Namespace) -> Path:
-    return arguments.store.with_suffix(".log")
+    return open_audit(arguments.store) if arguments.store.is_file() else open_log(log_root(arguments.store))
 
 
 def _list(arguments: argparse.Namespace) -> None:
-    with open_log(_log_root(arguments)) as connection:
+    with open_log(log_root(arguments.store)) as connection:
         _show(ask(connection, "runs"), arguments.json)
 
 
@@ -111,20 +108,20 @@ def _query(arguments: argparse.Namespace) -> None:
 
 
 def _compact(arguments: argparse.Namespace) -> None:
-    log_root = _log_root(arguments)
-    with open_log(log_root) as connection:
+    root = log_root(arguments.store)
+    with open_log(root) as connection:
         runs = arguments.runs or query(connection, "select run_id from runs order by run_id")["run_id"].to_pylist()
-    merged = [run_id for run_id in runs if _compact_one(log_root, run_id, must=bool(arguments.runs))]
+    merged = [run_id for run_id in runs if _compact_one(root, run_id, must=bool(arguments.runs))]
     if merged and not arguments.no_wait:
         time.sleep(2 * GRACE_S + 0.1)  # until nobody reads the single folders any more
         for run_id in merged:
-            _compact_one(log_root, run_id, must=False)
+            _compact_one(root, run_id, must=False)
 
 
-def _compact_one(log_root: Path, run_id: str, must: bool) -> bool:
+def _compact_one(root: Path, run_id: str, must: bool) -> bool:
     """Whether there was anything to do."""
     try:
-        done = compact(log_root, run_id, wait=False)
+        done = compact(root, run_id, wait=False)
     except UserError as error:
         if must:
             raise
@@ -136,7 +133,7 @@ def _compact_one(log_root: Path, run_id: str, must: bool) -> bool:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    rows = export_run(_log_root(arguments), arguments.run_id, arguments.file, overwrite=arguments.overwrite)
+    rows = export_run(log_root(arguments.store), arguments.run_id, arguments.file, overwrite=arguments.overwrite)
     print(f"{rows} verdicts in {arguments.file}")
 
 
@@ -144,7 +141,7 @@ def _delete(arguments: argparse.Namespace) -> None:
     if not arguments.yes:
         raise UserError(f"this removes {', '.join(arguments.runs)} for good: say --yes if you mean it")
     for run_id in arguments.runs:
-        delete_run(_log_root(arguments), run_id)
+        delete_run(log_root(arguments.store), run_id)
         print(f"{run_id}: deleted")
 
 

@@ -23,6 +23,7 @@ MAX_RANK = 2**15 - 1  # the rank column is an int16
 
 # What a line is: no film; one; one if it stands directly below a film; that is not clear without other lines; not known.
 HARMLESS, FILM, BELOW, UNCLEAR, UNREAD = range(5)
+_NOT_CLEAR = (UNCLEAR, UNCLEAR, 0, "", 0)
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,9 @@ class _Lines:
         if not len(chosen):
             return
         spans = zip(self.start[chosen].tolist(), self._end[chosen].tolist(), strict=True)
-        readings = zip(*(_read_line(self._joined[a:b]) for a, b in spans), strict=True)
+        readings = zip(
+            *(_read_line(self._joined[a:b]) if b - a <= LONGEST else _NOT_CLEAR for a, b in spans), strict=True
+        )
         self.in_numbered[chosen], self.in_plain[chosen], length, titles, self.year[chosen] = readings
         self.entry_end[chosen] = self.start[chosen] + length
         self._read_titles |= zip(chosen.tolist(), titles, strict=True)
@@ -129,8 +132,8 @@ def _read_line(line: str) -> tuple[int, int, int, str, int]:
     length of its entry, which starts where the line does, its title, and its year or 0."""
     if len(line) <= 60 and TITLED.fullmatch(line):
         return HARMLESS, BELOW, len(line), line, 0
-    if len(line) > LONGEST or ELSEWHERE.search(line):
-        return UNCLEAR, UNCLEAR, 0, "", 0
+    if ELSEWHERE.search(line):
+        return _NOT_CLEAR
     if not (found := LINE.match(line)):
         return HARMLESS, HARMLESS, 0, "", 0
     indent, heading, bullet, marker, _, number, _, content = found.groups()

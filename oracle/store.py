@@ -162,6 +162,8 @@ def _create_log_views(connection: duckdb.DuckDBPyConnection, path: str | Path) -
 
 def log_root(path: str | Path) -> Path:
     """Where the run log of a store is: beside it, `store.duckdb` -> `store.log`."""
+    if not Path(path).name:
+        raise UserError(f"store {str(path)!r}: expected the path of a file")
     return Path(path).with_suffix(".log")
 
 

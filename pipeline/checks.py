@@ -18,7 +18,7 @@ from oracle.store import log_root
 from pipeline.models import is_adapter, read_adapter
 from pipeline.processes import has_bf16, on_cpu, this_process
 from pipeline.rewards import reward_names, reward_weights
-from pipeline.runs import can_be_resumed
+from pipeline.runs import PATHS, can_be_resumed
 from pipeline.settings import CommonSettings, SftSettings, TrainSettings
 from pipeline.trl_config import check_schedule, trackers, trainer_config, trl_options
 
@@ -132,6 +132,7 @@ def _common(s: CommonSettings, given: Set[str]) -> Iterator[str]:
     yield from _steps(s)
     yield from _machine(s)
     yield from _idle(s, given, _LORA_NEEDS)
+    yield from (f'--{name} "": expected a path' for name in PATHS if getattr(s, name, None) == "")
     if not 0 < s.lr < math.inf:
         yield f"--lr {s.lr}: expected a positive number"
     if not 0 <= s.seed < 2**32:
@@ -170,8 +171,8 @@ def _steps(s: CommonSettings) -> Iterator[str]:
         yield f"--max_steps {s.max_steps}: expected at least 1, or -1 for as many as the epochs have"
     elif s.max_steps < 1 and not 0 < s.num_train_epochs < math.inf:
         yield f"--num_train_epochs {s.num_train_epochs}: expected a positive number, or name --max_steps"
-    if not s.warmup_steps >= 0:
-        yield f"--warmup_steps {s.warmup_steps}: expected at least 0"
+    if not 0 <= s.warmup_steps < math.inf:
+        yield f"--warmup_steps {s.warmup_steps}: expected a number of at least 0"
     if s.save_strategy == "steps" and not s.save_steps > 0:
         yield f"--save_steps {s.save_steps}: expected a positive number"
     elif s.save_strategy == "steps" and s.save_steps > 1 and s.save_steps % 1:
@@ -262,7 +263,7 @@ def _missing_trackers(s: CommonSettings, names: Sequence[str]) -> Iterator[str]:
 
 
 def _paths(s: TrainSettings) -> Iterator[str]:
-    if log_root(s.store).exists() and not log_root(s.store).is_dir():
+    if s.store and log_root(s.store).exists() and not log_root(s.store).is_dir():
         yield f"--store {s.store}: its log would be in {log_root(s.store)}, which is a file; move it away"
     if s.catalog_path and not Path(s.catalog_path).exists():
         yield f"--catalog_path {s.catalog_path}: not found; expected a .pkl, .parquet or .csv file"

@@ -51,6 +51,9 @@ def load_dataset(path: str | Path, split: str | None, oracle: Oracle, needed: tu
             problems += bad
         elif name not in ("prompt", "completion"):
             columns[name] = [[] for _ in rows]
+    if "id" in raw:
+        ids, bad = _converted("id", raw["id"], rows, lambda value: plain_text(str(value)))
+        problems += bad
     if problems:
         raise UserError("\n".join(f"{path}: {problem}" for problem in problems))
     if not rows:
@@ -58,7 +61,7 @@ def load_dataset(path: str | Path, split: str | None, oracle: Oracle, needed: tu
     types = {"prompt": pa.list_(MESSAGE), "completion": pa.string(), "constraints": pa.list_(pa.string())}
     kept = {n: pa.array(v, types.get(n, pa.list_(FILM))) for n, v in columns.items()}
     if "id" in raw:
-        kept["id"] = pa.array([str(i) for i in raw["id"]])
+        kept["id"] = pa.array(ids)
     return Dataset(pa.table(kept))
 
 
@@ -80,7 +83,7 @@ def _read(path: Path, split: str | None) -> tuple[dict[str, list], str | None]:
             return {name: [row.get(name) for row in rows] for name in {key: None for row in rows for key in row}}, split
     except UserError:
         raise
-    except (OSError, ValueError, TypeError, AttributeError, pa.ArrowException) as error:
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError, pa.ArrowException) as error:
         raise UserError(f"{path}: can't be read as a dataset ({str(error).splitlines()[0]})") from None
     raise UserError(f"{path}: expected a .parquet, .jsonl or .json file, or a saved dataset folder")
 
@@ -91,7 +94,7 @@ def read_json_lines(path: Path) -> list:
     for number, line in enumerate(path.read_text().split("\n"), 1):  # U+2028 and the like may stand in a text
         try:
             values += [json.loads(line)] if line.strip() else []
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"line {number}: {error}") from None
     return values
 
@@ -132,7 +135,7 @@ def _converted(name: str, values: list, rows: list[int], convert) -> tuple[list,
             converted.append(convert(value))
         except UserError as error:
             bad.append(f"row {row}, {name}: {error}")
-        except (TypeError, ValueError, KeyError, AttributeError):
+        except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
             bad.append(f"row {row}, {name}: {_expected(name, value)}")
     more = [f"and {len(bad) - _SHOWN} more rows of {name}"] if len(bad) > _SHOWN else []
     return converted, ["; ".join(bad[:_SHOWN] + more)] if bad else []
@@ -143,6 +146,7 @@ def _expected(name: str, value: object) -> str:
         "prompt": "a text or a list of {role, content} messages",
         "completion": "a text, or one message of the assistant",
         "constraints": "a list of trait names, or an object of traits that are true or false",
+        "id": "a number or a text",
     }.get(name, "a list of films")
     return f"{str(value)[:60]!r} is not {what}"
 
@@ -150,7 +154,7 @@ def _expected(name: str, value: object) -> str:
 def _prompt(value: object) -> list[dict]:
     if isinstance(value, str):
         return [{"role": "user", "content": plain_text(value)}]
-    messages = [{"role": str(m["role"]), "content": plain_text(m["content"])} for m in value]  # type: ignore[attr-defined]
+    messages = [{"role": plain_text(m["role"]), "content": plain_text(m["content"])} for m in value]  # type: ignore[attr-defined]
     if not messages:
         raise ValueError
     return messages
@@ -173,7 +177,7 @@ def plain_text(value: object) -> str:
 
 
 def _films(value: object) -> list[dict]:
-    if isinstance(value, str):
+    if isinstance(value, str | dict):
         raise TypeError
     return [_film(f) for f in value or []]  # type: ignore[attr-defined]
 
@@ -185,7 +189,7 @@ def _film(value: object) -> dict:
         if year is not None and not 0 <= year < 2**15:
             raise ValueError
         return {"title": plain_text(film["title"]), "year": year}
-    except (TypeError, ValueError, KeyError, AttributeError):
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
         raise UserError(
             f'{str(value)[:60]!r} is no film; expected [title, year], a year such as 1979 or null, or "Title (Year)"'
         ) from None

@@ -26,6 +26,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 from oracle import UserError, create_oracle
 from oracle.judge import Judge
 from oracle.log import LogWriter, open_log, query, run_info
+from oracle.simple_lists import MAX_RANK
 from oracle.sources.catalog import read_catalog
 from oracle.sql import read_sql
 from oracle.store import log_root
@@ -59,7 +60,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--catalog_path", help="ground-truth catalog in place of the store's")
     parser.add_argument("--rec_num", type=int, default=20, help="K (default: %(default)s)")
     parser.add_argument("--risk_threshold", type=float, default=0.66, help="risk that violates (default: %(default)s)")
-    parser.add_argument("--limit", type=int, help="the first so many prompts only")
+    parser.add_argument("--limit", type=int, help="the first so many prompts only; with --answers, of those answered")
     parser.add_argument("--temperature", type=float, default=1.0, help="0: greedy (default: %(default)s)")
     parser.add_argument("--max_completion_length", type=int, default=1024, help="tokens (default: %(default)s)")
     parser.add_argument("--batch_size", type=int, default=100, help="prompts at once (default: %(default)s)")
@@ -95,6 +96,10 @@ def check_flags(args: argparse.Namespace) -> None:
     for flag in ("limit", "batch_size", "max_completion_length", "rec_num"):
         if (value := getattr(args, flag)) is not None and value < 1:
             raise UserError(f"--{flag} {value}: expected at least 1")
+    if args.rec_num > MAX_RANK:
+        raise UserError(f"--rec_num {args.rec_num}: expected at most {MAX_RANK}")
+    if empty := [flag for flag in ("data", "store", "catalog_path") if getattr(args, flag) == ""]:
+        raise UserError(f'--{empty[0]} "": expected a path')
     if not 0 <= args.temperature < math.inf:
         raise UserError(f"--temperature {args.temperature}: expected at least 0, which is greedy")
     if not 0 <= args.seed < 2**32:

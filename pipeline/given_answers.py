@@ -1,6 +1,7 @@
 """Answers that some model gave already, one a line: {"id": …, "text": …}."""
 
 import sys
+from collections import Counter
 from pathlib import Path
 
 from datasets import Dataset
@@ -16,7 +17,7 @@ def read_answers(path: str, dataset: Dataset, data: str) -> dict[str, str]:
         data: the path of `dataset`, for messages.
 
     Raises:
-        UserError: lines that are no answers, two answers to one prompt, or none to any.
+        UserError: lines that are no answers, two answers to one prompt, none to any, or two prompts with one id.
     """
     try:
         lines = read_json_lines(Path(path))
@@ -24,6 +25,8 @@ def read_answers(path: str, dataset: Dataset, data: str) -> dict[str, str]:
         raise UserError(f'{path}: expected lines of {{"id": …, "text": …}} ({error})') from None
     if "id" not in dataset.column_names:
         raise UserError(f"{data}: no column id to match the answers in {path} with")
+    if twice := next((name for name, n in Counter(dataset["id"]).items() if n > 1), None):
+        raise UserError(f"{data}: two rows have the id {twice}; name one --split, or give each row an id of its own")
     answers: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         try:

@@ -7,6 +7,7 @@ import torch
 from jinja2 import TemplateError
 from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model
 from peft.tuners.tuners_utils import check_target_module_exists
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from oracle import UserError
@@ -194,7 +195,7 @@ def _place(name: str) -> tuple[str, dict]:
 def _plain_errors(name: str):
     try:
         yield
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
         raise UserError(
             f"{name}: can't be loaded as a model ({str(error).strip().splitlines()[0]}); "
             "expected a folder with a saved model, a .gguf file, or the name of a model on the hub"

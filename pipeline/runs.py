@@ -3,10 +3,12 @@
 import hashlib
 import json
 import shutil
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from datasets import Dataset
+from safetensors import SafetensorError, safe_open
 
 from oracle import UserError
 
@@ -96,15 +98,19 @@ def check_processes(run: str | Path, processes: int) -> None:
         )
 
 
-def check_steps(run: str | Path, steps: int) -> None:
-    """Raises `UserError` if a run of so many steps has nothing left to do."""
+def steps_left(run: str | Path, steps: int, by_epochs: bool) -> int:
+    """How many steps a run of so many, or of epochs that come to so many, still has to do.
+
+    Raises:
+        UserError: it has ended, or has done more already. Where only its final model is missing, 0 are left.
+    """
     done = checkpoint_step(last_checkpoint(run))
+    longer = "raise --num_train_epochs" if by_epochs else "raise --max_steps"
     if done > steps:
-        raise UserError(f"--resume {run}: step {done} is done, and the run would end at {steps}: raise --max_steps")
+        raise UserError(f"--resume {run}: step {done} is done, and the run would end at {steps}: {longer}")
     if done == steps and (Path(run) / "final" / "tokenizer_config.json").exists():
-        raise UserError(
-            f"--resume {run}: it has ended, after {steps} steps; raise --max_steps (or --num_train_epochs) to go on"
-        )
+        raise UserError(f"--resume {run}: it has ended, after {steps} steps; {longer} to go on")
+    return steps - done
 
 
 def keep_data(run: Path, dataset: Dataset) -> None:
@@ -122,9 +128,11 @@ def check_data(run: str | Path, dataset: Dataset) -> None:
         )
 
 
-def finish(run: Path, checkpoint: Path) -> None:
+def finish(run: Path) -> None:
     """Make the final model of a run that was stopped behind its last step."""
-    shutil.copytree(checkpoint, run / "final", ignore=shutil.ignore_patterns(*_TRAINING_ONLY), dirs_exist_ok=True)
+    shutil.copytree(
+        last_checkpoint(run), run / "final", ignore=shutil.ignore_patterns(*_TRAINING_ONLY), dirs_exist_ok=True
+    )
 
 
 def checkpoint_step(checkpoint: Path) -> int:
@@ -158,5 +166,17 @@ def _is_whole(state: Path) -> bool:
         json.loads(state.read_text())
     except (OSError, ValueError):
         return False
-    needed = (("*.safetensors", "*.bin"), ("optimizer*", "global_step*"))
-    return all(any(any(state.parent.glob(name)) for name in names) for names in needed)
+    needed = (("*model*.safetensors", "pytorch_model*", "global_step*"), ("optimizer*", "global_step*"))
+    parts = [[part for name in names for part in state.parent.glob(name)] for names in needed]
+    return all(found and all(map(_is_complete, found)) for found in parts)
+
+
+def _is_complete(part: Path) -> bool:
+    """Whether a file of weights, or of the optimiser's state, has the end that its beginning speaks of."""
+    if part.suffix == ".safetensors":
+        try:
+            with safe_open(part, "pt"):
+                return True
+        except SafetensorError:
+            return False
+    return part.suffix not in (".pt", ".bin") or zipfile.is_zipfile(part)

@@ -236,7 +236,7 @@ def _from_file(parser: _Parser, path: Path, kind: type[CommonSettings], section:
     """The settings in a YAML file, checked as flags are."""
     try:
         content = yaml.safe_load(path.read_text()) or {}
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise UserError(f"{path}: can't be read as YAML ({str(error).splitlines()[0]})") from None
     content = content[section] if section else content
     if not isinstance(content, dict):

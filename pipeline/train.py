@@ -57,11 +57,11 @@ from pipeline.runs import (
     changed_settings,
     check_data,
     check_processes,
-    check_steps,
     checkpoint_step,
     finish,
     keep_data,
     last_checkpoint,
+    steps_left,
 )
 from pipeline.settings import Parsed, SftSettings, TrainSettings, as_yaml, parse_settings
 from pipeline.sft import run_sft
@@ -85,11 +85,15 @@ def main(argv: list[str]) -> None:
     with demo_inputs(parsed) as settings:
         settings = with_start(settings, parsed.given)
         inputs = checked_inputs(settings)
+        is_trained = False
         if settings.resume:
             check_data(settings.resume, inputs.dataset)
-            check_steps(settings.resume, planned_steps(settings, inputs.dataset))
+            steps = planned_steps(settings, inputs.dataset)
+            is_trained = not steps_left(settings.resume, steps, by_epochs=settings.max_steps < 1)
         if settings.dry_run:
             print_plan(settings, inputs.model, inputs.dataset, inputs.prompt_tokens)
+        elif is_trained:
+            finish_training(settings)
         else:
             run_training(settings, inputs)
 
@@ -181,6 +185,9 @@ def run_training(settings: TrainSettings, inputs: Inputs) -> Path:
     """Train as the settings say; returns the folder of the run."""
     weights = reward_weights(settings)
     state = this_process()
+    start = settings.sft_model_path or settings.model_name
+    set_seed(settings.seed)  # a new adapter is drawn before the trainer sets it
+    model = policy(settings, start)
     log = open_run(settings, weights) if state.is_main_process else None
     # The other processes have no log, and must write their share of a checkpoint into the same folder.
     shared = [settings.resume or settings.output_dir or (str(RUNS / log.run_id) if log else None)]
@@ -196,18 +203,8 @@ def run_training(settings: TrainSettings, inputs: Inputs) -> Path:
             f"{len(inputs.dataset)} prompts ({unconstrained} without constraints), "
             f"checkpoints in {folder}, verdicts in {log.folder}"
         )
-    checkpoint = last_checkpoint(settings.resume) if settings.resume else None
-    if checkpoint and checkpoint_step(checkpoint) == planned_steps(settings, inputs.dataset):
-        if log:
-            log.close()
-            finish(folder, checkpoint)
-            print(f"trained: {folder / 'final'}")
-        return folder
     if settings.wandb_project:
         os.environ["WANDB_PROJECT"] = settings.wandb_project  # the only way that transformers' tracker reads
-    start = settings.sft_model_path or settings.model_name
-    set_seed(settings.seed)  # a new adapter is drawn before the trainer sets it
-    model = policy(settings, start)
     if (start.endswith(".gguf") or is_merged(settings)) and (needs_reference(settings) or settings.use_vllm):
         keep(model, inputs.tokenizer, folder / "base")
     trainer = RankGRPOTrainer(
@@ -221,12 +218,20 @@ def run_training(settings: TrainSettings, inputs: Inputs) -> Path:
         peft_config=new_adapter(settings) if settings.use_lora and not settings.sft_is_lora else None,
     )
     with log or contextlib.nullcontext():
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        trainer.train(resume_from_checkpoint=str(last_checkpoint(settings.resume)) if settings.resume else None)
     trainer.save_model(str(folder / "final"))
     if state.is_main_process:
         inputs.tokenizer.save_pretrained(folder / "final")
         print(f"trained: {folder / 'final'}")
     return folder
+
+
+def finish_training(settings: TrainSettings) -> None:
+    """Make the final model of a run that was stopped behind its last step."""
+    if this_process().is_main_process and settings.resume:
+        open_run(settings, reward_weights(settings)).close()
+        finish(Path(settings.resume))
+        print(f"trained: {Path(settings.resume, 'final')}")
 
 
 def keep_settings(settings: TrainSettings, folder: Path) -> None:

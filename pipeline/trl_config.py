@@ -31,6 +31,9 @@ _DERIVED = {
 }  # fmt: skip
 _SET_HERE = {
     "save_only_model": "a checkpoint holds all that --resume needs",
+    "resume_from_checkpoint": "--resume names the run to go on with",
+    "fsdp": "accelerate launch --config_file sets it up (pipeline/configs/accelerate/fsdp.yaml)",
+    "push_to_hub": "nothing is sent from here; upload the folder final/ when it is done",
     "use_cpu": "the GPU is used where there is one; hide it with CUDA_VISIBLE_DEVICES=",
 }
 
@@ -60,10 +63,10 @@ def trainer_config(settings: TrainSettings, weights: list[float], folder: str | 
             )
     except UserError:
         raise
-    except (ValueError, TypeError, NotImplementedError) as error:
+    except (ValueError, TypeError, NotImplementedError, ImportError) as error:
         raise UserError(f"TRL refuses these settings: {' '.join(str(error).split())}") from None
     check_schedule(settings, config.lr_scheduler_kwargs)  # type: ignore[arg-type]
-    check_sampling(config)
+    check_values(config)
     if config.use_liger_kernel and not is_liger_kernel_available():
         raise UserError("--trl use_liger_kernel=true: liger-kernel is not installed; pip install liger-kernel")
     if config.eval_strategy != "no" or config.eval_on_start:
@@ -86,13 +89,15 @@ def check_schedule(settings: CommonSettings, arguments: dict | None = None) -> N
         ) from None
 
 
-def check_sampling(config: RankGRPOConfig) -> None:
-    """Raises `UserError` for options of sampling that are out of range, before an answer is sampled."""
+def check_values(config: RankGRPOConfig) -> None:
+    """Raises `UserError` for options that TRL takes as they are, and that would fail later."""
     for name, valid, expected in (
         ("top_k", lambda k: k >= 0, "at least 0, which is off"),
         ("top_p", lambda p: 0 < p <= 1, "above 0 and at most 1"),
         ("min_p", lambda p: 0 <= p <= 1, "0 to 1"),
         ("repetition_penalty", lambda x: 0 < x < math.inf, "a positive number"),
+        ("adam_epsilon", lambda x: 0 <= x < math.inf, "at least 0"),
+        ("weight_decay", lambda x: 0 <= x < math.inf, "at least 0"),
     ):
         value = getattr(config, name)
         if value is not None and not valid(value):

@@ -2,7 +2,7 @@
 -- Merged folders hold them as files (written by these very statements); for single steps they are computed when asked.
 
 -- 1 / log2(rank + 1): the weight of a rank in DCG (Järvelin & Kekäläinen 2002).
-create or replace macro dcg_weight(rank) as 1 / log2(rank + 1);
+create or replace macro dcg_weight(rank) as 1 / log2(rank::int + 1);
 
 -- The best DCG of a list of k ranks with n relevant films; n and k up to 200.
 create or replace macro ideal_dcg(n, k) as

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from trl import GRPOConfig
 
 from oracle import UserError
+from oracle.simple_lists import MAX_RANK
 
 # TRL options that per-token advantages and an adjusted old log-probability can't express, or that our rewards rule out.
 _UNSUPPORTED = {
@@ -20,6 +21,7 @@ _UNSUPPORTED = {
         False,
         "no checkpoint keeps the reference that it moves, so that a resumed run would be another",
     ),
+    "ignore_data_skip": (False, "a resumed run would begin its epoch again"),
     "log_completions": (False, "its table has one advantage an answer; the rollout log has that of each rank"),
 }
 _LOSSES = ("grpo", "bnpo", "dr_grpo", "dapo", "cispo", "sapo")
@@ -71,8 +73,8 @@ class RankGRPOConfig(GRPOConfig):
             raise UserError(f"advantage_mode={self.advantage_mode!r}: expected grpo or gdpo")
         if self.ratio_level not in ("item", "token"):
             raise UserError(f"ratio_level={self.ratio_level!r}: expected item or token")
-        if self.rec_num < 1:
-            raise UserError(f"rec_num={self.rec_num}: expected at least 1")
+        if not 1 <= self.rec_num <= MAX_RANK:
+            raise UserError(f"rec_num={self.rec_num}: expected 1 to {MAX_RANK}")
         if (self.steps_per_generation or 1) < self.gradient_accumulation_steps:
             raise UserError(
                 f"steps_per_generation={self.steps_per_generation} is below gradient_accumulation_steps="

@@ -95,6 +95,7 @@ def main() -> None:
         (rank_grpo_trainer, "rank_level_old_logps", "credit"),
         (RankGRPOTrainer, "_generate_and_score_completions", "credit"),
         (rank_grpo_trainer, "advantage_metrics", "metrics"),
+        (rank_grpo_trainer, "list_counts", "metrics"),
         (rank_grpo_trainer, "list_metrics", "metrics"),
         (RankGRPOTrainer, "_log_rollouts", "log"),
     ]:

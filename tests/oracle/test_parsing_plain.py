@@ -45,7 +45,7 @@ PIECES = [
     "Movie:", "film:", "Title 3:", "Mission: Impossible", "for you: A", "Dr. No", "No. 5", "No.", "dir. Ford", "Ford", "3D", "3x", "T2",
     "directed by Ford", "starring Bo", "featuring Bo", ", a film", ", with love", ", The", "1.", "2)", "Vol. 2", "3.5",
     "12", "2001", "1", "'Tis", "Ocean's", "’90s", "É", "ß", "ª", "Ночь", "七人", "½", "&", "+", "/", "-", "–", "…", "Oh!",
-    "Why?", "Inc.", "(TV)", "[a]", '"', "*", "  ", "\t", "\u200b", "\ud800", "\x00", "\x85", "\r", "|", "<b>",
+    "Why?", "Inc.", "(TV)", "[a]", '"', "*", "  ", "\t", "\u200b", "\ud800", "\x00", "\x85", "\x1c", "\r", "|", "<b>",
 ]  # fmt: skip
 line = st.builds(
     lambda marker, words, end: marker + " ".join(words) + end,
@@ -60,6 +60,7 @@ line = st.builds(
 @example("1. Alien (1979)\n12 Angry Men (1957)")
 @example("like The (1979)")
 @example("12 Angry Men (1957)\n1 Night (2016)")
+@example("Alien (1979\x1c\nDie Hard 2\nHeat (1995)")
 def test_no_title_reads_otherwise_as_one_of_many(text):
     short = short_way(text)
     assert short is None or short == [entry[:4] for entry in _entries(text)]

@@ -98,8 +98,12 @@ def test_an_answer_of_several_messages_is_none(tmp_path, oracle):
         ("seen_titles", [["Alien", ""]], "\\['Alien', ''\\].* is no film; .* a year such as 1979 or null"),
         ("seen_titles", [["Alien", "1979.0"]], "'1979.0'.* is no film"),
         ("seen_titles", [["Alien", float("nan")]], "nan.* is no film"),
+        ("seen_titles", [["Alien", float("inf")]], "inf.* is no film"),
         ("seen_titles", ["\ud83d"], "is no film"),
+        ("seen_titles", {"title": ["Alien"], "year": [1979]}, "is not a list of films"),
         ("prompt", "\ud83d", "is not a text or a list"),
+        ("prompt", [{"role": "\ud83d", "content": "Hi"}], "is not a text or a list"),
+        ("id", "\ud83d", "is not a number or a text"),
         (
             "constraints",
             {"gore": "false"},
@@ -116,9 +120,10 @@ def test_a_line_of_json_may_hold_any_line_separator_of_unicode_and_a_bad_one_is_
     path = tmp_path / "d.jsonl"
     path.write_text(json.dumps(ROW | {"prompt": "a\u2028b\x85c"}, ensure_ascii=False) + "\n\n")
     assert load_dataset(path, None, oracle)[0]["prompt"][0]["content"] == "a\u2028b\x85c"
-    path.write_text(json.dumps(ROW) + "\n\n{")
-    with pytest.raises(UserError, match=r"d.jsonl: can't be read as a dataset \(line 3: "):
-        load_dataset(path, None, oracle)
+    for bad in ("{", "[" * 100_000):
+        path.write_text(f"{json.dumps(ROW)}\n\n{bad}")
+        with pytest.raises(UserError, match=r"d.jsonl: can't be read as a dataset \(line 3: "):
+            load_dataset(path, None, oracle)
 
 
 def test_a_split_is_chosen_where_the_data_have_that_column(tmp_path, oracle):

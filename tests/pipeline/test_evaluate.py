@@ -54,7 +54,8 @@ def test_an_answer_ends_at_whichever_end_of_text_comes_first(small, of_tokenizer
 @pytest.mark.parametrize(
     ("flags", "said"),
     [("--seed -1", "--seed -1: expected a whole number"), ("--temperature -1", "--temperature -1.0: expected at least 0"),
-     ("--temperature nan", "--temperature nan: expected at least 0"), ("--split heldout", "no split 'heldout'")],
+     ("--temperature nan", "--temperature nan: expected at least 0"), ("--rec_num 32768", "expected at most 32767"),
+     ("--catalog_path=", '--catalog_path "": expected a path'), ("--split heldout", "no split 'heldout'")],
 )  # fmt: skip
 def test_values_out_of_range_are_refused(small, flags, said):
     with pytest.raises(UserError, match=said):
@@ -110,6 +111,14 @@ def test_answers_without_prompts_and_prompts_without_answers_are_told(asked, tmp
 def test_a_line_that_is_no_answer_is_named(asked, tmp_path, line, said):
     given(tmp_path, {"id": "b", "text": ""}, line)
     with pytest.raises(UserError, match=said):
+        main(asked)
+
+
+def test_an_answer_to_either_of_two_prompts_is_refused(asked, tmp_path):
+    given(tmp_path, {"id": "b", "text": "1. Saw (2004)"})
+    with (tmp_path / "data.jsonl").open("a") as file:
+        file.write('\n{"id": "b", "prompt": "Hello", "constraints": []}')
+    with pytest.raises(UserError, match=r"data\.jsonl: two rows have the id b; name one --split"):
         main(asked)
 
 

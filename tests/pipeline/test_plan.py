@@ -176,7 +176,14 @@ def test_activations_are_estimated_within_a_fifth_of_what_autograd_keeps(with_ad
         (["--lr_scheduler_type", "cosine_with_min_lr"], "--lr_scheduler_type cosine_with_min_lr: arguments .*use another"),
         (["--lr_scheduler_type", "reduce_lr_on_plateau"], "reduce_lr_on_plateau: needs evaluations"),
         (["--seed", "-1"], "--seed -1: expected a whole number from 0"),
-        (["--warmup_steps", "-1"], "--warmup_steps -1.0: expected at least 0"),
+        (["--warmup_steps", "-1"], "--warmup_steps -1.0: expected a number of at least 0"),
+        (["--warmup_steps", "inf"], "--warmup_steps inf: expected a number"),
+        (["--rec_num", "40000"], "rec_num=40000: expected 1 to 32767"),
+        (["--store", ""], '--store "": expected a path'),
+        (["--catalog_path", ""], '--catalog_path "": expected a path'),
+        (["--trl", "ignore_data_skip=true"], "ignore_data_skip=True can't be used here .*begin its epoch again"),
+        (["--trl", "resume_from_checkpoint=x"], "--trl resume_from_checkpoint: can't be set, as --resume names"),
+        (["--trl", "adam_epsilon=-1"], "--trl adam_epsilon=-1.0: expected at least 0"),
         (["--save_steps", "1.5"], "--save_steps 1.5: expected a whole number"),
         (["--trl", "steps_per_generation=3", "--num_generations", "8"], "batch of 12 answers .* x steps_per_generation 3 x 1"),
     ],
@@ -333,3 +340,13 @@ def test_a_dry_run_of_the_demo_writes_only_where_the_seeds_data_already_are(tmp_
         with pytest.raises(InterruptedError):
             train.main(["--dry_run", "--seed", seed])
     assert where[0] == tmp_path and not where[1].is_relative_to(tmp_path)
+
+
+def test_weights_that_are_cut_short_are_told_before_a_run_is_opened(small_flags, small, tmp_path):
+    damaged = shutil.copytree(Path(small) / "model", tmp_path / "damaged")
+    with (damaged / "model.safetensors").open("r+b") as file:
+        file.truncate(3000)
+    runs = [p.name for p in Path(small).glob("store.log/*")]
+    with pytest.raises(UserError, match="damaged: can't be loaded as a model"):
+        train.main([*small_flags, "--sft_model_path", str(damaged), "--output_dir", str(tmp_path / "run")])
+    assert not (tmp_path / "run").exists() and [p.name for p in Path(small).glob("store.log/*")] == runs

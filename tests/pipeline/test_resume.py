@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from oracle import UserError
 from pipeline import train
@@ -23,8 +23,9 @@ def run_of(folder: Path, number: int, steps: tuple[int, ...] = (), whole: bool =
     (run / "settings.yaml").write_text(f"train_path: data-{number}.parquet\nlr: 0.5\nlambda_safe: 2.0\n")
     for step in steps:
         (run / f"checkpoint-{step}").mkdir()
-        for name in ("model.safetensors", "optimizer.pt"):
-            (run / f"checkpoint-{step}" / name).touch()
+        save_file({"weight": torch.ones(9)}, run / f"checkpoint-{step}" / "model.safetensors")
+        for name in ("optimizer.pt", "training_args.bin"):
+            torch.save({"lr": 0.5}, run / f"checkpoint-{step}" / name)
         if whole or step != max(steps):
             (run / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
     return run
@@ -40,12 +41,14 @@ def test_resume_names_the_newest_run_or_one_by_folder_or_id(tmp_path, monkeypatc
         find_run("nowhere")
 
 
-@pytest.mark.parametrize("lacks", ["trainer_state.json", "model.safetensors", "optimizer.pt"])
-def test_a_checkpoint_that_was_cut_short_is_passed_over(tmp_path, lacks):
+@pytest.mark.parametrize("part", ["trainer_state.json", "model.safetensors", "optimizer.pt"])
+def test_a_checkpoint_that_was_cut_short_is_passed_over(tmp_path, part):
     run = run_of(tmp_path, 1, (200, 1000, 1200))
-    (run / "checkpoint-1200" / lacks).unlink()
+    assert last_checkpoint(run).name == "checkpoint-1200"
+    (run / "checkpoint-1200" / part).unlink()
     assert last_checkpoint(run).name == "checkpoint-1000"
-    (run / "checkpoint-1000" / "trainer_state.json").write_text("")
+    with (run / "checkpoint-1000" / part).open("r+b") as file:
+        file.truncate(file.seek(0, 2) - 1)
     assert last_checkpoint(run).name == "checkpoint-200"
 
 

@@ -41,10 +41,17 @@ def test_trls_options_can_be_a_mapping_in_the_config_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [("nonsense: 1", "unknown setting 'nonsense'"), ("- a", "not a mapping"), (": :", "YAML")]
+    ("content", "said"),
+    [
+        (b"nonsense: 1", "unknown setting 'nonsense'"),
+        (b"- a", "not a mapping"),
+        (b": :", "YAML"),
+        (b"train_path: caf\xe9.jsonl", "YAML"),
+        (b"output_dir: 2024-99-99", "YAML"),
+    ],
 )
 def test_a_bad_config_file_is_one_clear_error(tmp_path, content, said):
-    (tmp_path / "c.yaml").write_text(content)
+    (tmp_path / "c.yaml").write_bytes(content)
     with pytest.raises(UserError, match=said):
         parsed("--config", str(tmp_path / "c.yaml"))
 

@@ -40,6 +40,10 @@ def test_verdicts_carry_what_follows_from_their_completion(log):
     ]
 
 
+def test_the_last_rank_that_can_be_logged_has_a_weight(log):
+    assert rows(log, "select dcg_weight(32767::smallint) as weight") == [{"weight": pytest.approx(1 / 15)}]
+
+
 def test_step_curves(log):
     (first, second) = rows(log, "from step_curves order by step")
     assert (first["lists"], first["constrained_lists"]) == (4, 2)
