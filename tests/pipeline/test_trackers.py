@@ -39,7 +39,9 @@ def test_wandb_is_told_the_project(small_flags, monkeypatch):
     """transformers' tracker of Weights & Biases reads it from the environment alone."""
     seen: list[str] = []
     monkeypatch.setattr("pipeline.checks._installed", lambda package: True)
-    monkeypatch.setattr("pipeline.train.policy", lambda *_: seen.append(train.os.environ["WANDB_PROJECT"]) or stop())
+    monkeypatch.setattr(
+        "pipeline.train.RankGRPOTrainer", lambda **_: seen.append(train.os.environ["WANDB_PROJECT"]) or stop()
+    )
     monkeypatch.delenv("WANDB_PROJECT", raising=False)
     with pytest.raises(InterruptedError):
         train.main([*small_flags, "--wandb_project", "films"])
