@@ -67,7 +67,7 @@ def bench_rank_ids() -> list[dict]:
     were never read before, with numbers and without (as SafeRec asks for them).
 
     Decoding prefix by prefix finds the same ranks; decoding each token by itself and counting line breaks does not, as
-    soon as an answer has a preamble, a blank line, or a character split over tokens. Half of what that takes is to take
+    soon as an answer has a preamble, a blank line, or a character split over tokens. Most of what that takes is to take
     the tokens out of a tensor one by one: where they are lists of numbers already, it is faster."""
     repetitions, tokenizer = 15, byte_level()
     lists = {
