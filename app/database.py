@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 import streamlit as st
 
+from app.query_pool import QueryPool
 from oracle import UserError
 from oracle.log import open_audit, query
 from oracle.sql import read_sql
@@ -26,24 +27,10 @@ class Audit:
     connection: duckdb.DuckDBPyConnection
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def query(
-        self, sql: str, params: Mapping | None, timeout_s: float, most: int | None = None, run_id: str | None = None
-    ) -> pa.Table:
-        """The rows of one SELECT, at most `most` of them; `run_id` is what `chosen_run()` gives in it."""
+    def query(self, sql: str, params: Mapping | None) -> pa.Table:
+        """The rows of one of our own statements."""
         with self.lock:
-            if run_id:
-                self.connection.execute("set variable run = ?", [run_id])
-            return query(self.connection, self._limited(sql, most) if most else sql, params, timeout_s)
-
-    def _limited(self, sql: str, most: int) -> str:
-        """The same SELECT with a limit; anything else as it is, for `query` to refuse."""
-        try:
-            statements = self.connection.extract_statements(sql)
-            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-                return sql
-            return f"from (\n{_without_semicolon(statements[0].query)}\n) limit {most}"
-        except duckdb.Error:
-            return sql
+            return query(self.connection, sql, params, TIMEOUT_S)
 
 
 def use(store: str | Path) -> None:
@@ -63,9 +50,12 @@ def rows(name: str, **params: object) -> pa.Table:
     return _cached(str(store_path()), _changed_at(), read_sql(f"app/{name}"), params)
 
 
-def ask(sql: str, run_id: str | None, most: int, timeout_s: float) -> pa.Table:
-    """The rows of what a person typed, at most one more than `most`; on its own connection, so that no page waits."""
-    return _audit(str(store_path()), _changed_at(), "editor").query(sql, None, timeout_s, most + 1, run_id)
+def ask(sql: str, run_id: str | None, most: int, timeout_s: float, waiting: Callable[[float], object]) -> pa.Table:
+    """The rows of what a person typed, at most `most`; in a process of its own, so that nobody else waits or is harmed.
+
+    `waiting` is called with the seconds that have passed, again and again; what it raises stops the query.
+    """
+    return _pool(str(store_path()), _changed_at()).ask(sql, run_id, most, timeout_s, waiting)
 
 
 def seconds_since_step(run_id: str) -> float | None:
@@ -79,20 +69,15 @@ def _changed_at() -> int:
 
 
 @st.cache_resource(max_entries=4, show_spinner="Opening the store …")
-def _audit(store: str, changed_at: int, purpose: str) -> Audit:
+def _audit(store: str, changed_at: int) -> Audit:
     return Audit(open_audit(store))
+
+
+@st.cache_resource(max_entries=2, show_spinner=False, on_release=QueryPool.close)
+def _pool(store: str, changed_at: int) -> QueryPool:
+    return QueryPool(Path(store))
 
 
 @st.cache_data(ttl=FRESH_S, max_entries=500, show_spinner=False)
 def _cached(store: str, changed_at: int, sql: str, params: dict) -> pa.Table:
-    return _audit(store, changed_at, "pages").query(sql, params or None, TIMEOUT_S)
-
-
-def _without_semicolon(statement: str) -> str:
-    text = statement.encode()  # whose bytes DuckDB counts
-    ends = [
-        at
-        for at, kind in duckdb.tokenize(statement)
-        if kind == duckdb.token_type.operator and text[at : at + 1] == b";"
-    ]
-    return text[: ends[0] if ends else None].decode()
+    return _audit(store, changed_at).query(sql, params or None)

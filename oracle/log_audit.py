@@ -7,13 +7,20 @@ from pathlib import Path
 import duckdb
 
 from oracle.errors import UserError
-from oracle.log_views import create_log_views, first_line, pattern_of, quoted
+from oracle.log_select import first_line
+from oracle.log_views import create_log_views, pattern_of, quoted
 
 ATTEMPTS = 3
 
 
 def open_audit(
-    store_path: str | Path, log_root: str | Path | None = None, *, locked: bool = True, threads: int | None = None
+    store_path: str | Path,
+    log_root: str | Path | None = None,
+    *,
+    locked: bool = True,
+    threads: int | None = None,
+    memory: str | None = None,
+    copied: bool = False,
 ) -> duckdb.DuckDBPyConnection:
     """A connection with the log's views and, as they are now, the store's tables (`titles`, `trait_risk` …).
 
@@ -23,8 +30,10 @@ def open_audit(
     Args:
         store_path: a store's file. Its log is the folder of the same name with the suffix .log, unless `log_root`.
         locked: allow no file but those of the log, no extension, no setting, no Python variable. Statements that write
-            into the log's folder are still to be refused: use `query`, which takes a single SELECT.
+            into the log's folder are for `query` to refuse, which takes a SELECT of known parts only.
         threads: of DuckDB; null: all cores.
+        memory: what DuckDB may take at most, such as "1GB"; null: most of the machine's.
+        copied: `store_path` is a copy that nobody writes to, and needs no further one.
 
     Raises:
         UserError: no store at `store_path`, or no log can be made beside it.
@@ -37,7 +46,12 @@ def open_audit(
     connection.execute("set timezone = 'UTC'")
     if threads:
         connection.execute(f"set threads = {int(threads)}")
-    _attach_copy(connection, store)
+    if memory:
+        connection.execute("set memory_limit = ?", [memory])
+    if copied:
+        _attach(connection, store)
+    else:
+        _attach_copy(connection, store)
     create_log_views(connection, root)
     connection.execute("set search_path = 'memory.main,store.main'")
     if locked:
@@ -66,8 +80,12 @@ def _attach_copy(connection: duckdb.DuckDBPyConnection, store: Path) -> None:
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(shutil.copyfile(store, Path(folder) / "store.duckdb"))
             try:
-                connection.execute(f"attach {quoted(str(copy))} as store (read_only)")
+                _attach(connection, copy)
                 return  # the open file outlives its name
             except duckdb.Error as error:
                 if attempt == ATTEMPTS - 1:
                     raise UserError(f"{store} is not a store that can be read: {first_line(error)}") from None
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, store: Path) -> None:
+    connection.execute(f"attach {quoted(str(store))} as store (read_only)")

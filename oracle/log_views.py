@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from oracle.errors import UserError
 from oracle.log_schema import COMPLETIONS, RUN, VERDICTS
+from oracle.log_select import check_reads_only, first_line
 from oracle.sql import read_sql
 
 STEPS_WITHOUT_ROWS = "steps-00000000-00000000-0000000000-9999999999"
@@ -129,35 +130,38 @@ def query(
     sql: str,
     params: Sequence | Mapping | None = None,
     timeout_s: float | None = None,
+    most: int | None = None,
 ) -> pa.Table:
-    """The rows of one SELECT statement.
+    """The rows of one SELECT statement, the first `most` of them.
 
     Asks once more if a folder was merged away while it was read.
 
     Raises:
-        UserError: a statement of another kind, one that fails, or one that takes longer than `timeout_s` seconds.
+        UserError: a statement that is no SELECT, or holds anything that could do more than read (`log_select`); one that
+            fails, or takes longer than `timeout_s` seconds.
     """
-    _check_reads_only(connection, sql)
+    check_reads_only(connection, sql)
     try:
-        return _timed(connection, sql, params, timeout_s)
+        return _timed(connection, sql, params, timeout_s, most)
     except duckdb.IOException:
-        return _asked_again(connection, sql, params, timeout_s)
+        return _asked_again(connection, sql, params, timeout_s, most)
 
 
-def _asked_again(connection, sql, params, timeout_s) -> pa.Table:
+def _asked_again(connection, sql, params, timeout_s, most) -> pa.Table:
     try:
-        return _timed(connection, sql, params, timeout_s)
+        return _timed(connection, sql, params, timeout_s, most)
     except duckdb.IOException as error:
         raise UserError(first_line(error)) from None
 
 
-def _timed(connection, sql, params, timeout_s) -> pa.Table:
+def _timed(connection, sql, params, timeout_s, most) -> pa.Table:
     timer = threading.Timer(timeout_s, connection.interrupt) if timeout_s else None
     if timer:
         timer.daemon = True
         timer.start()
     try:
-        return connection.sql(sql, params=params).to_arrow_table()
+        rows = connection.sql(sql, params=params)
+        return rows.to_arrow_table() if most is None else _first(rows.to_arrow_reader(2048), most)
     except duckdb.InterruptException:
         raise UserError(f"the query was stopped after {timeout_s:g} s: narrow it down to a run or a step") from None
     except duckdb.IOException:
@@ -169,20 +173,14 @@ def _timed(connection, sql, params, timeout_s) -> pa.Table:
             timer.cancel()
 
 
-def _check_reads_only(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
-    """EXPLAIN is refused as well: its ANALYZE runs whatever statement stands behind it."""
-    try:
-        statements = connection.extract_statements(sql)
-    except duckdb.Error as error:
-        raise UserError(first_line(error)) from None
-    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-        kinds = ", ".join(s.type.name for s in statements) or "nothing"
-        raise UserError(f"this reads the log only: expected one SELECT, got {kinds}")
-
-
-def first_line(error: Exception) -> str:
-    """What DuckDB said, without the picture of the statement."""
-    return " ".join(line.strip() for line in str(error).split("\n\nLINE")[0].splitlines() if line.strip())
+def _first(rows: pa.RecordBatchReader, most: int) -> pa.Table:
+    """Rows are computed as they are read: what lies behind the first `most` never is."""
+    batches, left = [], most
+    with rows:
+        while left > 0 and (batch := next(rows, None)) is not None:
+            batches.append(batch.slice(0, left))
+            left -= batches[-1].num_rows
+    return pa.Table.from_batches(batches, rows.schema)
 
 
 def pattern_of(path: Path) -> str:
