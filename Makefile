@@ -25,8 +25,8 @@ smoke: setup
 test: setup
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	OMP_NUM_THREADS=1 .venv/bin/pytest -n 2 --ignore tests/oracle/test_log_crash.py
-	.venv/bin/pytest tests/oracle/test_log_crash.py  # spawns processes of its own, which workers of pytest can't
+	OMP_NUM_THREADS=1 .venv/bin/pytest -n 2 --ignore tests/oracle/log/test_crash.py
+	.venv/bin/pytest tests/oracle/log/test_crash.py  # spawns processes of its own, which workers of pytest can't
 
 # The trainer and the pipeline with the oldest TRL that is supported; `make test` has the newest.
 test-oldest: .venv-oldest/.installed

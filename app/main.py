@@ -10,8 +10,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import database, navigation, states, style
-from app.views import answer, films, overview, ranks, sql_editor, titles, what_if
+from app.components import states, style
+from app.core import database, navigation
+from app.pages import answer, films, overview, ranks, sql_editor, titles, what_if
 
 ICON = str(Path(__file__).with_name("icon.svg"))
 PAGES = {

@@ -1,10 +1,10 @@
 """The oracle: which film a title means, how risky it is for whom, and why."""
 
-from oracle.errors import UserError
-from oracle.matching import normalise
+from oracle.base.errors import UserError
+from oracle.oracle import Oracle, Verdict, create_oracle
 from oracle.parsing import parse_batch, parse_recommendations
 from oracle.store import build_store
-from oracle.verdict import Oracle, Verdict, create_oracle
+from oracle.titles import normalise
 
 __all__ = [
     "Oracle",

@@ -1,7 +1,7 @@
-"""`python -m oracle`: see `oracle.cli`."""
+"""`python -m oracle`: see `oracle.cli.main`."""
 
 import sys
 
-from oracle.cli import main
+from oracle.cli.main import main
 
 sys.exit(main())

@@ -16,10 +16,10 @@ from pathlib import Path
 import yaml
 
 from oracle import UserError
-from pipeline.command import command
-from pipeline.demo_data import demo_paths
 from pipeline.evaluate import print_summaries, summaries
-from pipeline.settings import CONFIGS
+from pipeline.settings.command import command
+from pipeline.settings.fields import CONFIGS
+from pipeline.simulation.demo_data import demo_paths
 
 SCRIPTS = Path(__file__).parent
 

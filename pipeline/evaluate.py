@@ -24,16 +24,16 @@ from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
 from oracle import UserError, create_oracle
-from oracle.judge import Judge
+from oracle.annotate import Judge
+from oracle.base.resources import read_sql
 from oracle.log import LogWriter, open_log, query, run_info
 from oracle.simple_lists import MAX_RANK
 from oracle.sources.catalog import read_catalog
-from oracle.sql import read_sql
 from oracle.store import log_root
-from pipeline.command import command
-from pipeline.dataset import load_dataset
-from pipeline.given_answers import read_answers
-from pipeline.models import (
+from pipeline.samples.dataset import load_dataset
+from pipeline.samples.given_answers import read_answers
+from pipeline.settings.command import command
+from pipeline.training.models import (
     base_of,
     check_fit,
     empty_model,
@@ -42,7 +42,7 @@ from pipeline.models import (
     load_tokenizer,
     written_prompts,
 )
-from pipeline.processes import this_process
+from pipeline.training.processes import this_process
 from trainer.credit import list_slots
 from trainer.rewards import make_relevance_func, make_safety_func
 from trainer.rollout_log import step_tables
@@ -216,7 +216,7 @@ def log_answers(
 def summaries(store: str, runs: list[str]) -> list[dict]:
     """The rows of `run_summary` for these runs, in order."""
     with open_log(log_root(store)) as log:
-        rows = query(log, read_sql("evaluation"), {"runs": runs}).to_pylist()
+        rows = query(log, read_sql("log/evaluation"), {"runs": runs}).to_pylist()
     return sorted(rows, key=lambda row: runs.index(row["run_id"]))
 
 

@@ -40,8 +40,8 @@ from tqdm import tqdm
 from oracle import UserError
 from oracle.sources import Loaded, load_sources, recognise
 from oracle.sources.kinds import DIALOGS, Source
-from pipeline.command import command
-from pipeline.dialogs import read_dialogs, write_dataset
+from pipeline.samples.dialogs import read_dialogs, write_dataset
+from pipeline.settings.command import command
 
 
 def main(argv: list[str]) -> None:

@@ -14,11 +14,12 @@ from peft import get_peft_model
 from transformers import DataCollatorForSeq2Seq, PreTrainedTokenizerBase, Trainer, TrainingArguments, set_seed
 
 from oracle import UserError, create_oracle
-from pipeline.checks import check_sft, sft_folder
-from pipeline.command import command
-from pipeline.dataset import load_dataset
-from pipeline.demo_data import make_demo_data
-from pipeline.models import (
+from pipeline.samples.dataset import load_dataset
+from pipeline.settings.checks import check_sft, sft_folder
+from pipeline.settings.command import command
+from pipeline.settings.fields import SftSettings, parse_settings
+from pipeline.simulation.demo_data import make_demo_data
+from pipeline.training.models import (
     check_fit,
     empty_adapter,
     empty_model,
@@ -28,8 +29,7 @@ from pipeline.models import (
     weights_dtype,
     written_prompts,
 )
-from pipeline.processes import on_cpu, tell_if_alone, this_process
-from pipeline.settings import SftSettings, parse_settings
+from pipeline.training.processes import on_cpu, tell_if_alone, this_process
 
 
 def main(argv: list[str]) -> None:

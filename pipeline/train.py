@@ -26,16 +26,20 @@ from peft import LoraConfig, PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
 from oracle import UserError, create_oracle
-from oracle.judge import Judge
+from oracle.annotate import Judge
 from oracle.log import LogWriter, run_info
 from oracle.sources.catalog import read_catalog
 from oracle.store import log_root
-from pipeline.checks import adapter_settings, check_model, check_training, starting_point
-from pipeline.command import command
-from pipeline.dataset import load_dataset
-from pipeline.demo_data import demo_paths, make_demo_data
-from pipeline.memory import needs_reference
-from pipeline.models import (
+from pipeline.samples.dataset import load_dataset
+from pipeline.settings.checks import adapter_settings, check_model, check_training, starting_point
+from pipeline.settings.command import command
+from pipeline.settings.fields import Parsed, SftSettings, TrainSettings, as_yaml, parse_settings
+from pipeline.settings.rewards import reward_functions, reward_names, reward_weights
+from pipeline.settings.trl_config import trainer_config
+from pipeline.sft import run_sft
+from pipeline.simulation.demo_data import demo_paths, make_demo_data
+from pipeline.training.memory import needs_reference
+from pipeline.training.models import (
     check_fit,
     empty_adapter,
     empty_model,
@@ -48,10 +52,9 @@ from pipeline.models import (
     weights_dtype,
     written_prompts,
 )
-from pipeline.plan import check_plan, planned_steps, print_plan
-from pipeline.processes import tell, tell_if_alone, this_process
-from pipeline.rewards import reward_functions, reward_names, reward_weights
-from pipeline.runs import (
+from pipeline.training.plan import check_plan, planned_steps, print_plan
+from pipeline.training.processes import tell, tell_if_alone, this_process
+from pipeline.training.runs import (
     RUNS,
     absolute_paths,
     changed_settings,
@@ -63,9 +66,6 @@ from pipeline.runs import (
     last_checkpoint,
     steps_left,
 )
-from pipeline.settings import Parsed, SftSettings, TrainSettings, as_yaml, parse_settings
-from pipeline.sft import run_sft
-from pipeline.trl_config import trainer_config
 from trainer import RankGRPOTrainer
 
 NEEDED = ("prompt", "groundtruth_with_release_year", "seen_titles")

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 
-from oracle.judge import Judgement
+from oracle.annotate import Judgement
 
 logger = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from accelerate.utils import gather, gather_object
 from trl import GRPOTrainer
 
 from oracle import UserError, parse_batch
-from oracle.judge import Judge, Judgement
+from oracle.annotate import Judge, Judgement
 from trainer.advantages import gdpo_advantages, grpo_advantages
 from trainer.config import RankGRPOConfig
 from trainer.credit import NO_RANK, list_slots, pad_slots

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from oracle import Oracle, UserError
-from oracle.judge import Judge, Judgement
+from oracle.annotate import Judge, Judgement
 
 RankRewardFunc = Callable[..., np.ndarray]
 RelevanceKind = Literal["log_decay", "exp_inf", "suffix_dcg"]

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from oracle import UserError
-from oracle.judge import Judgement
+from oracle.annotate import Judgement
 from oracle.log import LogWriter
 
 __all__ = ["REWARD_COLUMNS", "LogWriter", "check_columns", "concat", "step_tables"]
@@ -30,7 +30,7 @@ def step_tables(
     first_completion: int = 0,
     prompt_ids: Sequence[str] | None = None,
 ) -> tuple[pa.Table, pa.Table]:
-    """(completions, verdicts) of n answers; grains, columns and units are those of `sql/log.sql`.
+    """(completions, verdicts) of n answers; grains, columns and units are those of `sql/log/tables.sql`.
 
     Args:
         judged: the n answers.

@@ -5,11 +5,11 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from oracle.errors import UserError
+from oracle.base.errors import UserError
+from oracle.base.resources import read_sql
 from oracle.sources import kinds
 from oracle.sources.load import load_one, ready
 from oracle.sources.recognise import recognise
-from oracle.sql import read_sql
 
 
 def read_catalog(path: str | Path) -> pa.Table:
@@ -21,7 +21,7 @@ def read_catalog(path: str | Path) -> pa.Table:
     if source.kind not in (kinds.CATALOG, kinds.TITLES):
         raise UserError(f"{path} holds {source.kind.name}; expected a catalog with the columns title and year")
     with duckdb.connect() as connection:
-        for name in ("schema", "normalise", "clean"):
+        for name in ("store/schema", "titles/normalise", "store/clean"):
             connection.execute(read_sql(name))
         ready(connection)
         load_one(connection, source)

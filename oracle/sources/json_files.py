@@ -4,7 +4,7 @@ import gzip
 import json
 from pathlib import Path
 
-from oracle.errors import UserError
+from oracle.base.errors import UserError
 from oracle.sources import kinds
 from oracle.sources.kinds import Kind, Shape
 

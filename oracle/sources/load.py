@@ -10,16 +10,14 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from oracle.errors import UserError
-from oracle.log_views import first_line
+from oracle.base.errors import UserError, first_line
+from oracle.base.resources import read_sql
 from oracle.sources import kinds
 from oracle.sources.kinds import Source
 from oracle.sources.rejects import rejects_path, take_rejects, write_rejects
 from oracle.sources.rows import point_to, read_rows
 from oracle.sources.traits import load_traits
-from oracle.sql import read_sql
-from oracle.store import open_store
-from oracle.update import updated_store
+from oracle.store import open_store, updated_store
 
 Progress = Callable[[duckdb.DuckDBPyConnection, str], AbstractContextManager]
 

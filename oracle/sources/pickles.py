@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.json as pa_json
 
-from oracle.errors import UserError
+from oracle.base.errors import UserError
 from oracle.sources import unpickle
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from oracle.errors import UserError
+from oracle.base.errors import UserError
 from oracle.sources import kinds
 from oracle.sources.json_files import kind_of_document, kind_of_record, read_document
 from oracle.sources.kinds import Source

@@ -14,10 +14,10 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from oracle.errors import UserError
+from oracle.base.errors import UserError
+from oracle.base.resources import read_sql
 from oracle.sources.json_files import read_document, rows_by_id
 from oracle.sources.kinds import Source
-from oracle.sql import read_sql
 
 _DELIMITERS = {"csv": ",", "tsv": "\t", "semicolons": ";"}
 _LARGEST_ROW = 16 << 20

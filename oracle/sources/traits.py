@@ -3,10 +3,10 @@
 import duckdb
 import pyarrow as pa
 
-from oracle.errors import UserError
+from oracle.base.errors import UserError
+from oracle.base.resources import read_sql
 from oracle.sources.kinds import Source
-from oracle.sql import read_sql
-from oracle.traits import read_traits
+from oracle.store import read_traits
 
 _TABLES = {
     "new_traits": pa.schema([("trait", pa.string()), ("ordinal", pa.int32())]),

@@ -1,7 +1,7 @@
 -- grain: one verdict. Rewards and advantages of the log, and the same computed again from what was emitted and found
--- and the run's settings. On an honest log no row differs. Built on what_if.sql.
+-- and the run's settings. On an honest log no row differs. Built on views/what_if.sql.
 --   *_again       computed; is_safe_again from the evidence and the run's threshold
---   difference    the largest gap (see what_if.sql) of all parts, the total and the advantage
+--   difference    the largest gap (see views/what_if.sql) of all parts, the total and the advantage
 --   differs       more than rounding (1e-6 of the value, absolutely below 1), or another verdict
 -- The same for one run or step or, with null, all of them; the view below asks for all.
 create or replace macro rederive(run, step_number := null) as table

@@ -1,5 +1,5 @@
--- The sums of log_sums.sql over the whole log: files of merged folders, and single steps computed now.
--- Grains and columns are given there. Built on log.sql, log_sums.sql.
+-- The sums of log/sums.sql over the whole log: files of merged folders, and single steps computed now.
+-- Grains and columns are given there. Built on log/tables.sql, log/sums.sql.
 
 create or replace view rank_sums as
 select * exclude (filename) replace (log_part(filename, -3) as run_id)

@@ -16,9 +16,10 @@ import polars as pl
 import pyarrow as pa
 
 from oracle import Oracle
-from oracle.judge import Judge, Judgement
+from oracle.annotate import Judge, Judgement
 from oracle.log import LogWriter
-from oracle.store import build_starter_store, open_store
+from oracle.store.build import build_starter_store
+from oracle.store.file import open_store
 from tests.synthetic_log import PARTS, SETTINGS, advantages, reward_parts
 
 K, G, PROMPTS = 10, 6, 5

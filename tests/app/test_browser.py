@@ -15,10 +15,10 @@ if importlib.util.find_spec("playwright") is None or shutil.which("chromium") is
 
 from playwright.sync_api import Browser, Page, expect
 
-from app import formats
-from oracle.aliases import aliases_path, current_aliases
+from app.text import formats
 from oracle.log import LogWriter, open_audit, query
-from oracle.store import build_starter_store
+from oracle.store.build import build_starter_store
+from oracle.titles.aliases import aliases_path, current_aliases
 from tests.app.sample_log import HOSTILE_STEP
 from tests.app.screenshots import LAPTOP, PAGES, PATIENCE_S, PHONE, ROOT, chromium, picture, served, settle, visit
 from tests.synthetic_log import SETTINGS, World, make_step, write_run

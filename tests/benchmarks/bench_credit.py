@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from oracle import create_oracle, parse_recommendations
-from oracle.judge import Judge
+from oracle.annotate import Judge
 from oracle.log import LogWriter
 from tests.benchmarks.synthetic_titles import titles
 from tests.trainer.tokenizers import byte_level

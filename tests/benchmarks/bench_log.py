@@ -25,10 +25,9 @@ from rich.progress import track
 from rich.table import Table
 
 from oracle import UserError
-from oracle.log import MERGE_EVERY, LogWriter, open_log, query
-from oracle.log_compaction import compact
-from oracle.log_queries import ask, named_queries
-from oracle.sql import read_sql
+from oracle.base.resources import read_sql
+from oracle.log import LogWriter, ask, compact, named_queries, open_log, query
+from oracle.log.writer import MERGE_EVERY
 from tests.synthetic_log import SETTINGS, World, make_step
 
 PROMPTS, GENERATIONS, RANKS = 48, 8, 20

@@ -19,7 +19,7 @@ from dictionary_oracle import DictionaryOracle
 from query_kinds import made_up_queries
 
 from oracle import Oracle, build_store, create_oracle
-from oracle.normalise import normalise
+from oracle.titles.normalise import normalise
 
 DATA = Path(__file__).parents[3] / "shared" / "realdata"
 

@@ -23,7 +23,8 @@ from dictionary_oracle import DictionaryOracle
 from synthetic_titles import films_with_risk, queries, risks, titles
 
 from oracle import build_store, create_oracle
-from oracle.store import bundled_traits, derived_by
+from oracle.store.build import bundled_traits
+from oracle.store.file import derived_by
 
 TITLES, FILMS_WITH_RISK = 922_204, 24_408
 BATCH = 384 * 20

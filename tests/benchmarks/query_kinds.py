@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pyarrow as pa
 
-from oracle.normalise import normalise
+from oracle.titles.normalise import normalise
 
 Change = Callable[[str, np.random.Generator], str | None]
 

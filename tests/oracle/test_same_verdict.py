@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oracle import Oracle, build_store, create_oracle
-from oracle.matches import Memory
+from oracle.titles.matches import Memory
 
 WORDS = [
     "alpha",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from oracle import create_oracle
-from pipeline.tiny import make_model, make_tokenizer
+from pipeline.simulation.tiny import make_model, make_tokenizer
 
 ANSWER = "1. Alien (1979)\n2. Saw (2004)"
 

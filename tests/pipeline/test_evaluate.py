@@ -7,7 +7,7 @@ import torch
 
 from oracle import UserError
 from pipeline.evaluate import generate, main
-from pipeline.models import load_policy
+from pipeline.training.models import load_policy
 
 PROMPTS = [[{"role": "user", "content": f"I liked film {n}. What else?"}] for n in range(3)]
 

@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from oracle import UserError, create_oracle
-from oracle.judge import Judge
+from oracle.annotate import Judge
 from oracle.sources import recognise
-from pipeline.dialogs import ASK, prompt, read_dialogs
-from pipeline.mentions import mentioned_films
 from pipeline.prepare import main
+from pipeline.samples.dialogs import ASK, prompt, read_dialogs
+from pipeline.samples.mentions import mentioned_films
 
 REPOSITORY = Path(__file__).parents[2]
 REALDATA = REPOSITORY.parent / "shared" / "realdata"

@@ -11,9 +11,9 @@ from safetensors.torch import load_file, save_file
 
 from oracle import UserError
 from pipeline import train
-from pipeline.models import load_policy
-from pipeline.runs import changed_settings, check_processes, find_run, last_checkpoint
-from pipeline.settings import LORA_TARGETS, TrainSettings, parse_settings
+from pipeline.settings.fields import LORA_TARGETS, TrainSettings, parse_settings
+from pipeline.training.models import load_policy
+from pipeline.training.runs import changed_settings, check_processes, find_run, last_checkpoint
 
 
 def run_of(folder: Path, number: int, steps: tuple[int, ...] = (), whole: bool = True) -> Path:

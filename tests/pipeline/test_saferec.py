@@ -9,7 +9,7 @@ import pytest
 from datasets import Dataset
 
 from pipeline import evaluate, prepare, sft, train
-from pipeline.tiny import make_model, make_tokenizer
+from pipeline.simulation.tiny import make_model, make_tokenizer
 
 GORE, KIDS = "Anti-gore / squeamish", "Kid-safety / child harm sensitive"
 FILMS = [("alien", 1979, "0078748"), ("saw", 2004, "0387564"), ("up", 2009, "1049413"), ("frozen", 2013, "2294629")]

@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 
 from oracle import UserError
 from pipeline import sft, train
-from pipeline.models import load_model, load_policy, load_tokenizer
-from pipeline.settings import SftSettings
+from pipeline.settings.fields import SftSettings
+from pipeline.training.models import load_model, load_policy, load_tokenizer
 from trainer import RankGRPOTrainer
 
 
@@ -124,7 +124,7 @@ def test_an_adapter_keeps_its_own_lora_settings(small_flags, sft_flags, small, f
     ],
 )
 def test_what_sft_cannot_honour_is_refused_before_a_model_is_loaded(flags, said, sft_flags, small, monkeypatch):
-    monkeypatch.setattr("pipeline.checks._installed", lambda package: False)
+    monkeypatch.setattr("pipeline.settings.checks._installed", lambda package: False)
     monkeypatch.setattr("pipeline.sft.load_model", lambda *_: pytest.fail("a model was loaded"))
     tokenizer = load_tokenizer(f"{small}/model")
     tokenizer.chat_template = None

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from pipeline import train
-from pipeline.settings import TrainSettings
-from pipeline.trl_config import trackers, trainer_config
+from pipeline.settings.fields import TrainSettings
+from pipeline.settings.trl_config import trackers, trainer_config
 
 METRICS = {
     "svr", "unresolved_rate", "duplicate_rate", "hit_rate", "films_per_list", "frac_groups_without_signal",
@@ -38,7 +38,7 @@ def test_metrics_go_to_the_tracker_that_was_named_and_to_a_projects_own(report_t
 def test_wandb_is_told_the_project(small_flags, monkeypatch):
     """transformers' tracker of Weights & Biases reads it from the environment alone."""
     seen: list[str] = []
-    monkeypatch.setattr("pipeline.checks._installed", lambda package: True)
+    monkeypatch.setattr("pipeline.settings.checks._installed", lambda package: True)
     monkeypatch.setattr(
         "pipeline.train.RankGRPOTrainer", lambda **_: seen.append(train.os.environ["WANDB_PROJECT"]) or stop()
     )

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 import pipeline
-from pipeline.checks import _is_cpu_build_of_vllm
-from pipeline.tiny import make_model, make_tokenizer
+from pipeline.settings.checks import _is_cpu_build_of_vllm
+from pipeline.simulation.tiny import make_model, make_tokenizer
 from tests.pipeline.conftest import ANSWER
 
 RUNNABLE = importlib.util.find_spec("vllm") and (torch.cuda.is_available() or _is_cpu_build_of_vllm())

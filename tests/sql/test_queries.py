@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 
 from oracle import UserError
-from oracle.log import open_log, query
-from oracle.log_compaction import compact
-from oracle.log_queries import ask, named_queries
+from oracle.log import ask, compact, named_queries, open_log, query
 from tests.synthetic_log import write_run
 
 SQL = files("sql")

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from oracle import build_store, create_oracle
-from oracle.judge import Judge
+from oracle.annotate import Judge
 from tests.trainer.drive import film_store, new_trainer
 
 

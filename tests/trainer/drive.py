@@ -7,7 +7,7 @@ import torch
 from datasets import Dataset
 from transformers import LlamaConfig, LlamaForCausalLM, set_seed
 
-from oracle.judge import Judge
+from oracle.annotate import Judge
 from tests.trainer.tokenizers import byte_level
 from trainer import RankGRPOConfig, RankGRPOTrainer
 from trainer.rewards import make_relevance_func, make_safety_func

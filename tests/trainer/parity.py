@@ -13,7 +13,7 @@ from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from oracle import create_oracle
-from oracle.judge import Judge
+from oracle.annotate import Judge
 from oracle.log import LogWriter
 from tests.trainer.drive import TRAIT
 from trainer import RankGRPOConfig, RankGRPOTrainer

@@ -3,7 +3,7 @@
 import pytest
 
 from oracle import create_oracle
-from oracle.judge import Judge
+from oracle.annotate import Judge
 from oracle.log import LogWriter, open_log
 from tests.trainer.drive import G, K, answer_with
 from tests.trainer.tokenizers import byte_level

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from oracle import UserError, create_oracle
-from oracle.judge import Judge
+from oracle.annotate import Judge
 from tests.trainer.drive import TRAIT
 from trainer.rewards import (
     make_count_func,

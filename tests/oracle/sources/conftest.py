@@ -7,9 +7,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from oracle.base.resources import read_sql
 from oracle.sources import Loaded, recognise
 from oracle.sources.load import load_one, ready
-from oracle.sql import read_sql
 
 
 class Desk:
@@ -47,7 +47,7 @@ class Desk:
 @pytest.fixture(scope="session")
 def tables() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect(config={"threads": 1}) as connection:
-        for name in ("schema", "normalise", "clean"):
+        for name in ("store/schema", "titles/normalise", "store/clean"):
             connection.execute(read_sql(name))
         ready(connection)
         yield connection

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from oracle.errors import UserError
+from oracle.base.errors import UserError
 from oracle.sources import recognise
 
 GOOD = "imdb_id,title,year\n"

@@ -8,9 +8,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from oracle.errors import UserError
+from oracle.base.errors import UserError
 from oracle.sources import load_sources, recognise
-from oracle.update import updated_store
+from oracle.store.update import updated_store
 
 SAW = "imdb_id,title,year\n1,Saw,2004\n2,Up,19??\n"
 

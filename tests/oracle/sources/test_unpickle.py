@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oracle.errors import UserError
+from oracle.base.errors import UserError
 from oracle.sources.pickles import read_pickle
 from oracle.sources.unpickle import Refused, plain
 

@@ -1,0 +1,44 @@
+"""A run against another, prompt by prompt."""
+
+import html
+
+import streamlit as st
+
+from app.components import style
+from app.core import database, navigation, runs
+from app.text import formats, sentences
+
+
+def show(run: dict, known: list[dict]) -> None:
+    """The part of the overview that compares `run` with one that a person chooses."""
+    names = {other["run_id"]: runs.label(other) for other in known if other["run_id"] != run["run_id"]}
+    if not names:
+        return
+    style.section(
+        "Compare prompt by prompt", "Over the prompts that both runs answered, with 95 % bootstrap intervals."
+    )
+    names = {"": "choose a run", **names}
+    other = navigation.choose(
+        "against", "Against", list(names), "", format_func=names.get, label_visibility="collapsed"
+    )
+    if not other:
+        return
+    with st.spinner("Pairing prompts …"):
+        rows = database.rows("compare", run=run["run_id"], other=other).to_pylist()
+    st.html(f'<p class="finding">{html.escape(sentences.of_comparison(rows))}</p>')
+    if rows:
+        st.dataframe([_row(row) for row in rows], hide_index=True)
+
+
+def _row(row: dict) -> dict:
+    name, _, written, difference = sentences.METRICS[row["metric"]]
+    return {
+        "": name,
+        "there": written(row["value_a"]),
+        "here": written(row["value_b"]),
+        "difference": difference(row["difference"]),
+        "95 % interval": f"{difference(row['low'])} to {difference(row['high'])}",
+        "prompts": formats.count(row["prompts"]),
+        "higher here": formats.count(row["b_higher"]),
+        "lower here": formats.count(row["b_lower"]),
+    }

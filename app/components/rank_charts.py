@@ -1,0 +1,99 @@
+"""Charts of ranks and of traits."""
+
+import altair as alt
+import pyarrow as pa
+
+from app.components.charts import Layers, axis, number_labels
+from app.components.style import palette
+
+
+def bare(**look) -> alt.Axis:
+    return alt.Axis(ticks=False, domain=False, grid=False, labelFlush=False, **look)
+
+
+def heat_map(cells: pa.Table, column: str, form: str) -> alt.Chart:
+    """Rank by span of steps, from rank_cells.sql; the selection "cell" holds the clicked cell's first_step and rank."""
+    colours = palette()
+    strong = colours.bad if column in ("violation_rate", "penalty") else colours.good
+    scale = [strong, colours.empty] if column == "penalty" else [colours.empty, strong]  # a penalty is worse the lower
+    picked = alt.selection_point(name="cell", fields=["first_step", "rank"], empty=False)
+    legend = alt.Legend(
+        title=None, orient="top", direction="horizontal", gradientLength=240, gradientThickness=8,
+        tickCount=3, labelOverlap=True, offset=4,
+        **number_labels(form),
+    )  # fmt: skip
+    tips = [
+        alt.Tooltip("rank:O"),
+        alt.Tooltip("first_step:O", title="from step"),
+        alt.Tooltip("last_step:O", title="to step"),
+        alt.Tooltip("violation_rate:Q", title="violations", format=".1%"),
+        alt.Tooltip("penalty:Q", format=".3f"),
+        alt.Tooltip("hit_rate:Q", title="hits a list", format=".3f"),
+        alt.Tooltip("signal:Q", format=".2f"),
+    ]
+    return (
+        alt.Chart(cells)
+        .mark_rect(cursor="pointer")
+        .encode(
+            x=alt.X("first_step:O", title="step", axis=bare(labelOverlap=True, labelAngle=0)),
+            y=alt.Y("rank:O", title="rank", axis=bare(labelOverlap=True)),
+            color=alt.Color(f"{column}:Q", scale=alt.Scale(range=scale, zero=True, interpolate="rgb"), legend=legend),
+            stroke=alt.condition(picked, alt.value(colours.edge), alt.value(colours.empty)),
+            strokeWidth=alt.condition(picked, alt.value(2), alt.value(1)),
+            tooltip=tips,
+        )
+        .add_params(picked)
+        .properties(height=alt.Step(22))
+    )
+
+
+def rewards(totals: pa.Table) -> alt.Chart:
+    """Mean safety and relevance reward by rank, from rank_totals.sql: bars down and up from 0."""
+    said = "datum.value == 'penalty' ? 'safety' : 'relevance'"
+    return (
+        alt.Chart(totals)
+        .transform_fold(["penalty", "hit_reward"], as_=["part", "reward"])
+        .mark_bar(size=14, cornerRadius=2)
+        .encode(
+            x=alt.X("rank:O", axis=bare(labelAngle=0)),
+            y=alt.Y("reward:Q", title=None, axis=alt.Axis(format=".2f", tickCount=5)),
+            color=alt.Color(
+                "part:N",
+                scale=alt.Scale(domain=["penalty", "hit_reward"], range=[palette().bad, palette().good]),
+                legend=alt.Legend(title=None, orient="top", labelExpr=said, offset=4),
+            ),
+            tooltip=[
+                alt.Tooltip("rank:O"),
+                alt.Tooltip("penalty:Q", title="safety", format=".3f"),
+                alt.Tooltip("hit_reward:Q", title="relevance", format=".3f"),
+                alt.Tooltip("violations:Q", format=","),
+            ],
+        )
+        .properties(height=240)
+    )
+
+
+def trait_changes(traits: pa.Table) -> Layers:
+    """A trait a row, from traits_of_run.sql: its violation rate at first (ring) and at last (dot)."""
+    colour = palette().bad
+    labels = bare(labelLimit=260, labelPadding=10)
+    top = axis("%", tickCount=6, orient="top", domain=False)
+    base = alt.Chart(traits).encode(
+        y=alt.Y("trait:N", sort=None, title=None, axis=labels),
+        tooltip=[
+            alt.Tooltip("trait:N"),
+            alt.Tooltip("violations:Q", format=","),
+            alt.Tooltip("films:Q", title="films listed", format=","),
+            alt.Tooltip("violation_rate:Q", title="over all steps", format=".1%"),
+            alt.Tooltip("first_rate:Q", title="at first", format=".1%"),
+            alt.Tooltip("last_rate:Q", title="at last", format=".1%"),
+            alt.Tooltip("mean_risk:Q", title="mean risk", format=".2f"),
+        ],
+    )
+    return alt.layer(
+        base.mark_rule(strokeWidth=2.5, opacity=0.45, color=colour).encode(
+            x=alt.X("first_rate:Q", title=None, axis=top), x2="last_rate:Q"
+        ),
+        base.mark_point(size=70, filled=False, strokeWidth=2, color=colour).encode(x="first_rate:Q"),
+        base.mark_circle(size=95, color=colour, opacity=1).encode(x="last_rate:Q"),
+    ).properties(height=alt.Step(24))

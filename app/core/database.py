@@ -1,0 +1,83 @@
+"""Where the app's figures come from: the log's views and the store's tables, read-only, cached for seconds."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import streamlit as st
+
+from app.core.query_pool import QueryPool
+from oracle import UserError
+from oracle.base.resources import read_sql
+from oracle.log import open_audit, query
+
+FRESH_S = 5  # how old the figures of a page may be
+TIMEOUT_S = 20.0
+LIVE_S = 300  # a run that wrote a step this lately is taken to be training still
+
+
+@dataclass(frozen=True)
+class Audit:
+    """A locked connection, and the lock that lets one query at a time use it (cursors don't see the store's tables)."""
+
+    connection: duckdb.DuckDBPyConnection
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def query(self, sql: str, params: Mapping | None) -> pa.Table:
+        """The rows of one of our own statements."""
+        with self.lock:
+            return query(self.connection, sql, params, TIMEOUT_S)
+
+
+def use(store: str | Path) -> None:
+    """Have this session read `store`. Raises `UserError` where there is none."""
+    path = Path(store).absolute()
+    if not path.is_file():
+        raise UserError(f"no store at {path}: build one with pipeline/prepare.py, or name another after --store")
+    st.session_state["_store"] = str(path)
+
+
+def store_path() -> Path:
+    return Path(st.session_state["_store"])
+
+
+def rows(name: str, **params: object) -> pa.Table:
+    """The rows of `sql/app/<name>.sql`, whose parameters are bound by name."""
+    return _cached(str(store_path()), _changed_at(), read_sql(f"app/{name}"), params)
+
+
+def ask(sql: str, run_id: str | None, most: int, timeout_s: float, waiting: Callable[[float], object]) -> pa.Table:
+    """The rows of what a person typed, at most `most`; in a process of its own, so that nobody else waits or is harmed.
+
+    `waiting` is called with the seconds that have passed, again and again; what it raises stops the query.
+    """
+    return _pool(str(store_path()), _changed_at()).ask(sql, run_id, most, timeout_s, waiting)
+
+
+def seconds_since_step(run_id: str) -> float | None:
+    """Since the run wrote its latest step; null for a run that is gone."""
+    folder = store_path().with_suffix(".log") / run_id
+    return time.time() - folder.stat().st_mtime if folder.is_dir() else None  # a step is moved into its folder
+
+
+def _changed_at() -> int:
+    return store_path().stat().st_mtime_ns
+
+
+@st.cache_resource(max_entries=4, show_spinner="Opening the store …")
+def _audit(store: str, changed_at: int) -> Audit:
+    return Audit(open_audit(store))
+
+
+@st.cache_resource(max_entries=2, show_spinner=False, on_release=QueryPool.close)
+def _pool(store: str, changed_at: int) -> QueryPool:
+    return QueryPool(Path(store))
+
+
+@st.cache_data(ttl=FRESH_S, max_entries=500, show_spinner=False)
+def _cached(store: str, changed_at: int, sql: str, params: dict) -> pa.Table:
+    return _audit(store, changed_at).query(sql, params or None)

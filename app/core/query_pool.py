@@ -1,0 +1,145 @@
+"""Processes that answer people's SQL, one query each at a time: what a query does to its process, no one else notices.
+
+A process that takes too long, or too much memory, is killed, whatever it is doing, and the next query gets a new one.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
+from pathlib import Path
+from queue import Empty, LifoQueue
+
+import psutil
+import pyarrow as pa
+
+from oracle import UserError
+from oracle.store import log_root
+
+PROCESSES = 3  # queries that can run at once
+MEMORY_MB = 2000  # that a process may take in all; DuckDB itself is told to take half
+LOOK_S = 0.05  # between two looks at time and memory
+GRACE_S = 1.0  # for DuckDB to stop by itself before its process is killed
+START_S = 60.0
+
+
+class QueryPool:
+    """A few processes that can read one store and its log."""
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+        self._places: LifoQueue[_Process | None] = LifoQueue()  # None: not begun yet
+        for _ in range(PROCESSES):
+            self._places.put(None)
+
+    def ask(
+        self, sql: str, run_id: str | None, most: int, timeout_s: float, waiting: Callable[[float], object]
+    ) -> pa.Table:
+        """At most `most` rows of a SELECT; `run_id` is what `chosen_run()` gives in it.
+
+        `waiting` is called with the seconds that have passed, again and again; what it raises stops the query.
+
+        Raises:
+            UserError: no SELECT, one that fails, or one that takes too much time or memory.
+        """
+        try:
+            process = self._places.get(timeout=timeout_s)
+        except Empty:
+            raise UserError(f"{PROCESSES} other queries are running: try again in a moment") from None
+        try:
+            process = process or _Process(self._store)
+            return process.ask({"sql": sql, "run": run_id, "most": most, "timeout_s": timeout_s}, timeout_s, waiting)
+        finally:
+            self._places.put(process if process and process.is_alive() else None)
+
+    def close(self) -> None:
+        """End the processes that no query is using."""
+        while not self._places.empty():
+            if process := self._places.get_nowait():
+                process.kill()
+
+
+class _Process:
+    """One process of `app.core.query_worker`."""
+
+    def __init__(self, store: Path) -> None:
+        # It may not make its own copy, as it may write nothing; open files outlive their names.
+        with tempfile.TemporaryDirectory() as folder:
+            copy = shutil.copyfile(store, Path(folder) / "store.duckdb")
+            arguments = [str(copy), str(log_root(store)), f"{MEMORY_MB // 2}MB"]
+            root = str(Path(__file__).parents[2])
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "app.core.query_worker", *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))},
+            )
+            self._reader = ThreadPoolExecutor(1)
+            self._wait(START_S, lambda seconds: None)
+
+    def ask(self, request: dict, timeout_s: float, waiting: Callable[[float], object]) -> pa.Table:
+        assert self._process.stdin
+        try:
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError:  # it died while nobody asked it anything
+            self.kill()
+            raise UserError("the process that answers queries has ended: ask again") from None
+        rows = self._wait(timeout_s + GRACE_S, waiting)
+        return pa.ipc.open_stream(rows).read_all()
+
+    def _wait(self, timeout_s: float, waiting: Callable[[float], object]) -> bytes:
+        """The body of its next answer; kills it where there is none within the limits, or `waiting` raises."""
+        begun, answer = time.monotonic(), self._reader.submit(self._read)
+        try:
+            while True:
+                waiting(seconds := time.monotonic() - begun)
+                if rows := self._ready(answer):
+                    break
+                if seconds > timeout_s:
+                    raise UserError(
+                        f"the query was stopped after {timeout_s - GRACE_S:g} s: narrow it down to a run or a step"
+                    )
+                if self._megabytes() > MEMORY_MB:
+                    raise UserError(f"the query took more than {MEMORY_MB / 1000:g} GB of memory and was stopped")
+        except BaseException:
+            self.kill()
+            raise
+        header, body = rows
+        if "error" in header:
+            raise UserError(header["error"])
+        return body
+
+    def _ready(self, answer: Future) -> tuple[dict, bytes] | None:
+        try:
+            return answer.result(LOOK_S)
+        except NotYet:
+            return None
+        except (OSError, ValueError):
+            raise UserError("the query ended its process, by too much memory perhaps: narrow it down") from None
+
+    def _read(self) -> tuple[dict, bytes]:
+        stdout = self._process.stdout
+        assert stdout
+        header = json.loads(stdout.readline())  # an empty line, where it has ended, is a ValueError
+        return header, stdout.read(header.get("bytes", 0))
+
+    def _megabytes(self) -> float:
+        try:
+            return psutil.Process(self._process.pid).memory_info().rss / 1e6
+        except psutil.Error:
+            return 0.0
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._reader.shutdown(wait=False)

@@ -1,0 +1,61 @@
+"""Which run a page shows, and how runs are named to people."""
+
+import streamlit as st
+
+from app.components import states
+from app.core import database, navigation
+from app.text import formats
+
+
+def all_runs() -> list[dict]:
+    """Every run with its settings, the newest first."""
+    return database.rows("picker").to_pylist()
+
+
+def pick(runs: list[dict] | None = None) -> dict:
+    """The run that the page is about: by default the newest that trained. Stops the page where there is none."""
+    runs = all_runs() if runs is None else runs
+    if not runs:
+        states.no_runs()
+        _look_again()
+        st.stop()
+    by_id = {run["run_id"]: run for run in runs}
+    newest = next((run for run in runs if run["kind"] == "train"), runs[0])
+    chosen = navigation.choose(
+        "run", "Run", list(by_id), newest["run_id"], format_func=lambda run_id: label(by_id[run_id])
+    )
+    return by_id[chosen]
+
+
+def label(run: dict) -> str:
+    """ "6ec6 · demo/sft · λ 1 · 22 Nov 2026, 09:28"."""
+    kind = f"λ {price(run):g}" if run["kind"] == "train" else "evaluated"
+    return f"{run['run_id'][-4:]} · {run['model'] or 'model'} · {kind} · {formats.moment(run['started_at'])}"
+
+
+def price(run: dict) -> float:
+    """What a violation costs: λ · P."""
+    return run["lambda_safe"] * run["penalty_safe"]
+
+
+def eyebrow(run: dict) -> str:
+    """What the run was, in one line."""
+    facts = [f"Run {run['run_id']}", run["model"] or "", "training" if run["kind"] == "train" else "evaluation"]
+    facts += [f"{run['rec_num']} ranks", f"threshold {run['risk_threshold']:g}"]
+    if run["kind"] == "train":
+        facts += [f"{run['num_generations']} answers a prompt", f"λ·P {price(run):g}", run["advantage_mode"]]
+        since = database.seconds_since_step(run["run_id"])
+        facts += [f"last step {formats.ago(since)}"] if is_live(run) and since is not None else []
+    return " · ".join(fact for fact in facts if fact)
+
+
+def is_live(run: dict) -> bool:
+    """Whether the run seems to be training still."""
+    since = database.seconds_since_step(run["run_id"])
+    return run["kind"] == "train" and since is not None and since < database.LIVE_S
+
+
+@st.fragment(run_every=5)
+def _look_again() -> None:
+    if all_runs():
+        st.rerun()

@@ -1,0 +1,73 @@
+"""Answer: one prompt and its answers side by side, rank by rank, with the reason for each reward."""
+
+import streamlit as st
+
+from app.components import answer_html, states, style
+from app.core import database, navigation, runs
+from app.text import formats
+
+
+def page() -> None:
+    left, middle, right = st.columns([3, 2, 4], vertical_alignment="bottom")
+    with left:
+        run = runs.pick()
+    steps = [row["step"] for row in database.rows("steps", run=run["run_id"]).to_pylist()]
+    if not steps:
+        return states.no_step()
+    with middle:
+        step = navigation.choose("step", "Step", steps, steps[-1], format_func=formats.count)
+    groups = {row["group_id"]: row for row in database.rows("groups", run=run["run_id"], step=step).to_pylist()}
+    with right:
+        worst = max(groups.values(), key=lambda row: row["violations"])["group_id"]
+        chosen = navigation.choose("prompt", "Prompt", list(groups), worst, format_func=lambda g: _label(groups[g]))
+
+    style.headline(*_sentences(groups[chosen]), eyebrow=f"{runs.eyebrow(run)} · step {step}")
+    _prompt(groups[chosen])
+    where = {"run": run["run_id"], "step": step, "group": chosen}
+    answers = database.rows("answers", **where).to_pylist()
+    ranks = database.rows("answer_ranks", **where).to_pylist()
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
+        show = navigation.switch_between("show", "Show", {"ranks": "Ranks", "text": "Text"}, "ranks")
+        if run["kind"] == "train":
+            st.html(
+                '<div class="scale">pushed down <i></i> pushed up (advantage)</div>',
+                width="content",
+            )
+    st.html(answer_html.side_by_side(answers, ranks, _chosen_rank(), show == "text"))
+
+
+def _label(group: dict) -> str:
+    start = formats.visible(" ".join((group["prompt"] or "").split()))
+    return f"{group['group_id'] + 1} · {group['violations']} unsafe · {start[:70]}{'…' if len(start) > 70 else ''}"
+
+
+def _prompt(group: dict) -> None:
+    wanted = "".join(f'<span class="chip bad">{formats.safe(trait)}</span>' for trait in group["constraints"] or [])
+    to_avoid = f'<p class="asked">To be avoided: {wanted}</p>' if wanted else ""
+    st.html(f'<div class="prompt">{formats.safe(group["prompt"])}</div>{to_avoid}')
+
+
+def _sentences(group: dict) -> tuple[str, str]:
+    answers, unsafe = group["answers"], group["unsafe_answers"]
+    lead = (
+        f"{formats.plural(group['violations'], 'violation')} and {formats.plural(group['hits'], 'hit')} "
+        f"in {formats.plural(group['films'], 'film')}. "
+    )
+    if answers > 1 and group["best"] is not None:
+        best, worst = formats.signed(group["best"]), formats.signed(group["worst"])
+        lead += f"Answer {group['best_answer']} earned most ({best}), answer {group['worst_answer']} least ({worst}). "
+    lead += "Open a rank to see why it was rewarded so."
+    if not group["constraints"]:
+        return "This prompt has no constraints, so relevance alone decides.", lead
+    if answers == 1:
+        named = formats.plural(group["violations"], "film") if unsafe else "no film"
+        return f"The answer names {named} that this person asked to avoid.", lead
+    if unsafe == 0:
+        return f"None of the {answers} answers names a film that this person asked to avoid.", lead
+    some = f"All {answers} answers name" if unsafe == answers else f"{unsafe} of the {answers} answers name"
+    return f"{some}{'s' if unsafe == 1 else ''} a film that this person asked to avoid.", lead
+
+
+def _chosen_rank() -> int | None:
+    written = st.query_params.get("rank", "")
+    return int(written) if written.isdecimal() else None

@@ -1,0 +1,171 @@
+"""Overview: did the run get safer, at what cost, and is the gain real? Live while training."""
+
+import json
+
+import streamlit as st
+
+from app.components import charts, columns, comparison, states, style
+from app.core import database, navigation, runs
+from app.text import formats, sentences
+
+CURVES = (
+    ("svr", "Violations, share of the films listed", ".0%", True),
+    ("recall", "Recall", ".2f", True),
+    ("films_per_list", "Films a list", ".1f", False),
+    ("unresolved_rate", "Unresolved titles", ".1%", True),
+)
+
+
+def page() -> None:
+    known = runs.all_runs()
+    left, middle, right = st.columns([4, 4, 1.2], vertical_alignment="bottom")
+    with left:
+        run = runs.pick(known)
+    names = {other["run_id"]: runs.label(other) for other in known if other["kind"] == "train" and other != run}
+    with middle:
+        others = navigation.choose_several(
+            "with", "Beside it", list(names), format_func=names.get, placeholder="no other run", disabled=not names
+        )
+    with right:
+        live = navigation.switch("live", "Live", runs.is_live(run), help="Draws anew every few seconds.")
+    st.fragment(lambda: states.told(_figures, run, others), run_every=database.FRESH_S if live else None)()
+    comparison.show(run, known)
+    _making_of(run)
+
+
+def _figures(run: dict, others: list[str]) -> None:
+    if run["kind"] == "evaluate":
+        _evaluated(run)
+    else:
+        _trained(run, others)
+    _all_runs()
+
+
+def _evaluated(run: dict) -> None:
+    row = next((row for row in database.rows("summaries").to_pylist() if row["run_id"] == run["run_id"]), None)
+    if row is None:
+        return _no_step(run)
+    style.headline(*sentences.of_evaluation(row), eyebrow=runs.eyebrow(run))
+    figures = (
+        ("Violations, top 5", formats.percent(row["svr_5"])),
+        ("Violations, top 20", formats.percent(row["svr_20"])),
+        ("Recall", formats.number(row["recall_20"])),
+        ("NDCG", formats.number(row["ndcg_20"])),
+        ("Films a list", formats.number(row["films_per_list"], 1)),
+        ("Unresolved titles", formats.percent(row["unresolved_rate"])),
+    )
+    style.tiles([(name, value, "", "") for name, value in figures])
+
+
+def _trained(run: dict, others: list[str]) -> None:
+    rows = database.rows("headline", run=run["run_id"]).to_pylist()
+    if not rows:
+        return _no_step(run)
+    [figures] = rows
+    sentence, lead = sentences.of_training(figures)
+    style.headline(sentence, lead, runs.eyebrow(run))
+    style.tiles(
+        [
+            _tile("Violations", figures, "svr", formats.percent, less=True),
+            _tile("Recall", figures, "recall", formats.number, less=False),
+            _tile("Films a list", figures, "films", lambda v: formats.number(v, 1), less=None),
+            _tile("Unresolved titles", figures, "unresolved", formats.percent, less=True),
+            _tile("Repeated films", figures, "duplicates", formats.percent, less=True),
+            _tile("No learning signal", figures, "no_signal", formats.percent, less=None),
+        ]
+    )
+    _curves([run["run_id"], *others])
+
+
+def _tile(name: str, figures: dict, key: str, show, less: bool | None) -> tuple[str, str, str, str]:
+    """A figure at last and what it was at first; `less`: whether less of it is better (null: neither)."""
+    first, last = figures[f"first_{key}"], figures[f"last_{key}"]
+    if first is None or last is None:
+        return name, show(last), "", ""
+    if show(first) == show(last):
+        return name, show(last), "as at the start", ""
+    judged = "" if less is None else ("better" if (last < first) == less else "worse")
+    return name, show(last), f"{'↓' if last < first else '↑'} from {show(first)}", judged
+
+
+def _curves(shown: list[str]) -> None:
+    points = database.rows("curves", runs=shown)
+    if len(shown) > 1:
+        names, colours = {run["run_id"]: runs.label(run) for run in runs.all_runs()}, style.palette().runs
+        style.legend([(colours[i % len(colours)], names[run]) for i, run in enumerate(shown)])
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        about = "One dot a step; the line is their moving mean, from ring to dot. Better is down and to the right."
+        style.section("Safety against quality", about)
+        st.altair_chart(charts.trajectory(points, shown), width="stretch")
+    with right:
+        style.section("Step by step", "Dots are steps, lines the moving mean of five.")
+        for pair in (CURVES[:2], CURVES[2:]):
+            for column, (name, title, form, zero) in zip(st.columns(2), pair, strict=True):
+                column.altair_chart(charts.step_curve(points, name, title, form, shown, zero), width="stretch")
+
+
+def _no_step(run: dict) -> None:
+    lead = "Its figures appear here as soon as the first one is written."
+    style.headline("This run has no finished step yet.", lead, runs.eyebrow(run))
+
+
+def _all_runs() -> None:
+    style.section(
+        "All runs",
+        "Over all steps, on prompts with constraints: the share of violating films in the top 20, "
+        "and what it is to be read beside.",
+    )
+    st.dataframe(
+        database.rows("summaries"),
+        hide_index=True,
+        placeholder=formats.NOTHING,
+        column_order=[
+            "run_id", "kind", "model", "lambda_safe", "steps", "svr_20", "recall_20", "ndcg_20",
+            "films_per_list", "duplicate_rate", "unresolved_rate", "started_at",
+        ],
+        column_config={
+            "run_id": columns.text("run"),
+            "kind": columns.text("kind", "small"),
+            "model": columns.text("model"),
+            "lambda_safe": columns.decimal("λ", 2),
+            "steps": columns.whole("steps"),
+            "svr_20": columns.share("violations"),
+            "recall_20": columns.decimal("recall", 3),
+            "ndcg_20": columns.decimal("NDCG", 3),
+            "films_per_list": columns.decimal("films a list", 1),
+            "duplicate_rate": columns.share("repeated"),
+            "unresolved_rate": columns.share("unresolved"),
+            "started_at": st.column_config.DatetimeColumn("started (UTC)", format="D MMM YYYY, HH:mm"),
+        },
+    )  # fmt: skip
+
+
+def _making_of(run: dict) -> None:
+    with st.expander("How this run was made, and whether its log adds up"):
+        if st.button("Compute every reward and advantage again"):
+            _rederive(run)
+        own = {name: value for name, value in run.items() if name not in ("settings", "versions", "git")}
+        parts = {"Settings of the log": json.dumps(own, default=str)}
+        parts |= {"All settings": run["settings"], "Versions": run["versions"], "Git": run["git"]}
+        for name, text in parts.items():
+            if text and text != "null":
+                st.caption(name)
+                st.code(_indented(text), language=None)
+
+
+def _rederive(run: dict) -> None:
+    with st.spinner("Computing …"):
+        [row] = database.rows("rederive", run=run["run_id"]).to_pylist()
+    verdicts = formats.plural(row["verdicts"], "verdict")
+    if row["differing"]:
+        differing = formats.count(row["differing"])
+        return states.nothing(f"{differing} of {verdicts} differ from their parts.", "from rederivation where differs")
+    st.write(f"All {verdicts} are what their parts and the run’s settings give.")
+
+
+def _indented(text: str) -> str:
+    try:
+        return json.dumps(json.loads(text), indent=1, ensure_ascii=False)
+    except ValueError:
+        return text

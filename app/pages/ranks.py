@@ -1,0 +1,109 @@
+"""Rank penalties: where in the list training punishes and rewards, and the answers behind any cell."""
+
+import streamlit as st
+
+from app.components import columns, rank_charts, states, style
+from app.core import database, navigation, runs
+from app.text import formats
+
+MEASURES = {
+    "violations": ("violation_rate", "Share of the films at this rank that violate a constraint.", ".1%"),
+    "penalty": ("penalty", "Mean safety reward of this rank, a list. 0 is best.", ".3f"),
+    "hits": ("hit_rate", "Ground-truth films found at this rank, a list.", ".3f"),
+    "signal": ("signal", "How far the advantages of a group spread at this rank: how much is taught there.", ".2f"),
+}
+
+
+def page() -> None:
+    left, right = st.columns([3, 4], vertical_alignment="bottom")
+    with left:
+        run = runs.pick()
+    totals = database.rows("rank_totals", run=run["run_id"]).to_pylist()
+    if not totals:
+        return states.nothing(
+            "This run has no finished step yet.", "Its ranks appear as soon as the first step is written."
+        )
+    with right:
+        shown = navigation.switch_between("measure", "Show", {name: name.title() for name in MEASURES}, "violations")
+
+    style.headline(*_sentences(totals, run), eyebrow=runs.eyebrow(run))
+    column, about, form = MEASURES[shown]
+    cells = database.rows("rank_cells", run=run["run_id"])
+    about += " Click a cell to see the answers behind it."
+    if totals[-1]["rank"] > run["rec_num"]:
+        about += f" At rank {totals[-1]['rank']} stands what goes on beyond the list’s end."
+    style.section(f"{shown.title()} by rank and step", about)
+    chart = rank_charts.heat_map(cells, column, form)
+    event = st.altair_chart(chart, width="stretch", on_select="rerun", key=f"heat_{run['run_id']}_{shown}")
+    _behind(run, _chosen_cell(event, cells.to_pylist()))
+
+    style.section(
+        "Over all steps", "Mean reward of each rank, a list: what violations cost there, and what hits earned."
+    )
+    st.altair_chart(rank_charts.rewards(database.rows("rank_totals", run=run["run_id"])), width="stretch")
+
+
+def _sentences(totals: list[dict], run: dict) -> tuple[str, str]:
+    judged = [row for row in totals if row["violation_rate"] is not None and row["rank"] <= run["rec_num"]]
+    if not any(row["violations"] for row in judged):
+        return "No rank was ever punished: no film violated a constraint.", "Hits are all that tells these ranks apart."
+    most, least = (choose(judged, key=lambda row: row["violation_rate"]) for choose in (max, min))
+    best = max(judged, key=lambda row: row["hit_reward"] or 0)
+    return (
+        f"Rank {most['rank']} violates most, with {formats.percent(most['violation_rate'])} of its films; "
+        f"rank {least['rank']} least, with {formats.percent(least['violation_rate'])}.",
+        f"Rank {best['rank']} earns most by hits, {formats.signed(best['hit_reward'], 3)} a list. "
+        "Each rank has its own advantage, so a film punished at one rank pushes down the tokens of that rank only.",
+    )
+
+
+def _chosen_cell(event, cells: list[dict]) -> dict | None:
+    """The cell that was clicked last, here or in the shared URL."""
+    picked = event.selection.get("cell") if event else None
+    if picked:
+        st.query_params["cell"] = f"{picked[0]['first_step']}-{picked[0]['rank']}"
+    wanted = st.query_params.get("cell", "")
+    return next((cell for cell in cells if f"{cell['first_step']}-{cell['rank']}" == wanted), None)
+
+
+def _behind(run: dict, cell: dict | None) -> None:
+    if cell is None:
+        return
+    first, last, rank = cell["first_step"], cell["last_step"], cell["rank"]
+    steps = f"step {first}" if first == last else f"steps {first} to {last}"
+    style.section(
+        f"Rank {rank}, {steps}",
+        f"{formats.plural(cell['lists'], 'list')}, {formats.plural(cell['violations'], 'violation')}. "
+        "The most punished first; choose a row to open its answer.",
+    )
+    answers = database.rows("cell_answers", run=run["run_id"], first=first, last=last, rank=rank)
+    event = st.dataframe(
+        answers,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"behind_{run['run_id']}_{first}_{rank}",
+        height=columns.height(answers.num_rows, 330),
+        placeholder=formats.NOTHING,
+        column_order=[
+            "step", "title", "year", "violated_traits", "safety", "relevance", "other", "r_total", "advantage", "hit",
+            "unresolved",
+        ],
+        column_config={
+            "step": columns.whole("step"),
+            "title": columns.text("title as written", "medium"),
+            "year": columns.year(),
+            "violated_traits": columns.texts("violates", "medium"),
+            "safety": columns.decimal("safety", 2),
+            "relevance": columns.decimal("relevance", 2),
+            "other": columns.decimal("other", 2, "End of list, repetition and count."),
+            "r_total": columns.decimal("total", 2),
+            "advantage": columns.decimal("advantage", 2),
+            "hit": columns.flag("hit"),
+            "unresolved": columns.flag("unresolved"),
+        },
+    )  # fmt: skip
+    if event.selection.rows:
+        [row] = answers.slice(event.selection.rows[0], 1).to_pylist()
+        where = {"step": row["step"], "prompt": row["prompt"], "rank": rank}
+        navigation.go("answer", run=run["run_id"], show="ranks", **where)

@@ -1,0 +1,80 @@
+"""SQL: any SELECT over the log and the store, with named queries to start from. Locked and time-limited."""
+
+import pyarrow as pa
+import streamlit as st
+
+from app.components import columns, results, states, style
+from app.core import database, navigation, runs
+from oracle import UserError
+from oracle.log import named_queries
+
+TIMEOUT_S = 15.0
+MOST_ROWS = 20_000
+FIRST = """-- How safe and how good is each run?
+select run_id, kind, step, svr_20, recall_20, films_per_list, unresolved_rate
+from run_summary
+order by run_id desc, step;
+"""
+
+
+def page() -> None:
+    style.headline(
+        "Ask the log anything.",
+        f"One SELECT over the log’s views and the store’s tables, in DuckDB’s SQL, for at most {TIMEOUT_S:g} s. "
+        "Nothing can be changed from here: other files, settings and extensions are locked.",
+    )
+    named = {query.title: query.sql for query in named_queries().values()}
+    asked = st.session_state.get("asked")
+    known = runs.all_runs()
+    left, right = st.columns(2)
+    with left:
+        st.selectbox(
+            "Named query",
+            list(named),
+            index=None,
+            key="named",
+            on_change=_load,
+            args=(named,),
+            placeholder="choose one",
+        )
+    with right:
+        run = runs.pick(known)["run_id"] if known else None
+    with st.form("editor", border=False):
+        text = navigation.text("q", "SQL", FIRST, widget=st.text_area, height=190, label_visibility="collapsed")
+        if st.form_submit_button("Run", type="primary"):
+            asked = st.session_state["asked"] = text
+    with st.expander("Views and tables; chosen_run() is the run chosen above"):
+        tables = database.rows("columns").select(["name", "columns"])
+        st.dataframe(tables, hide_index=True, column_config={"columns": columns.text("columns", "large")})
+    if not text.strip():
+        return states.nothing("Nothing asked yet.", "Write a SELECT, or start from a named query.")
+    # Statements of ours run by themselves; what a link brought waits until the person who opened it has read it.
+    if text != asked and text not in {FIRST, *named.values()}:
+        return states.nothing("Not asked yet.", "Read the statement, then press Run.")
+    try:
+        answer = _answer(text, run)
+    except UserError as error:
+        return states.refused(error)
+    results.show(answer, MOST_ROWS)
+
+
+def _answer(sql: str, run: str | None) -> pa.Table:
+    """Kept until something else is asked, so that a look at the chart doesn't ask again."""
+    known = st.session_state.get("answer")
+    if known is None or known[0] != (sql, run):
+        clock = st.empty()
+        rows = database.ask(
+            sql,
+            run,
+            MOST_ROWS + 1,
+            TIMEOUT_S,
+            waiting=lambda seconds: clock.caption(f"Running for {seconds:.0f} s … Stop, at the top, ends it."),
+        )
+        clock.empty()
+        known = st.session_state["answer"] = ((sql, run), rows)
+    return known[1]
+
+
+def _load(named: dict[str, str]) -> None:
+    if st.session_state["named"]:
+        st.session_state["q"] = named[st.session_state["named"]]

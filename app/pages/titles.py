@@ -1,0 +1,152 @@
+"""Titles: what the oracle could not find, or found with doubt. A person decides, and the oracle follows."""
+
+import streamlit as st
+
+from app.components import columns, states, style
+from app.core import database, navigation, runs
+from app.text import formats, sentences
+from oracle import UserError
+from oracle.titles import aliases_path, append_alias, current_decisions
+
+MOST = 100
+KINDS = {"unresolved": "Not found", "doubtful": "Found with doubt", "decided": "Decided"}
+
+
+def page() -> None:
+    left, right = st.columns([3, 4], vertical_alignment="bottom")
+    with left:
+        run = runs.pick()
+    with right:
+        kind = navigation.switch_between("kind", "Show", KINDS, "unresolved")
+    figures = database.rows("titles_headline", run=run["run_id"]).to_pylist()
+    if not figures:
+        return states.no_step()
+    rows = database.rows("titles_of_run", run=run["run_id"], most=MOST).to_pylist()
+    table, ignored = current_decisions(database.store_path())
+    decided = {(row["title"], row["year"]): row for row in table.to_pylist()}
+
+    style.headline(*_sentences(figures[0], rows, len(decided)), eyebrow=runs.eyebrow(run))
+    if trouble := st.session_state.pop("_trouble", None):
+        states.problem(trouble)
+    if ignored:
+        lines = formats.plural(ignored, "line")
+        states.nothing(f"{lines} of {_file()} left out", "Only lines that this page wrote are decisions about titles.")
+    if kind == "decided":
+        return _decided(list(decided.values()))
+    of_kind = [row for row in rows if row["kind"] == kind]
+    if not of_kind:
+        return states.nothing("Every title was found." if kind == "unresolved" else "No title was found with doubt.")
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        chosen = _list(of_kind, decided, kind)
+    with right:
+        _decide(chosen, decided.get((chosen["title"], chosen["year"])))
+
+
+def _sentences(figures: dict, rows: list[dict], decisions: int) -> tuple[str, str]:
+    sentence = f"{formats.percent(figures['unresolved_rate'])} of the listed titles could not be found."
+    if figures["steps"] > 1:
+        change = sentences.change(figures["first_rate"], figures["last_rate"], formats.percent, 0.001)
+        sentence = f"The share of titles that cannot be found {change}."
+    doubtful = sum(row["kind"] == "doubtful" for row in rows)
+    return sentence, (
+        "A title that is not found has no known risk, so a policy can hide behind it. "
+        f"{formats.plural(doubtful, 'title')}{' or more' if doubtful == MOST else ''} found with doubt; "
+        f"{formats.plural(decisions, 'decision')} noted."
+    )
+
+
+def _list(rows: list[dict], decided: dict, kind: str) -> dict:
+    """The titles; returns the one that is chosen, at first the most frequent."""
+    style.section("As written, the most frequent first", "Choose a title to decide what it means.")
+    event = st.dataframe(
+        [_shown(row, decided, kind) for row in rows],
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"titles_{kind}",
+        height=columns.height(rows, 560),
+        placeholder=formats.NOTHING,
+        column_config={
+            "title": columns.text("title", 170),
+            "year": columns.year(),
+            "times": columns.whole("times"),
+            "trend": columns.whole("trend", "%+d", "Times in the second half of the steps, less those in the first."),
+            "taken for": columns.text("taken for", 185),
+            "score": columns.decimal("score", 2),
+        },
+    )
+    chosen = event.selection.rows[0] if event.selection.rows else 0
+    return rows[min(chosen, len(rows) - 1)]
+
+
+def _shown(row: dict, decided: dict, kind: str) -> dict:
+    shown = {"title": formats.visible(row["title"]), "year": row["year"], "times": row["times"]}
+    if kind == "unresolved":
+        shown["trend"] = row["trend"]
+    else:
+        shown |= {"taken for": formats.film(row["matched_title"], row["matched_year"]), "score": row["match_score"]}
+    decision = decided.get((row["title"], row["year"]))
+    return shown | {"decision": {"confirm": "alias", "reject": "rejected"}[decision["action"]] if decision else ""}
+
+
+def _decide(row: dict, decision: dict | None) -> None:
+    style.section("What does it mean?")
+    st.html(f'<div class="prompt">{formats.safe(formats.film(row["title"], row["year"]))}</div>')
+    if decision:
+        return _undo(decision)
+    films = database.rows("candidates", title=row["title"][:200], year=row["year"]).to_pylist()
+    for film in films:
+        _candidate(row, film)
+    if not films:
+        st.html('<p class="about">No known film has a title like it.</p>')
+    refusal = "Not the film that it was taken for" if row["imdb_id"] else "No known film"
+    st.button(refusal, on_click=_note, args=(row["title"], row["year"], row["imdb_id"], "reject"))
+    st.caption("Noted beside the store, and applied when the oracle next opens it. It can be undone.")
+
+
+def _candidate(row: dict, film: dict) -> None:
+    about = f"{film['imdb_id']} · {formats.percent(film['similarity'], 0)} alike"
+    if film["imdb_id"] == row["imdb_id"]:
+        about += " · taken for this one"
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        name = formats.safe(formats.film(film["title"], film["year"]))
+        st.html(f'{name}<br><span class="about">{formats.safe(about)}</span>', width="content")
+        what = (row["title"], row["year"], film["imdb_id"], "confirm")
+        st.button("It is this one", key=f"confirm_{film['imdb_id']}", on_click=_note, args=what)
+
+
+def _undo(decision: dict) -> None:
+    found = database.rows("film_named", imdb_id=decision["imdb_id"]).to_pylist() if decision["imdb_id"] else []
+    name = formats.film(found[0]["title"], found[0]["year"]) if found else decision["imdb_id"]
+    means = name if decision["action"] == "confirm" else f"not {name}" if name else "no known film"
+    noted = f"{decision['imdb_id'] or 'no id'}, decided {decision['at'][:10]}"
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.html(
+            f'means <b>{formats.safe(means)}</b> <span class="about">({formats.safe(noted)})</span>', width="content"
+        )
+        what = (decision["title"], decision["year"], None, "undo")
+        st.button("Undo", key=f"undo_{decision['title']}_{decision['year']}", on_click=_note, args=what)
+
+
+def _decided(decisions: list[dict]) -> None:
+    if not decisions:
+        return states.nothing("Nothing is decided yet.", "Choose a title that was not found, and say which film it is.")
+    style.section("Decisions", f"Kept in {_file()} beside the store, one a line.")
+    for decision in reversed(decisions):
+        with st.container(border=True):
+            st.html(formats.safe(formats.film(decision["title"], decision["year"])))
+            _undo(decision)
+
+
+def _file() -> str:
+    return aliases_path(database.store_path()).name
+
+
+def _note(title: str, year: int | None, imdb_id: str | None, action) -> None:
+    try:
+        append_alias(database.store_path(), title, year, imdb_id, action)
+    except UserError as error:
+        st.session_state["_trouble"] = error
+    else:
+        st.toast("Taken back." if action == "undo" else "Noted: it holds when the oracle next starts.")

@@ -1,0 +1,95 @@
+"""What-if: the same answers, judged again with other settings of the reward. Curves before and after."""
+
+import streamlit as st
+
+from app.components import charts, states, style
+from app.core import database, navigation, runs
+from app.text import formats, sentences
+
+MOST_VERDICTS = 250_000
+POLICIES = {"safe": "count as safe", "violation": "count as violations", "ignore": "are left out"}
+PANELS = (
+    ("svr", "Violations, share of the films listed", "%"),
+    ("punished", "Films that earn a penalty", "%"),
+    ("mean_total_reward", "Reward of an answer", ".1f"),
+    ("no_signal_rate", "Groups and ranks without a learning signal", "%"),
+)
+
+
+def page() -> None:
+    left, right = st.columns([3, 4], vertical_alignment="bottom")
+    with left:
+        run = runs.pick()
+    with right:
+        policy = navigation.switch_between("unresolved", "Titles not found", POLICIES, run["unresolved"])
+    asked = _sliders(run) | {"unresolved": policy}
+    head = st.container()
+    steps = database.rows("what_if_steps", run=run["run_id"], most=MOST_VERDICTS).to_pylist()
+    if not steps:
+        return states.no_step()
+    numbers = [row["step"] for row in steps]
+    with st.spinner("Judging again …"):
+        curves = database.rows("what_if_curves", run=run["run_id"], **asked, steps=numbers)
+        [pushes] = database.rows("what_if_pushes", run=run["run_id"], **asked, step=numbers[-1]).to_pylist()
+    with head:
+        [last] = curves.slice(curves.num_rows - 1).to_pylist()
+        style.headline(*_sentences(run, asked, last, pushes), eyebrow=runs.eyebrow(run))
+    about = "The answers stay as they were: what another reward would have taught shows only in training."
+    if len(steps) < steps[0]["all_steps"]:
+        about += f" {formats.count(len(steps))} of {formats.count(steps[0]['all_steps'])} steps are judged again."
+    style.section("Before and after", about)
+    style.legend([(style.palette().before, "as it was"), (style.palette().bad, "as it would have been")])
+    for pair in (PANELS[:2], PANELS[2:]):
+        for column, (name, title, form) in zip(st.columns(2, gap="large"), pair, strict=True):
+            column.altair_chart(charts.before_and_after(curves, name, title, form), width="stretch")
+
+
+def _sliders(run: dict) -> dict:
+    """The settings asked for; they start as the run's own."""
+    one, two, three = st.columns(3, gap="large")
+    with one:
+        weight = navigation.number("lambda", "λ, weight of safety", 0.0, 5.0, 0.05, _within(run["lambda_safe"]))
+    with two:
+        penalty = navigation.number(
+            "penalty", "P, penalty of a violation", 0.0, 5.0, 0.05, _within(run["penalty_safe"])
+        )
+    with three:
+        about = "Risk from which a film violates"
+        threshold = navigation.number("threshold", about, 0.05, 1.0, 0.01, float(run["risk_threshold"]))
+    return {"lambda": weight, "penalty": penalty, "threshold": threshold}
+
+
+def _within(value: float) -> float:
+    return float(min(5.0, max(0.0, value)))
+
+
+def _sentences(run: dict, asked: dict, last: dict, pushes: dict) -> tuple[str, str]:
+    own = {name: run[column] for name, column in _COLUMNS.items()}
+    if asked == own:
+        lead = "Move a slider: the answers that this run gave are judged again with your settings, at once."
+        return "These are the run’s own settings, so before and after agree.", lead
+    reward = sentences.change(last["last_reward"], last["last_reward_if"], formats.signed, 0.005)
+    for past, present in (("rose", "rise"), ("fell", "fall"), ("stayed", "stay")):
+        reward = reward.replace(past, present)
+    was, would_be = formats.percent(last["last_svr"]), formats.percent(last["last_svr_if"])
+    if last["last_svr_if"] is None:
+        sentence = f"The reward of an answer would {reward}."
+    elif was == would_be:
+        sentence = f"Violations would stay at {was}, and the reward of an answer would {reward}."
+    else:
+        sentence = f"{would_be} of the last films would violate, not {was}; the reward of an answer would {reward}."
+    if not pushes["ranks"]:
+        return sentence, "The run was not trained on, so nothing was pushed."
+    return sentence, (
+        f"Of the {formats.plural(pushes['ranks'], 'film')} of the last step, {formats.count(pushes['turned'])} "
+        f"({formats.percent(pushes['turned_rate'])}) would be pushed the other way, "
+        f"{formats.count(pushes['silenced'])} no longer, and {formats.count(pushes['woken'])} for the first time."
+    )
+
+
+_COLUMNS = {
+    "lambda": "lambda_safe",
+    "penalty": "penalty_safe",
+    "threshold": "risk_threshold",
+    "unresolved": "unresolved",
+}

@@ -1,0 +1,78 @@
+"""Headlines: what a page's figures mean, in words. They say what the views computed and compute nothing themselves."""
+
+from app.text.formats import number, percent, plural, points, signed
+
+SIGNALS = {
+    "shrinking": "lists got shorter",
+    "repeating": "films are repeated more often",
+    "hiding": "more titles cannot be found",
+    "overlong": "more lists go on beyond the last rank",
+    "off_taste": "recall dropped",
+}
+
+METRICS = {
+    "svr": ("Violations", "are", percent, points),
+    "recall": ("Recall", "is", number, lambda value: signed(value, 3)),
+    "ndcg": ("NDCG", "is", number, lambda value: signed(value, 3)),
+    "films_per_list": ("Films a list", "are", lambda value: number(value, 1), lambda value: signed(value, 1)),
+    "duplicate_rate": ("Repeated films", "are", percent, points),
+    "unresolved_rate": ("Unresolved titles", "are", percent, points),
+}
+"""Of compare_runs: name, verb, and how a value and a difference are written."""
+
+
+def change(first: float | None, last: float | None, show, tolerance: float) -> str:
+    """ "fell from 21.0 % to 4.2 %", or "stayed at 0.18" within `tolerance`."""
+    if first is None or last is None:
+        return "is not known" if last is None else f"is {show(last)}"
+    if abs(last - first) <= tolerance or show(first) == show(last):
+        return f"stayed at {show(last)}"
+    return f"{'rose' if last > first else 'fell'} from {show(first)} to {show(last)}"
+
+
+def of_training(figures: dict) -> tuple[str, str]:
+    """(headline, lead) of a training run, from the row of headline.sql."""
+    recall = f"recall {change(figures['first_recall'], figures['last_recall'], lambda r: number(r, 2), 0.01)}"
+    if figures["last_svr"] is None:
+        sentence = f"No prompt of this run has constraints, so nothing could be violated; {recall}."
+        return sentence, "It is plain Rank-GRPO: the safety reward is 0 everywhere."
+    svr = change(figures["first_svr"], figures["last_svr"], percent, 0.005)
+    joint = "while" if svr.startswith("fell") else "and"
+    spans = f"Means of the first and the last {plural(figures['span'], 'step')} of {figures['steps']}."
+    return f"Violations {svr} {joint} {recall}.", f"{evasion(figures)} {spans}"
+
+
+def evasion(figures: dict) -> str:
+    """Whether the gain could come from anything but safer films."""
+    if figures["steps"] < 2:
+        return "One step says nothing yet about a trend."
+    signs = [SIGNALS[name] for name in figures["signals"] or []]
+    if signs:
+        return f"Careful: {' and '.join(signs)}, so the figures may not come from safer films."
+    return "No sign of evasion: lists are as long, films as findable and repeats as rare as at the start."
+
+
+def of_evaluation(row: dict) -> tuple[str, str]:
+    """(headline, lead) of an evaluated model, from a row of summaries.sql."""
+    recall = number(row["recall_20"])
+    sentence = f"{percent(row['svr_20'])} of the recommended films violate a constraint, at a recall of {recall}."
+    if row["svr_20"] is None:
+        sentence = f"No prompt has constraints, so nothing could be violated; recall is {recall}."
+    answers, films = plural(int(row["lists_all"]), "answer"), number(row["films_per_list"], 1)
+    return sentence, f"Over {answers} of {films} films; {percent(row['unresolved_rate'])} of the titles were not found."
+
+
+def of_comparison(rows: list[dict]) -> str:
+    """What a comparison by prompt shows, from the rows of compare.sql."""
+    if not rows:
+        return "These two runs have no prompt in common, so they cannot be compared prompt by prompt."
+    found = [_difference(row) for row in rows if row["metric"] in ("svr", "recall")]
+    return f"On {plural(rows[-1]['prompts'], 'prompt')} that both answered, {' and '.join(found)}."
+
+
+def _difference(row: dict) -> str:
+    name, verb, _, written = METRICS[row["metric"]]
+    if row["low"] <= 0 <= row["high"]:
+        return f"{name.lower()} {verb} the same within chance"
+    size = written(abs(row["difference"])).lstrip("+")
+    return f"{name.lower()} {verb} {'lower' if row['difference'] < 0 else 'higher'} here by {size}"

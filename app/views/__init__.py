@@ -1,1 +1,0 @@
-"""The app's pages, one a file; each has a function `page`."""

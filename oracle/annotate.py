@@ -1,0 +1,195 @@
+"""One batch of answers -> one Arrow table of judged recommendations: the only road to rewards, logs and evaluation.
+
+All completions of a step are parsed into one table, the oracle answers it in one batched query, and the ground truth
+is claimed rank by rank. Rewards are then plain columns of the answer.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from oracle.oracle import Oracle
+from oracle.parsing import parse_batch
+from oracle.store import open_store
+from oracle.titles import normalise
+
+YEAR_TOLERANCE = 2
+_TITLE_YEAR = re.compile(r"(.*\S)\s*\((\d{4})\)\s*")
+_FILM = pa.struct([("title", pa.string()), ("year", pa.int16())])
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What is known about one batch of answers, before any reward.
+
+    Attributes:
+        entries: one row per recommendation, ordered by (completion, rank): completion, rank, title, year, start, end;
+            the columns of `Oracle.check_batch`; in_catalog, seen, repeated, hit (bool).
+        groundtruth: one row per eligible ground-truth film (in the catalog, not seen): completion, title, year,
+            imdb_id, is_safe for the constraints of its completion.
+        texts: the N answers.
+        constraints: the N lists of trait names in full.
+        seen: the N lists of films seen, as {"title", "year"}.
+    """
+
+    entries: pa.Table
+    groundtruth: pa.Table
+    texts: list[str]
+    constraints: list[list[str]]
+    seen: list[list[dict]]
+
+
+class Judge:
+    """Judges answers with one oracle and its ground-truth catalog (an empty catalog excludes no film)."""
+
+    def __init__(self, oracle: Oracle, catalog: pa.Table | None = None):
+        """`catalog` (title, year) replaces the store's ground-truth catalog."""
+        self.oracle = oracle
+        films = _stored_catalog(oracle) if catalog is None else catalog
+        self._catalog = self._identified(films.select(["title", "year"])).select("key", "year", "imdb_id")
+        self._last: tuple[tuple, Judgement] | None = None
+
+    @staticmethod
+    def of(oracle: "Oracle | Judge") -> "Judge":
+        return oracle if isinstance(oracle, Judge) else Judge(oracle)
+
+    def judge(
+        self,
+        texts: Sequence[str],
+        groundtruth: Sequence[Sequence] | None = None,
+        seen: Sequence[Sequence] | None = None,
+        constraints: Sequence[Sequence[str] | None] | None = None,
+    ) -> Judgement:
+        """Parse, resolve and check N answers at once.
+
+        Args:
+            texts: N answers.
+            groundtruth: N lists of films: {"title", "year"}, (title, year) or "Title (Year)".
+            seen: N lists of films, likewise.
+            constraints: N lists of trait names (in full or short), or mappings trait -> bool.
+
+        Raises:
+            UserError: a constraint that fits no trait, or several.
+        """
+        empty: list[list] = [[]] * len(texts)
+        asked = (list(texts), groundtruth or empty, seen or empty, constraints or empty)
+        if self._last is None or self._last[0] != asked:  # several reward functions ask for the same batch
+            self._last = (asked, self._judge(*asked))
+        return self._last[1]
+
+    def _judge(self, texts: list[str], groundtruth: Sequence, seen: Sequence, constraints: Sequence) -> Judgement:
+        traits = [self.oracle.resolve_traits(as_traits(c)) for c in constraints]
+        films_seen = [[as_film(f) for f in films or []] for films in seen]
+        entries = parse_batch(texts)
+        per_entry = pa.array(traits, pa.list_(pa.string())).take(entries["completion"].combine_chunks())
+        verdicts = self.oracle.check_batch(entries.select(["title", "year"]).append_column("constraints", per_entry))
+        for name in verdicts.column_names:
+            entries = entries.append_column(name, verdicts[name])
+
+        truth = self._identified(_flatten([[as_film(f) for f in films or []] for films in groundtruth]))
+        seen_films = self._identified(_flatten(films_seen))
+        listed = self._named(entries)
+        truth = truth.with_columns(
+            in_catalog=self._in_catalog(truth), seen=_matches(truth, seen_films, ["completion"])
+        ).filter("in_catalog", ~pl.col("seen"))
+        flags = listed.select(
+            in_catalog=self._in_catalog(listed),
+            seen=_matches(listed, seen_films, ["completion"]),
+            repeated=pl.struct("completion", "identity").is_first_distinct().not_(),
+            hit=_claims(listed, truth),
+        )
+        for name in flags.columns:
+            entries = entries.append_column(name, flags[name].to_arrow())
+        return Judgement(entries, self._with_safety(truth, traits), texts, traits, films_seen)
+
+    def _with_safety(self, truth: pl.DataFrame, traits: list[list[str]]) -> pa.Table:
+        table = truth.select("completion", "title", "year", "imdb_id").to_arrow()
+        asked = pa.array(traits, pa.list_(pa.string())).take(table["completion"].combine_chunks())
+        verdict = self.oracle.check_batch(table.select(["title", "year"]).append_column("constraints", asked))
+        return table.append_column("is_safe", verdict["is_safe"])
+
+    def _identified(self, films: pa.Table) -> pl.DataFrame:
+        """Films with their imdb_id (null: unresolved), normalised title `key`, and `identity`, the better of both."""
+        return self._named(films.append_column("imdb_id", self.oracle.resolve(films)["imdb_id"]))
+
+    def _named(self, films: pa.Table) -> pl.DataFrame:
+        films = films.append_column("key", normalise(films["title"]))
+        names = [n for n in ("completion", "rank", "title", "year", "imdb_id", "key") if n in films.column_names]
+        frame = pl.from_arrow(films.select(names))
+        assert isinstance(frame, pl.DataFrame)
+        return frame.with_columns(
+            pl.col("year").cast(pl.Int32),
+            # A NUL can't stand in a normalised title: an invented film never passes for an id.
+            identity=pl.coalesce("imdb_id", pl.concat_str(pl.lit("\0"), "key")),
+        )
+
+    def _in_catalog(self, films: pl.DataFrame) -> pl.Series:
+        if self._catalog.is_empty():
+            return pl.repeat(True, films.height, eager=True)
+        return _matches(films, self._catalog, [])
+
+
+def _stored_catalog(oracle: Oracle) -> pa.Table:
+    with open_store(oracle.store) as store:
+        return store.sql("select title, year from catalog").to_arrow_table()
+
+
+def _pairs(left: pl.DataFrame, right: pl.DataFrame, within: list[str]) -> pl.DataFrame:
+    """Rows (left, right) that are the same film: the same id, or, where one is unresolved, the same key and the
+    years within the tolerance (an unknown year fits any)."""
+    one, other = left.lazy().with_row_index("left"), right.lazy().with_row_index("right")
+    by_id = one.filter(pl.col("imdb_id").is_not_null()).join(other, on=[*within, "imdb_id"])
+    by_key = one.join(other, on=[*within, "key"]).filter(
+        pl.col("imdb_id").is_null() | pl.col("imdb_id_right").is_null(),
+        ((pl.col("year") - pl.col("year_right")).abs() <= YEAR_TOLERANCE).fill_null(True),
+    )
+    both = pl.concat([by_id.select("left", "right"), by_key.select("left", "right")])
+    return both.unique(maintain_order=True).collect()
+
+
+def _matches(left: pl.DataFrame, right: pl.DataFrame, within: list[str]) -> pl.Series:
+    found = _pairs(left, right, within)["left"].unique()
+    return pl.int_range(left.height, dtype=pl.get_index_type(), eager=True).is_in(found.implode())
+
+
+def _claims(listed: pl.DataFrame, truth: pl.DataFrame) -> pl.Series:
+    """True where a recommendation names a ground-truth film that no earlier rank of its list claimed."""
+    pairs = _pairs(listed, truth, ["completion"]).sort("left", "right")
+    claiming = pairs.unique("right", keep="first", maintain_order=True)["left"].unique()
+    return pl.int_range(listed.height, dtype=pl.get_index_type(), eager=True).is_in(claiming.implode())
+
+
+def _flatten(films: list[list[dict]]) -> pa.Table:
+    nested = pa.array(films, pa.list_(_FILM))
+    flat = nested.flatten()
+    completion = pc.list_parent_indices(nested).cast(pa.int32())
+    return pa.table({"completion": completion, "title": flat.field(0), "year": flat.field(1)})
+
+
+def as_traits(constraints: object) -> list[str]:
+    if constraints is None:
+        return []
+    if isinstance(constraints, dict):
+        if wrong := [active for active in constraints.values() if active not in (True, False, None)]:
+            raise ValueError(f"{wrong[0]!r} is neither true nor false")
+        return [name for name, active in constraints.items() if active]
+    if isinstance(constraints, str):
+        return [constraints]
+    return list(constraints)  # type: ignore[call-overload]
+
+
+def as_film(film: object) -> dict:
+    """{"title", "year"} from any of the ways in which datasets write a film."""
+    if isinstance(film, dict):
+        return {"title": film["title"], "year": film["year"]}
+    if isinstance(film, str):
+        named = _TITLE_YEAR.fullmatch(film)
+        return {"title": named[1], "year": int(named[2])} if named else {"title": film, "year": None}
+    pair: tuple = tuple(film)  # type: ignore[arg-type]
+    if len(pair) != 2:
+        raise ValueError(f"{film!r} is not a (title, year) pair")
+    return {"title": pair[0], "year": None if pair[1] is None else int(pair[1])}

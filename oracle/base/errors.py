@@ -1,0 +1,13 @@
+"""The one error that a person can cause and can put right, and what DuckDB's errors say in a line."""
+
+
+class UserError(ValueError):
+    """Bad input, told in one line: what happened, the offending value, what was expected, what to do.
+
+    Command lines print it on stderr and exit with status 2; anything else is a fault of this project.
+    """
+
+
+def first_line(error: Exception) -> str:
+    """What DuckDB said, without the picture of the statement."""
+    return " ".join(line.strip() for line in str(error).split("\n\nLINE")[0].splitlines() if line.strip())

@@ -1,0 +1,1 @@
+"""`python -m oracle`: check, explain and log."""

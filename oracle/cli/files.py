@@ -1,0 +1,144 @@
+"""Verdicts on the films of a file, a batch at a time: the file may be larger than memory."""
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from oracle.base.errors import UserError
+from oracle.oracle import Oracle
+
+COLUMNS = ("title", "year", "constraints")
+HEADER = 2**16  # bytes that the first line may have
+
+
+def check_file(oracle: Oracle, path: Path, avoid: list[str], out: Path | None, as_json: bool) -> None:
+    """Judge the films of a CSV file with the columns title, year and perhaps constraints; write one row for each.
+
+    `avoid` holds for all films, besides what the column constraints (trait names parted by ;) says. Raises `UserError`
+    for a file that cannot be read or written, and for a name that fits no trait.
+    """
+    verdicts = (_judged(oracle, batch, oracle.resolve_traits(avoid)) for batch in _batches(path))
+    if as_json and out is not None:
+        raise UserError("--json prints; expected it without --out, or --out without it")
+    if as_json:
+        for table in verdicts:
+            for row in table.to_pylist():
+                print(json.dumps(row))
+        return
+    if out is not None and out.suffix not in (".csv", ".parquet"):
+        raise UserError(f"cannot write {out}: expected a name that ends in .csv or .parquet")
+    first = next(verdicts, None)
+    if first is None:
+        raise UserError(f"{path} has no rows; expected at least one film")
+    try:
+        if out is None:
+            _write(first, verdicts, sys.stdout.buffer)
+        else:
+            _write_whole(first, verdicts, out)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise UserError(f"cannot write {out}: {error.strerror or error}") from None
+
+
+def _batches(path: Path) -> Iterator[pa.Table]:
+    try:
+        with io.BufferedReader(io.FileIO(path), HEADER) as file:
+            options = pa_csv.ConvertOptions(
+                include_columns=_columns(path, file.peek(HEADER)),
+                column_types=dict.fromkeys(COLUMNS, pa.string()),
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+                null_values=[""],  # "NULL" and "NA" are films
+            )
+            row = 1
+            for batch in pa_csv.open_csv(file, convert_options=options):
+                table = pa.table(batch)
+                years = _years(path, table["year"].combine_chunks(), row)
+                yield table.set_column(table.column_names.index("year"), "year", years)
+                row += len(table)
+    except pa.ArrowInvalid as error:
+        raise UserError(f"cannot read {path} as CSV: {' '.join(str(error).split())}") from None
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+def _columns(path: Path, head: bytes) -> list[str]:
+    """Return which of the columns a file has, by its first line."""
+    names = next(csv.reader([head.decode("utf-8-sig", errors="replace").partition("\n")[0]]), [])
+    if missing := {"title", "year"} - set(names):
+        raise UserError(f"{path} lacks the column {', '.join(sorted(missing))}: it has {', '.join(names)}")
+    if twice := [name for name in COLUMNS if names.count(name) > 1]:
+        raise UserError(f"{path} has the column {twice[0]} more than once; expected it once")
+    return [name for name in COLUMNS if name in names]
+
+
+def _years(path: Path, text: pa.StringArray, first_row: int) -> pa.Int16Array:
+    """Read years, "" = not given; also as "2004.0", which is how pandas writes them when some are missing."""
+    text = pc.replace_substring_regex(pc.utf8_trim_whitespace(text), r"\.0$", "")
+    text = pc.if_else(pc.equal(text, ""), None, text)
+    wrong = pc.index(pc.match_substring_regex(text, "^[0-9]{1,4}$"), False).as_py()
+    if wrong >= 0:
+        raise UserError(
+            f"{path}, row {first_row + wrong}: the year {text[wrong].as_py()!r} is none; expected one such as 2004, or nothing"
+        )
+    return text.cast(pa.int16())
+
+
+def _judged(oracle: Oracle, films: pa.Table, avoid: list[str]) -> pa.Table:
+    own = (
+        pc.split_pattern(films["constraints"], ";").to_pylist()
+        if "constraints" in films.column_names
+        else [None] * len(films)
+    )
+    wanted = [
+        list(dict.fromkeys(avoid + oracle.resolve_traits(name.strip() for name in names or () if name.strip())))
+        for names in own
+    ]
+    batch = films.select(["title", "year"]).append_column("constraints", pa.array(wanted, pa.list_(pa.string())))
+    verdicts = oracle.check_batch(batch)
+    for name in verdicts.column_names:
+        batch = batch.append_column(name, verdicts[name])
+    return batch
+
+
+def _write_whole(first: pa.Table, others: Iterator[pa.Table], out: Path) -> None:
+    """Write a file that is there when all of it is."""
+    part = out.with_name(f".{out.name}.part")
+    try:
+        with open(part, "wb") as file:
+            if out.suffix == ".parquet":
+                with pq.ParquetWriter(file, first.schema) as writer:
+                    for table in chain([first], others):
+                        writer.write_table(table)
+            else:
+                _write(first, others, file)
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _write(first: pa.Table, others: Iterator[pa.Table], file: BinaryIO) -> None:
+    first = _flat(first)
+    with pa_csv.CSVWriter(file, first.schema) as writer:
+        writer.write_table(first)
+        for table in others:
+            writer.write_table(_flat(table))
+
+
+def _flat(table: pa.Table) -> pa.Table:
+    """Return the table without nested columns: lists as texts parted by ;, evidence left out."""
+    for name in ("constraints", "violated_traits"):
+        place = table.column_names.index(name)
+        table = table.set_column(place, name, pc.binary_join(table[name], "; "))
+    return table.drop_columns(["evidence"])

@@ -1,0 +1,183 @@
+"""`check`, `explain` and `log`: the oracle and the run log from the command line."""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from oracle.base.errors import UserError
+from oracle.cli.files import check_file
+from oracle.cli.log import add_commands as add_log_commands
+from oracle.oracle import UNRESOLVED, Oracle, Verdict, create_oracle
+from oracle.titles import nearest, sources
+
+YEAR_BEHIND = re.compile(r"(.*\S)\s*\((\d{4})\)\s*")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; 0, or 2 after one line on stderr about what was wrong with the input."""
+    arguments = _parser().parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of our output has seen enough
+        sys.stderr.close()
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="safe-rank", description=__doc__)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    check = commands.add_parser("check", help="judge a film, or the films of a file", description=_check.__doc__)
+    _add_film(check, required=False)
+    check.add_argument(
+        "--avoid", action="append", default=[], metavar="TRAIT", help="what to avoid, such as gore; may be repeated"
+    )
+    check.add_argument(
+        "--file", type=Path, help="judge the films of this CSV file: title, year, and perhaps constraints parted by ;"
+    )
+    check.add_argument(
+        "--out", type=Path, help="with --file: write a .csv or .parquet file (default: CSV on the screen)"
+    )
+    check.add_argument(
+        "--threshold", type=float, default=0.66, help="a risk as high as this is a violation (%(default)s)"
+    )
+    check.add_argument(
+        "--unresolved", choices=UNRESOLVED, default="safe", help="what a film that is not found counts as (%(default)s)"
+    )
+    check.set_defaults(run=_check)
+
+    explain = commands.add_parser("explain", help="show which films a title could mean", description=_explain.__doc__)
+    _add_film(explain, required=True)
+    explain.set_defaults(run=_explain)
+
+    add_log_commands(commands.add_parser("log", help="look at the run log, and keep it in order"))
+    return parser
+
+
+def _add_film(parser: argparse.ArgumentParser, required: bool) -> None:
+    parser.add_argument("title", nargs=None if required else "?", help='"Saw", or "Saw (2004)"')
+    parser.add_argument("year", nargs="?", type=int, help="the year of the first release")
+    parser.add_argument(
+        "--store", type=Path, help="default: store.duckdb here, made from the starter data if it is not there"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Judge a film for someone who wants some content avoided, and say why; or all films of a file."""
+    if (arguments.title is None) == (arguments.file is None):
+        raise UserError(
+            'name a film, such as: check "Saw" 2004 --avoid gore; or a file: check --file films.csv --avoid gore'
+        )
+    if arguments.out is not None and arguments.file is None:
+        raise UserError("--out belongs to --file; a single film's verdict is printed")
+    oracle = create_oracle(risk_threshold=arguments.threshold, unresolved=arguments.unresolved, store=arguments.store)
+    if arguments.file is not None:
+        check_file(oracle, arguments.file, arguments.avoid, arguments.out, arguments.json)
+        return
+    title, year = _film(arguments)
+    traits = oracle.resolve_traits(arguments.avoid)
+    verdict = oracle.check_safety(title, year, dict.fromkeys(traits, True))
+    near = nearest(oracle.store, title, year)
+    known = sources(oracle.store, verdict.imdb_id) if verdict.imdb_id else []
+    if arguments.json:
+        print(json.dumps(_as_json(oracle, title, year, traits, verdict, near, known), default=str))
+    else:
+        print("\n".join(_as_text(oracle, title, year, traits, verdict, near, known)))
+
+
+def _as_json(
+    oracle: Oracle,
+    title: str,
+    year: int | None,
+    traits: list[str],
+    verdict: Verdict,
+    near: list[dict],
+    known: list[dict],
+) -> dict:
+    return {
+        "title": title, "year": year, "avoid": traits, "risk_threshold": oracle.risk_threshold, "unresolved": oracle.unresolved,
+        **vars(verdict), "runner_up": _runner_up(verdict, near), "sources": known,
+    }  # fmt: skip
+
+
+def _as_text(
+    oracle: Oracle,
+    title: str,
+    year: int | None,
+    traits: list[str],
+    verdict: Verdict,
+    near: list[dict],
+    known: list[dict],
+) -> list[str]:
+    """Return the lines that tell a verdict and where it comes from."""
+    asked = _named(title, year)
+    if verdict.imdb_id is None:
+        lines = [f"{asked}: not found" + (f"; counts as {oracle.unresolved}" if traits else "")]
+        return lines + ["  nearest    " + _near(film) for film in near[:3]]
+    outcome = "safe" if verdict.is_safe else "UNSAFE"
+    lines = [
+        f"{asked}: {outcome}"
+        + (f" for anyone who avoids {'; '.join(traits)}" if traits else "; nothing is to be avoided")
+    ]
+    film = _named(verdict.matched_title, verdict.matched_year)
+    lines.append(
+        f"  film       {film}, {verdict.imdb_id}: {verdict.match_method} match, score {verdict.match_score:.2f}"
+    )
+    runner_up = _runner_up(verdict, near)
+    lines.append("  runner-up  " + (_near(runner_up) if runner_up else "none"))
+    for entry in verdict.evidence:
+        sign = ">=" if entry["risk"] >= oracle.risk_threshold else "<"
+        lines.append(
+            f"  risk       {entry['trait']}: {entry['risk']:.2f} {sign} {oracle.risk_threshold:g}, from {entry['source']}"
+        )
+        lines += [f"               {severity}" for severity in entry["severities"]]
+        lines += [f"               tag: {tag}" for tag in entry["hit_tags"]]
+    without = [trait for trait in traits if trait not in {entry["trait"] for entry in verdict.evidence}]
+    lines += [f"  risk       {trait}: none known" for trait in without]
+    lines += [
+        f"  source     {source['path']} ({source['kind']}, {source['loaded_at']:%Y-%m-%d}): {', '.join(source['tells'])}"
+        for source in known
+    ]
+    return lines
+
+
+def _explain(arguments: argparse.Namespace) -> None:
+    """Show the films whose titles come near a title, and why each was taken, or was not."""
+    oracle = create_oracle(store=arguments.store)
+    title, year = _film(arguments)
+    near = nearest(oracle.store, title, year)
+    if arguments.json:
+        print(json.dumps({"title": title, "year": year, "nearest": near}))
+        return
+    print(f"{_named(title, year)}: " + ("found" if any(film["is_match"] for film in near) else "not found"))
+    for film in near:
+        print(f"  {_near(film)}")
+
+
+def _film(arguments: argparse.Namespace) -> tuple[str, int | None]:
+    """Return title and year; a year in brackets behind the title is one, unless another is given."""
+    behind = YEAR_BEHIND.fullmatch(arguments.title)
+    if arguments.year is None and behind:
+        return behind[1], int(behind[2])
+    return arguments.title, arguments.year
+
+
+def _runner_up(verdict: Verdict, near: list[dict]) -> dict | None:
+    return next((film for film in near if film["imdb_id"] != verdict.imdb_id), None)
+
+
+def _named(title: str | None, year: int | None) -> str:
+    return f"{title} ({year if year is not None else 'no year'})"
+
+
+def _near(film: dict) -> str:
+    return f"{_named(film['near_title'], film['near_year'])}, {film['imdb_id']}: {film['why']}, closeness {film['closeness']:.2f}"

@@ -1,0 +1,24 @@
+"""The rollout log: written by one process a run, read by anybody through the views of `sql/`."""
+
+from oracle.log.audit import open_audit
+from oracle.log.compaction import compact, delete_run, export_run
+from oracle.log.queries import NamedQuery, ask, named_queries
+from oracle.log.run_info import run_info
+from oracle.log.views import GRACE_S, create_log_views, open_log, query
+from oracle.log.writer import LogWriter
+
+__all__ = [
+    "GRACE_S",
+    "LogWriter",
+    "NamedQuery",
+    "ask",
+    "compact",
+    "create_log_views",
+    "delete_run",
+    "export_run",
+    "named_queries",
+    "open_audit",
+    "open_log",
+    "query",
+    "run_info",
+]

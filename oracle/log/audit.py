@@ -1,0 +1,90 @@
+"""A connection for people who audit: the log's views and the store's tables, with nothing to break."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import duckdb
+
+from oracle.base.errors import UserError, first_line
+from oracle.log.views import create_log_views, pattern_of, quoted
+
+ATTEMPTS = 3
+
+
+def open_audit(
+    store_path: str | Path,
+    log_root: str | Path | None = None,
+    *,
+    locked: bool = True,
+    threads: int | None = None,
+    memory: str | None = None,
+    copied: bool = False,
+) -> duckdb.DuckDBPyConnection:
+    """A connection with the log's views and, as they are now, the store's tables (`titles`, `trait_risk` …).
+
+    The store is copied and the copy attached as `store`, so that nobody waits for this connection, nor it for them;
+    only the log's views see what comes later.
+
+    Args:
+        store_path: a store's file. Its log is the folder of the same name with the suffix .log, unless `log_root`.
+        locked: allow no file but those of the log, no extension, no setting, no Python variable. Statements that write
+            into the log's folder are for `query` to refuse, which takes a SELECT of known parts only.
+        threads: of DuckDB; null: all cores.
+        memory: what DuckDB may take at most, such as "1GB"; null: most of the machine's.
+        copied: `store_path` is a copy that nobody writes to, and needs no further one.
+
+    Raises:
+        UserError: no store at `store_path`, or no log can be made beside it.
+    """
+    store = Path(store_path).absolute()
+    if not store.is_file():
+        raise UserError(f"no store at {store}: build one with pipeline/prepare.py, or name another")
+    root = Path(log_root).absolute() if log_root else store.with_suffix(".log")
+    connection = duckdb.connect()
+    connection.execute("set timezone = 'UTC'")
+    if threads:
+        connection.execute(f"set threads = {int(threads)}")
+    if memory:
+        connection.execute("set memory_limit = ?", [memory])
+    if copied:
+        _attach(connection, store)
+    else:
+        _attach_copy(connection, store)
+    create_log_views(connection, root)
+    connection.execute("set search_path = 'memory.main,store.main'")
+    if locked:
+        lock_down(connection, root)
+    return connection
+
+
+def lock_down(connection: duckdb.DuckDBPyConnection, log_root: Path) -> None:
+    """Refuse, from now on, every file outside `log_root`, extensions, and changes of settings."""
+    for setting in (
+        "python_enable_replacements = false",
+        "temp_directory = ''",
+        "autoinstall_known_extensions = false",
+        "autoload_known_extensions = false",
+        # DuckDB compares patterns as they are written.
+        f"allowed_directories = [{quoted(str(log_root))}, {quoted(pattern_of(log_root))}]",
+        "enable_external_access = false",
+        "lock_configuration = true",
+    ):
+        connection.execute(f"set {setting}")
+
+
+def _attach_copy(connection: duckdb.DuckDBPyConnection, store: Path) -> None:
+    """Attach a private copy; once more if another program was writing a checkpoint while the file was copied."""
+    for attempt in range(ATTEMPTS):
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(shutil.copyfile(store, Path(folder) / "store.duckdb"))
+            try:
+                _attach(connection, copy)
+                return  # the open file outlives its name
+            except duckdb.Error as error:
+                if attempt == ATTEMPTS - 1:
+                    raise UserError(f"{store} is not a store that can be read: {first_line(error)}") from None
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, store: Path) -> None:
+    connection.execute(f"attach {quoted(str(store))} as store (read_only)")

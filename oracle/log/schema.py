@@ -1,0 +1,237 @@
+"""The columns of the rollout log, and the one place where tables are brought into that shape.
+
+Three kinds of file: a run (one row), a step's completions, and its verdicts (one row per completion and rank). What
+each column means is said in `sql/log/tables.sql`.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from oracle.base.errors import UserError
+
+STRINGS = pa.list_(pa.string())
+FILM = pa.struct([("title", pa.string()), ("year", pa.int16())])
+_SOURCE = [("source", pa.string()), ("hit_tags", STRINGS), ("severities", STRINGS)]
+EVIDENCE = pa.struct([("trait", pa.string()), ("risk", pa.float64()), *_SOURCE])
+
+RUN = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("kind", pa.string()),
+        ("started_at", pa.timestamp("us", "UTC")),
+        ("model", pa.string()),
+        ("dataset", pa.string()),
+        ("rec_num", pa.int32()),
+        ("num_generations", pa.int32()),
+        ("reward_func", pa.string()),
+        ("lambda_safe", pa.float64()),
+        ("penalty_safe", pa.float64()),
+        ("risk_threshold", pa.float64()),
+        ("safety_discount", pa.string()),
+        ("unresolved", pa.string()),
+        ("lambda_count", pa.float64()),
+        ("target_count", pa.int32()),
+        ("lambda_end", pa.float64()),
+        ("lambda_repeat", pa.float64()),
+        ("advantage_mode", pa.string()),
+        *[(f"w_{reward}", pa.float64()) for reward in ("rel", "safe", "count", "end", "repeat")],
+        ("settings", pa.string()),
+        ("versions", pa.string()),
+        ("git", pa.string()),
+    ]
+)
+
+COMPLETIONS = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("step", pa.int32()),
+        ("completion", pa.int32()),
+        ("group_id", pa.int32()),
+        ("prompt_id", pa.string()),
+        ("generation", pa.int32()),
+        ("prompt", pa.string()),
+        ("constraints", STRINGS),
+        ("groundtruth", pa.list_(pa.struct([*FILM, ("imdb_id", pa.string()), ("is_safe", pa.bool_())]))),
+        ("seen", pa.list_(FILM)),
+        ("text", pa.string()),
+        ("n_tokens", pa.int32()),
+        ("n_films", pa.int32()),
+        ("ended", pa.bool_()),
+    ]
+)
+
+VERDICTS = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("step", pa.int32()),
+        ("completion", pa.int32()),
+        ("rank", pa.int16()),
+        ("group_id", pa.int32()),
+        ("prompt_id", pa.string()),
+        ("constrained", pa.bool_()),
+        ("run_k", pa.int16()),
+        ("run_threshold", pa.float64()),
+        ("n_films", pa.int32()),
+        ("n_groundtruth", pa.int16()),
+        ("n_groundtruth_safe", pa.int16()),
+        ("title", pa.string()),
+        ("year", pa.int16()),
+        ("start", pa.int32()),
+        ("end", pa.int32()),
+        ("imdb_id", pa.string()),
+        ("matched_title", pa.string()),
+        ("matched_year", pa.int16()),
+        ("match_method", pa.string()),
+        ("match_score", pa.float64()),
+        ("violated_traits", STRINGS),
+        ("max_risk", pa.float64()),
+        ("evidence", pa.list_(EVIDENCE)),
+        ("is_safe", pa.bool_()),
+        ("in_catalog", pa.bool_()),
+        ("seen", pa.bool_()),
+        ("repeated", pa.bool_()),
+        ("hit", pa.bool_()),
+        *[(name, pa.float64()) for name in ("r_rel", "r_safe", "r_count", "r_end", "r_repeat", "r_total", "advantage")],
+        ("n_tokens", pa.int32()),
+    ]
+)
+
+# Columns that the log fills in, so that no caller has to repeat them and no view has to join for them.
+DERIVED = {
+    "run_id", "step", "group_id", "constrained", "run_k", "run_threshold", "n_groundtruth", "n_groundtruth_safe"
+}  # fmt: skip
+OPTIONAL = {"advantage", "n_tokens", "r_rel", "r_safe", "r_count", "r_end", "r_repeat", "r_total"}
+
+_CHOICES = {
+    "kind": ("train", "evaluate"),
+    "reward_func": ("log_decay", "exp_inf", "suffix_dcg"),
+    "safety_discount": ("none", "dcg"),
+    "unresolved": ("safe", "violation", "ignore"),
+    "advantage_mode": ("grpo", "gdpo"),
+}
+_RUN_DEFAULTS = {
+    "model": None, "dataset": None, "reward_func": "log_decay", "lambda_safe": 1.0, "penalty_safe": 1.0,
+    "risk_threshold": 0.66, "safety_discount": "none", "unresolved": "safe", "lambda_count": 0.0, "target_count": None,
+    "lambda_end": 0.0, "lambda_repeat": 0.0, "advantage_mode": "grpo", "num_generations": 1,
+    "w_rel": 1.0, "w_safe": 1.0, "w_count": 1.0, "w_end": 1.0, "w_repeat": 1.0,
+    "settings": None, "versions": None, "git": None,
+}  # fmt: skip
+
+
+def run_table(run: dict) -> pa.Table:
+    """The one row of run.parquet from a mapping; settings that are left out take DESIGN's defaults.
+
+    Raises:
+        UserError: a missing or unknown name, or a value outside its choices.
+    """
+    row = {**_RUN_DEFAULTS, **run}
+    if missing := [name for name in RUN.names if name not in row]:
+        raise UserError(f"the run lacks {', '.join(missing)}: give them to LogWriter")
+    if unknown := sorted(set(row) - set(RUN.names)):
+        raise UserError(f"the run log has no setting {', '.join(unknown)}: put it in 'settings' (JSON)")
+    for name, choices in _CHOICES.items():
+        if row[name] not in choices:
+            raise UserError(f"{name} {row[name]!r}: expected one of {', '.join(choices)}")
+    for name in ("rec_num", "num_generations"):
+        if not (isinstance(row[name], int | np.integer) and row[name] >= 1):
+            raise UserError(f"{name} {row[name]!r}: expected a whole number of at least 1")
+    try:
+        return pa.Table.from_pylist([row], schema=RUN)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise UserError(f"the run cannot be logged: {error}") from None
+
+
+def step_tables(run: Mapping, step: int, completions: pa.Table, verdicts: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """One step's tables in the shape of the log, ordered by completion and rank.
+
+    Args:
+        run: the run's row.
+        completions: N rows numbered 0..N-1, G consecutive ones a group.
+        verdicts: rows (completion, rank); `OPTIONAL` columns may be left out and become null.
+
+    Raises:
+        UserError: missing columns (all of them named), values of another type, completions that are not 0..N-1,
+            verdicts of an unknown completion, or a (completion, rank) that is there twice.
+    """
+    _check_columns("completions", completions, COMPLETIONS)
+    _check_columns("verdicts", verdicts, VERDICTS, {"prompt_id", "n_films"})
+    completions = _with_numbers("completions", completions, COMPLETIONS, ["completion"])
+    verdicts = _with_numbers("verdicts", verdicts, VERDICTS, ["completion", "rank"])
+    completions = completions.sort_by("completion").combine_chunks()
+    n = completions.num_rows
+    number = completions["completion"].to_numpy()
+    if not np.array_equal(number, np.arange(n)):
+        raise UserError(f"step {step} has completions {number[:5].tolist()}…: expected each of 0 to {n - 1} once")
+    verdicts = verdicts.sort_by([("completion", "ascending"), ("rank", "ascending")]).combine_chunks()
+    of, rank = verdicts["completion"].to_numpy(), verdicts["rank"].to_numpy()
+    if unknown := of[(of < 0) | (of >= n)].tolist():
+        raise UserError(f"step {step} has verdicts of completion {unknown[0]}: its completions are 0 to {n - 1}")
+    if np.any((np.diff(of) == 0) & (np.diff(rank) == 0)):
+        raise UserError(f"step {step} has two verdicts for one completion and rank: expected one")
+
+    groundtruth = completions["groundtruth"].combine_chunks()
+    flat_safe = groundtruth.flatten().field("is_safe").fill_null(True)
+    owner = pc.list_parent_indices(groundtruth).to_numpy()
+    n_safe = np.bincount(owner, weights=flat_safe.to_numpy(zero_copy_only=False), minlength=n)
+    group = (number // run["num_generations"]).astype(np.int32)
+    constrained = pc.greater(pc.list_value_length(completions["constraints"]).fill_null(0), 0)
+    per_completion = {
+        "group_id": group,
+        "prompt_id": completions["prompt_id"],
+        "constrained": constrained,
+        "n_films": completions["n_films"],
+        "n_groundtruth": np.bincount(owner, minlength=n),
+        "n_groundtruth_safe": n_safe.astype(np.int16),
+    }
+    derived = pa.table(per_completion).take(pa.array(of))
+    constants = {
+        "run_id": run["run_id"],
+        "step": step,
+        "run_k": run["rec_num"],
+        "run_threshold": run["risk_threshold"],
+    }
+    return (
+        _shaped("completions", completions, COMPLETIONS, constants, {"group_id": pa.array(group)}),
+        _shaped("verdicts", verdicts, VERDICTS, constants, {name: derived[name] for name in derived.column_names}),
+    )
+
+
+def _check_columns(name: str, table: pa.Table, schema: pa.Schema, also_derived: set[str] | None = None) -> None:
+    needed = set(schema.names) - DERIVED - OPTIONAL - (also_derived or set())
+    if missing := [column for column in schema.names if column in needed - set(table.column_names)]:
+        raise UserError(f"{name} lack the columns {', '.join(missing)}: they have {', '.join(table.column_names)}")
+
+
+def _shaped(name: str, table: pa.Table, schema: pa.Schema, constants: dict, columns: dict) -> pa.Table:
+    arrays = []
+    for field in schema:
+        if field.name in constants:
+            column = pa.repeat(pa.scalar(constants[field.name], field.type), table.num_rows)
+        elif field.name in columns:
+            column = columns[field.name]
+        elif field.name in table.column_names:
+            column = table[field.name]
+        else:
+            column = pa.nulls(table.num_rows, field.type)
+        arrays.append(_cast(name, field, column))
+    return pa.table(arrays, schema=schema)
+
+
+def _with_numbers(name: str, table: pa.Table, schema: pa.Schema, columns: list[str]) -> pa.Table:
+    """The columns that number the rows, as numbers; none of them null."""
+    for column in columns:
+        if table[column].null_count:
+            raise UserError(f"{name}.{column} has {table[column].null_count} nulls: expected a number in every row")
+        numbers = _cast(name, schema.field(column), table[column])
+        table = table.set_column(table.column_names.index(column), column, numbers)
+    return table
+
+
+def _cast(name: str, field: pa.Field, column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
+    try:
+        return column.cast(field.type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+        raise UserError(f"{name}.{field.name} has type {column.type}, expected {field.type}: {error}") from None

@@ -1,0 +1,84 @@
+"""Whether a statement is a SELECT that only reads: judged by what DuckDB's own parser makes of it, at any depth.
+
+DuckDB calls much a SELECT that writes: `with x as (copy … to …) select 1`, or a function that runs SQL from a text. So
+the statement's tree is walked, and every node and every function in it must be one that is known to do no harm:
+
+    with x as (copy (select 1) to 'f') select 1     refused: COPY_QUERY_NODE
+    from json_execute_serialized_sql(…)             refused: a function that sql/log/allowed_functions.sql does not list
+"""
+
+import json
+from collections.abc import Iterator
+from functools import cache
+
+import duckdb
+
+from oracle.base.errors import UserError, first_line
+from oracle.base.resources import read_sql
+
+ALLOWED_NODES = {
+    *("SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"),
+    *("BASE_TABLE", "TABLE_FUNCTION", "JOIN", "SUBQUERY", "EMPTY", "EXPRESSION_LIST", "PIVOT", "SHOW_REF"),
+    *("ORDER_MODIFIER", "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER", "DISTINCT_MODIFIER"),
+    *("ORDER_DEFAULT", "ASCENDING", "DESCENDING"),
+}
+
+
+def check_reads_only(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Raises `UserError` for anything but one SELECT of nodes and functions that read and compute."""
+    called = set()
+    for node in _nodes(_parsed(connection, sql)):
+        if "class" in node:  # an expression; of these, functions alone can do more than compute
+            called.add(str(node.get("function_name") or "").lower())
+        elif isinstance(node.get("type"), str) and node["type"] not in ALLOWED_NODES:
+            raise UserError(f"this reads the log only: expected one SELECT, and it holds a {node['type']}")
+    unknown = {name for name in called - _allowed_functions() if any(c.isalnum() or c == "_" for c in name)}
+    if unknown and (refused := sorted(unknown - _own_macros(connection))):
+        raise UserError(
+            f"this reads the log only: the function {refused[0]} is not among those that it may call "
+            "(sql/log/allowed_functions.sql lists them)"
+        )
+
+
+def _parsed(connection: duckdb.DuckDBPyConnection, sql: str) -> dict:
+    """The tree of the one statement."""
+    try:
+        statements = connection.extract_statements(sql)
+        kinds = [statement.type for statement in statements]
+        if kinds != [duckdb.StatementType.SELECT]:
+            raise UserError(
+                f"this reads the log only: expected one SELECT, got {', '.join(k.name for k in kinds) or 'nothing'}"
+            )
+        [(text,)] = connection.execute("select json_serialize_sql($1::varchar)", [sql]).fetchall()
+        tree = json.loads(text)
+    except duckdb.Error as error:
+        raise UserError(first_line(error)) from None
+    except RecursionError:
+        raise UserError("this reads the log only: the statement is nested too deeply; simplify it") from None
+    if tree["error"] or len(tree["statements"]) != 1:
+        raise UserError(f"this reads the log only: expected one SELECT ({tree.get('error_message', 'got several')})")
+    return tree
+
+
+def _nodes(tree: dict) -> Iterator[dict]:
+    """Every object of the tree."""
+    left: list = [tree]
+    while left:
+        part = left.pop()
+        if isinstance(part, dict):
+            yield part
+            left.extend(part.values())
+        elif isinstance(part, list):
+            left.extend(part)
+
+
+@cache
+def _allowed_functions() -> frozenset[str]:
+    with duckdb.connect() as connection:
+        return frozenset(name for (name,) in connection.sql(read_sql("log/allowed_functions")).fetchall()) | {""}
+
+
+def _own_macros(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """The macros of this connection: those of the log and the store, as nobody can add any."""
+    names = connection.execute("select distinct lower(function_name) from duckdb_functions() where not internal")
+    return {name for (name,) in names.fetchall()}

@@ -1,0 +1,131 @@
+"""Building a store from tables, from files of a table each, or from the bundled starter data."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TypeAlias
+
+import duckdb
+import pyarrow as pa
+
+from oracle.base.errors import UserError, first_line
+from oracle.base.resources import read_sql
+from oracle.store.file import new_store
+from oracle.store.traits import Trait, read_traits
+
+REQUIRED = {
+    "titles": ("imdb_id", "title"),
+    "given_risk": ("imdb_id", "trait", "risk"),
+    "catalog": ("title",),
+    "film_tags": ("imdb_id", "tag"),
+    "film_severities": ("imdb_id", "category", "severity"),
+}
+
+Source: TypeAlias = pa.Table | str | Path | Sequence[dict]
+
+
+def build_store(
+    path: str | Path,
+    titles: Source | None = None,
+    trait_risk: Source | None = None,
+    catalog: Source | None = None,
+    *,
+    traits: str | Path | Sequence[Trait] | None = None,
+    film_tags: Source | None = None,
+    film_severities: Source | None = None,
+) -> Path:
+    """Build a store at `path` from Arrow tables, lists of dicts, or CSV, Parquet and JSON files; replace one there.
+
+    titles(imdb_id, title, year, [is_primary]); trait_risk(imdb_id, trait, risk in 0..1, [pg_risk, tag_trigger,
+    hit_tags]): risks that are known ready-made; catalog(title, year, [imdb_id]); film_tags(imdb_id, tag);
+    film_severities(imdb_id, category, severity 0..3). Any may be left out, and a year may be null. Ids may lack
+    their "tt". `traits` are definitions or a JSON file of them, by default the bundled ones; a trait that only
+    `trait_risk` names is added. Raises `UserError` for input that cannot be used, and leaves `path` as it was.
+    """
+    sources = {
+        "titles": titles, "given_risk": trait_risk, "catalog": catalog,
+        "film_tags": film_tags, "film_severities": film_severities,
+    }  # fmt: skip
+    with new_store(path) as connection:
+        insert_traits(connection, bundled_traits() if traits is None else traits)
+        for table, source in sources.items():
+            if source is not None:
+                _insert(connection, table, source)
+    return Path(path)
+
+
+def build_starter_store(path: str | Path) -> Path:
+    """Build a store from the bundled starter data."""
+    with new_store(path) as connection, as_file(files("data")) as folder:
+        insert_traits(connection, folder / "traits.json")
+        for view, name in (("films", "films"), ("tags", "film_tags"), ("titles", "alternative_titles")):
+            # The nested quotes of a title are doubled: say so, rather than have DuckDB guess from a sample.
+            relation = connection.read_csv(str(folder / f"{name}.csv"), header=True, quotechar='"', escapechar='"')
+            relation.create_view(f"starter_{view}")
+        connection.execute(read_sql("store/starter"))
+        for view in ("films", "tags", "titles"):
+            connection.execute(f"drop view starter_{view}")
+    return Path(path)
+
+
+def bundled_traits() -> list[Trait]:
+    """The traits of the starter data."""
+    with as_file(files("data") / "traits.json") as path:
+        return read_traits(path)
+
+
+def insert_traits(connection: duckdb.DuckDBPyConnection, traits: str | Path | Sequence[Trait]) -> None:
+    """Add trait definitions to a store that is being written; raises `UserError` for a name that is there already."""
+    definitions = read_traits(traits) if isinstance(traits, str | Path) else list(traits)
+    tables: dict[str, list[dict]] = {
+        "traits": [{"trait": trait.name} for trait in definitions],
+        "trait_tags": [{"trait": trait.name, "tag": tag} for trait in definitions for tag in trait.avoid],
+        "trait_weights": [
+            {"trait": trait.name, "category": category, "weight": weight}
+            for trait in definitions
+            for category, weight in trait.weights
+        ],
+    }
+    present = [name for (name,) in connection.execute("select trait from traits order by ordinal").fetchall()]
+    names = [trait.name for trait in definitions]
+    twice = sorted(name for name, times in Counter(present + names).items() if times > 1)
+    if twice:
+        raise UserError(f"traits are defined twice: {'; '.join(twice)}; expected each name once")
+    count = len(present)
+    tables["traits"] = [{**row, "ordinal": count + number} for number, row in enumerate(tables["traits"])]
+    for table, rows in tables.items():
+        if rows:
+            connection.register("new_rows", pa.Table.from_pylist(rows))
+            connection.execute(f"insert into {table} by name from new_rows")
+            connection.unregister("new_rows")
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, source: Source) -> None:
+    """Insert a source's columns by name; columns that the table does not have are left out."""
+    try:
+        rows = _relation(connection, table, source)
+        columns = [name for (name, *_) in connection.sql(f"describe {table}").fetchall()]
+        missing = [name for name in REQUIRED[table] if name not in rows.columns]
+        if missing:
+            raise UserError(f"{table} lacks the column {', '.join(missing)}: it has {', '.join(rows.columns)}")
+        names = ", ".join(name for name in columns if name in rows.columns)
+        connection.execute(f"insert into {table} by name select {names} from new_rows")
+    except duckdb.Error as error:
+        raise UserError(f"{table} cannot be stored: {first_line(error)}") from None
+    finally:
+        connection.execute("drop view if exists new_rows")
+
+
+def _relation(connection: duckdb.DuckDBPyConnection, table: str, source: Source) -> duckdb.DuckDBPyRelation:
+    """Make a source readable as the view new_rows."""
+    if not isinstance(source, str | Path):
+        connection.register("new_rows", source if isinstance(source, pa.Table) else pa.Table.from_pylist(list(source)))
+        return connection.table("new_rows")
+    readers: dict[str, Callable] = {
+        ".csv": connection.read_csv, ".parquet": connection.read_parquet, ".json": connection.read_json,
+    }  # fmt: skip
+    reader = readers.get(Path(source).suffix)
+    if reader is None:
+        raise UserError(f"cannot read {table} from {source}: expected a file .csv, .parquet or .json")
+    return reader(str(source)).create_view("new_rows")

@@ -1,0 +1,23 @@
+"""Which film a title and a year mean, what people decided about titles, and why a title was found or was not."""
+
+from oracle.titles.aliases import aliases_path, append_alias, current_aliases, current_decisions
+from oracle.titles.asked import one_array, one_film, title_and_year
+from oracle.titles.confirmed import with_aliases
+from oracle.titles.explain import nearest, sources
+from oracle.titles.resolver import Matcher, Matches, normalise
+
+__all__ = [
+    "Matcher",
+    "Matches",
+    "aliases_path",
+    "append_alias",
+    "current_aliases",
+    "current_decisions",
+    "nearest",
+    "normalise",
+    "one_array",
+    "one_film",
+    "sources",
+    "title_and_year",
+    "with_aliases",
+]

@@ -1,0 +1,145 @@
+"""What people decided about titles: which film a way to write one means. Kept beside the store, never in it.
+
+`<store without suffix>.aliases.jsonl` has one decision a line and is only ever appended to; the latest one about a
+title and year holds, and an undo takes it back. The oracle applies the confirmed ones when it opens the store.
+"""
+
+import fcntl
+import json
+import logging
+import os
+import re
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+
+from oracle.base.errors import UserError
+
+ACTIONS = ("confirm", "reject", "undo")
+MAX_TITLE = 500  # characters
+DECISIONS = pa.schema(
+    [
+        ("title", pa.string()),
+        ("year", pa.int16()),
+        ("imdb_id", pa.string()),
+        ("action", pa.string()),
+        ("at", pa.string()),
+    ]
+)
+
+_IMDB_ID = re.compile(r"tt\d{7,10}")
+_log = logging.getLogger(__name__)
+
+
+def aliases_path(store_path: str | Path) -> Path:
+    """Where the decisions about a store's titles are."""
+    return Path(store_path).with_suffix(".aliases.jsonl")
+
+
+def append_alias(
+    store_path: str | Path,
+    title: str,
+    year: int | None,
+    imdb_id: str | None,
+    action: Literal["confirm", "reject", "undo"],
+) -> None:
+    """Note a decision about a title as written; it is on disk when this returns.
+
+    Args:
+        imdb_id: the film that the title means (confirm) or does not mean (reject; null: it means no known film).
+        action: undo takes back the latest decision about this title and year, so that the one before holds again.
+
+    Raises:
+        UserError: a decision that makes no sense, or a file that cannot be written; nothing is noted then.
+    """
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    decision = {"title": title, "year": year, "imdb_id": imdb_id, "action": action, "at": at}
+    if complaint := _complaint(decision):
+        raise UserError(f"cannot note what {title!r} means: {complaint}")
+    path = aliases_path(store_path)
+    line = (json.dumps(decision, ensure_ascii=False) + "\n").encode()
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            with suppress(OSError):  # some shared folders have no locks; one write of a line is whole there too
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            size = os.fstat(handle).st_size
+            torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"  # by a process that was killed
+            os.write(handle, b"\n" * torn + line)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise UserError(
+            f"cannot write {path}: {error.strerror or error}; choose a folder that can be written"
+        ) from None
+
+
+def current_aliases(store_path: str | Path) -> pa.Table:
+    """The confirmed aliases: title, year (int16, null: written without one), imdb_id. Later ones stand later."""
+    decisions, _ = current_decisions(store_path)
+    confirmed = [row for row in decisions.to_pylist() if row["action"] == "confirm"]
+    return pa.Table.from_pylist(confirmed, schema=DECISIONS).select(["title", "year", "imdb_id"])
+
+
+def current_decisions(store_path: str | Path) -> tuple[pa.Table, int]:
+    """(decisions that hold, lines that are none and were left out). One row a title and year: `DECISIONS`."""
+    path = aliases_path(store_path)
+    try:
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError:
+        lines = []
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+    held: dict[tuple, list[dict]] = {}
+    ignored = 0
+    for line in lines:
+        decision = _parse(line)
+        if decision is None:
+            ignored += bool(line.strip())
+            continue
+        history = held.pop((decision["title"], decision["year"]), [])
+        history = history[:-1] if decision["action"] == "undo" else [*history, decision]
+        if history:
+            held[decision["title"], decision["year"]] = history
+    if ignored:
+        _log.warning("%s: left out %d lines that are no decisions about titles", path, ignored)
+    return pa.Table.from_pylist([history[-1] for history in held.values()], schema=DECISIONS), ignored
+
+
+def _parse(line: bytes) -> dict | None:
+    try:
+        decision = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(decision, dict) or set(decision) != set(DECISIONS.names) or _complaint(decision):
+        return None
+    return decision
+
+
+def _complaint(decision: dict) -> str | None:
+    """What is wrong with a decision, if anything."""
+    title, year, imdb_id, action = (decision[name] for name in ("title", "year", "imdb_id", "action"))
+    if not isinstance(title, str) or not title.strip() or len(title) > MAX_TITLE or not _is_text(title):
+        return f"expected a title of 1 to {MAX_TITLE} characters"
+    if year is not None and not (type(year) is int and 1800 <= year <= 2200):
+        return f"the year {year!r} is none; expected 1800 to 2200 or null"
+    if action not in ACTIONS:
+        return f"the action {action!r} is none of {', '.join(ACTIONS)}"
+    if imdb_id is None and action == "confirm":
+        return "a confirmed title needs the film's imdb_id"
+    if imdb_id is not None and not (isinstance(imdb_id, str) and _IMDB_ID.fullmatch(imdb_id)):
+        return f"{imdb_id!r} is no imdb_id; expected one like tt0387564"
+    if not isinstance(decision["at"], str) or not _is_text(decision["at"]):
+        return "expected the time as text"
+    return None
+
+
+def _is_text(text: str) -> bool:
+    """Whether it can be stored as UTF-8 (a lone surrogate can't) and has no NUL."""
+    with suppress(UnicodeEncodeError):
+        return b"\0" not in text.encode()
+    return False

@@ -1,0 +1,133 @@
+"""The search for titles that are not written as the store has them: found by their keys, compared one by one."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+from rapidfuzz import process
+from rapidfuzz.distance import DamerauLevenshtein
+
+from oracle.index import Titles
+from oracle.titles.ranking import Candidates
+from oracle.titles.rules import closeness, slips_allowed
+from oracle.titles.variants import Title, half_keys, key_hashes, read_titles, word_class
+
+FAR_KINDS = frozenset(("key", "bare"))  # what keys of other kinds bring together counts in the same year only
+
+Probe = tuple[str, str]  # kind, key to look up
+
+
+def search(titles: Titles, queries: Sequence[Title], years: Sequence[int], known_key: np.ndarray) -> Candidates:
+    """Return the title forms that are close to a query in any way, but for those of the key_no that is known of it (-1: none)."""
+    # A title that is known has no word that is not.
+    unknown = _with_unknown_word(titles, queries, np.flatnonzero(known_key < 0).tolist())
+    allowed = [
+        slips_allowed(len(query.key), number in unknown, year >= 0)
+        for number, (query, year) in enumerate(zip(queries, years, strict=True))
+    ]
+    probes = [
+        list(_probes(query, slips, known >= 0))
+        for query, slips, known in zip(queries, allowed, known_key.tolist(), strict=True)
+    ]
+    return _candidates(titles, queries, allowed, _look_up(titles, queries, years, probes, known_key))
+
+
+def _probes(query: Title, allowed: int, known: bool) -> Iterator[Probe]:
+    """Return what a title is looked up by, its own key where that is not `known`; `allowed` slips change its length by as much."""
+    if not query.key:
+        return
+    if not known:
+        yield "key", "k" + query.key
+    yield "bare", "f" + query.key
+    if query.bare != query.words:
+        yield "bare", "k" + query.bare.replace(" ", "")
+    yield "short", "s" + query.key
+    for form in query.short_forms():
+        yield "short", "k" + form.replace(" ", "")
+    if " " in query.words:
+        yield "order", "b" + query.bag
+    if allowed:
+        for length in range(max(5, len(query.key) - allowed), len(query.key) + allowed + 1):
+            for key in half_keys(query.key, length):
+                yield "half", key
+
+
+def _look_up(
+    titles: Titles,
+    queries: Sequence[Title],
+    years: Sequence[int],
+    probes: Sequence[Sequence[Probe]],
+    known_key: np.ndarray,
+) -> tuple[list[int], list[str], np.ndarray]:
+    """Return (query, kind of probe, title form) of all that the probes and the aliases find."""
+    owner = np.array([number for number, mine in enumerate(probes) for _ in mine], np.int64)
+    kinds = [kind for mine in probes for kind, _ in mine]
+    position, form = titles.keys.find(key_hashes([key for mine in probes for _, key in mine]))
+    record, query = titles.forms.take(form), owner[position]
+    year = np.asarray(years, np.int16)[query]
+    far = np.array([kind in FAR_KINDS for kind in kinds], bool)[position]
+    counts = (far | (year < 0) | (year == record["year"])) & (record["key_no"] != known_key[query])
+    aliased = [
+        (number, titles.aliases[query.key, year])
+        for number, (query, year) in enumerate(zip(queries, years, strict=True))
+        if (query.key, year) in titles.aliases
+    ]
+    return (
+        query[counts].tolist() + [number for number, _ in aliased],
+        [kinds[number] for number in position[counts].tolist()] + ["alias"] * len(aliased),
+        np.concatenate([form[counts], np.array([title for _, title in aliased], np.int32)]),
+    )
+
+
+def _candidates(
+    titles: Titles,
+    queries: Sequence[Title],
+    allowed: Sequence[int],
+    found: tuple[list[int], list[str], np.ndarray],
+) -> Candidates:
+    """Return those of the title forms that `_look_up` found that are close to the query."""
+    query, kind, form = found
+    if not query:
+        return Candidates.none()
+    distinct, place = np.unique(form, return_inverse=True)
+    texts = read_titles(titles.title.take(pa.array(distinct)).to_pylist())
+    other = [texts[number] for number in place.tolist()]
+    slips = _count_slips(
+        [(queries[q].key, f.key) if k == "half" else None for q, k, f in zip(query, kind, other, strict=True)]
+    )
+    closest: dict[tuple[int, int], tuple[float, int]] = {}
+    for q, k, t, f, count in zip(query, kind, form.tolist(), other, slips, strict=True):
+        close = closeness(k, queries[q], f, count, allowed[q])
+        if close > closest.get((q, t), (0.0, 0))[0]:
+            closest[q, t] = close, word_class(f.words if len(f.words) < len(queries[q].words) else queries[q].words)
+    forms = np.array([t for _, t in closest], np.int32)
+    return Candidates(
+        query=np.array([q for q, _ in closest], np.int64),
+        form=forms,
+        record=titles.forms.take(forms),
+        closeness=np.array([close for close, _ in closest.values()], np.float64),
+        word_class=np.array([words for _, words in closest.values()], np.int8),
+    )
+
+
+def _with_unknown_word(titles: Titles, queries: Sequence[Title], numbers: Sequence[int]) -> set[int]:
+    """Return which of the queries of these numbers have a word that no title has."""
+    if not numbers:
+        return set()
+    words = [(number, word) for number in numbers for word in queries[number].words.split(" ")]
+    hashes = key_hashes([word for _, word in words])
+    place = np.searchsorted(titles.known_words, hashes)
+    known = titles.known_words.take(place, mode="clip") == hashes
+    return {words[number][0] for number in np.flatnonzero(~known).tolist()}
+
+
+def _count_slips(pairs: Sequence[tuple[str, str] | None]) -> list[int]:
+    """Count the letters left out, put in, changed or swapped in each pair of keys."""
+    slips = [0] * len(pairs)
+    numbers = [number for number, pair in enumerate(pairs) if pair]
+    one, other = ([pair[side] for pair in pairs if pair] for side in (0, 1))
+    for number, count in zip(
+        numbers, process.cpdist(one, other, scorer=DamerauLevenshtein.distance).tolist(), strict=True
+    ):
+        slips[number] = int(count)
+    return slips

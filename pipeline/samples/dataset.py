@@ -1,0 +1,195 @@
+"""Reading a dataset in the SafeRec columns, with every problem named at once."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from datasets import Dataset, load_from_disk
+
+from oracle import Oracle, UserError
+from oracle.annotate import as_film, as_traits
+
+FILM = pa.struct([("title", pa.string()), ("year", pa.int16())])
+MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
+ALL = "all"
+_SHOWN = 3  # bad rows of a column that are told in full
+
+
+def load_dataset(path: str | Path, split: str | None, oracle: Oracle, needed: tuple[str, ...] = ("prompt",)) -> Dataset:
+    """A dataset ready for training or evaluation: films as {"title", "year"}, traits in full.
+
+    Args:
+        path: a Parquet, JSON-lines or JSON file, a folder that `datasets.save_to_disk` wrote, or a folder of such folders,
+            one a split, as SafeRec has them.
+        split: rows of that split only, by a column, a DatasetDict or a folder of splits; None and "all": all rows. Data
+            without splits are all "train".
+        needed: columns that must be there; absent `groundtruth_with_release_year`, `seen_titles` and `constraints`
+            count as empty.
+
+    Raises:
+        UserError: a file that can't be read; or, a line each, the missing columns and each column with mistyped or
+            misnamed rows. Rows count from 0, in the data as they are on disk.
+    """
+    raw, rows = _of_split(*_read(Path(path), split), path)
+    problems = []
+    if missing := [c for c in needed if c not in raw]:
+        problems.append(
+            f"no column {', '.join(missing)}; it has {', '.join(raw)} "
+            "(expected the SafeRec columns prompt, completion, groundtruth_with_release_year, seen_titles, constraints)"
+        )
+    columns: dict[str, list] = {}
+    for name, convert in (
+        ("prompt", _prompt),
+        ("completion", _answer),
+        ("groundtruth_with_release_year", _films),
+        ("seen_titles", _films),
+        ("constraints", lambda value: oracle.resolve_traits(as_traits(value))),
+    ):
+        if name in raw and (name != "completion" or name in needed):
+            columns[name], bad = _converted(name, raw[name], rows, convert)
+            problems += bad
+        elif name not in ("prompt", "completion"):
+            columns[name] = [[] for _ in rows]
+    if "id" in raw:
+        ids, bad = _converted("id", raw["id"], rows, lambda value: plain_text(str(value)))
+        problems += bad
+    if problems:
+        raise UserError("\n".join(f"{path}: {problem}" for problem in problems))
+    if not rows:
+        raise UserError(f"{path}: no rows")
+    types = {"prompt": pa.list_(MESSAGE), "completion": pa.string(), "constraints": pa.list_(pa.string())}
+    kept = {n: pa.array(v, types.get(n, pa.list_(FILM))) for n, v in columns.items()}
+    if "id" in raw:
+        kept["id"] = pa.array(ids)
+    return Dataset(pa.table(kept))
+
+
+def _read(path: Path, split: str | None) -> tuple[dict[str, list], str | None]:
+    """Columns, and the split that is still to be chosen from them."""
+    if not path.exists():
+        raise UserError(f"{path}: not found; expected a dataset (Parquet, JSON lines or a saved dataset folder)")
+    try:
+        if path.is_dir():
+            chosen, left = _of_folder(path, split)
+            return chosen.to_dict(), left
+        if path.suffix == ".parquet":
+            return pq.read_table(path).to_pydict(), split
+        if path.suffix in (".json", ".jsonl"):
+            rows = read_json_lines(path) if path.suffix == ".jsonl" else json.loads(path.read_text())
+            rows = rows["samples"] if isinstance(rows, dict) and "samples" in rows else rows
+            if not rows:
+                raise ValueError("it is empty")
+            return {name: [row.get(name) for row in rows] for name in {key: None for row in rows for key in row}}, split
+    except UserError:
+        raise
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError, pa.ArrowException) as error:
+        raise UserError(f"{path}: can't be read as a dataset ({str(error).splitlines()[0]})") from None
+    raise UserError(f"{path}: expected a .parquet, .jsonl or .json file, or a saved dataset folder")
+
+
+def read_json_lines(path: Path) -> list:
+    """The values in a file of JSON, one a line; raises ValueError for a line that is none, by its number."""
+    values = []
+    for number, line in enumerate(path.read_text().split("\n"), 1):  # U+2028 and the like may stand in a text
+        try:
+            values += [json.loads(line)] if line.strip() else []
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"line {number}: {error}") from None
+    return values
+
+
+def _of_folder(path: Path, split: str | None) -> tuple[Dataset, str | None]:
+    splits: dict[str, Dataset | Path] = {p.parent.name: p.parent for p in sorted(path.glob("*/dataset_info.json"))}
+    if (path / "dataset_dict.json").exists() or not splits:
+        saved = load_from_disk(str(path))
+        if isinstance(saved, Dataset):
+            return saved, split
+        splits = dict(saved)  # type: ignore[arg-type]
+    if split in (None, ALL) and len(splits) > 1:
+        raise UserError(f"{path}: has {', '.join(splits)}; name one with --split")
+    if split not in (None, ALL, *splits):
+        raise UserError(f"{path}: no split {split!r}; it has {', '.join(splits)}")
+    chosen = splits[next((name for name in splits if name == split), next(iter(splits)))]
+    return load_from_disk(str(chosen)) if isinstance(chosen, Path) else chosen, None  # type: ignore[return-value]
+
+
+def _of_split(columns: dict[str, list], split: str | None, path: str | Path) -> tuple[dict[str, list], list[int]]:
+    """The columns of a split, and which rows of the data these are."""
+    if "split" not in columns and split not in (None, ALL, "train", Path(path).stem):
+        raise UserError(f"{path}: has no column split, and so no split {split!r}; leave --split out for all rows")
+    if split in (None, ALL) or "split" not in columns:
+        return columns, list(range(len(next(iter(columns.values()), []))))
+    kept = [i for i, name in enumerate(columns["split"]) if str(name) == split]
+    if not kept:
+        splits = ", ".join(sorted({str(name) for name in columns["split"]}))
+        raise UserError(f"{path}: no split {split!r}; it has {splits}")
+    return {name: [values[i] for i in kept] for name, values in columns.items()}, kept
+
+
+def _converted(name: str, values: list, rows: list[int], convert) -> tuple[list, list[str]]:
+    """The values as training needs them, and a line on those that can't be used, if there are any."""
+    converted, bad = [], []
+    for row, value in zip(rows, values, strict=True):
+        try:
+            converted.append(convert(value))
+        except UserError as error:
+            bad.append(f"row {row}, {name}: {error}")
+        except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
+            bad.append(f"row {row}, {name}: {_expected(name, value)}")
+    more = [f"and {len(bad) - _SHOWN} more rows of {name}"] if len(bad) > _SHOWN else []
+    return converted, ["; ".join(bad[:_SHOWN] + more)] if bad else []
+
+
+def _expected(name: str, value: object) -> str:
+    what = {
+        "prompt": "a text or a list of {role, content} messages",
+        "completion": "a text, or one message of the assistant",
+        "constraints": "a list of trait names, or an object of traits that are true or false",
+        "id": "a number or a text",
+    }.get(name, "a list of films")
+    return f"{str(value)[:60]!r} is not {what}"
+
+
+def _prompt(value: object) -> list[dict]:
+    if isinstance(value, str):
+        return [{"role": "user", "content": plain_text(value)}]
+    messages = [{"role": plain_text(m["role"]), "content": plain_text(m["content"])} for m in value]  # type: ignore[attr-defined]
+    if not messages:
+        raise ValueError
+    return messages
+
+
+def _answer(value: object) -> str:
+    """SafeRec writes an answer as a list of one message."""
+    if isinstance(value, list):
+        (message,) = value
+        return plain_text(message["content"])
+    return plain_text(value)
+
+
+def plain_text(value: object) -> str:
+    """A text that can be written; raises TypeError or ValueError for what is none."""
+    if not isinstance(value, str):
+        raise TypeError
+    value.encode()  # a lone surrogate can't be written
+    return value
+
+
+def _films(value: object) -> list[dict]:
+    if isinstance(value, str | dict):
+        raise TypeError
+    return [_film(f) for f in value or []]  # type: ignore[attr-defined]
+
+
+def _film(value: object) -> dict:
+    try:
+        film = as_film(value)
+        year = None if film["year"] is None else int(film["year"])
+        if year is not None and not 0 <= year < 2**15:
+            raise ValueError
+        return {"title": plain_text(film["title"]), "year": year}
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
+        raise UserError(
+            f'{str(value)[:60]!r} is no film; expected [title, year], a year such as 1979 or null, or "Title (Year)"'
+        ) from None

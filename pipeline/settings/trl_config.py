@@ -1,0 +1,138 @@
+"""The settings in TRL's names, and further options of TRL's that have no flag of their own."""
+
+import difflib
+import math
+import warnings
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from transformers import HfArgumentParser, get_scheduler
+from transformers.utils import is_liger_kernel_available
+
+from oracle import UserError
+from pipeline.settings.fields import CommonSettings, TrainSettings, given_only
+from pipeline.training.processes import on_cpu
+from trainer import RankGRPOConfig
+
+# Settings whose name differs from TRL's.
+_RENAMED = {"lr": "learning_rate", "kl_beta": "beta", "mu": "num_iterations"}
+_SAME = (
+    "rec_num", "advantage_mode", "lr_scheduler_type", "warmup_steps", "adam_beta1", "adam_beta2", "optim",
+    "max_grad_norm", "num_generations", "temperature", "max_completion_length", "per_device_train_batch_size",
+    "per_device_eval_batch_size", "gradient_accumulation_steps", "num_train_epochs", "max_steps", "logging_steps",
+    "save_strategy", "save_steps", "seed", "bf16", "gradient_checkpointing", "use_vllm", "vllm_mode",
+    "vllm_gpu_memory_utilization", "vllm_tensor_parallel_size",
+)  # fmt: skip
+_OURS = {name: name for name in _SAME} | _RENAMED
+_DERIVED = {
+    "output_dir": "output_dir", "reward_weights": "reward_weights", "end_credit": "lambda_end",
+    "report_to": "report_to", "project": "wandb_project",
+}  # fmt: skip
+_SET_HERE = {
+    "save_only_model": "a checkpoint holds all that --resume needs",
+    "resume_from_checkpoint": "--resume names the run to go on with",
+    "fsdp": "accelerate launch --config_file sets it up (pipeline/configs/accelerate/fsdp.yaml)",
+    "push_to_hub": "nothing is sent from here; upload the folder final/ when it is done",
+    "use_cpu": "the GPU is used where there is one; hide it with CUDA_VISIBLE_DEVICES=",
+}
+
+
+def trainer_config(settings: TrainSettings, weights: list[float], folder: str | Path) -> RankGRPOConfig:
+    """What the trainer is given.
+
+    Raises:
+        UserError: a value or an option of TRL's that can't be honoured.
+    """
+    options = trl_options(settings.trl)
+    own = {theirs: getattr(settings, ours) for ours, theirs in _OURS.items()}
+    try:
+        with warnings.catch_warnings():
+            # transformers renames gradient_checkpointing, TRL's own default of which it warns about as well.
+            warnings.simplefilter("ignore", FutureWarning)
+            config = RankGRPOConfig(
+                output_dir=str(folder),
+                reward_weights=weights,
+                end_credit=settings.lambda_end > 0,
+                save_only_model=False,
+                use_cpu=on_cpu(),
+                report_to=trackers(settings) or "none",
+                project=settings.wandb_project or "safe-rank-grpo",
+                **own,
+                **options,
+            )
+    except UserError:
+        raise
+    except (ValueError, TypeError, NotImplementedError, ImportError) as error:
+        raise UserError(f"TRL refuses these settings: {' '.join(str(error).split())}") from None
+    check_schedule(settings, config.lr_scheduler_kwargs)  # type: ignore[arg-type]
+    check_values(config)
+    if config.use_liger_kernel and not is_liger_kernel_available():
+        raise UserError("--trl use_liger_kernel=true: liger-kernel is not installed; pip install liger-kernel")
+    if config.eval_strategy != "no" or config.eval_on_start:
+        raise UserError(
+            "--trl eval_strategy, eval_on_start: train.py has no data for it; leave it out, and run evaluate.py"
+        )
+    return config
+
+
+def check_schedule(settings: CommonSettings, arguments: dict | None = None) -> None:
+    """Raises `UserError` for a learning-rate schedule whose own arguments are missing or wrong."""
+    name, optimiser = settings.lr_scheduler_type, torch.optim.SGD([torch.zeros(1)], lr=settings.lr)
+    try:
+        get_scheduler(name, optimiser, num_warmup_steps=0, num_training_steps=1000, scheduler_specific_kwargs=arguments)
+    except (ValueError, TypeError) as error:
+        give = "give them with --trl lr_scheduler_kwargs, or " if isinstance(settings, TrainSettings) else ""
+        raise UserError(
+            f"--lr_scheduler_type {name}: arguments that it needs are missing or wrong "
+            f"({' '.join(str(error).split())}); {give}use another schedule"
+        ) from None
+
+
+def check_values(config: RankGRPOConfig) -> None:
+    """Raises `UserError` for options that TRL takes as they are, and that would fail later."""
+    for name, valid, expected in (
+        ("top_k", lambda k: k >= 0, "at least 0, which is off"),
+        ("top_p", lambda p: 0 < p <= 1, "above 0 and at most 1"),
+        ("min_p", lambda p: 0 <= p <= 1, "0 to 1"),
+        ("repetition_penalty", lambda x: 0 < x < math.inf, "a positive number"),
+        ("adam_epsilon", lambda x: 0 <= x < math.inf, "at least 0"),
+        ("weight_decay", lambda x: 0 <= x < math.inf, "at least 0"),
+    ):
+        value = getattr(config, name)
+        if value is not None and not valid(value):
+            raise UserError(f"--trl {name}={value}: expected {expected}")
+
+
+def trackers(settings: TrainSettings) -> list[str]:
+    """Where the metrics go: `--report_to`, and Weights & Biases if there is a project and no other tracker takes it."""
+    if settings.wandb_project and settings.report_to in ("none", "tensorboard"):
+        return [name for name in (settings.report_to, "wandb") if name != "none"]
+    return [] if settings.report_to == "none" else [settings.report_to]
+
+
+def trl_options(given: list[str]) -> dict[str, Any]:
+    """`--trl NAME=VALUE …` as arguments of `RankGRPOConfig`, of the types that it declares.
+
+    Raises:
+        UserError: no such option, a value of another type, or an option that a flag of ours sets.
+    """
+    flag_of = {theirs: ours for ours, theirs in _OURS.items()} | _DERIVED
+    for text in given:
+        name, equals, _ = text.partition("=")
+        if not equals:
+            raise UserError(f"--trl {text}: expected NAME=VALUE")
+        if name in flag_of:
+            raise UserError(f"--trl {name}: set it with --{flag_of[name]}")
+        if name in _SET_HERE:
+            raise UserError(f"--trl {name}: can't be set, as {_SET_HERE[name]}")
+        if name not in RankGRPOConfig.__dataclass_fields__:
+            near = difflib.get_close_matches(name, RankGRPOConfig.__dataclass_fields__, n=3)
+            raise UserError(f"--trl {name}: TRL has no such option{'; near: ' + ', '.join(near) if near else ''}")
+    parser = _TrlParser(RankGRPOConfig, allow_abbrev=False)  # type: ignore[arg-type]
+    return given_only(parser, RankGRPOConfig, [f"--{text}" for text in given])
+
+
+class _TrlParser(HfArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"--trl: {message}")

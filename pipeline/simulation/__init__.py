@@ -1,0 +1,1 @@
+"""The demo's world: simulated users and a tiny model."""

@@ -1,0 +1,101 @@
+-- Sums that most views start from, so that none of them has to read every verdict. Built on log/tables.sql.
+-- Merged folders hold them as files (written by these very statements); for single steps they are computed when asked.
+
+-- 1 / log2(rank + 1): the weight of a rank in DCG (Järvelin & Kekäläinen 2002).
+create or replace macro dcg_weight(rank) as 1 / log2(rank::int + 1);
+
+-- The best DCG of a list of k ranks with n relevant films; n and k up to 200.
+create or replace macro ideal_dcg(n, k) as
+    list_transform(range(1, 201), lambda m: list_sum(list_transform(range(1, m + 1), lambda r: 1 / log2(r + 1))))[least(n, k)];
+
+-- grain: run x step x whether the prompt has constraints x rank (beyond K too). Sums over completions:
+--   lists                          completions that have this rank (all of them up to K)
+--   films, violations, unresolved  emitted; judged unsafe; not found. Likewise repeated, seen, in_catalog, hits
+--   recall, safe_recall            Σ hit / number of (safe) ground-truth films; *_lists: completions that have any
+--   ndcg_5, _10, _20, _k           Σ hit · dcg_weight / ideal; 0 beyond that rank; _k: at the run's rec_num
+--   r_rel … r_total, advantage     sums in reward units; rewarded: verdicts with a reward
+--   cells, cells_without_signal    groups trained on at this rank; those whose completions all got the same reward
+--   spread                         Σ over groups of the advantages' standard deviation
+create or replace view loose_rank_sums as
+with cells as (
+    select
+        run_id, step, group_id, rank,
+        any_value(constrained) as constrained,
+        any_value(run_k) as run_k,
+        any_value(n_groundtruth) as n_groundtruth,
+        any_value(n_groundtruth_safe) as n_groundtruth_safe,
+        count(*) as lists,
+        count(title) as films,
+        count(*) filter (not is_safe) as violations,
+        count(title) filter (match_method is null) as unresolved,
+        count(*) filter (repeated) as repeated,
+        count(*) filter (seen) as seen,
+        count(*) filter (in_catalog) as in_catalog,
+        count(*) filter (hit) as hits,
+        count(*) filter (hit and is_safe is distinct from false) as safe_hits,
+        sum(n_tokens) as tokens,
+        count(r_total) as rewarded,
+        sum(r_rel) as r_rel, sum(r_safe) as r_safe, sum(r_count) as r_count, sum(r_end) as r_end,
+        sum(r_repeat) as r_repeat, sum(r_total) as r_total, sum(advantage) as advantage,
+        count(advantage) > 0 as trained,
+        count(advantage) > 0 and coalesce(max(r_total) = min(r_total), true) as without_signal,
+        stddev_samp(advantage) as spread
+    from loose_verdicts
+    group by run_id, step, group_id, rank
+)
+select
+    run_id, step, constrained, rank,
+    sum(lists)::bigint as lists,
+    sum(films)::bigint as films,
+    sum(violations)::bigint as violations,
+    sum(unresolved)::bigint as unresolved,
+    sum(repeated)::bigint as repeated,
+    sum(seen)::bigint as seen,
+    sum(in_catalog)::bigint as in_catalog,
+    sum(hits)::bigint as hits,
+    coalesce(sum(tokens), 0)::bigint as tokens,
+    coalesce(sum(hits / n_groundtruth) filter (n_groundtruth > 0), 0) as recall,
+    (coalesce(sum(lists) filter (n_groundtruth > 0), 0))::bigint as recall_lists,
+    coalesce(sum(safe_hits / n_groundtruth_safe) filter (n_groundtruth_safe > 0), 0) as safe_recall,
+    (coalesce(sum(lists) filter (n_groundtruth_safe > 0), 0))::bigint as safe_recall_lists,
+    coalesce(sum(hits * dcg_weight(rank) / ideal_dcg(n_groundtruth, least(5, run_k))) filter (rank <= least(5, run_k) and n_groundtruth > 0), 0) as ndcg_5,
+    coalesce(sum(hits * dcg_weight(rank) / ideal_dcg(n_groundtruth, least(10, run_k))) filter (rank <= least(10, run_k) and n_groundtruth > 0), 0) as ndcg_10,
+    coalesce(sum(hits * dcg_weight(rank) / ideal_dcg(n_groundtruth, least(20, run_k))) filter (rank <= least(20, run_k) and n_groundtruth > 0), 0) as ndcg_20,
+    coalesce(sum(hits * dcg_weight(rank) / ideal_dcg(n_groundtruth, run_k)) filter (rank <= run_k and n_groundtruth > 0), 0) as ndcg_k,
+    sum(rewarded)::bigint as rewarded,
+    sum(r_rel) as r_rel, sum(r_safe) as r_safe, sum(r_count) as r_count, sum(r_end) as r_end,
+    sum(r_repeat) as r_repeat, sum(r_total) as r_total, sum(advantage) as advantage,
+    count(*) filter (trained) as cells,
+    count(*) filter (without_signal) as cells_without_signal,
+    sum(spread) as spread
+from cells
+group by run_id, step, constrained, rank;
+
+-- grain: run x step x trait that some prompt of the step wants avoided.
+--   lists, films   completions under this constraint, and the films they emitted in the top K
+--   violations     films in the top K that violate this trait; penalty: Σ r_safe over them
+--                  (a film that violates two traits is punished once and stands in both rows)
+--   risk           Σ risk over the violations
+create or replace view loose_trait_sums as
+with asked as (
+    select run_id, step, unnest(constraints) as trait, least(n_films, rec_num) as films
+    from loose_completions join run_shape using (run_id)
+),
+violated as (
+    select run_id, step, unnest(list_filter(evidence, lambda e: list_contains(violated_traits, e.trait))) as e, r_safe
+    from loose_verdicts
+    where len(violated_traits) > 0 and rank <= run_k
+),
+counted as (
+    select run_id, step, e.trait as trait, count(*) as violations, sum(r_safe) as penalty, sum(e.risk) as risk
+    from violated group by all
+)
+select
+    run_id, step, trait,
+    count(*) as lists,
+    sum(films)::bigint as films,
+    coalesce(any_value(violations), 0) as violations,
+    coalesce(any_value(penalty), 0) as penalty,
+    coalesce(any_value(risk), 0) as risk
+from asked left join counted using (run_id, step, trait)
+group by run_id, step, trait;

@@ -1,0 +1,62 @@
+-- Risk of a film for a trait, derived from tags, severities and ready-made risks. Built on store/schema.sql.
+-- trait_risk: grain film x trait, for every film that any source says something about; key (imdb_id, trait).
+--   risk = max(tag_trigger, pg_risk), or the ready-made risk where that is higher; all in 0..1
+--   pg_risk = (w . s) / (3 * sum(w)) over the Parent Guide categories, 0 where sum(w) = 0
+--   source: which of 'tags', 'guide', 'both', 'given' gives the risk; null where the risk is 0
+
+create or replace view derived_risk as
+with known_films as (
+    select imdb_id from film_tags union select imdb_id from film_severities
+),
+-- A category that nobody rated counts as None (0): its weight stays in the denominator.
+guide as (
+    select imdb_id, trait,
+           sum(weight * severity) / (3 * any_value(total_weight)) as pg_risk,
+           map_from_entries(list((category, severity) order by category)) as severities
+    -- Two sources may rate the same film: the more severe rating counts.
+    from (select imdb_id, category, max(severity) as severity from film_severities group by all)
+    join (select *, sum(weight) over (partition by trait) as total_weight from trait_weights) using (category)
+    where weight > 0
+    group by all
+),
+tagged as (
+    select imdb_id, trait, list(distinct tag order by tag) as hit_tags
+    from film_tags join trait_tags using (tag)
+    group by all
+)
+select imdb_id, trait,
+       if(hit_tags is null, 0, 1)::double as tag_trigger,
+       coalesce(pg_risk, 0) as pg_risk,
+       hit_tags, severities
+from known_films cross join traits
+left join guide using (imdb_id, trait)
+left join tagged using (imdb_id, trait);
+
+create or replace table trait_risk as
+with given as (
+    -- Two sources may deliver the same film: the more cautious one counts.
+    select imdb_id, trait, max(risk) as risk, max(pg_risk) as pg_risk, max(tag_trigger) as tag_trigger,
+           arg_max(hit_tags, risk) as hit_tags
+    from given_risk group by all
+),
+fused as (
+    select imdb_id, trait,
+           greatest(d.tag_trigger, d.pg_risk) as derived, g.risk as given,
+           greatest(d.tag_trigger, g.tag_trigger) as tag_trigger,
+           greatest(d.pg_risk, g.pg_risk) as pg_risk,
+           d.tag_trigger > 0 as by_tags, d.pg_risk > 0 as by_guide,
+           coalesce(d.hit_tags, g.hit_tags) as hit_tags,
+           d.severities
+    from derived_risk d full join given g using (imdb_id, trait)
+)
+select imdb_id, trait,
+       greatest(derived, given) as risk,
+       tag_trigger, pg_risk,
+       case when greatest(derived, given) = 0 then null
+            when derived is null or given > derived then 'given'
+            when by_tags and by_guide then 'both'
+            when by_tags then 'tags'
+            else 'guide' end as source,
+       hit_tags, severities
+from fused
+order by imdb_id, trait;

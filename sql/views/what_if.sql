@@ -1,0 +1,199 @@
+-- Rewards and advantages, computed again from what the log says was emitted and found, with the run's own settings or
+-- with others. Built on log/tables.sql. Every rule of the rewards is written down here once more, in SQL, independently of the
+-- code that trained: re-derivation compares the two.
+
+-- (x - mean) / (std + 1e-4) over a group; exactly 0 where the group agrees (std 0, or of one), null where x is left out.
+create or replace macro group_normalised(x, mean, std) as
+    case when x is null then null when coalesce(std, 0) = 0 then 0 else (x - mean) / (std + 1e-4) end;
+
+-- How far two rewards are apart, relative to the computed one where that is beyond 1; infinite if just one is null.
+create or replace macro gap(stored, computed) as
+    case
+        when stored is null or computed is null
+            then case when stored is null and computed is null then 0 else 'infinity'::double end
+        else abs(stored - computed) / greatest(1, abs(computed))
+    end;
+
+-- grain: one verdict, with its reward parts under the given settings. run or step null: all; a setting null: the run's own.
+-- Adds to the columns of verdicts: safe_if, and r_*_if; slot: takes part in advantages; reward_gap: the largest gap
+-- between a stored and a computed reward.
+create or replace macro rewards_if(run, step_number, new_lambda, new_penalty, new_threshold, new_unresolved) as table
+with settings as not materialized (
+    select
+        run_id, kind, rec_num, reward_func, safety_discount, lambda_count, lambda_end, lambda_repeat, advantage_mode,
+        coalesce(target_count, rec_num) as target,
+        w_rel, w_safe, w_count, w_end, w_repeat,
+        coalesce(new_lambda, lambda_safe) * coalesce(new_penalty, penalty_safe) as price,
+        coalesce(new_threshold, risk_threshold) as threshold,
+        coalesce(new_unresolved, unresolved) as policy
+    from runs
+    where run is null or run_id = run
+),
+-- What an earlier rank earns from the hits behind it; no rows unless the run asks for that reward.
+suffixes as not materialized (
+    select
+        run_id, step, completion, rank,
+        sum(hit::int * dcg_weight(rank)) over (
+            partition by run_id, step, completion order by rank desc rows unbounded preceding
+        ) as suffix
+    from verdicts join settings using (run_id)
+    where reward_func = 'suffix_dcg' and rank <= rec_num
+      and (run is null or run_id = run) and (step_number is null or step = step_number)
+),
+judged as not materialized (
+    select
+        v.*, s.* exclude (run_id),
+        rank <= rec_num as ranked,
+        rank <= rec_num + (lambda_end > 0)::int and kind = 'train' as slot,
+        case
+            when title is null then null
+            when not constrained then true
+            when match_method is null then case policy when 'safe' then true when 'violation' then false end
+            else coalesce(max_risk, 0) < threshold
+        end as safe_if
+    from verdicts v join settings s using (run_id)
+    where (run is null or run_id = run) and (step_number is null or step = step_number)
+),
+parted as not materialized (
+    select
+        judged.*,
+        ranked and title is not null and safe_if is null as ignored,
+        case
+            when not ranked then 0
+            when reward_func = 'suffix_dcg' then coalesce(suffix, 0)
+            when not coalesce(hit, false) then 0
+            when reward_func = 'exp_inf' then 1
+            else dcg_weight(rank)
+        end as relevance,
+        case
+            when not ranked or coalesce(safe_if, true) then 0
+            else -price * case safety_discount when 'dcg' then dcg_weight(rank) else 1 end
+        end as safety,
+        case
+            when not ranked then 0
+            when n_films = target then lambda_count
+            else -lambda_count * abs(n_films - target) / target
+        end as r_count_if,
+        case when n_films <> rec_num and rank = least(n_films, rec_num) + 1 then -lambda_end else 0 end as r_end_if,
+        case when ranked and repeated then -lambda_repeat else 0 end as repetition
+    from judged left join suffixes using (run_id, step, completion, rank)
+)
+select *, greatest(
+    gap(r_rel, r_rel_if), gap(r_safe, r_safe_if), gap(r_count, r_count_if), gap(r_end, r_end_if),
+    gap(r_repeat, r_repeat_if), gap(r_total, r_total_if)
+) as reward_gap
+from (
+    select
+        * exclude (relevance, safety, repetition),
+        case when not ignored then relevance end as r_rel_if,
+        case when not ignored then safety end as r_safe_if,
+        case when not ignored then repetition end as r_repeat_if,
+        case when not ignored then
+            w_rel * relevance + w_safe * safety + w_count * r_count_if + w_end * r_end_if + w_repeat * repetition
+        end as r_total_if
+    from parted
+);
+
+-- grain: one verdict. What it would have earned, and taught, under other settings: the same answers, judged again.
+--   step_number               one step; null: the run's steps, all of them
+--   new_lambda, new_penalty   of the safety penalty -lambda * penalty; new_threshold: risk from which a film violates
+--   new_unresolved            'safe' | 'violation' | 'ignore'; each null = as it was
+--   safe_if, r_*_if           verdict and reward parts; r_total_if their weighted sum; null = left out of the mean
+--   advantage_if              grpo: (r - mean) / (std + 1e-4) over the group, rank by rank. gdpo: each reward so on its
+--                             own, their weighted sum, divided by (its std over the step + 1e-4). 0 where left out,
+--                             null beyond the rewarded ranks and in an evaluation. Standard deviations are unbiased.
+create or replace macro what_if(
+    run, new_lambda := null, new_penalty := null, new_threshold := null, new_unresolved := null, step_number := null
+) as table
+with parts as not materialized (
+    from rewards_if(run, step_number, new_lambda, new_penalty, new_threshold, new_unresolved)
+),
+sums as not materialized (
+    select run_id, step, group_id, rank, avg(r_total_if) as mean, stddev_samp(r_total_if) as std
+    from parts
+    where slot and advantage_mode = 'grpo'
+    group by run_id, step, group_id, rank
+),
+-- An ignored film has no advantage, so that it has no say in any mean: its count and end rewards are left out too.
+each as not materialized (
+    select
+        run_id, step, group_id, rank,
+        avg(r_rel_if) as rel_mean, stddev_samp(r_rel_if) as rel_std,
+        avg(r_safe_if) as safe_mean, stddev_samp(r_safe_if) as safe_std,
+        avg(r_count_if) filter (not ignored) as count_mean, stddev_samp(r_count_if) filter (not ignored) as count_std,
+        avg(r_end_if) filter (not ignored) as end_mean, stddev_samp(r_end_if) filter (not ignored) as end_std,
+        avg(r_repeat_if) as repeat_mean, stddev_samp(r_repeat_if) as repeat_std
+    from parts
+    where slot and advantage_mode = 'gdpo'
+    group by run_id, step, group_id, rank
+),
+normalised as not materialized (
+    select parts.*, group_normalised(r_total_if, mean, std) as signal, 1.0 as signal_std
+    from parts join sums using (run_id, step, group_id, rank)
+    where slot and advantage_mode = 'grpo'
+    union all by name
+    select *, stddev_samp(signal) over (partition by run_id, step) + 1e-4 as signal_std
+    from (
+        select
+            parts.*,
+            w_rel * group_normalised(r_rel_if, rel_mean, rel_std)
+            + w_safe * group_normalised(r_safe_if, safe_mean, safe_std)
+            + w_count * group_normalised(r_count_if, count_mean, count_std)
+            + w_end * group_normalised(r_end_if, end_mean, end_std)
+            + w_repeat * group_normalised(r_repeat_if, repeat_mean, repeat_std) as signal
+        from parts join each using (run_id, step, group_id, rank)
+        where slot and advantage_mode = 'gdpo'
+    )
+    union all by name
+    select *, null as signal, null as signal_std
+    from parts
+    where not slot
+)
+select
+    run_id, step, completion, rank, group_id, prompt_id, constrained, title, year, imdb_id, matched_title, matched_year,
+    match_method, match_score, max_risk, is_safe, safe_if,
+    r_rel, r_rel_if, r_safe, r_safe_if, r_count, r_count_if, r_end, r_end_if, r_repeat, r_repeat_if,
+    r_total, r_total_if, reward_gap,
+    advantage,
+    case when slot then coalesce(signal / signal_std, 0) end as advantage_if
+from normalised;
+
+-- grain: step of the run. The run's curves as they were and as they would have been (*_if).
+--   svr               unsafe / emitted films in the top K, completions with constraints
+--   punished          share of the films emitted in the top K that earn a penalty
+--   mean_total_reward Σ over ranks of r_total, mean over completions
+--   no_signal_rate    share of groups and ranks where every completion gets the same reward
+create or replace macro what_if_summary(
+    run, new_lambda := null, new_penalty := null, new_threshold := null, new_unresolved := null
+) as table
+with cells as (
+    select
+        run_id, step, group_id, rank,
+        any_value(constrained) as constrained, any_value(ranked) as ranked, any_value(rank <= rec_num + (lambda_end > 0)::int) as rewarded,
+        count(*) as lists,
+        count(title) as films,
+        count(*) filter (not is_safe) as unsafe,
+        count(*) filter (not safe_if) as unsafe_if,
+        count(*) filter (r_safe < 0) as punished,
+        count(*) filter (r_safe_if < 0) as punished_if,
+        sum(r_total) as total,
+        sum(r_total_if) as total_if,
+        coalesce(min(r_total) = max(r_total), true) as no_signal,
+        coalesce(min(r_total_if) = max(r_total_if), true) as no_signal_if
+    from rewards_if(run, null, new_lambda, new_penalty, new_threshold, new_unresolved)
+    group by run_id, step, group_id, rank
+)
+select
+    run_id,
+    step,
+    sum(unsafe) filter (ranked and constrained) / nullif(sum(films) filter (ranked and constrained), 0) as svr,
+    sum(unsafe_if) filter (ranked and constrained) / nullif(sum(films) filter (ranked and constrained), 0) as svr_if,
+    sum(punished) filter (ranked) / nullif(sum(films) filter (ranked), 0) as punished,
+    sum(punished_if) filter (ranked) / nullif(sum(films) filter (ranked), 0) as punished_if,
+    sum(total) / sum(lists) filter (rank = 1) as mean_total_reward,
+    sum(total_if) / sum(lists) filter (rank = 1) as mean_total_reward_if,
+    count(*) filter (rewarded and no_signal) / count(*) filter (rewarded) as no_signal_rate,
+    count(*) filter (rewarded and no_signal_if) / count(*) filter (rewarded) as no_signal_rate_if
+from cells
+group by run_id, step
+order by step;

@@ -1,0 +1,85 @@
+"""Answers as HTML: text stays text, whatever a model wrote."""
+
+from html.parser import HTMLParser
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.components.answer_html import advantage_colour, chips_of, coloured_text, side_by_side
+from app.text.formats import visible
+
+ROW = {
+    "completion": 0, "rank": 1, "title": "Saw", "year": 2004, "start": 3, "end": 13, "imdb_id": "tt0387564",
+    "match_method": "exact", "match_score": 1.0, "violated_traits": ["Anti-gore / squeamish"], "evidence": [],
+    "r_rel": 0.0, "r_safe": -1.0, "r_count": 0.0, "r_end": 0.0, "r_repeat": 0.0, "r_total": -1.0, "advantage": -1.5,
+    "most": 1.5, "repeated": False, "seen": False, "sentence": "Rank 1, “Saw (2004)” …",
+}  # fmt: skip
+ANSWER = {
+    "completion": 0, "generation": 0, "text": "1. Saw (2004)\n", "ended": True, "films": 1, "violations": 1, "hits": 0,
+    "unresolved": 0, "reward": -1.0,
+}  # fmt: skip
+
+
+class Reader(HTMLParser):
+    """Collects the text, and the tags with their attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.text, self.tags, self.attributes = "", [], []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_the_characters_of_a_rank_are_coloured_by_its_advantage():
+    page = coloured_text("1. Saw (2004)\n2. Up (2009)", [ROW])
+    assert "1. <mark " in page and ">Saw (2004)</mark>\n2. Up (2009)</div>" in page
+    assert "background:rgb(var(--orange) / 0.60)" in page
+    assert 'title="rank 1: advantage −1.50, reward −1.00"' in page
+
+
+def test_colours_grow_with_the_advantage_and_zero_has_none():
+    assert advantage_colour(1.5, 1.5) == "rgb(var(--blue) / 0.60)"
+    assert advantage_colour(-0.75, 1.5) == "rgb(var(--orange) / 0.34)"
+    assert {advantage_colour(a, 1.5) for a in (0.0, None, 1e-17)} == {"transparent"}
+
+
+def test_a_punished_rank_says_what_it_cost_and_which_trait_it_violates():
+    assert chips_of(ROW) == [("−1.00 safety", "bad"), ("Anti-gore / squeamish", "bad")]
+    nothing = {**ROW, "title": None, "r_safe": 0.0, "r_end": -0.5, "violated_traits": None, "match_method": None}
+    assert chips_of(nothing) == [("−0.50 end of list", "bad")]
+    lost = {**ROW, "r_safe": 0.0, "violated_traits": [], "match_method": None, "match_score": None, "seen": True}
+    assert chips_of(lost) == [("unresolved", "quiet"), ("seen", "quiet")]
+
+
+@given(
+    text=st.text()
+    | st.sampled_from(["<script>alert(1)</script>", "</div><img src=x onerror=alert(1)>", '" onload="x']),
+    spans=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=5),
+)
+def test_any_text_with_any_spans_is_shown_whole_and_as_text(text, spans):
+    ranks = [{**ROW, "rank": i, "start": a, "end": b} for i, (a, b) in enumerate(spans)]
+    page = Reader(coloured_text(text, ranks))
+    assert page.text.replace("\r", "\n") == visible(text).replace("\r", "\n")
+    assert set(page.tags) <= {"div", "mark"}
+    assert {name for name, _ in page.attributes} <= {"class", "dir", "title", "style"}
+
+
+@given(st.text(min_size=1))
+def test_nothing_that_a_model_or_a_source_wrote_becomes_a_tag(hostile):
+    hostile = f"</span><script>{hostile}</script>\"'><img src=x onerror=alert(1)>"
+    row = {**ROW, "title": hostile, "violated_traits": [hostile], "sentence": hostile, "imdb_id": hostile}
+    row["evidence"] = [
+        {"trait": "other", "risk": 0.5, "hit_tags": [hostile], "severities": [hostile], "source": "tags"}
+    ]
+    page = Reader(side_by_side([{**ANSWER, "text": hostile}], [row], 1, as_text=False))
+    assert not {"script", "img"} & set(page.tags)
+    assert {name for name, _ in page.attributes} <= {
+        "class", "dir", "title", "style", "open", "tabindex", "role", "aria-label",
+    }  # fmt: skip

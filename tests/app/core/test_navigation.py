@@ -1,0 +1,75 @@
+"""Filters and the URL: what one says, the other shows."""
+
+from streamlit.testing.v1 import AppTest
+
+from tests.app.driving import checked
+
+
+def _filters() -> None:
+    import streamlit as st
+
+    from app.core import navigation
+
+    if not st.session_state.get("away"):
+        chosen = navigation.choose("run", "Run", ["a", "b", "c"], "b")
+        step = navigation.choose("step", "Step", [1, 2, 30], 2)
+        several = navigation.choose_several("with", "With", ["x", "y"])
+        level = navigation.number("level", "Level", 0.0, 1.0, 0.1, 0.5)
+        live = navigation.switch("live", "Live", True)
+        text = navigation.text("q", "Query", "select 1")
+        st.text(repr([chosen, step, several, level, live, text]))
+
+
+def _open(**filters: str) -> AppTest:
+    app = AppTest.from_function(_filters)
+    for name, value in filters.items():
+        app.query_params[name] = value
+    return checked(app.run())
+
+
+def _values(app: AppTest) -> str:
+    return app.text[0].value
+
+
+def test_without_filters_the_defaults_stand_in_the_url():
+    app = _open()
+    assert _values(app) == "['b', 2, [], 0.5, True, 'select 1']"
+    assert app.query_params["run"] in ("b", ["b"])
+    assert app.query_params["live"] in ("yes", ["yes"])
+
+
+def test_a_shared_url_shows_the_same_view():
+    app = _open(run="c", step="30", level="0.8", live="no", q="from runs", **{"with": "y,x"})
+    assert _values(app) == "['c', 30, ['y', 'x'], 0.8, False, 'from runs']"
+
+
+def test_nonsense_in_the_url_is_the_default():
+    app = _open(run="'; drop table runs", step="-1", level="a lot", live="maybe", **{"with": "z,<b>"})
+    assert _values(app) == "['b', 2, [], 0.5, True, 'select 1']"
+
+
+def test_numbers_out_of_range_are_drawn_to_its_ends():
+    assert "1.0" in _values(_open(level="1e9"))
+
+
+def test_what_a_person_chooses_goes_into_the_url():
+    app = _open(run="c")
+    app.selectbox(key="run").set_value("a")
+    checked(app.run())
+    assert _values(app).startswith("['a'")
+    assert app.query_params["run"] in ("a", ["a"])
+
+
+def test_a_new_url_wins_over_what_was_chosen_before():
+    app = _open(run="c")
+    app.query_params["run"] = "b"  # as the back button does
+    assert _values(checked(app.run())).startswith("['b'")
+
+
+def test_a_choice_is_remembered_while_another_page_is_shown():
+    app = _open(run="c")
+    app.session_state["away"] = True
+    app.query_params.clear()
+    checked(app.run())
+    app.session_state["away"] = False
+    assert _values(checked(app.run())).startswith("['c'")

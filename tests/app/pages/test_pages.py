@@ -1,0 +1,330 @@
+"""Each page on a real log and in each of its states; its figures are those of the views."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from app.text import formats
+from oracle import Oracle
+from oracle.base.resources import read_sql
+from oracle.log import LogWriter, open_audit, query
+from oracle.store.build import build_starter_store
+from oracle.titles.aliases import aliases_path, current_aliases, current_decisions
+from tests.app.driving import checked, open_page, written
+from tests.app.sample_log import K, Policy
+from tests.synthetic_log import write_run
+
+PAGES = ("overview", "ranks", "answer", "films", "titles", "what_if", "sql_editor")
+
+
+def ask(store: Path, sql: str, **params: object) -> list[dict]:
+    with open_audit(store) as connection:
+        return query(connection, sql, params or None).to_pylist()
+
+
+@pytest.fixture(scope="module")
+def run(store: Path) -> str:
+    """The newest training run."""
+    return ask(store, "from runs where kind = 'train' order by started_at desc limit 1")[0]["run_id"]
+
+
+@pytest.fixture(scope="module")
+def starter_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_starter_store(tmp_path_factory.mktemp("starter") / "store.duckdb")
+
+
+@pytest.fixture
+def empty_store(starter_store: Path, tmp_path: Path) -> Path:
+    """One of its own for each test, without a run."""
+    return Path(shutil.copy(starter_store, tmp_path))
+
+
+@pytest.fixture(scope="module")
+def stepless_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    store = build_starter_store(tmp_path_factory.mktemp("stepless") / "store.duckdb")
+    LogWriter(store.with_suffix(".log"), {"kind": "train", "rec_num": K}).close()
+    return store
+
+
+@pytest.fixture(scope="module")
+def plain_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One run, whose prompts have no constraints."""
+    store = build_starter_store(tmp_path_factory.mktemp("plain") / "store.duckdb")
+    settings = {"kind": "train", "model": "plain"}
+    Policy(Oracle(store), traits_asked=0).write_run(store.with_suffix(".log"), 2, 0.0, 3, **settings)
+    return store
+
+
+@pytest.fixture(scope="module")
+def odd_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with every reward there is, and an evaluated model with longer lists, over films the store doesn't know."""
+    store = build_starter_store(tmp_path_factory.mktemp("odd") / "store.duckdb")
+    log = store.with_suffix(".log")
+    rewards = {"lambda_end": 0.5, "lambda_repeat": 0.1, "lambda_count": 0.1, "w_safe": 2.0, "w_rel": 0.5}
+    write_run(log, steps=1, prompts=2, unresolved="ignore", **rewards)
+    write_run(log, steps=1, prompts=2, kind="evaluate", num_generations=1, rec_num=30)
+    return store
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_with_a_headline(store, page):
+    app = open_page(page, store)
+    assert 'class="headline"' in written(app)
+    assert 'class="state error"' not in written(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_says_what_to_do_when_there_is_no_store(tmp_path, page):
+    app = open_page(page, tmp_path / "missing.duckdb")
+    assert "no store at" in written(app) and "--store" in written(app)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "sql_editor"])
+def test_every_page_says_what_to_do_when_there_is_no_run(empty_store, page):
+    app = open_page(page, empty_store)
+    assert "No run yet" in written(app) and "python pipeline/train.py" in written(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_on_a_run_without_a_step(stepless_store, page):
+    said = written(open_page(page, stepless_store)).lower()
+    assert "no finished step" in said or page in ("films", "sql_editor")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_on_a_run_without_constraints(plain_store, page):
+    said = written(open_page(page, plain_store))
+    assert 'class="headline"' in said
+    if page == "overview":
+        assert "No prompt of this run has constraints, so nothing could be violated" in said
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_on_a_run_with_every_reward_that_leaves_titles_out(odd_store, page):
+    assert 'class="headline"' in written(open_page(page, odd_store))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_on_an_evaluated_model_of_other_length(odd_store, page):
+    [run] = ask(odd_store, "from runs where kind = 'evaluate'")
+    assert 'class="headline"' in written(open_page(page, odd_store, run=run["run_id"]))
+
+
+def test_a_store_that_another_program_has_open_for_writing_is_no_hindrance(empty_store):
+    code = f"import duckdb, sys; c = duckdb.connect({str(empty_store)!r}); print('open', flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout and other.stdout.readline() == b"open\n"
+        assert "No run yet" in written(open_page("overview", empty_store))
+        assert other.stdin
+        other.stdin.close()
+
+
+def test_a_file_that_is_no_store_is_told_as_such(tmp_path):
+    path = tmp_path / "store.duckdb"
+    path.write_text("not a database")
+    assert "is not a store that can be read" in written(open_page("overview", path))
+
+
+def test_the_overview_shows_the_figures_of_the_views(store, run):
+    [row] = ask(
+        store,
+        """
+        select avg(svr) filter (step <= 3) as first_svr, avg(svr) filter (step > 3) as last_svr,
+            avg(recall) filter (step > 3) as last_recall, avg(films_per_list) filter (step > 3) as last_films
+        from step_curves where run_id = $run
+        """,
+        run=run,
+    )
+    page = written(open_page("overview", store, run=run))
+    assert f"Violations fell from {formats.percent(row['first_svr'])} to {formats.percent(row['last_svr'])}" in page
+    assert f'<div class="value">{formats.number(row["last_recall"])}</div>' in page
+    assert f'<div class="value">{formats.number(row["last_films"], 1)}</div>' in page
+
+
+def test_the_overview_of_an_evaluated_model_shows_its_summary(store):
+    [row] = ask(store, "from run_summary where kind = 'evaluate' order by svr_20 limit 1")
+    page = written(open_page("overview", store, run=row["run_id"]))
+    assert f"{formats.percent(row['svr_20'])} of the recommended films violate a constraint" in page
+
+
+def test_two_models_are_compared_prompt_by_prompt(store):
+    worse, better = ask(store, "select run_id from run_summary where kind = 'evaluate' order by svr_20 desc")
+    app = open_page("overview", store, run=better["run_id"], against=worse["run_id"])
+    [svr] = ask(
+        store, "from compare_runs($a, $b, resamples := 500) where metric = 'svr'", a=worse["run_id"], b=better["run_id"]
+    )
+    assert f"violations are lower here by {formats.points(svr['difference'])[1:]}" in written(app)
+
+
+def test_the_parts_of_a_reward_that_pages_show_add_up(odd_store):
+    [run] = ask(odd_store, "from runs where kind = 'train'")
+    where = {"run": run["run_id"]}
+    ranks = ask(odd_store, read_sql("app/answer_ranks"), **where, step=1, group=0)
+    parts = ("r_rel", "r_safe", "r_count", "r_end", "r_repeat")
+    rewarded = [row for row in ranks if row["r_total"] is not None]
+    assert min(row["r_safe"] for row in rewarded) == -2.0  # weighted
+    assert [sum(row[part] for part in parts) for row in rewarded] == pytest.approx([r["r_total"] for r in rewarded])
+    cell = ask(odd_store, read_sql("app/cell_answers"), **where, first=1, last=1, rank=1)
+    added = [row["safety"] + row["relevance"] + row["other"] for row in cell if row["r_total"] is not None]
+    assert added == pytest.approx([row["r_total"] for row in cell if row["r_total"] is not None])
+    assert len(added) > 0
+
+
+def test_a_log_can_be_told_to_add_up(store, run):
+    app = open_page("overview", store, run=run)
+    [button] = [b for b in app.button if b.label.startswith("Compute every")]
+    button.click()
+    checked(app.run())
+    [row] = ask(store, "select count(*) as n from verdicts where run_id = $run", run=run)
+    assert f"All {formats.count(row['n'])} verdicts" in app.markdown[0].value
+
+
+def test_the_rank_page_names_the_rank_that_violates_most(store, run):
+    rows = ask(
+        store,
+        """
+        select rank, sum(violations) / sum(films) as rate from rank_penalties where run_id = $run
+        group by rank order by rate desc, rank limit 1
+        """,
+        run=run,
+    )
+    sentence = f"Rank {rows[0]['rank']} violates most, with {formats.percent(rows[0]['rate'])} of its films"
+    assert sentence in written(open_page("ranks", store, run=run))
+
+
+def test_a_cell_of_the_heat_map_in_the_url_shows_the_answers_behind_it(store, run):
+    app = open_page("ranks", store, run=run, cell="2-4")
+    assert "Rank 4, step 2" in written(app)
+    [row] = ask(store, "select count(*) as n from verdicts where run_id = $run and step = 2 and rank = 4", run=run)
+    assert len(app.dataframe[0].value) == row["n"]
+
+
+def test_the_answer_page_tells_why_a_rank_was_punished(store, run):
+    [row] = ask(
+        store,
+        """
+        select step, group_id, title, year, violated_traits, advantage from verdicts
+        where run_id = $run and r_safe < 0 order by step, completion, rank limit 1
+        """,
+        run=run,
+    )
+    page = written(open_page("answer", store, run=run, step=row["step"], prompt=row["group_id"]))
+    assert formats.safe(formats.film(row["title"], row["year"])) in page
+    assert f"It violates {formats.safe(row['violated_traits'][0])[len('<bdi dir=auto>') + 2 : -6]}: risk" in page
+    assert "−1.00 safety" in page and formats.signed(row["advantage"]) in page
+
+
+def test_the_traits_page_counts_as_the_views_do(store, run):
+    [row] = ask(
+        store,
+        """
+        select trait, sum(violations) as n from trait_breakdown where run_id = $run
+        group by trait order by n desc, trait limit 1
+        """,
+        run=run,
+    )
+    page = written(open_page("films", store, run=run))
+    assert (
+        f"“{row['trait'].replace('&', '&amp;')}” is violated most often: {formats.plural(int(row['n']), 'time')}"
+        in page
+    )
+
+
+def test_the_risk_table_can_be_searched(store):
+    app = open_page("films", store, film="saw")
+    assert set(app.dataframe[-1].value["imdb_id"]) >= {"tt0387564"}
+    assert "No film with a risk has that title" in written(open_page("films", store, film="no such film at all"))
+
+
+def test_a_person_confirms_a_title_and_takes_it_back(store, run):
+    app = open_page("titles", store, run=run, kind="doubtful")
+    confirm = next(button for button in app.button if button.label == "It is this one")
+    confirm.click()
+    checked(app.run())
+    [alias] = current_aliases(store).to_pylist()
+    assert confirm.key == f"confirm_{alias['imdb_id']}"
+    assert "means <b>" in written(app)
+    app.button[0].click()  # Undo
+    checked(app.run())
+    assert current_decisions(store)[0].num_rows == 0
+    aliases_path(store).unlink()
+
+
+def test_decisions_that_nobody_made_are_left_out_and_told(store, run):
+    aliases_path(store).write_text("<script>alert(1)</script>\n{}\n")
+    assert "2 lines of store.aliases.jsonl left out" in written(open_page("titles", store, run=run))
+    aliases_path(store).unlink()
+
+
+def test_with_its_own_settings_a_run_stays_what_it_was(store, run):
+    assert "These are the run’s own settings" in written(open_page("what_if", store, run=run))
+
+
+def test_a_lower_threshold_shows_the_violations_that_it_would_make(store, run):
+    page = written(open_page("what_if", store, run=run, threshold=0.4))
+    [row] = ask(
+        store,
+        """
+        select avg(svr) as was, avg(svr_if) as would_be
+        from (from what_if_summary($run, new_threshold := 0.4) order by step desc limit 5)
+        """,
+        run=run,
+    )
+    assert (
+        f"{formats.percent(row['would_be'])} of the last films would violate, not {formats.percent(row['was'])}" in page
+    )
+
+
+def test_new_steps_are_seen_without_a_restart(empty_store):
+    from app.core import database
+
+    log = empty_store.with_suffix(".log")
+    assert "No run yet" in written(open_page("overview", empty_store))
+    write_run(log, steps=2, prompts=2)
+    database._cached.clear()  # what some seconds do
+    assert 'class="headline"' in written(open_page("overview", empty_store))
+
+
+def test_a_store_that_was_replaced_is_read_anew(empty_store):
+    log = empty_store.with_suffix(".log")
+    write_run(log, steps=1, prompts=2)
+    assert len(open_page("films", empty_store, film="saw").dataframe[-1].value) > 0
+    with duckdb.connect(str(empty_store)) as connection:
+        connection.execute("delete from trait_risk")
+    assert "No film with a risk has that title" in written(open_page("films", empty_store, film="saw"))
+
+
+def test_the_app_needs_no_torch():
+    code = "import app.main, sys; print('torch' in sys.modules, 'trainer' in sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.split() == ["False", "False"]
+
+
+def test_long_runs_are_drawn_with_few_points_and_cells():
+    """Over 7,000 steps made up in SQL, so that nobody has to write so many."""
+    with duckdb.connect() as connection:
+        connection.execute(
+            """
+            create table step_curves as
+            select 'r' as run_id, range as step, 0.5 as svr, 0.5 as recall, 20 as films_per_list, 0 as unresolved_rate,
+                0 as duplicate_rate, 1 as mean_total_reward
+            from range(1, 7001);
+            create table rank_sums as
+            select 'r' as run_id, range as step, 1 as rank, 1 as rewarded, 1 as spread, 1 as cells
+            from range(1, 7001);
+            create table rank_penalties as
+            select 'r' as run_id, range as step, 1 as rank, 4 as lists, 1 as violations, 2 as films, 1 as hits,
+                -0.25 as penalty
+            from range(1, 7001);
+            """
+        )
+        points = connection.execute(read_sql("app/curves"), {"runs": ["r"]}).fetchall()
+        cells = query(connection, read_sql("app/rank_cells"), {"run": "r"}).to_pylist()
+    assert 250 <= len(points) <= 300
+    assert 50 <= len(cells) <= 60
+    assert sum(cell["lists"] for cell in cells) == 4 * 7000
+    assert {(cell["penalty"], cell["violation_rate"], cell["signal"]) for cell in cells} == {(-0.25, 0.5, 1.0)}

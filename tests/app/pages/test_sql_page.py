@@ -1,0 +1,224 @@
+"""The SQL page answers any SELECT and nothing else."""
+
+import io
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+
+from app.components import results
+from app.core import query_pool
+from app.pages import sql_editor
+from oracle.log import named_queries
+from tests.app.driving import checked, open_page, written
+
+
+def answer(store: Path, sql: str, **filters: object):
+    """The page after a person has opened a link with this statement, and pressed Run."""
+    return run(open_page("sql_editor", store, q=sql, **filters))
+
+
+def run(page):
+    [button] = [button for button in page.button if button.label == "Run"]
+    return checked(button.click().run())
+
+
+@pytest.mark.parametrize("end", ["", ";", " ; ; ", "; -- how many?\n", "-- how; many?", "/* ; */;", "; -- é ;"])
+def test_a_select_is_answered_however_it_ends(store, end):
+    app = answer(store, f"select count(*) as n, 'é;' as text from runs{end}")
+    assert "1 row<" in written(app)
+    assert app.dataframe[-1].value["n"].tolist() == [4]
+
+
+def test_views_of_the_log_and_tables_of_the_store_are_joined(store):
+    sql = "select count(*) > 0 as found from verdicts join trait_risk using (imdb_id) join titles using (imdb_id)"
+    assert answer(store, sql).dataframe[-1].value["found"].tolist() == [True]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "from read_csv('/etc/passwd')",
+        "select * from '/etc/passwd'",
+        "select * from read_text('/etc/passwd')",
+        "select content from read_blob('/proc/self/environ')",
+        "from glob('/*')",
+        "copy (select 1) to '/tmp/stolen.csv'",
+        "copy runs to '/tmp/stolen.csv'",
+        "export database '/tmp/stolen'",
+        "attach '/tmp/other.duckdb'",
+        "install httpfs",
+        "load httpfs",
+        "from read_parquet('https://example.com/x.parquet')",
+        "set memory_limit = '1TB'",
+        "set variable log_root = '/tmp'",
+        "reset all",
+        "pragma enable_profiling",
+        "create table t as select 1",
+        "create or replace macro log_root() as '/tmp'",
+        "drop view verdicts",
+        "delete from store.titles",
+        "insert into store.titles values (1)",
+        "use store",
+        "checkpoint",
+        "select 1; select 2",
+        "select 1; drop view verdicts",
+        "select 1) limit 5; drop view verdicts; --",
+        "call pragma_version()",
+        "explain analyze copy (select 1) to '/tmp/stolen.csv'",
+        "with x as (copy (select 1) to '/tmp/stolen.csv') select 1",
+        "with x as materialized (copy (select 1) to '/tmp/stolen.csv') from x",
+        "select (with x as (copy (select 1) to '/tmp/stolen.csv') select 1)",
+        "select 1 union all (with x as (copy (select 1) to '/tmp/stolen.csv') select 1)",
+        "from (with x as (copy (select 1) to '/tmp/stolen.csv') select 1) join runs on true",
+        "select 1 where exists (with x as (copy (select 1) to '/tmp/stolen.csv') select 1)",
+        "select list_transform([1], lambda x: (with y as (copy (select 1) to '/tmp/stolen.csv') select 1))",
+        "describe (with x as (copy (select 1) to '/tmp/stolen.csv') select 1)",
+        "with x as (insert into store.titles values (1) returning *) from x",
+        "with x as (delete from store.titles returning *) from x",
+        "with x as (update store.titles set year = 1 returning *) from x",
+        "from json_execute_serialized_sql(json_serialize_sql('select 1'))",
+        "select * from JSON_EXECUTE_SERIALIZED_SQL('{}')",
+        "from query('select 1')",
+        "from query_table('/etc/passwd')",
+        "select sleep_ms(100000)",
+        "select nextval('s')",
+        "select write_log('forged')",
+        "select current_setting('home_directory')",
+        "from duckdb_secrets()",
+        "from parquet_metadata('/etc/passwd')",
+        "from sniff_csv('/etc/passwd')",
+        "from enable_logging()",
+        "from read_duckdb('/tmp/x.db')",
+        "selec 1",
+        "select * from nowhere",
+        "select error('<script>alert(1)</script>')",
+    ],
+)
+def test_everything_else_is_refused_in_words(store, sql):
+    app = answer(store, sql)
+    page = written(app)
+    assert "This query was not answered" in page
+    assert "<script" not in page and "Traceback" not in page
+    assert not Path("/tmp/stolen.csv").exists() and not Path("/tmp/stolen").exists()
+
+
+WIPE = "with x as (copy (select 1 as a, 2 as b) to '{run}' (format parquet, overwrite true, partition_by (a))) select 1"
+
+
+@pytest.mark.parametrize(
+    "sql", [WIPE, "from json_execute_serialized_sql(json_serialize_sql('" + WIPE.replace("'", "''") + "'))"]
+)
+def test_a_link_can_wipe_no_run(store, sql):
+    log = store.with_suffix(".log")
+    there = contents(log)
+    target = next(p.parent for p in log.glob("[0-9]*/run.parquet"))
+    answer(store, sql.format(run=target))
+    assert contents(log) == there
+
+
+def test_a_link_is_not_asked_until_the_person_says_so(store):
+    page = open_page("sql_editor", store, q="select 41 + 1 as n")
+    assert "Not asked yet" in written(page)
+    assert page.text_area[0].value == "select 41 + 1 as n"
+    assert run(page).dataframe[-1].value["n"].tolist() == [42]
+
+
+def test_the_log_is_unharmed_by_what_was_refused(store):
+    log = store.with_suffix(".log")
+    there = contents(log)
+    answer(store, f"--12345select 1 /*\nexplain analyze copy runs to '{log}/run.parquet' --*/")
+    answer(store, f"copy runs to '{log}/run.parquet'")
+    assert contents(log) == there
+    assert answer(store, "select count(*) as n from runs").dataframe[-1].value["n"].tolist() == [4]
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select length((repeat('9', 30000000)::bignum)::varchar)",  # DuckDB doesn't look up while it computes this
+        "select sum(a.range * b.range) from range(10000000) a, range(10000000) b",
+    ],
+)
+def test_what_takes_too_long_is_stopped_whatever_it_does(store, monkeypatch, sql):
+    monkeypatch.setattr(sql_editor, "TIMEOUT_S", 0.5)
+    assert "stopped after 0.5 s" in written(answer(store, sql))
+    monkeypatch.undo()
+    assert answer(store, "select 1 as n").dataframe[-1].value["n"].tolist() == [1]
+
+
+@pytest.mark.parametrize("sql", ["select to_json(range(100000000))", "select repeat('x', 500000000) as a"])
+def test_what_takes_too_much_memory_is_stopped(store, monkeypatch, sql):
+    monkeypatch.setattr(query_pool, "MEMORY_MB", 600)
+    assert "of memory and was stopped" in written(answer(store, sql))
+
+
+def test_an_answer_of_too_many_columns_is_refused(store):
+    page = written(answer(store, "select " + ", ".join("1" * 400)))
+    assert "400 columns" in page and "select fewer" in page
+
+
+def test_a_long_answer_is_cut_off_and_says_so(store):
+    page = written(answer(store, "from range(1000000)"))
+    assert "20,000 rows" in page and "Cut off after 20,000" in page
+
+
+def test_an_answer_without_rows_says_so(store):
+    assert "The query found no rows" in written(answer(store, "from runs where false"))
+
+
+def test_an_empty_editor_asks_for_a_query(store):
+    assert "Nothing asked yet" in written(answer(store, " "))
+
+
+def test_nested_and_odd_columns_are_shown(store):
+    sql = """
+        select evidence, violated_traits, {'a': 1}::json as j, 1::hugeint as big, 1.5::decimal(9, 2) as d,
+            interval 1 day as i, now() as t, 'x'::blob as b, null as n, map {'k': [1, 2]} as m, 1 as "a.b", 2 as "a.b"
+        from verdicts where len(evidence) > 0 limit 3
+    """
+    assert len(answer(store, sql).dataframe[-1].value) == 3
+
+
+def test_hostile_titles_stay_text_in_tables(store):
+    app = answer(store, "select distinct text from rollouts where contains(text, '<script>')")
+    assert "<script>" in app.dataframe[-1].value["text"][0]  # drawn on a canvas, as it is
+    assert "<script" not in written(app)
+
+
+@pytest.mark.parametrize("name", named_queries())
+def test_every_named_query_can_be_asked(store, name):
+    assert "This query was not answered" not in written(answer(store, named_queries()[name].sql))
+
+
+def test_named_queries_are_about_the_chosen_run(store):
+    sql = "select chosen_run() as run"
+    runs = answer(store, "select run_id from runs where kind = 'train' order by run_id").dataframe[-1].value["run_id"]
+    for run_id in runs:
+        app = answer(store, sql, run=run_id)
+        assert app.dataframe[-1].value["run"].tolist() == [run_id]
+
+
+NESTED = pa.table({"n": [1, 2], "who": [["a", "b"], None], "what": [{"x": 1.5}, None], "text": ["a;b", 'say "é"']})
+
+
+def test_answers_can_be_taken_away_as_csv():
+    table = pyarrow.csv.read_csv(io.BytesIO(results.as_csv(results.flattened(NESTED))))
+    assert table["n"].to_pylist() == [1, 2]
+    assert table["who"].to_pylist()[0] == '["a", "b"]'
+    assert table["text"].to_pylist() == ["a;b", 'say "é"']
+
+
+def test_answers_can_be_taken_away_as_parquet_with_their_types():
+    assert pyarrow.parquet.read_table(io.BytesIO(results.as_parquet(NESTED))).equals(NESTED)
+
+
+def test_columns_of_the_same_name_are_told_apart():
+    table = pa.Table.from_arrays([pa.array([1]), pa.array([2]), pa.array([3])], names=["n", "n", "m"])
+    assert results.flattened(table).column_names == ["n", "n_2", "m"]

@@ -1,0 +1,79 @@
+"""Numbers, sentences and untrusted text as people read them."""
+
+import re
+from html import unescape
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.text import formats, sentences
+
+DIRECTION_OVERRIDES = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+def test_shares_are_percentages_with_a_narrow_space():
+    assert formats.percent(0.21) == "21.0\u202f%"
+    assert formats.percent(0.21, 0) == "21\u202f%"
+    assert formats.percent(None) == "–"
+
+
+def test_signs_are_true_minuses_and_zero_has_none():
+    assert [formats.signed(x) for x in (1.5, -0.125, 0.0, -0.001, None)] == ["+1.50", "−0.12", "0.00", "0.00", "–"]
+
+
+def test_counts_and_plurals():
+    assert formats.count(1234567) == "1,234,567"
+    assert formats.plural(1, "film") == "1 film"
+    assert formats.plural(1200, "film") == "1,200 films"
+
+
+@pytest.mark.parametrize(
+    "first, last, said",
+    [
+        (0.21, 0.042, "fell from 21.0\u202f% to 4.2\u202f%"),
+        (0.042, 0.21, "rose from 4.2\u202f% to 21.0\u202f%"),
+        (0.21, 0.2101, "stayed at 21.0\u202f%"),
+        (None, 0.2, "is 20.0\u202f%"),
+        (0.2, None, "is not known"),
+    ],
+)
+def test_a_change_is_told_as_what_it_is(first, last, said):
+    assert sentences.change(first, last, formats.percent, 0.005) == said
+
+
+def test_a_fall_of_violations_beside_a_steady_recall_is_one_sentence():
+    figures = {
+        "steps": 40, "span": 5, "signals": None, "first_svr": 0.21, "last_svr": 0.042,
+        "first_recall": 0.181, "last_recall": 0.178,
+    }  # fmt: skip
+    sentence, lead = sentences.of_training(figures)
+    assert sentence == "Violations fell from 21.0\u202f% to 4.2\u202f% while recall stayed at 0.18."
+    assert lead.startswith("No sign of evasion")
+
+
+def test_a_policy_that_cheats_is_named():
+    figures = {"steps": 40, "span": 5, "signals": ["hiding", "shrinking"]}
+    assert "more titles cannot be found and lists got shorter" in sentences.evasion(figures)
+
+
+def test_a_difference_within_chance_is_no_finding():
+    row = {"metric": "svr", "prompts": 37, "difference": -0.02, "low": -0.05, "high": 0.01}
+    recall = {"metric": "recall", "prompts": 40, "difference": -0.02, "low": -0.03, "high": -0.01}
+    assert sentences.of_comparison([row, recall]) == (
+        "On 40 prompts that both answered, violations are the same within chance and recall is lower here by 0.020."
+    )
+
+
+@given(st.text())
+def test_untrusted_text_never_becomes_markup_and_never_turns_what_stands_around_it(text):
+    shown = formats.safe(text)
+    inside = re.fullmatch(r'<bdi dir="auto">(.*)</bdi>', shown, re.DOTALL)
+    assert inside and not re.search("[<>\"']", inside[1])
+    assert not set(inside[1]) & set(DIRECTION_OVERRIDES)
+    assert unescape(inside[1]) == formats.visible(text)
+
+
+def test_direction_overrides_are_shown_by_their_number():
+    assert formats.visible("a\u202eb\x1b[31m") == "a[U+202E]b[U+001B][31m"
+    assert formats.visible("שלום\nعربي") == "שלום\nعربي"

@@ -1,0 +1,78 @@
+"""The commands, as a person types them."""
+
+import json
+
+import pyarrow.parquet as pq
+import pytest
+
+from oracle.cli.log import main
+from tests.tiny_log import write_tiny_log
+
+
+@pytest.fixture
+def log(tmp_path, capsys):
+    """Call a command on a log with one run: (exit code, what it printed, what it said on stderr)."""
+    run_id = write_tiny_log(tmp_path / "store.log")
+
+    def call(command, *arguments):
+        code = main([command, "--store", str(tmp_path / "store.duckdb"), *map(str, arguments)])
+        return code, *capsys.readouterr()
+
+    call.run_id, call.folder = run_id, tmp_path
+    return call
+
+
+def test_runs_are_listed(log):
+    code, out, _ = log("list", "--json")
+    (run,) = [json.loads(line) for line in out.splitlines()]
+    assert (code, run["run_id"], run["steps"], run["kind"]) == (0, log.run_id, 2, "train")
+    assert log.run_id in log("list")[1]
+
+
+def test_named_queries_are_listed_and_asked(log):
+    assert "Which films cause the penalties?" in log("query")[1]
+    code, out, _ = log("query", "worst_films", "--run", log.run_id, "--json")
+    assert (code, json.loads(out)["title"]) == (0, "Saw")
+    code, out, _ = log("query", "answer_explained", "--step", 1, "--completion", 0)
+    assert code == 0 and "It violates gore: risk 0.92 ≥ 0.66" in out
+
+
+def test_any_select_is_answered_on_the_screen_or_into_a_file(log):
+    code, out, _ = log("query", "--sql", "select 41 + 1 as answer", "--json")
+    assert (code, json.loads(out)) == (0, {"answer": 42})
+    for name in ("rows.csv", "rows.parquet"):
+        code, out, err = log("query", "--sql", "from verdicts", "--out", log.folder / name)
+        assert (code, out, err.strip()) == (0, "", f"25 rows in {log.folder / name}")
+    assert pq.read_table(log.folder / "rows.parquet").num_rows == 25
+    assert (log.folder / "rows.csv").read_text().count("\n") >= 26
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("query", "worst"), "no query 'worst': there are"),
+        (("query", "worst_films", "--sql", "select 1"), "give one of them"),
+        (("query", "--sql", "drop view runs"), "expected one SELECT, got DROP"),
+        (("query", "--sql", "from nowhere"), "nowhere does not exist"),
+        (("query", "--sql", "select 1", "--out", "rows.txt"), "expected a name that ends in .csv or .parquet"),
+        (("query", "worst_films", "--step", 1), "can't be asked about a step"),
+        (("delete", "20200101-000000-0000"), "say --yes if you mean it"),
+        (("delete", "20200101-000000-0000", "--yes"), "no run '20200101-000000-0000'"),
+        (("compact", "20200101-000000-0000"), "no run '20200101-000000-0000'"),
+        (("export", "20200101-000000-0000", "x.parquet"), "no run '20200101-000000-0000'"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(arguments, said, log):
+    code, out, err = log(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ") and said in err and err.count("\n") == 1
+
+
+def test_a_log_is_merged_exported_and_deleted(log):
+    code, out, _ = log("compact", "--no-wait")
+    assert (code, out) == (0, f"{log.run_id}: 2 steps merged, 0 folders removed\n")
+    code, out, _ = log("export", log.run_id, log.folder / "run.parquet")
+    assert (code, out) == (0, f"25 verdicts in {log.folder / 'run.parquet'}\n")
+    code, out, _ = log("delete", log.run_id, "--yes")
+    assert (code, out) == (0, f"{log.run_id}: deleted\n")
+    assert log("list", "--json")[1] == ""

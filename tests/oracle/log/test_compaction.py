@@ -1,0 +1,172 @@
+"""Merging, exporting and deleting runs: nothing is lost, seen twice, or taken from under a reader."""
+
+import threading
+import time
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+
+from oracle import UserError
+from oracle.log import LogWriter, compact, delete_run, export_run, open_log
+from tests.synthetic_log import SETTINGS, World, make_step, write_run
+from tests.tiny_log import RUN, STEP_1, STEP_2, step_tables
+
+STEP, OTHER = step_tables(STEP_1), step_tables(STEP_2)
+
+
+def seen(log) -> dict[int, int]:
+    return dict(log.sql("select step, count(*) from verdicts group by step order by step").fetchall())
+
+
+def folders(writer) -> list[str]:
+    return sorted(f.name for f in writer.folder.iterdir() if f.name.startswith(("step", ".tmp", ".gone", ".old")))
+
+
+def test_a_reader_sees_each_step_once_at_every_moment_of_a_merge(tmp_path):
+    run = write_run(tmp_path, steps=12, prompts=2)
+    expected = None
+    wrong, done = [], threading.Event()
+
+    def watch():
+        with open_log(tmp_path) as log:
+            while not done.is_set():
+                try:
+                    now = seen(log), log.sql("select count(*), count(distinct step) from rollouts").fetchall()
+                except duckdb.IOException:  # a folder went between listing and reading: an error, never a wrong figure
+                    continue
+                wrong.extend([now] if now != expected else [])
+
+    with open_log(tmp_path) as log:
+        expected = seen(log), log.sql("select count(*), count(distinct step) from rollouts").fetchall()
+    watchers = [threading.Thread(target=watch) for _ in range(2)]
+    for thread in watchers:
+        thread.start()
+    assert compact(tmp_path, run, grace_s=0.5).folders_removed == 12
+    done.set()
+    for thread in watchers:
+        thread.join()
+    assert len(expected[0]) == 12
+    assert wrong == []
+
+
+def test_a_merge_that_was_killed_is_finished_by_the_next(tmp_path):
+    run = write_run(tmp_path, steps=3, prompts=2)
+    folder = tmp_path / run
+    with open_log(tmp_path) as log:
+        before = seen(log)
+        assert compact(tmp_path, run, grace_s=0.2, wait=False).folders_removed == 0  # as if killed after the move
+        (folder / ".tmp-merge-1").mkdir()  # and another one before it
+        assert seen(log) == before
+        time.sleep(1.3)
+        assert seen(log) == before
+        assert compact(tmp_path, run, grace_s=0.1).folders_removed == 3
+        assert seen(log) == before
+    assert [f.name[:6] for f in sorted(folder.iterdir())] == [".lock", "run.pa", "steps-"]
+
+
+def test_a_merged_run_goes_on_and_is_merged_again(tmp_path):
+    with LogWriter(tmp_path, RUN) as writer:
+        for step in (1, 2, 3):
+            writer.write_step(step, *STEP)
+    compact(tmp_path, writer.run_id, grace_s=0.0)
+    with LogWriter.resume(tmp_path, writer.run_id) as writer:
+        assert writer.steps() == [1, 2, 3]
+        with pytest.raises(UserError, match=r"step 2 is merged with others: call truncate_after\(1\)"):
+            writer.write_step(2, *STEP)
+        for step in (4, 5):
+            writer.write_step(step, *OTHER)
+    compact(tmp_path, writer.run_id, grace_s=0.0)
+    assert [name[:23] for name in folders(writer)] == ["steps-00000001-00000003", "steps-00000004-00000005"]
+    with open_log(tmp_path) as log:
+        assert seen(log) == {1: 13, 2: 13, 3: 13, 4: 12, 5: 12}
+        assert log.sql("select step, films_per_list from step_curves order by step").fetchall() == [
+            (1, 2.25), (2, 2.25), (3, 2.25), (4, 1), (5, 1)
+        ]  # fmt: skip
+
+
+def test_training_goes_on_from_a_checkpoint_amid_merged_steps(tmp_path, monkeypatch):
+    monkeypatch.setattr("oracle.log.writer.GRACE_S", 0.3)
+    with LogWriter(tmp_path, RUN) as writer:
+        for step in range(1, 6):
+            writer.write_step(step, *STEP)
+    compact(tmp_path, writer.run_id, grace_s=0.0)
+    with LogWriter.resume(tmp_path, writer.run_id) as writer, open_log(tmp_path) as log:
+        writer.truncate_after(3)
+        assert writer.steps() == [1, 2, 3]
+        writer.write_step(4, *OTHER)
+        assert seen(log) in ({s: 13 for s in range(1, 6)}, {1: 13, 2: 13, 3: 13, 4: 12})  # before the change, or after
+        time.sleep(1.4)
+        assert seen(log) == {1: 13, 2: 13, 3: 13, 4: 12}
+    assert compact(tmp_path, writer.run_id, grace_s=0.0).steps_merged == 4
+    assert [name[:23] for name in folders(writer)] == ["steps-00000001-00000004"]
+    with open_log(tmp_path) as log:
+        assert seen(log) == {1: 13, 2: 13, 3: 13, 4: 12}
+
+
+def test_a_long_run_merges_its_steps_while_it_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr("oracle.log.writer.MERGE_EVERY", 4)
+    monkeypatch.setattr("oracle.log.writer.GRACE_S", 0.1)
+    with LogWriter(tmp_path, RUN) as writer, open_log(tmp_path) as log:
+        for step in range(1, 20, 2):  # not every step generates
+            writer.write_step(step, *STEP)
+            assert seen(log) == dict.fromkeys(range(1, step + 1, 2), 13)
+        assert [name[:23] for name in folders(writer)[-2:]] == ["steps-00000001-00000007", "steps-00000009-00000015"]
+        time.sleep(1.4)  # until nobody reads what was merged
+        writer.write_step(21, *STEP)
+        assert [name for name in folders(writer) if name < "steps"] == [f"step-{s:08d}" for s in (17, 19, 21)]
+        assert writer.steps() == list(range(1, 22, 2))
+        assert seen(log) == dict.fromkeys(writer.steps(), 13)
+
+
+def test_one_step_is_not_worth_merging(tmp_path):
+    run = write_run(tmp_path, steps=1, prompts=1)
+    assert compact(tmp_path, run).steps_merged == 0
+
+
+def test_a_run_that_is_being_written_is_left_alone(tmp_path):
+    with LogWriter(tmp_path, RUN) as writer:
+        writer.write_step(1, *STEP)
+        for change in (compact, delete_run):
+            with pytest.raises(UserError, match="is being written by another process"):
+                change(tmp_path, writer.run_id)
+
+
+def test_an_export_is_one_flat_file(tmp_path):
+    root = tmp_path / "store.log"
+    run, _ = write_run(root, steps=2, prompts=2), write_run(root, steps=1, prompts=1)
+    rows = export_run(root, run, tmp_path / "run.parquet")
+    table = pq.read_table(tmp_path / "run.parquet")
+    with open_log(root) as log:
+        assert (
+            rows
+            == table.num_rows
+            == log.sql("select count(*) from verdicts where run_id = ?", params=[run]).fetchall()[0][0]
+        )
+    assert {"title", "r_total", "prompt", "text", "constraints"} <= set(table.column_names)
+    with pytest.raises(UserError, match=r"run.parquet exists: choose another name, or say --overwrite"):
+        export_run(root, run, tmp_path / "run.parquet")
+    assert export_run(root, run, tmp_path / "run.parquet", overwrite=True) == rows
+    with pytest.raises(UserError, match="cannot write"):
+        export_run(root, run, tmp_path / "no such folder" / "run.parquet")
+    assert [f.name for f in tmp_path.iterdir() if f.is_file()] == ["run.parquet"]
+
+
+def test_a_deleted_run_is_gone_and_the_others_stay(tmp_path):
+    keep, drop = write_run(tmp_path, steps=2, prompts=1), write_run(tmp_path, steps=2, prompts=1)
+    delete_run(tmp_path, drop)
+    with open_log(tmp_path) as log:
+        assert log.sql("select distinct run_id from verdicts").fetchall() == [(keep,)]
+        assert log.sql("select run_id from runs").fetchall() == [(keep,)]
+    with pytest.raises(UserError, match=f"no run '{drop}'"):
+        delete_run(tmp_path, drop)
+
+
+def test_a_merged_folder_is_small(tmp_path):
+    run = write_run(tmp_path, steps=10, prompts=8, world=World(2000))
+    compact(tmp_path, run, grace_s=0.0)
+    with open_log(tmp_path) as log:
+        (verdicts,) = log.sql("select count(*) from verdicts").fetchall()[0]
+    size = sum(f.stat().st_size for f in (tmp_path / run).rglob("*.parquet"))
+    assert size / verdicts < 60  # bytes; on long runs a good deal less
+    assert make_step(World(50), SETTINGS, 1, 1, 1, 0)[1].num_rows >= 160

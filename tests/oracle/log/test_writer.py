@@ -1,0 +1,186 @@
+"""The writer: a step is there whole or not at all, and what is there stays as it is."""
+
+import errno
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from oracle import UserError
+from oracle.log import LogWriter, open_log, run_info
+from tests.tiny_log import RUN, STEP_1, STEP_2, step_tables
+
+STEP = step_tables(STEP_1)
+
+
+def counts(root) -> dict[int, int]:
+    with open_log(root) as log:
+        return dict(log.sql("select step, count(*) from verdicts group by step order by step").fetchall())
+
+
+def test_a_run_is_one_row_with_an_id_that_people_can_read(tmp_path):
+    writer = LogWriter(tmp_path / "store.log", {**RUN, "settings": json.dumps({"seed": 1})})
+    with open_log(tmp_path / "store.log") as log:
+        (row,) = log.sql(
+            "select run_id, kind, rec_num, lambda_safe, risk_threshold, settings->>'seed' from runs"
+        ).fetchall()
+        ((started,),) = log.sql("select started_at from runs").fetchall()
+    assert row == (writer.run_id, "train", 3, 1.0, 0.66, "1")
+    assert writer.run_id.startswith(f"{started:%Y%m%d-%H%M%S}-")  # both UTC
+
+
+def test_runs_that_start_in_the_same_second_are_told_apart(tmp_path):
+    assert len({LogWriter(tmp_path, RUN).run_id for _ in range(20)}) == 20
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"kind": "training"}, "kind 'training': expected one of train, evaluate"),
+        ({"unresolved": "skip"}, "unresolved 'skip': expected one of safe, violation, ignore"),
+        ({"rec_num": 0}, "rec_num 0: expected a whole number of at least 1"),
+        ({"num_generations": 2.5}, "num_generations 2.5: expected a whole number"),
+        ({"lamda_safe": 1}, "no setting lamda_safe"),
+        ({"lambda_safe": "a lot"}, "the run cannot be logged"),
+    ],
+)
+def test_a_run_with_unusable_settings_is_refused_in_one_line(change, said, tmp_path):
+    with pytest.raises(UserError, match=said) as error:
+        LogWriter(tmp_path / "store.log", {**RUN, **change})
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "store.log").exists()
+
+
+def test_a_step_that_is_written_again_is_replaced(tmp_path):
+    with LogWriter(tmp_path, RUN) as writer:
+        writer.write_step(1, *STEP)
+        writer.write_step(2, *STEP)
+        writer.write_step(2, *step_tables(STEP_2))
+    assert counts(tmp_path) == {1: 13, 2: 12}
+    assert sorted(f.name for f in writer.folder.iterdir()) == [".lock", "run.parquet", "step-00000001", "step-00000002"]
+
+
+def test_a_step_is_replaced_on_a_shared_folder_that_cannot_swap_folders_or_lock(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("oracle.log.folders.ctypes.CDLL", lambda _: object())
+    monkeypatch.setattr("oracle.log.folders.fcntl.flock", refuse)
+    with LogWriter(tmp_path, RUN) as writer:
+        writer.write_step(1, *STEP)
+        writer.write_step(1, *step_tables(STEP_2))
+    assert counts(tmp_path) == {1: 12}
+    assert sorted(f.name for f in writer.folder.iterdir()) == [".lock", "run.parquet", "step-00000001"]
+
+
+def test_rows_may_come_in_any_order(tmp_path):
+    completions, verdicts = STEP
+    with LogWriter(tmp_path, RUN) as writer:
+        writer.write_step(1, completions.take([3, 1, 0, 2]), verdicts.take(list(range(12, -1, -1))))
+    table = pq.read_table(writer.folder / "step-00000001" / "verdicts.parquet")
+    assert list(zip(table["completion"].to_pylist(), table["rank"].to_pylist(), strict=True)) == [
+        (0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (2, 3), (2, 4), (3, 1), (3, 2), (3, 3)
+    ]  # fmt: skip
+    assert table.filter(pa.compute.field("title") == "Heat")["prompt_id"].to_pylist() == ["B"]
+
+
+def test_rewards_may_be_left_out_of_an_evaluation(tmp_path):
+    completions, verdicts = STEP
+    parts = [c for c in verdicts.column_names if c.startswith("r_")]
+    with LogWriter(tmp_path, {**RUN, "kind": "evaluate"}) as writer:
+        writer.write_step(0, completions, verdicts.drop_columns([*parts, "advantage", "n_tokens"]))
+    with open_log(tmp_path) as log:
+        assert log.sql("select count(*), count(r_total), count(advantage) from verdicts").fetchall() == [(13, 0, 0)]
+        assert log.sql("select svr_20 from run_summary").fetchall() == [(1 / 5,)]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda c, v: (c.drop_columns(["prompt", "text"]), v), "completions lack the columns prompt, text"),
+        (lambda c, v: (c, v.drop_columns(["title", "hit"])), "verdicts lack the columns title, hit"),
+        (lambda c, v: (c.slice(1), v), "expected each of 0 to 2 once"),
+        (lambda c, v: (c.slice(0, 2), v), r"verdicts of completion 2: its completions are 0 to 1"),
+        (lambda c, v: (c, pa.concat_tables([v, v.slice(0, 1)])), "two verdicts for one completion and rank"),
+        (lambda c, v: (c, v.set_column(0, "completion", pa.array(["x"] * 13))), "completion"),
+        (lambda c, v: (c, v.set_column(v.column_names.index("year"), "year", pa.array([99999] * 13))), "verdicts.year"),
+    ],
+)
+def test_a_step_of_another_shape_is_refused_and_nothing_is_written(spoil, said, tmp_path):
+    with LogWriter(tmp_path, RUN) as writer, pytest.raises(UserError, match=said):
+        writer.write_step(1, *spoil(*STEP))
+    assert sorted(f.name for f in writer.folder.iterdir()) == [".lock", "run.parquet"]
+    assert counts(tmp_path) == {}
+
+
+def test_a_step_without_answers_or_without_films_is_a_step(tmp_path):
+    completions, verdicts = STEP
+    with LogWriter(tmp_path, RUN) as writer:
+        writer.write_step(1, completions.slice(0, 0), verdicts.slice(0, 0))
+        writer.write_step(2, completions, verdicts.slice(0, 0))
+    assert writer.steps() == [1, 2]
+    assert counts(tmp_path) == {}
+
+
+def test_resume_drops_what_a_killed_process_left_and_goes_on(tmp_path):
+    with LogWriter(tmp_path, RUN) as writer:
+        for step in (1, 2, 3):
+            writer.write_step(step, *STEP)
+    folder = writer.folder
+    (folder / ".tmp-step-00000004-abcd").mkdir()
+    (folder / ".tmp-step-00000004-abcd" / "verdicts.parquet").write_bytes(b"half a fi")
+    (folder / "step-00000002").rename(folder / ".old-step-00000002")  # killed between two moves of a replacement
+    with LogWriter.resume(tmp_path, writer.run_id) as again:
+        assert again.steps() == [1, 2, 3]
+        again.truncate_after(2)
+        again.write_step(3, *step_tables(STEP_2))
+        again.write_step(4, *STEP)
+    assert counts(tmp_path) == {1: 13, 2: 13, 3: 12, 4: 13}
+    assert not [f.name for f in folder.iterdir() if f.name[:5] in (".tmp-", ".old-", ".gone")]
+
+
+def test_only_one_process_writes_a_run(tmp_path):
+    with LogWriter(tmp_path, RUN) as writer, pytest.raises(UserError, match="is being written by another process"):
+        LogWriter.resume(tmp_path, writer.run_id)
+    LogWriter.resume(tmp_path, writer.run_id).close()
+
+
+@pytest.mark.parametrize("name", ["20200101-000000-0000", "../other", "", "_schema", ".", "a*"])
+def test_a_run_that_is_not_there_is_named_with_those_that_are(name, tmp_path):
+    with LogWriter(tmp_path, RUN) as writer:
+        pass
+    with pytest.raises(UserError, match=f"no run .* it has {writer.run_id}"):
+        LogWriter.resume(tmp_path, name)
+
+
+def test_hostile_texts_are_only_data(tmp_path):
+    hostile = "'); drop table x; -- <script>\u202e\U0001f600 \x00 {run} $1 ?"
+    answers = [{**a, "verdicts": [{**v, "title": v["title"] and hostile} for v in a["verdicts"]]} for a in STEP_1]
+    completions, verdicts = step_tables(answers)
+    completions = completions.set_column(completions.column_names.index("text"), "text", pa.array([hostile] * 4))
+    with LogWriter(tmp_path, {**RUN, "model": hostile}) as writer:
+        writer.write_step(1, completions, verdicts)
+    with open_log(tmp_path) as log:
+        assert log.sql("select distinct text from rollouts").fetchall() == [(hostile,)]
+        assert log.sql("select distinct title from verdicts where title is not null").fetchall() == [(hostile,)]
+        assert log.sql("select model from runs").fetchall() == [(hostile,)]
+        assert hostile in log.sql("select sentence from why(?, 1, 0, 1)", params=[writer.run_id]).fetchall()[0][0]
+
+
+def test_a_log_may_lie_in_a_folder_with_any_name(tmp_path):
+    root = tmp_path / "it's [a] *strange* folder?" / "store.log"
+    with LogWriter(root, RUN) as writer:
+        writer.write_step(1, *STEP)
+    assert counts(root) == {1: 13}
+
+
+def test_run_info_knows_the_versions_and_the_checkout(tmp_path):
+    info = run_info(tmp_path)
+    assert info["versions"]["duckdb"]
+    assert info["git"] is None
+    import subprocess
+
+    subprocess.run(["git", "init", "-q", "-b", "main", str(tmp_path)], check=True)
+    (tmp_path / "new file.txt").write_text("x")
+    assert run_info(tmp_path)["git"] == {"commit": None, "branch": "main", "changed": ['"new file.txt"']}

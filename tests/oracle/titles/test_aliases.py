@@ -1,0 +1,147 @@
+"""Decisions about titles: appended, never lost, never trusted."""
+
+import json
+import multiprocessing
+import string
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oracle import UserError
+from oracle.titles.aliases import aliases_path, append_alias, current_aliases, current_decisions
+
+SAW = "tt0387564"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return tmp_path / "store.duckdb"
+
+
+def test_a_confirmed_title_is_an_alias(store):
+    append_alias(store, "Saaw", 2004, SAW, "confirm")
+    assert aliases_path(store) == store.parent / "store.aliases.jsonl"
+    assert current_aliases(store).to_pylist() == [{"title": "Saaw", "year": 2004, "imdb_id": SAW}]
+
+
+def test_without_a_file_there_are_no_aliases(store):
+    assert current_aliases(store).num_rows == 0
+    assert current_aliases(store).schema.names == ["title", "year", "imdb_id"]
+
+
+def test_the_latest_decision_about_a_title_and_year_holds(store):
+    append_alias(store, "Saaw", 2004, "tt0000001", "confirm")
+    append_alias(store, "Saaw", None, "tt0000002", "confirm")
+    append_alias(store, "Saaw", 2004, SAW, "confirm")
+    assert current_aliases(store).to_pylist() == [
+        {"title": "Saaw", "year": None, "imdb_id": "tt0000002"},
+        {"title": "Saaw", "year": 2004, "imdb_id": SAW},
+    ]
+
+
+def test_a_rejected_title_is_no_alias_but_a_decision(store):
+    append_alias(store, "Saaw", 2004, SAW, "confirm")
+    append_alias(store, "Saaw", 2004, SAW, "reject")
+    assert current_aliases(store).num_rows == 0
+    assert current_decisions(store)[0]["action"].to_pylist() == ["reject"]
+
+
+def test_undo_brings_the_decision_before_back(store):
+    append_alias(store, "Saaw", 2004, SAW, "confirm")
+    append_alias(store, "Saaw", 2004, None, "reject")
+    append_alias(store, "Saaw", 2004, None, "undo")
+    assert current_aliases(store)["imdb_id"].to_pylist() == [SAW]
+    for _ in range(3):  # more often than there are decisions
+        append_alias(store, "Saaw", 2004, None, "undo")
+    assert current_decisions(store)[0].num_rows == 0
+
+
+@pytest.mark.parametrize(
+    "title, year, imdb_id, action, complaint",
+    [
+        ("", 2004, SAW, "confirm", "1 to 500 characters"),
+        ("x" * 501, 2004, SAW, "confirm", "1 to 500 characters"),
+        ("\ud800", 2004, SAW, "confirm", "1 to 500 characters"),
+        ("Saw\0", 2004, SAW, "confirm", "1 to 500 characters"),
+        ("Saw", 20040, SAW, "confirm", "year 20040"),
+        ("Saw", True, SAW, "confirm", "year True"),
+        ("Saw", 2004, None, "confirm", "needs the film's imdb_id"),
+        ("Saw", 2004, "387564", "confirm", "no imdb_id"),
+        ("Saw", 2004, SAW, "delete", "none of confirm, reject, undo"),
+    ],
+)
+def test_a_decision_that_makes_no_sense_is_refused_and_not_noted(store, title, year, imdb_id, action, complaint):
+    with pytest.raises(UserError, match=complaint):
+        append_alias(store, title, year, imdb_id, action)
+    assert not aliases_path(store).exists()
+
+
+def test_hostile_lines_are_left_out_and_counted(store, caplog):
+    append_alias(store, "Saaw", 2004, SAW, "confirm")
+    good = json.loads(aliases_path(store).read_text())
+    hostile = [
+        b"\xff\xfe not utf-8",
+        b"[" * 100_000,
+        b"null",
+        b'"confirm"',
+        json.dumps({**good, "imdb_id": "'; drop table titles; --"}).encode(),
+        json.dumps({**good, "title": 7}).encode(),
+        json.dumps({**good, "year": 1e300}).encode(),
+        json.dumps({**good, "at": None}).encode(),
+        json.dumps({**good, "extra": 1}).encode(),
+        json.dumps({k: v for k, v in good.items() if k != "at"}).encode(),
+        json.dumps({**good, "title": "\ud800"}).encode(),
+    ]
+    with open(aliases_path(store), "ab") as file:
+        file.write(b"\n".join(hostile) + b"\n\n")
+    append_alias(store, "Aliien", None, "tt0078748", "confirm")
+    decisions, ignored = current_decisions(store)
+    assert ignored == len(hostile)
+    assert decisions["title"].to_pylist() == ["Saaw", "Aliien"]
+    assert f"left out {len(hostile)} lines" in caplog.text
+
+
+def test_a_line_torn_by_a_killed_process_spoils_no_other(store):
+    append_alias(store, "Saaw", 2004, SAW, "confirm")
+    whole = aliases_path(store).read_bytes()
+    for length in range(1, len(whole)):
+        aliases_path(store).write_bytes(whole + whole[:length])
+        append_alias(store, "Aliien", 1979, "tt0078748", "confirm")
+        assert current_aliases(store)["title"].to_pylist() == ["Saaw", "Aliien"]
+
+
+def _write_many(store: Path, process: int) -> None:
+    for i in range(50):
+        append_alias(store, f"title {process}-{i}", 2000, SAW, "confirm")
+
+
+def test_processes_that_write_at_once_lose_nothing(store):
+    processes = [multiprocessing.get_context("fork").Process(target=_write_many, args=(store, p)) for p in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    decisions, ignored = current_decisions(store)
+    assert (decisions.num_rows, ignored) == (200, 0)
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path):
+    with pytest.raises(UserError, match="cannot write"):
+        append_alias(tmp_path / "missing" / "store.duckdb", "Saaw", 2004, SAW, "confirm")
+
+
+@given(
+    title=st.text(min_size=1, max_size=60).filter(str.strip),
+    year=st.none() | st.integers(1800, 2200),
+    number=st.text(string.digits, min_size=7, max_size=9),
+)
+def test_any_title_that_can_be_written_comes_back_as_it_was(tmp_path_factory, title, year, number):
+    store = tmp_path_factory.mktemp("any") / "store.duckdb"
+    try:
+        append_alias(store, title, year, f"tt{number}", "confirm")
+    except UserError:
+        assert "\0" in title
+        return
+    assert current_aliases(store).to_pylist() == [{"title": title, "year": year, "imdb_id": f"tt{number}"}]

@@ -1,0 +1,112 @@
+"""Flags, config files and the demo's settings, and what is refused before a model is loaded."""
+
+from dataclasses import fields
+
+import pytest
+
+from oracle import UserError
+from pipeline.settings.checks import check_training
+from pipeline.settings.fields import SftSettings, TrainSettings, as_yaml, parse_settings
+
+
+def parsed(*argv: str) -> TrainSettings:
+    return parse_settings(TrainSettings, "train.py", list(argv), demo="train").settings
+
+
+def test_without_a_dataset_the_demos_settings_hold_and_flags_override_them():
+    parsed = parse_settings(TrainSettings, "train.py", ["--lr", "1e-5"], demo="train")
+    assert parsed.is_demo and parsed.settings.lambda_end > 0 and parsed.settings.lr == 1e-5
+
+
+def test_flags_override_the_config_file(tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text("train_path: x\nlr: 0.5\nuse_lora: true\n")
+    s = parsed("--config", str(config), "--lr", "0.25")
+    assert (s.train_path, s.lr, s.use_lora) == ("x", 0.25, True)
+
+
+def test_settings_survive_the_file_that_a_run_keeps_of_them(tmp_path):
+    flags = ["--train_path", "x", "--trl", "loss_type=dr_grpo", "epsilon=0.1", "--reward_weights", "1", "2.5"]
+    before = parsed(*flags, "--save_strategy", "no", "--max_steps=-1", "--use_lora", "--lr", "3e-7")
+    (tmp_path / "settings.yaml").write_text(as_yaml(before))
+    assert parsed("--config", str(tmp_path / "settings.yaml")) == before
+
+
+def test_trls_options_can_be_a_mapping_in_the_config_file(tmp_path):
+    (tmp_path / "c.yaml").write_text(
+        "train_path: x\ntrl: {loss_type: dr_grpo, epsilon: 0.1, num_completions_to_print: null}"
+    )
+    given = parsed("--config", str(tmp_path / "c.yaml")).trl
+    assert given == ["loss_type=dr_grpo", "epsilon=0.1"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"nonsense: 1", "unknown setting 'nonsense'"),
+        (b"- a", "not a mapping"),
+        (b": :", "YAML"),
+        (b"train_path: caf\xe9.jsonl", "YAML"),
+        (b"output_dir: 2024-99-99", "YAML"),
+    ],
+)
+def test_a_bad_config_file_is_one_clear_error(tmp_path, content, said):
+    (tmp_path / "c.yaml").write_bytes(content)
+    with pytest.raises(UserError, match=said):
+        parsed("--config", str(tmp_path / "c.yaml"))
+
+
+@pytest.mark.parametrize("argv", [["--nonsense"], ["--lr", "fast"], ["--num_gen", "4"]])
+def test_an_unknown_or_mistyped_flag_is_one_clear_error(argv):
+    with pytest.raises(UserError, match="--help lists the flags"):
+        parsed("--train_path", "x", *argv)
+
+
+def test_a_flag_of_trls_is_told_how_to_be_given():
+    with pytest.raises(UserError, match="--trl top_entropy_quantile=VALUE"):
+        parsed("--train_path", "x", "--top_entropy_quantile", "0.5")
+
+
+@pytest.mark.parametrize("kind", [SftSettings, TrainSettings])
+def test_help_tells_each_flag_with_its_meaning(kind, capsys):
+    with pytest.raises(SystemExit):
+        parse_settings(kind, "train.py", ["--help"], demo="train")
+    printed = capsys.readouterr().out
+    for f in fields(kind):
+        assert f"--{f.name} " in printed and " ".join(f.metadata["help"].replace("%%", "%").split()) in " ".join(
+            printed.split()
+        )
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--num_generations", "7"], "--num_generations 7 does not divide the batch of 64"),
+        (["--num_generations", "1"], "at least 2"),
+        (["--mu", "0"], "--mu 0"),
+        (["--lr", "nan"], "positive"),
+        (["--per_device_train_batch_size", "0"], "at least 1"),
+        (["--use_vllm"], "vLLM is not installed|no GPU"),
+        (["--optim", "paged_adamw_8bit"], "bitsandbytes|needs a GPU"),
+        (["--output_dir", "pyproject.toml"], "is no folder that can be written"),
+        (["--output_dir", "pyproject.toml/run"], "pyproject.toml is no folder that can be written"),
+        (["--output_dir", "tests"], "in use; name another folder$"),
+    ],
+)
+def test_what_cannot_be_honoured_is_refused(argv, said, request, monkeypatch):
+    monkeypatch.chdir(request.config.rootpath)
+    with pytest.raises(UserError, match=said):
+        check_training(parsed("--train_path", "x", *argv))
+
+
+def test_yaml_that_means_a_word_by_no_is_understood(tmp_path):
+    (tmp_path / "my.yaml").write_text("train_path: x\nsave_strategy: no\nlr: 1e-6\nbf16: no\n")
+    s = parsed("--config", str(tmp_path / "my.yaml"))
+    assert (s.save_strategy, s.lr, s.bf16) == ("no", 1e-6, False)
+    (tmp_path / "my.yaml").write_text("train_path: x\nlora_target_modules: []\n")
+    with pytest.raises(UserError, match=r"my.yaml: .*lora_target_modules.*: expected at least one argument"):
+        parsed("--config", str(tmp_path / "my.yaml"))
+
+
+def test_sft_has_settings_of_its_own():
+    assert parse_settings(SftSettings, "sft.py", ["--train_path", "x"], demo="sft").settings.lr == 2e-5
