@@ -70,6 +70,29 @@ def advantage_metrics(advantages: torch.Tensor, group_size: int) -> dict[str, fl
     }
 
 
+def correction_metrics(ratios: torch.Tensor, corrected: torch.Tensor) -> dict[str, float]:
+    """How far a generator's probabilities are from the policy's, rank by rank, and what was made of it.
+
+    Args:
+        ratios: (N, S) geometric mean of each rank's tokens; NaN where a list has no such rank.
+        corrected: (N, S) the same once truncated or masked.
+
+    Returns:
+        min, mean, max of the corrected ratios (TRL's names, for what weighs the loss); p05, p50, p95 of the ratios;
+        frac_ranks_touched, the share that was truncated or masked.
+    """
+    known = ~ratios.isnan()
+    if not known.any():
+        return {}
+    ratios, corrected = ratios[known].double(), corrected[known].double()
+    quantiles = ratios.quantile(ratios.new_tensor([0.05, 0.5, 0.95]))
+    return {
+        "min": corrected.min().item(), "mean": corrected.mean().item(), "max": corrected.max().item(),
+        **dict(zip(("p05", "p50", "p95"), quantiles.tolist(), strict=True)),
+        "frac_ranks_touched": (ratios != corrected).double().mean().item(),
+    }  # fmt: skip
+
+
 @dataclass
 class EvasionWatch:
     """Compares the last steps with the first ones; warns once for each way of evading that it sees.
