@@ -109,6 +109,11 @@ class TrainSettings(CommonSettings):
     advantage_mode: Literal["grpo", "gdpo"] = _flag(
         "grpo", "grpo sums the rewards, then normalises over the group; gdpo normalises each reward on its own first."
     )
+    rank_weighting: Literal["token", "rank"] = _flag(
+        "token",
+        "token: a rank weighs as many times as it has tokens, as in Rank-GRPO's public code; rank: each the same, as in "
+        "its paper.",
+    )
     lr: float = _flag(1e-6, "Peak learning rate. With LoRA, 10 times as much and more is usual.")
     adam_beta1: float = _flag(0.9, "Adam's β1.")
     adam_beta2: float = _flag(0.99, "Adam's β2.")

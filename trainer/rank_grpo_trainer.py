@@ -21,6 +21,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 
 import numpy as np
+import pyarrow as pa
 import torch
 from accelerate.utils import gather, gather_object
 from trl import GRPOTrainer
@@ -30,6 +31,7 @@ from oracle.judge import Judge, Judgement
 from trainer.advantages import gdpo_advantages, grpo_advantages
 from trainer.config import RankGRPOConfig
 from trainer.credit import NO_RANK, list_slots, pad_slots
+from trainer.cut_off import cells_of, open_entries, without_open_entries
 from trainer.metrics import EvasionWatch, advantage_metrics, correction_metrics, list_counts, list_metrics
 from trainer.ratio import corrections, generator_log_ratios, of_tokens, rank_level_old_logps
 from trainer.rewards import RankRewardFunc
@@ -99,8 +101,9 @@ class RankGRPOTrainer(GRPOTrainer):
                 )
             padded = np.zeros((len(ranks), self.n_slots))
             padded[:, : ranks.shape[1]] = ranks
+            padded[cells_of(self._cut_off, self.n_slots)] = np.nan
             self._rank_rewards.append(padded)
-            return np.nansum(ranks, axis=1).tolist()
+            return np.nansum(padded, axis=1).tolist()
 
         row_sums.__name__ = name_of(reward_func)
         return row_sums
@@ -108,18 +111,22 @@ class RankGRPOTrainer(GRPOTrainer):
     def _calculate_rewards(self, inputs, prompts, completions, completion_ids_list):
         # One text for parsing, rewards and credit: what the tokens decode to, whatever a response parser makes of it.
         texts = self._tokenizer.batch_decode(completion_ids_list, skip_special_tokens=True)
-        self._rank_rewards = []
-        row_sums = super()._calculate_rewards(inputs, prompts, texts, completion_ids_list)
+        self._ended = [len(ids) > 0 and int(ids[-1]) in self.eos_token_ids for ids in completion_ids_list]
         columns = ("groundtruth_with_release_year", "seen_titles", "constraints")
         samples = ([x.get(c) or [] for x in inputs] for c in columns)
-        self._judged = self.judge.judge(texts, *samples) if self.judge else None
+        judged = self.judge.judge(texts, *samples) if self.judge else None
+        entries = judged.entries if judged else parse_batch(texts)
+        self._judged = judged and without_open_entries(judged, self._ended)
+        self._cut_off = entries.filter(pa.array(open_entries(entries, texts, self._ended)))
+        self._rank_rewards = []
+        told = [{**x, "ended": ended} for x, ended in zip(inputs, self._ended, strict=True)]
+        row_sums = super()._calculate_rewards(told, prompts, texts, completion_ids_list)
         self._local_rewards = np.stack(self._rank_rewards, axis=1)  # (n, F, S)
-        self._ended = [len(ids) > 0 and int(ids[-1]) in self.eos_token_ids for ids in completion_ids_list]
         self._slots = list_slots(
             self._tokenizer,
             [np.asarray(ids) for ids in completion_ids_list],
             texts,
-            self._judged.entries if self._judged else parse_batch(texts),
+            entries,
             self.args.rec_num,
             self.args.end_credit,
             self._ended,
@@ -161,7 +168,11 @@ class RankGRPOTrainer(GRPOTrainer):
 
     def _correct_by_rank(self, out: dict) -> None:
         """Replace TRL's correction, one product over the whole answer, by the geometric mean of each rank."""
-        slots, low, high = out["rank_ids"], self.vllm_importance_sampling_clip_min, self.vllm_importance_sampling_clip_max
+        slots, low, high = (
+            out["rank_ids"],
+            self.vllm_importance_sampling_clip_min,
+            self.vllm_importance_sampling_clip_max,
+        )
         logs = generator_log_ratios(out["old_per_token_logps"], out["sampling_per_token_logps"], slots, self.n_slots)
         by_rank = corrections(logs, self.vllm_importance_sampling_mode, low, high)
         out["importance_sampling_ratio"] = torch.where(slots == NO_RANK, 1.0, of_tokens(by_rank, slots))  # (n, T)
@@ -197,6 +208,7 @@ class RankGRPOTrainer(GRPOTrainer):
             advantages=advantages,
             slots=self._slots,
             ended=self._ended,
+            cut_off=self._cut_off,
         )
         shares = gather_object([tables])
         if self.rollout_log is not None:

@@ -3,7 +3,6 @@
 from functools import partial
 
 import pytest
-
 from trl.trainer import grpo_trainer
 
 from oracle import build_store, create_oracle

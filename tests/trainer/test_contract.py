@@ -24,7 +24,15 @@ PARAMETERS = {
     "_get_per_token_logps_and_entropies": ["self", "model"],
 }
 ATTRIBUTES = ["vllm_importance_sampling_mode", "vllm_importance_sampling_clip_min", "vllm_importance_sampling_clip_max", "_step", "_buffered_inputs", "_tokenizer", "_metrics", "eos_token_ids", "reward_func_names", "reward_weights", "num_generations", "num_generations_eval"]  # fmt: skip
-OUTPUTS = ["prompt_ids", "prompt_mask", "completion_ids", "completion_mask", "advantages", "old_per_token_logps", "num_items_in_batch"]
+OUTPUTS = [
+    "prompt_ids",
+    "prompt_mask",
+    "completion_ids",
+    "completion_mask",
+    "advantages",
+    "old_per_token_logps",
+    "num_items_in_batch",
+]
 OUTPUTS_WITH_VLLM = ["importance_sampling_ratio", "sampling_per_token_logps", "old_per_token_logps"]
 
 

@@ -133,6 +133,6 @@ def test_sampling_from_the_whole_vocabulary_is_taken_however_it_is_written(tmp_p
 @pytest.mark.parametrize("use_vllm", [True, False])
 def test_a_temperature_of_the_sampling_alone_is_refused(use_vllm, tmp_path):
     own = {"generation_kwargs": {"temperature": 0.7}}
-    with pytest.raises(UserError, match="temperature 0.7 would hold for sampling only, and 1.0 for training"):
+    with pytest.raises(UserError, match=r"temperature 0\.7 would hold for sampling only, and 1\.0 for training"):
         RankGRPOConfig(str(tmp_path), **VLLM | {"use_vllm": use_vllm}, **own)
     RankGRPOConfig(str(tmp_path), **VLLM | {"use_vllm": use_vllm}, **own, temperature=0.7)

@@ -42,7 +42,9 @@ def test_an_exact_engine_agrees_with_the_policy_and_a_policy_with_its_reference(
 
 
 @pytest.mark.parametrize("model", ["adapter", "full weights"])
-def test_scores_without_a_gradient_are_the_same_each_time_and_the_loss_keeps_its_dropout(make_trainer, sft_policy, model):
+def test_scores_without_a_gradient_are_the_same_each_time_and_the_loss_keeps_its_dropout(
+    make_trainer, sft_policy, model
+):
     trainer = make_trainer(byte_level(), model=sft_policy if model == "adapter" else forgetful(), num_iterations=2)
     first, second = (scored(trainer, [SAFE, UNSAFE_AT_3]) for _ in range(2))
     assert torch.equal(first["old_per_token_logps"], second["old_per_token_logps"])
