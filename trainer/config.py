@@ -26,7 +26,7 @@ _UNSUPPORTED = {
     "log_completions": (False, "its table has one advantage an answer; the rollout log has that of each rank"),
 }
 # Values of sampling options that leave all of the vocabulary its probability; the first is the one to set.
-_FULL_VOCABULARY = {
+_FULL_VOCABULARY: dict[str, tuple] = {
     "top_p": (1.0,), "top_k": (0, -1), "min_p": (0.0,), "repetition_penalty": (1.0,), "presence_penalty": (0.0,),
     "frequency_penalty": (0.0,), "min_tokens": (0,), "logit_bias": ({},), "bad_words": ([],),
 }  # fmt: skip

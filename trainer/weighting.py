@@ -13,7 +13,7 @@ def equal_rank_weights(
     rank_ids: torch.Tensor,
     completion_mask: torch.Tensor,
     rec_num: int,
-    max_completion_length: int,
+    max_completion_length: int | None,
     tokens_per_completion: torch.Tensor | float,
 ) -> torch.Tensor:
     """(B, T) factors of the tokens' advantages for which the loss is the mean over lists of (1/N) Σ_k of its ranks.
@@ -37,10 +37,10 @@ def equal_rank_weights(
     n_slots = int(rank_ids.max()) + 1 if rank_ids.numel() else 0
     per_rank = rank_counts(rank_ids, max(n_slots, 1)).clamp(min=1)
     tokens = completion_mask.sum(-1, keepdim=True)  # (B, 1)
-    normaliser: torch.Tensor | float = {
+    normalisers: dict[str, torch.Tensor | float] = {
         "grpo": tokens,
         "bnpo": tokens.float().mean(),
-        "dr_grpo": float(max_completion_length),
+        "dr_grpo": float(max_completion_length or 0),
         "dapo": tokens_per_completion,
-    }[loss_type]
-    return normaliser / (rec_num * of_tokens(per_rank, rank_ids))
+    }
+    return normalisers[loss_type] / (rec_num * of_tokens(per_rank, rank_ids))
