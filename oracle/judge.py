@@ -12,8 +12,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from oracle.answers import parse_batch
 from oracle.matching import normalise
-from oracle.parsing import parse_batch
 from oracle.store import open_store
 from oracle.verdict import Oracle
 

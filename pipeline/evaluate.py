@@ -24,9 +24,9 @@ from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
 from oracle import UserError, create_oracle
+from oracle.answers import MAX_RANK
 from oracle.judge import Judge
 from oracle.log import LogWriter, open_log, query, run_info
-from oracle.simple_lists import MAX_RANK
 from oracle.sources.catalog import read_catalog
 from oracle.sql import read_sql
 from oracle.store import log_root

@@ -4,8 +4,8 @@ A short pipeline, linear in the length of the text:
 
 1. *Region.* Text inside `<think>` is ignored; where there is a `<solution>` tag, only what lies inside one counts.
 2. *Candidates.* JSON and tables are read as such. Otherwise each line is numbered, bulleted or plain.
-3. *Splitting* of lines that hold several entries: `oracle.inline`.
-4. *Reading* the title and the year of each entry: `oracle.entry`.
+3. *Splitting* of lines that hold several entries: `oracle.answers.inline`.
+4. *Reading* the title and the year of each entry: `oracle.answers.entry`.
 5. *Decision.* Numbered lines are the list, and all else is talk about it; without any, bullets are; without any, plain
    lines. Deeper indented ones are remarks. Years overrule this: if the numbered lines or bullets carry none, but films
    with a year stand below or above them ("1. Comedy" / "- Airplane! (1980)"), these films are the list; and a single
@@ -17,7 +17,7 @@ A short pipeline, linear in the length of the text:
      or most plain lines must look like it. "Sure!" in first or last place is no film.
    - Inside `<solution>`, a plain line need only be no sentence.
 
-Lists of one film a line, as nearly all answers are, take a shorter way to the same end: `oracle.simple_lists`.
+Lists of one film a line, as nearly all answers are, take a shorter way to the same end: `oracle.answers.simple_lists`.
 """
 
 import re
@@ -26,10 +26,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from oracle.entry import Entry
-from oracle.selection import from_lines
-from oracle.simple_lists import MAX_RANK, SimpleLists, simple_lists
-from oracle.structured import from_json
+from oracle.answers.entry import Entry
+from oracle.answers.select import from_lines
+from oracle.answers.simple_lists import MAX_RANK, SimpleLists, simple_lists
+from oracle.answers.structured import from_json
 
 TAG = re.compile(r"<(/?)(think|solution)>", re.I)
 

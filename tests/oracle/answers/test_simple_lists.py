@@ -9,10 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from oracle import parse_batch, parse_recommendations
-from oracle.parsing import _entries
-from oracle.simple_lists import simple_lists
+from oracle.answers.parse import _entries
+from oracle.answers.simple_lists import simple_lists
 
-REAL = Path(__file__).parents[3] / "shared" / "realdata" / "llm_completions.jsonl"
+REAL = Path(__file__).parents[4] / "shared" / "realdata" / "llm_completions.jsonl"
 LINES = [
     "", " ", "1. Alien (1979)", "2. The Thing", "3) Up (2009) - a house flies", "  4. Saw (2004)", "- Heat (1995)",
     "Here are films that you might enjoy:", "Sure! 1. Alien", "0. Zero (2000)", "1. Mai (2008)", "| Alien | 1979 |",
@@ -39,7 +39,7 @@ def test_it_finds_what_the_long_way_finds_or_leaves_it_to_it(text):
     assert short is None or short == [entry[:4] for entry in _entries(text)]
 
 
-# What tempts a reader of columns: all that oracle.entry and oracle.selection would cut, count, or take for talk.
+# What tempts a reader of columns: all that oracle.answers.entry and oracle.answers.select would cut, count, or take for talk.
 PIECES = [
     "The", "Alien", "X-Men", "of", "you", "your", "like", "try", "watch", "such as", "film", "movies", "and", "a", "vs.",
     "Movie:", "film:", "Title 3:", "Mission: Impossible", "for you: A", "Dr. No", "No. 5", "No.", "dir. Ford", "Ford", "3D", "3x", "T2",

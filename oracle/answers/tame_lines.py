@@ -1,6 +1,6 @@
 """Lines "1. Alien (1979)" and "Alien (1979)" of Latin letters, digits and tame punctuation, read as columns of characters.
 
-They say what oracle.entry would read in them: whatever could make a difference there is not tame.
+They say what oracle.answers.entry would read in them: whatever could make a difference there is not tame.
 """
 
 import codecs
@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from oracle.entry import CREDITS, LABEL, LONGEST, YEARS
+from oracle.answers.entry import CREDITS, LABEL, LONGEST, YEARS
 
-# Of a character, or of any in a title. LOWER_WORD: a word in lower case starts here, which oracle.entry may cut off
-# (CREDIT), or oracle.selection may take for talk (TALK).
+# Of a character, or of any in a title. LOWER_WORD: a word in lower case starts here, which oracle.answers.entry may cut off
+# (CREDIT), or oracle.answers.select may take for talk (TALK).
 LETTER, LOWER, DIGIT, COLON, LOWER_WORD, TALK, CREDIT, WILD = (np.uint8(1 << i) for i in range(8))
 _TAME = " ,'&!?.:-/+"
 _MAY_END = np.array([chr(i).isalpha() or chr(i) in "0123456789!?.'" for i in range(256)])

@@ -1,7 +1,7 @@
 """The short way through what nearly all answers are: one film a line, numbered or not, maybe with words around them.
 
-Tame lines are read all at once (oracle.tame_lines). Any other line is read by itself, and what it says is remembered,
-since a policy writes the same lines again and again. A text goes the long way (oracle.selection) where a line of it
+Tame lines are read all at once (oracle.answers.tame_lines). Any other line is read by itself, and what it says is remembered,
+since a policy writes the same lines again and again. A text goes the long way (oracle.answers.select) where a line of it
 depends on those around it.
 """
 
@@ -11,11 +11,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from oracle.entry import LONGEST, read
-from oracle.inline import plain_pieces
-from oracle.lines import BREAK, LATE_START, LINE, Line, sorted_lines
-from oracle.selection import closes, read_plain, talks
-from oracle.tame_lines import COLON, LOWER_WORD, TALK, lines_of
+from oracle.answers.entry import LONGEST, read
+from oracle.answers.inline import plain_pieces
+from oracle.answers.lines import BREAK, LATE_START, LINE, Line, sorted_lines
+from oracle.answers.select import closes, read_plain, talks
+from oracle.answers.tame_lines import COLON, LOWER_WORD, TALK, lines_of
 
 ELSEWHERE = re.compile(rf"[{BREAK}<|`]|^\s*[\[{{]")  # lines that may be more than a film or talk about films
 TITLED = re.compile(r"[A-Z][A-Za-z0-9']*+(?: (?:[A-Z][A-Za-z0-9']*+|\d++))*+")  # reads as no more than it says

@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from oracle.entry import CLOSE, INVISIBLE, OPEN, SYMBOLS
+from oracle.answers.entry import CLOSE, INVISIBLE, OPEN, SYMBOLS
 
 BLANK = f"[ \\t\u00a0\u3000{INVISIBLE}]"
 BREAK = "\\x1c-\\x1e\\r\\n\\v\\f\x85\u2028\u2029"

@@ -3,7 +3,7 @@
 import json
 import re
 
-from oracle.entry import Entry, read
+from oracle.answers.entry import Entry, read
 
 JSON_HEAD = re.compile(r"\s*[\[{]\s*[\"'{\[]")
 JSON_FENCE = re.compile(r"```(?:json)?(?=\s*[\[{]\s*[\"'{\[])")

@@ -1,11 +1,11 @@
-"""Which lines of an answer are its list, and the entries that they hold (step 5 of oracle.parsing)."""
+"""Which lines of an answer are its list, and the entries that they hold (step 5 of oracle.answers.parse)."""
 
 from typing import NamedTuple
 
-from oracle.entry import ADDRESS, INTRODUCTION, SENTENCE_END, Entry, lower_words, read
-from oracle.inline import looks_titled, marked_pieces, plain_pieces
-from oracle.lines import Line, Lines, sorted_lines
-from oracle.structured import from_table
+from oracle.answers.entry import ADDRESS, INTRODUCTION, SENTENCE_END, Entry, lower_words, read
+from oracle.answers.inline import looks_titled, marked_pieces, plain_pieces
+from oracle.answers.lines import Line, Lines, sorted_lines
+from oracle.answers.structured import from_table
 
 
 def from_lines(text: str, start: int, end: int, tagged: bool) -> list[Entry]:
