@@ -3,7 +3,6 @@
 Texts go in, an Arrow table comes out. Nothing here knows a film, a store or a token.
 """
 
-from oracle.answers.parse import Recommendation, entry_spans, parse_batch, parse_recommendations
-from oracle.answers.simple_lists import MAX_RANK
+from oracle.answers.parse import MAX_RANK, Recommendation, entry_spans, parse_batch, parse_recommendations
 
 __all__ = ["MAX_RANK", "Recommendation", "entry_spans", "parse_batch", "parse_recommendations"]

@@ -1,18 +1,35 @@
-"""Which lines of an answer are its list, and the entries that they hold (step 5 of oracle.answers.parse)."""
+"""Which lines of an answer are its list, and the entries that they hold (the last step of oracle.answers.parse)."""
 
+import re
 from typing import NamedTuple
 
-from oracle.answers.entry import ADDRESS, INTRODUCTION, SENTENCE_END, Entry, lower_words, read
+from oracle.answers.entry import ADDRESS, INTRODUCTION, SENTENCE_END, Entry, Reading, lower_words, read
+from oracle.answers.headings import recommended_sentences
 from oracle.answers.inline import looks_titled, marked_pieces, plain_pieces
-from oracle.answers.lines import Line, Lines, sorted_lines
-from oracle.answers.structured import from_table
+from oracle.answers.lines import Line, Lines, Located, located_lines, sorted_lines
+from oracle.answers.sections import readings
+from oracle.answers.tables import from_columns, from_table
+from oracle.answers.years import with_fields, with_years_of_the_list
+
+AVOIDED_REMARK = re.compile(r"\W*(?:avoid|not recommended|skip(?: (?:this|it))?)\s*(?:$|[(:;,.!–—-])", re.I)
+LONG_LIST = 10  # of numbered lines: each takes a rank, also one that names a genre, so that no list shrinks by them
 
 
 def from_lines(text: str, start: int, end: int, tagged: bool) -> list[Entry]:
-    lines = sorted_lines(text, start, end)
+    """The entries of text that is no JSON; `tagged`: it stands in tags that say that it is the answer."""
+    for lines in readings(text, located_lines(text, start, end)):
+        if entries := _from_lines(text, lines, tagged):
+            return with_years_of_the_list(with_fields(lines, entries))
+    return []
+
+
+def _from_lines(text: str, located: list[Located], tagged: bool) -> list[Entry]:
+    if columns := from_columns(text, located):
+        return columns
+    lines = sorted_lines(located)
     best = _chosen(text, lines, tagged)
     if best and len(lines.bullets) + len(lines.plain) >= 3 * len(lines.numbered) > 0:  # titles like "1. Mai"?
-        others = _chosen(text, sorted_lines(text, start, end, numbers=False), tagged)
+        others = _chosen(text, sorted_lines(located, numbers=False), tagged)
         if len(others) > 3 * len(best) and all(e.dated for e in others):
             return others
     return best
@@ -20,7 +37,7 @@ def from_lines(text: str, start: int, end: int, tagged: bool) -> list[Entry]:
 
 def _chosen(text: str, lines: Lines, tagged: bool) -> list[Entry]:
     """The entries of the kind of lines that is the list."""
-    best = _marked(lines.numbered) or from_table([(r.start, r.body + len(r.text), r.text) for r in lines.rows])
+    best = _marked(lines.numbered) or from_table(lines.rows)
     for group in (lines.bullets, lines.nested):
         entries = _marked(group)
         if not best or _outweighs(entries, best):
@@ -46,18 +63,23 @@ def _outweighs(entries: list[Entry], best: list[Entry]) -> bool:
 def _marked(lines: list[Line]) -> list[Entry]:
     """Entries of numbered or bulleted lines."""
     found = []
-    for start, body, text, number, _ in lines:
-        title, year, dated, rest, prose, compound = read(text)
-        if compound:
+    long = len(lines) >= LONG_LIST
+    for start, body, text, number, *_ in lines:
+        film = read(text)
+        if film.compound:
             for begin, content, stop in marked_pieces(text, number):
                 part = read(text[content:stop])
                 if part.title and not part.prose:
-                    found.append(
-                        Entry(body + begin if begin else start, body + stop, part.title, part.year, part.dated)
-                    )
-        elif title and not prose and (number or dated or not rest):  # "- Comedy:" is none
-            found.append(Entry(start, body + len(text), title, year, dated))
+                    found.append(entry(part, body + begin if begin else start, body + stop))
+        elif not film.title or film.prose or (film.vague and not (number and long)) or AVOIDED_REMARK.match(film.rest):
+            continue
+        elif number or film.dated or not film.rest:  # "- Comedy:" is none
+            found.append(entry(film, start, body + len(text)))
     return found
+
+
+def entry(film: Reading, start: int, end: int) -> Entry:
+    return Entry(start, end, film.title, film.year, film.dated, film.given_id)
 
 
 class PlainLine(NamedTuple):
@@ -70,22 +92,23 @@ class PlainLine(NamedTuple):
 
 def read_plain(line: Line, tagged: bool, edge: bool, alone: bool) -> PlainLine:
     """What a line without a marker says; `edge`: it is the first or the last one, `alone`: there is no other."""
-    start, body, content, _, heading = line
-    title, year, dated, rest, prose, _ = read(content)
+    start, body, content, _, heading, _ = line
+    film = read(content)
+    title, year, dated, rest, prose, *_ = film
     if pieces := plain_pieces(content, alone=tagged and alone):
-        parts = [(body + a, body + b, read(content[a:b])) for a, b in pieces]
-        return PlainLine([Entry(a, b, r.title, r.year, True) for a, b, r in parts if r.title], True, False)
+        parts = [(read(content[a:b]), body + a, body + b) for a, b in pieces]
+        return PlainLine([entry(r, a, b)._replace(dated=True) for r, a, b in parts if r.title], True, False)
     if dated:
         ends = not rest or rest in ",;" or (rest[0] in "-–—:|([/*" and rest != ":")
         sure = rest[-1:] != ":" if tagged else not (talks(title) or (not ends and lower_words(title)))
-        film = sure or not rest
+        listed = sure or not rest
     else:
-        film = not (heading or rest or prose or (edge and not tagged and closes(content))) and (
+        listed = not (heading or rest or prose or film.vague or (edge and not tagged and closes(content))) and (
             tagged or looks_titled(title)
         )
         sure = tagged
-    entries = [Entry(start, body + len(content), title, year, dated)] if film and title else []
-    return PlainLine(entries, sure, not film and not rest)
+    entries = [entry(film, start, body + len(content))] if listed and title else []
+    return PlainLine(entries, sure, not listed and not rest)
 
 
 def closes(content: str) -> bool:
@@ -100,14 +123,26 @@ def talks(title: str) -> bool:
 
 def _plain(text: str, lines: list[Line], tagged: bool) -> list[Entry]:
     """Entries of lines without a marker."""
+    lines = [part for line in lines for part in _recommending(line)]
     last = len(lines) - 1
     said = [read_plain(line, tagged, i in (0, last), not last) for i, line in enumerate(lines)]
-    found = [(entry, line.sure) for line in said for entry in line.entries]
+    found = [(e, line.sure) for line in said for e in line.entries]
     if not any(sure for _, sure in found):
-        undated = [entry for entry, _ in found if not entry.dated]
+        undated = [e for e, _ in found if not e.dated]
         return undated if len(undated) > max(1, sum(line.other for line in said)) else []
     kept: list[Entry] = []
-    for entry, sure in found:
-        if sure or (kept and len(text[kept[-1].end : entry.start].splitlines()) < 2):  # directly below a film
-            kept.append(entry)
+    for e, sure in found:
+        if sure or (kept and len(text[kept[-1].end : e.start].splitlines()) < 2):  # directly below a film
+            kept.append(e)
     return kept
+
+
+def _recommending(line: Line) -> list[Line]:
+    """What of a plain line does not say what to avoid."""
+    if not line.aside:
+        return [line]
+    spans = recommended_sentences(line.text)
+    return [
+        line._replace(start=line.body + a if a else line.start, body=line.body + a, text=line.text[a:b].rstrip())
+        for a, b in spans
+    ]

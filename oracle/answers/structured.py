@@ -1,41 +1,200 @@
-"""Films out of answers that are JSON or a Markdown table."""
+"""Films out of JSON, wherever in the text it stands, or out of what looks like it (Python's lists, a cut-off object).
+
+A small reader walks through brackets, keys and values, and knows for each film where it stands. It forgives what models
+do: single quotes, commas that lack or are too many, an end that was cut off.
+"""
 
 import json
 import re
+from itertools import zip_longest
+from typing import NamedTuple
 
-from oracle.answers.entry import Entry, read
+from oracle.answers.entry import GIVEN_ID, YEARS, Entry
+from oracle.answers.headings import Role, role_of
+from oracle.answers.tables import film_of_fields
 
-JSON_HEAD = re.compile(r"\s*[\[{]\s*[\"'{\[]")
-JSON_FENCE = re.compile(r"```(?:json)?(?=\s*[\[{]\s*[\"'{\[])")
-JSON_STRING = re.compile(  # in an array, or behind a number: {"1": "Heat"}; Python's quotes will do
-    r"""(?:[\[,]|"\d+"\s*:)\s*("(?:[^"\\]|\\.)*+(?:"|\Z)|'(?:[^'\\]|\\.)*+(?:'|\Z))(?!\s*:)""", re.S
+_ROOT = re.compile(  # at the start of a line, behind a list marker, or behind a label
+    r"(?:^[^\S\n]*+(?:(?:[-*•>]|\d{1,3}[.)])[^\S\n]*+)?|[:=`>,][^\S\n]*+\n?[^\S\n]*+)(?P<open>[\[{])(?=\s*+(?:[\"'{\[]|\Z))", re.M
 )
-JSON_OBJECT = re.compile(r"\{[^{}]*+\}?")
-JSON_TITLE = re.compile(r'"(?:title|name|movie|film)"\s*:\s*("(?:[^"\\]|\\.)*+(?:"|\Z))', re.I | re.S)
-JSON_YEAR = re.compile(r'"(?:release_?)?year"\s*:\s*"?(\d{4})(?!\d)', re.I)
+_TOKEN = re.compile(
+    r"""(?P<open>[\[{]) | (?P<close>[\]}]) | (?P<string>"(?:[^"\\\n]|\\.)*+(?P<end>["\n]|\Z) | (?<=[\[{,:\s])'(?:[^'\\\n]|\\.|'(?=\w))*+(?P<end2>['\n]|\Z))
+      | (?P<number>-?\d+(?:\.\d+)?) | (?P<colon>:) | (?P<junk>[A-Za-z]{12,})""",
+    re.X | re.S,
+)
+_DEEPEST = 64
+_TITLE_KEYS = ["title", "movietitle", "filmtitle", "moviename", "filmname", "movie", "film", "itemtitle", "itemname", "primarytitle", "name", "item", "show",
+               "recommendation"]  # fmt: skip
+_YEAR_KEYS = ["year", "releaseyear", "releasedate", "yearofrelease", "movieyear", "filmyear", "startyear", "released", "release", "premiered", "date"]
+_FILM_LISTS = re.compile(r"(?:final|top|my|the|best)?(?:recommend\w*|movies?|films?|titles?|items?|lists?|results?|answers?|picks?|suggest\w*|ranking|ranked\w*|watch\w*|safe\w*|output|response|data|entries)")
+_NOT_RECOMMENDED = re.compile(
+    r"(?:to)?avoid\w*|not\w*|dont\w*|exclu\w*|leftout|omitted|reject\w*|skip\w*|unsafe\w*|filtered\w*|removed\w*|dislike\w*|seen\w*|alreadyseen|watched\w*|liked\w*"
+    r"|history|userlikes|preferences|input|query|drafts?|thoughts?|thinking|reasoning|analysis|candidates|considered\w*"
+)
+_NO_FILMS = re.compile(
+    r"genres?|cast|actors?|stars|starring|directors?|directedby|writers?|authors?|tags|keywords|reasons?|constraints?|traits?|warnings?|contentwarnings|notes?"
+    r"|themes?|languages?|countr(?:y|ies)|moods?|platforms?|streaming|similar\w*|studio|user|why|description|plot|summary|rating|imdb\w*|id|url|link|runtime"
+)
+_RANKED_KEY = re.compile(r"(?:rank|movie|film|title|item|recommendation|pick|no|number|choice)?\d{1,3}(?:st|nd|rd|th)?|answer|first|second|third|fourth|fifth")
 
 
-def from_json(text: str, start: int, end: int) -> list[Entry]:
-    """Objects that have a title, else the strings in arrays, if the text is JSON or has a block of it."""
-    if not JSON_HEAD.match(text, start, end):
-        fence = JSON_FENCE.search(text, start, end)
-        if not fence:
+class _Value(NamedTuple):
+    """A string or number in an array or object."""
+
+    key: str
+    text: str
+    start: int
+    end: int
+    number: bool
+
+
+class _Film(NamedTuple):
+    entry: Entry
+    listed: bool  # below a key that says that it holds films
+    alone: bool  # nothing but a string
+
+
+class _Frame:
+    """An object or an array that is being read."""
+
+    def __init__(self, kind: str, start: int, key: str, parent: "_Frame | None"):
+        self.kind, self.start = kind, start
+        self.left_out: bool = bool(parent and parent.left_out) or bool(_NOT_RECOMMENDED.fullmatch(key) or _NO_FILMS.fullmatch(key))
+        self.listed: bool = bool(parent and parent.listed) or bool(_FILM_LISTS.fullmatch(key))
+        self.nested = parent is not None
+        self.values: list[_Value] = []
+        self.films: list[_Film] = []
+
+    def close(self, end: int) -> list[_Film]:
+        """Its films, once it is read."""
+        if self.left_out:
             return []
-        start, closing = fence.end(), text.find("```", fence.end(), end)
-        end = end if closing < 0 else closing
-    found: list[tuple[str, str, int, int]] = []
-    for item in JSON_OBJECT.finditer(text, start, end):
-        if key := JSON_TITLE.search(text, *item.span()):
-            number = JSON_YEAR.search(text, *item.span())
-            found.append((key[1], number[1] if number else "", *item.span()))
-    strings = [(m[1], "", *m.span(1)) for m in JSON_STRING.finditer(text, start, end)] if not found else []
-    return [e for title, year, a, b in found or strings for e in _entry(_unquoted(title), year, a, b)]
+        films = self._of_array(end) if self.kind == "[" else self._of_object(end)
+        return sorted([*self.films, *films], key=lambda film: film.entry.start) if films is not None else self.films
+
+    def _film(self, title: str, year: str, start: int, end: int, given_id: str | None = None, alone: bool = False) -> list[_Film]:
+        return [_Film(e, self.listed, alone) for e in film_of_fields(title, year, start, end, given_id)]
+
+    def _of_object(self, end: int) -> list[_Film]:
+        fields = {value.key: value for value in reversed(self.values)}
+        titles = [fields[key] for key in _TITLE_KEYS if key in fields and not fields[key].number]
+        if titles and (not self.films or any(key in fields for key in _YEAR_KEYS)):
+            dates = [_year(fields[key].text) for key in _YEAR_KEYS if key in fields]
+            ids = [m[0] for v in self.values if (m := GIVEN_ID.search(v.text))]
+            films = self._film(titles[0].text, next(filter(None, dates), ""), self.start, end, ids[0] if ids else None)
+            if films:
+                self.films = []
+            return films
+        found = []
+        for key, text, start, stop, number in self.values:
+            if number and not key.isdigit() and key not in _YEAR_KEYS and int(float(text)) in YEARS and not _NO_FILMS.fullmatch(key):
+                found += self._film(self._written[start], text, self._keys[start], stop)  # {"Coco": 2017}
+            elif not number and _RANKED_KEY.fullmatch(key):
+                found += self._film(text, "", start, stop, alone=True)
+            elif not number and _year(self._written[start]) and re.search(r"\(\d{4}\)\s*$", self._written[start]):
+                found += self._film(self._written[start], "", self._keys[start], stop)  # {"Coco (2017)": "A boy …"}
+        return found
+
+    def _of_array(self, end: int) -> list[_Film]:
+        texts = [v for v in self.values if not v.number]
+        years = [v for v in self.values if v.number and _year(v.text)]
+        if self.nested and len(texts) >= 1 and len(years) == 1 and len(self.values) <= 3 and not self.films:  # ["Coco", 2017]
+            return self._film(texts[0].text, years[0].text, self.start, end)
+        found = []
+        for value, after in zip_longest(self.values, self.values[1:]):
+            if not value.number:
+                dated = after is not None and after.number and _year(after.text)
+                found += self._film(
+                    value.text, after.text if dated and after else "", value.start, after.end if dated and after else value.end, alone=not dated
+                )
+        return found
+
+    _written: dict[int, str]
+    _keys: dict[int, int]
 
 
-def _entry(title: str, year: str, start: int, end: int) -> list[Entry]:
-    """The entry whose title, and year if there is one, stand in fields of their own; [] where the title is empty."""
-    reading = read(f"{title} ({year})" if year else title)
-    return [Entry(start, end, reading.title, reading.year, True)] if reading.title else []
+def from_json(text: str, start: int, end: int) -> tuple[list[Entry], bool]:
+    """The films of all JSON in a stretch of text, and whether that is sure to be the list: strings alone in brackets,
+    with words around, may also be a remark."""
+    films: list[_Film] = []
+    position, whole = start, False
+    while root := _ROOT.search(text, position, end):
+        at = root.start("open")
+        found, position = _read(text, at, end)
+        whole = whole or not text[start:at].strip(" \t\r\n`")
+        if found and role_of(_label(text, start, at)) not in (Role.AVOID, Role.AVOIDED):
+            films += found
+        position = max(position, root.end())
+    if any(film.listed for film in films):
+        films = [film for film in films if film.listed]
+    sure = whole or any(film.listed or not film.alone or film.entry.year for film in films)
+    return [film.entry for film in films], bool(films) and sure
+
+
+def _label(text: str, start: int, at: int) -> str:
+    """What stands before an opening bracket, in its line or else in the one above: "Avoid:"."""
+    before = text[max(start, at - 200) : at]
+    label = before[before.rfind("\n") + 1 :].strip(" `*>-\t")
+    if not label or label == "json":
+        above = before[: before.rfind("\n") + 1].rstrip(" \t\r\n`>").removesuffix("```json").rstrip(" \t\r\n`")
+        label = above[above.rfind("\n") + 1 :]
+    return label.strip(" `>-\t")
+
+
+def _read(text: str, start: int, end: int) -> tuple[list[_Film], int]:
+    """The films of the object or array that begins at `start`, and where it ends."""
+    stack: list[_Frame] = []
+    written: dict[int, str] = {}
+    keys: dict[int, int] = {}
+    string: _Value | None = None  # of which is not yet known whether it is a key
+    key, key_text, key_start, stop = "", "", start, start
+    for token in _TOKEN.finditer(text, start, end):
+        stop = token.end()
+        kind = token.lastgroup if token.lastgroup not in ("end", "end2") else "string"
+        if string and kind != "colon":
+            stack[-1].values.append(string)
+            written[string.start], keys[string.start] = key_text, key_start
+            string, key = None, key if stack[-1].kind == "[" else ""
+        if kind == "open":
+            if len(stack) >= _DEEPEST:
+                return [], stop
+            frame = _Frame(token[0], token.start(), key, stack[-1] if stack else None)
+            frame._written, frame._keys = written, keys
+            stack.append(frame)
+            key = ""
+        elif kind == "close":
+            frame = stack.pop()
+            found = frame.close(stop)
+            if not stack:
+                return found, stop
+            stack[-1].films += found
+            key = ""
+        elif kind == "string":
+            if token[0][-1] == "\n":  # no JSON
+                return [], stop
+            string = _Value(key, _unquoted(token["string"]), token.start(), stop, False)
+        elif kind == "colon" and string:
+            key, key_text, key_start = re.sub(r"[\W_]", "", string.text.lower()), string.text, string.start
+            string = None
+        elif kind == "number":
+            stack[-1].values.append(_Value(key, token[0], token.start(), stop, True))
+            written[token.start()], keys[token.start()] = key_text, key_start
+            key = ""
+        elif kind == "junk" and not key:
+            return [], stop
+    if string:
+        stack[-1].values.append(string)
+        written[string.start], keys[string.start] = key_text, key_start
+    found = []
+    while stack:  # cut off
+        frame = stack.pop()
+        frame.films += found
+        found = frame.close(stop)
+    return found, end
+
+
+def _year(text: str) -> str:
+    found = next((m[1] for m in re.finditer(r"(?<!\d)(\d{4})(?!\d)", text) if int(m[1]) in YEARS), "")
+    return found
 
 
 def _unquoted(literal: str) -> str:
@@ -43,22 +202,3 @@ def _unquoted(literal: str) -> str:
         return str(json.loads(literal, strict=False))
     except ValueError:  # cut off, or Python's
         return literal.strip("\"'")
-
-
-def from_table(rows: list[tuple[int, int, str]]) -> list[Entry]:
-    """Rows of a Markdown table, each as (start, end, text).
-
-    Titles stand in the column whose head says so, else in the first that holds no ranks.
-    """
-    cells = [[cell.strip() for cell in text.strip("|").split("|")] for _, _, text in rows]
-    ruler = next((i for i, row in enumerate(cells) if all(re.fullmatch(r":?-+:?", c) for c in row)), -1)
-    head = cells[ruler - 1] if ruler > 0 else []
-    named = next((i for i, c in enumerate(head) if re.search(r"title|movie|film|name", c, re.I)), None)
-    found: list[Entry] = []
-    for row, (start, end, _) in list(zip(cells, rows, strict=True))[ruler + 1 :]:
-        ranked = len(row) > 1 and re.fullmatch(r"\W{0,4}\d{0,3}\W{0,4}", row[0])
-        at = named if named is not None else int(bool(ranked))
-        if at < len(row):
-            years = [cell for i, cell in enumerate(row) if i != at and re.fullmatch(r"\d{4}", cell)]
-            found += _entry(row[at], years[0] if years else "", start, end)
-    return found

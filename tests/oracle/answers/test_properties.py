@@ -205,10 +205,11 @@ def test_a_batch_is_its_texts_one_by_one(texts):
             "year": pa.int16(),
             "start": pa.int32(),
             "end": pa.int32(),
+            "given_id": pa.string(),
         }
     )
     assert [tuple(row.values()) for row in table.to_pylist()] == [
-        (i, r.rank, r.title, r.year, r.start, r.end)
+        (i, r.rank, r.title, r.year, r.start, r.end, r.given_id)
         for i, text in enumerate(texts)
         for r in parse_recommendations(text)
     ]
