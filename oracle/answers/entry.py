@@ -34,7 +34,8 @@ LINK = re.compile(r"\[([^\[\]]*+)\]\((?:https?:|www\.|/|#)(?:[^()]|\([^()]*+\))*
 JUNK = re.compile(rf"[{INVISIBLE}]|</?\|?[a-zA-Z][^<>]{{0,60}}>")
 EDGE = re.compile(rf"^[\s{SYMBOLS}]+|[\s{SYMBOLS}]+$")
 TITLE_LABEL = r"(?:(?:movie|film|item)[ _]?)?(?:title|name)|movie|film|item|recommendation|pick|answer"
-LABEL = re.compile(rf"^(?:rank\W{{0,3}}\d{{1,3}}\W+)?[*_\"]*(?:{TITLE_LABEL})[\s_]*#?\d*\s*(?:[:=][*_]*|[*_\"]+:)\s*", re.I)
+LABEL = re.compile(rf"^(?:rank\W{{0,3}}\d{{1,3}}[*_]*\s*[:.,;)–-]\W*(?=\w))?[*_\"]*(?:{TITLE_LABEL})[\s_]*#?\d*\s*(?:[:=][*_]*|[*_\"]+:)\s*", re.I)
+RANK_LABEL = re.compile(r"^[*_]*rank\W{0,3}\d{1,3}[*_]*\s*[:.)–-]\s*(?=\S)", re.I)
 GIVEN_ID = re.compile(r"(?<![A-Za-z0-9])tt\d{7,9}(?!\d)")
 _ADDRESS_OR_ID = r"(?:<?(?:https?://|www\.)[^\s<>()\[\]|]*+>?|(?:www\.)?imdb\.com/\S*+|(?<![A-Za-z0-9])tt\d{7,9}(?!\d)/?)"
 _ID_LABEL = r"(?:(?i:imdb|tconst|link|url|id)\b(?:[ _]?(?i:id|link|url)\b)?\s*[:=#–-]?\s*)?"
@@ -61,6 +62,7 @@ BY_LINE = re.compile(  # "The Martian by Andy Weir", and not "Call Me by Your Na
     rf"\s*[,–—-]?\s+[bB]y\s+(?!(?:Your|My|The|An?|His|Her|Our|Their|Its|This|That|Me|You|All|No|One)\b)"
     rf"[A-Z][\w.'’-]*(?:\s+{NAME}){{1,5}}\.?\s*$"
 )
+SERIES = re.compile(r"\s*[,–—-]\s+(?:TV|television|web|limited)[ -](?:mini[ -]?)?(?:series|show|special)\s*$", re.I)
 CREDIT = re.compile(r"(?:[Dd]irected|[Dd]ir\.|[Ss]tarring|[Ff]eaturing|by)\s")
 ARTICLE = re.compile(r"(?:[Aa]n?|[Tt]his)\s(?=[a-z])")
 ASIDE = re.compile(r"\s*\((?:TV|[a-z])[^()]*\)\s*$")
@@ -88,7 +90,7 @@ _OF_FILMS = r"(?:[Mm]ovies?|[Ff]ilms?|[Ff]licks?|[Cc]lassics|[Ss]eries|[Ss]hows?
 VAGUE = re.compile(  # a genre, or "Good movies"; but "Scary Movie" and "War Horse" are titles
     rf"(?i:(?:{GENRE}|family-friendly|feel-good|light-?hearted)(?:(?:\s*[-/,&]\s*|\s+(?:and\s+|or\s+)?){GENRE}){{0,3}})(?:\s+{_OF_FILMS})?"
     rf"|(?:[A-Z][\w’'-]*\s+)(?:[a-z][\w’'-]*\s+){{0,4}}(?:movies|films|flicks|genres?)|(?i:any|some|a|another|good|great)\s+(?:movie|film)"
-    r"|(?:Movies|Films)\s+[a-z].*"
+    r"|(?:Movies|Films)\s+[a-z].*|(?:Something|Anything)(?:\s[a-z'’-]+){2,}"
 )
 
 
@@ -163,6 +165,7 @@ def _split(s: str, depth: int = 3, inside: bool = False, whole: bool = False) ->
     """
     s = LINK.sub(r"\1", s) if "](" in s else s
     s = LABEL.sub("", s.strip() if s.isascii() else EDGE.sub("", s), count=1)
+    s = RANK_LABEL.sub("", s) if s[:4].lower() == "rank" else s
     wrapped = WRAPPED.match(s) if depth else None
     if wrapped:
         inner, behind = next(filter(None, wrapped.group(*"abcdefgh"))), wrapped["rest"]
@@ -192,7 +195,7 @@ def _split(s: str, depth: int = 3, inside: bool = False, whole: bool = False) ->
 
 
 def _without_credits(s: str) -> str:
-    s = CREDITS.sub("", s)
+    s = SERIES.sub("", CREDITS.sub("", s))
     return BY_LINE.sub("", s) if " by " in s or " By " in s else s
 
 

@@ -21,7 +21,7 @@ Role = Enum(
 )
 
 _THESE = (
-    r"(?=\W*(?:$|[:(,.!;–—-]|(?:these|those|them|this|the\s+following|the\s+(?:films?|movies?|titles?)|watching|films?|movies?|titles?|list|at\s"
+    r"(?=\W*(?:$|[:(,.!;–—-]|(?:these|those|them|this|the\s+following|the\s+(?:films?|movies?|titles?)|watching|films?|movies?|titles?|candidates?|options|picks|choices|list|at\s"
     r"|entirely|completely|altogether|if|because|due|for|since|as|given|on\s+purpose|or|and|from\s+(?:the|this|my)\s+list)\b))"
 )
 NOT_RECOMMENDED = re.compile(
@@ -69,18 +69,17 @@ _DRAFT = re.compile(
     r"(?:drafts?|brainstorm\w*|candidates?|longlist|rough\s+list|first\s+(?:pass|thoughts|ideas|attempt|list)|initial\s+(?:list|ideas|thoughts|picks|candidates)|working\s+list|possible\s+candidates)\b",
     re.I,
 )
-_WORTH_A_LOOK = re.compile(
-    r"avoid|skip|watch|\b(?:stay|steer|keep|beware|off)\b|exclu|omi[ts]|reject|discard|dropp|elimin|remov|filter|ruled|left|limits|seen|recomm|suitab"
-    r"|inclu|appropr|advis|sugg|make|pick|cho|unsaf|no-?go|dishono|you|final|definit|ultim|revis|correct|updat|actual|draft|brainst|candid|longl|rough|first"
-    r"|initial|working|safe|picks|instead|alternativ|éviter|déconseill|vermeid|empfohlen|evitar|不推荐|避|おすすめしない|избег|рекоменд",
-    re.I,
+_WORD = re.compile("[a-z]+")
+_BEGINNINGS = frozenset(  # of the words that the patterns above look for, so that most lines need not be searched
+    "avo ski wat sta ste kee bew off exc omi rej dis dro eli rem fil rul lef lim see rec sui inc app adv sug mak pic cho uns ina "
+    "go non you fin def ult rev cor upd act dra bra can lon rou fir ini wor pos saf ins alt".split()
 )
 FIELD = re.compile(
-    r"""[*_"]*(?:(?P<year>(?:(?:release[ds]?|premiere[ds]?)[ _]?)?(?:year|date)|(?:year|date)[ _]of[ _]release|released?(?:[ _](?:in|on))?|premiered)
+    r"""[*_"]*(?:(?P<year>(?:(?:release[ds]?|premiere[ds]?|film|movie)[ _]?)?(?:year|date)|(?:year|date)[ _]of[ _]release|released?(?:[ _](?:in|on))?|premiered)
         |(?P<id>imdb(?:[ _]?(?:id|link|url))?|tconst|link|url|id)
         |genres?|rating|score|runtime|duration|director|directed\ by|cast|starring|stars|plot|synopsis|summary|description|why|reason|rank
         |country|language|safe|warnings?|content\ warnings?|triggers?|notes?|rated|mpaa(?:\ rating)?|tags?|themes?|confidence)
-        [*_"]*\s*[:：=][*_]*\s*(?P<value>\S.*)|[*_]*(?P<bare>[(\[]\d{4}[)\]])[*_]*$""",
+        [*_"]*\s*[:：=][*_]*\s*(?P<value>\S.*)|<?(?P<link>(?:https?://)?(?:www\.|m\.)?imdb\.com/title/\S+)$|[*_]*(?P<bare>[(\[]\d{4}[)\]])[*_]*$""",
     re.X | re.I,
 )
 _STANDS_ALONE = re.compile(r"[:：][*_]*$|^([*_]{1,3})\S.*\1$")
@@ -96,14 +95,14 @@ def role_of(text: str, marked: bool = False, heading: bool = False) -> Role:
     bare = text.strip(_DECORATION)
     head = len(bare) <= 160 and not _DATED.search(bare) and (heading or bool(_STANDS_ALONE.search(text)))
     plain = Role.HEADING if head and not marked else Role.NONE
-    if not _WORTH_A_LOOK.search(bare):
-        return plain
-    label, _, behind = bare.partition(":")
-    behind = behind.strip(_DECORATION)
     if marked and not head:
         if _AVOIDED_IN_ENTRY.match(text):
             return Role.AVOIDED
         return Role.AVOID if _ONLY_AVOIDS.fullmatch(bare) else Role.NONE
+    if "|" in bare or bare.isascii() and _BEGINNINGS.isdisjoint(word[:3] for word in _WORD.findall(bare.lower())):
+        return plain
+    label, _, behind = bare.partition(":")
+    behind = behind.strip(_DECORATION)
     sentence = label.endswith((".", "!", "?"))
     if avoids(label) and not _DATED.search(label):
         if behind:

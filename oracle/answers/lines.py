@@ -13,12 +13,13 @@ LINE = re.compile(f"[^{BREAK}]+")
 ROMAN = r"[IVX]{1,5}|[ivx]{1,5}"
 PARTS = re.compile(
     rf"""(?P<indent>{BLANK}*+) (?:>{BLANK}*+)*+ (?P<heading>\#{{1,6}}{BLANK}++)?
-    (?P<bullet>(?:[-*+–—](?={BLANK})|[a-zA-Z]\)(?={BLANK})|[{SYMBOLS}]++|(?:<[uo]l>)?<li>
+    (?P<bullet>(?:[-*+–—](?={BLANK})|[a-hj-uwyzA-HJ-UWYZ]\)(?={BLANK})|[{SYMBOLS}]++|(?:<[uo]l>)?<li>
         |(?:[*_"]*(?i:(?:movie|film|item)[ _](?:title|name)|movie|film|title|name|item|recommendation|pick)\ ?\#?\d*[*_"]*:[*_]*)(?={BLANK})
         ){BLANK}*+)?
     (?P<marker>(?P<bold>[*_`]{{1,3}})?
         (?: (?P<number>\d{{1,3}})\\?(?:[.．](?!\d)\)?|[)）、])              # 1.  1)  1\.  １．  1、
-          | (?P<unsure>[{OPEN}]\d{{1,3}}[{CLOSE}]                           # (1)  [1]
+          | (?P<unsure>[{OPEN}](?i:rank\ )?\d{{1,3}}[{CLOSE}]               # (1)  [1]
+                      |(?i:rank)\ \#?\d{{1,3}}(?={BLANK})
                       |(?:\#|№|No\.\ ?)\d{{1,3}}[.:)]?(?=[*_`]*{BLANK})   # #1  No. 1:
                       |(?i:rank|number|no|top|pick|place|choice|\#)\ ?\#?\d{{1,3}}{BLANK}*+[.:)–—-](?=[*_`]*{BLANK})  # Rank 1:
                       |\d{{1,3}}(?:st|nd|rd|th)(?:\ place)?{BLANK}*+[.:)–—-](?=[*_`]*{BLANK})   # 1st place:
@@ -33,6 +34,7 @@ PARTS = re.compile(
     re.X,
 )
 LATE_START = re.compile(rf"[:.!?{CLOSE}]{BLANK}++([*_`(]*1[.)][*_`]*){BLANK}++(?=\S)")  # "Here you are: 1. A"
+LETTER_BULLET = re.compile(r"[ivxIVX]\)")
 LETTER_EDGES = "(.)-–— \t"  # of a marker that counts by letters
 AVOIDED_MARK = re.compile("[❌🚫⛔👎✖✗✘]")
 
@@ -136,7 +138,9 @@ def sorted_lines(located: list[Located], numbers: bool = True) -> Lines:
             count = _next_number(unsure or number, last) if numbers else 0
             if count == 1 and unsure.strip(LETTER_EDGES).isalpha() and not _goes_on(unsure, located, at):
                 count = 0
-            if not count:  # it is part of the title
+            if not count and lines.bullets and LETTER_BULLET.fullmatch(unsure):  # a) … i)
+                bullet = unsure
+            elif not count:  # it is part of the title
                 body, text, number = body - len(marker), marker + text, ""
         if numbers and late and not last:
             first, body, text, count = body + late[0], body + late[1], text[late[1] :], 1
@@ -154,7 +158,8 @@ def sorted_lines(located: list[Located], numbers: bool = True) -> Lines:
             (lines.nested if indent > bullet_top + 1 else lines.bullets).append(Line(first, body, text))
         else:
             kind = lines.rows if text.startswith("|") else lines.plain
-            kind.append(Line(first, body, text, 0, heading, role is Role.ASIDE))
+            described = heading and at + 1 < len(located) and located[at + 1].parts.role is Role.FIELD
+            kind.append(Line(first, body, text, 0, heading and not described, role is Role.ASIDE))
     return lines
 
 

@@ -44,6 +44,7 @@ def _tags(thought_tags: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(
         rf"""[<◁](?P<close>/?)(?:\w{{1,12}}:)?(?:(?P<thought>{thoughts})|(?P<answer>{answers})|(?P<aside>{asides}))
              (?:\s[^<>\n]{{0,80}})?[>▷]
+         |  <(?P<left>/?)(?P<element>movie|film|item|entry|show)(?:\s[^<>\n]{{0,200}})?>
          |  \[(?P<close4>/?)(?:(?P<thought4>{bracketed})|(?-i:(?P<answer4>ANSWER|SOLUTION)))\]
          |  <\|(?:start|begin|(?P<ends>end))_(?:of_)?(?:(?P<thought2>think\w*|thought\w*)|(?P<answer2>solution|response|answer))\|>
          |  <\|channel>(?P<thought3>\w*)|(?P<close3><channel\|>)""",
@@ -55,9 +56,14 @@ def _tagged(text: str, start: int, end: int, thought_tags: Sequence[str]) -> tup
     outside: list[Span] = []
     inside: list[Span] = []
     position = opened = start
-    skipping, answering, tagged = "", False, False
+    skipping, answering, tagged, element = "", False, False, False
     for tag in _tags(tuple(thought_tags)).finditer(text, start, end):
+        if tag["element"]:
+            element = not (tag["left"] or tag[0].endswith("/>"))
+            continue
         kind, closes = _meaning(tag)
+        if element and not skipping and tag["thought"]:  # <movie><title>Coco</title><reason>…</reason></movie>
+            continue
         if (skipping and not (closes and kind == skipping)) or (kind == "aside" and closes and not skipping):
             continue
         mentioned = kind == "answer" and answering and not closes  # "I put it into <answer> tags: <answer>"

@@ -14,10 +14,11 @@ from oracle.answers.headings import Role, role_of
 from oracle.answers.tables import film_of_fields
 
 _ROOT = re.compile(  # at the start of a line, behind a list marker, or behind a label
-    r"(?:^[^\S\n]*+(?:(?:[-*•>]|\d{1,3}[.)])[^\S\n]*+)?|[:=`>,][^\S\n]*+\n?[^\S\n]*+)(?P<open>[\[{])(?=\s*+(?:[\"'{\[]|\Z))", re.M
+    r"(?:^[^\S\n]*+(?:(?:[-*•>]|\d{1,3}[.)])[^\S\n]*+)?|[:=`>,][^\S\n]*+\n?[^\S\n]*+)(?P<open>[\[{])(?=\s*+(?:[\"'{\[(]|\Z))", re.M
 )
+_FIRST = re.compile(r"[\s`]*+(?P<open>[\[{])(?=\s*+(?:[\"'{\[(]|\Z))")
 _TOKEN = re.compile(
-    r"""(?P<open>[\[{]) | (?P<close>[\]}]) | (?P<string>"(?:[^"\\\n]|\\.)*+(?P<end>["\n]|\Z) | (?<=[\[{,:\s])'(?:[^'\\\n]|\\.|'(?=\w))*+(?P<end2>['\n]|\Z))
+    r"""(?P<open>[\[{]|\((?=\s?["'\d])) | (?P<close>[\]})]) | (?P<string>"(?:[^"\\\n]|\\.)*+(?P<end>["\n]|\Z) | (?<=[\[{(,:\s])'(?:[^'\\\n]|\\.|'(?=\w))*+(?P<end2>['\n]|\Z))
       | (?P<number>-?\d+(?:\.\d+)?) | (?P<colon>:) | (?P<junk>[A-Za-z]{12,})""",
     re.X | re.S,
 )
@@ -56,8 +57,8 @@ class _Film(NamedTuple):
 class _Frame:
     """An object or an array that is being read."""
 
-    def __init__(self, kind: str, start: int, key: str, parent: "_Frame | None"):
-        self.kind, self.start = kind, start
+    def __init__(self, kind: str, start: int, key: str, named: tuple[str, int], parent: "_Frame | None"):
+        self.kind, self.start, self.named = kind, start, named if key else ("", start)
         self.left_out: bool = bool(parent and parent.left_out) or bool(_NOT_RECOMMENDED.fullmatch(key) or _NO_FILMS.fullmatch(key))
         self.listed: bool = bool(parent and parent.listed) or bool(_FILM_LISTS.fullmatch(key))
         self.nested = parent is not None
@@ -68,7 +69,7 @@ class _Frame:
         """Its films, once it is read."""
         if self.left_out:
             return []
-        films = self._of_array(end) if self.kind == "[" else self._of_object(end)
+        films = self._of_object(end) if self.kind == "{" else self._of_array(end)
         return sorted([*self.films, *films], key=lambda film: film.entry.start) if films is not None else self.films
 
     def _film(self, title: str, year: str, start: int, end: int, given_id: str | None = None, alone: bool = False) -> list[_Film]:
@@ -84,6 +85,9 @@ class _Frame:
             if films:
                 self.films = []
             return films
+        dates = [_year(fields[key].text) for key in _YEAR_KEYS if key in fields]
+        if any(dates) and self.named[0] and not self.films:  # "Coco": {"year": 2017}
+            return self._film(self.named[0], next(filter(None, dates)), self.named[1], end)
         found = []
         for key, text, start, stop, number in self.values:
             if number and not key.isdigit() and key not in _YEAR_KEYS and int(float(text)) in YEARS and not _NO_FILMS.fullmatch(key):
@@ -97,6 +101,8 @@ class _Frame:
     def _of_array(self, end: int) -> list[_Film]:
         texts = [v for v in self.values if not v.number]
         years = [v for v in self.values if v.number and _year(v.text)]
+        if self.nested and len(texts) == len(self.values) == 2 and _year(texts[1].text) == texts[1].text and not _year(texts[0].text):
+            texts, years = texts[:1], texts[1:]  # ["Coco", "2017"]
         if self.nested and len(texts) >= 1 and len(years) == 1 and len(self.values) <= 3 and not self.films:  # ["Coco", 2017]
             return self._film(texts[0].text, years[0].text, self.start, end)
         found = []
@@ -117,7 +123,7 @@ def from_json(text: str, start: int, end: int) -> tuple[list[Entry], bool]:
     with words around, may also be a remark."""
     films: list[_Film] = []
     position, whole = start, False
-    while root := _ROOT.search(text, position, end):
+    while root := (position == start and _FIRST.match(text, start, end)) or _ROOT.search(text, position, end):
         at = root.start("open")
         found, position = _read(text, at, end)
         whole = whole or not text[start:at].strip(" \t\r\n`")
@@ -153,15 +159,17 @@ def _read(text: str, start: int, end: int) -> tuple[list[_Film], int]:
         if string and kind != "colon":
             stack[-1].values.append(string)
             written[string.start], keys[string.start] = key_text, key_start
-            string, key = None, key if stack[-1].kind == "[" else ""
+            string, key = None, ""
         if kind == "open":
             if len(stack) >= _DEEPEST:
                 return [], stop
-            frame = _Frame(token[0], token.start(), key, stack[-1] if stack else None)
+            frame = _Frame(token[0], token.start(), key, (key_text, key_start), stack[-1] if stack else None)
             frame._written, frame._keys = written, keys
             stack.append(frame)
             key = ""
         elif kind == "close":
+            if (token[0] == ")") != (stack[-1].kind == "("):
+                continue
             frame = stack.pop()
             found = frame.close(stop)
             if not stack:
