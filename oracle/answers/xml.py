@@ -24,7 +24,7 @@ class _Field(NamedTuple):
 
 def from_xml(text: str, start: int, end: int) -> list[Entry]:
     """Each title with the year and the id that stand between it and its neighbours."""
-    if "</" not in text and "/>" not in text:
+    if text.find("</", start, end) < 0 and text.find("/>", start, end) < 0:
         return []
     attributed = [e for tag in _ATTRIBUTES.finditer(text, start, end) for e in _of_attributes(tag)]
     if attributed:
