@@ -34,10 +34,15 @@ LINK = re.compile(r"\[([^\[\]]*+)\]\((?:https?:|www\.|/|#)(?:[^()]|\([^()]*+\))*
 JUNK = re.compile(rf"[{INVISIBLE}]|</?\|?[a-zA-Z][^<>]{{0,60}}>")
 EDGE = re.compile(rf"^[\s{SYMBOLS}]+|[\s{SYMBOLS}]+$")
 TITLE_LABEL = r"(?:(?:movie|film|item)[ _]?)?(?:title|name)|movie|film|item|recommendation|pick|answer"
-LABEL = re.compile(rf"^(?:rank\W{{0,3}}\d{{1,3}}[*_]*\s*[:.,;)–-]\W*(?=\w))?[*_\"]*(?:{TITLE_LABEL})[\s_]*#?\d*\s*(?:[:=][*_]*|[*_\"]+:)\s*", re.I)
+LABEL = re.compile(
+    rf"^(?:rank\W{{0,3}}\d{{1,3}}[*_]*\s*[:.,;)–-]\W*(?=\w))?[*_\"]*(?:{TITLE_LABEL})[\s_]*#?\d*\s*(?:[:=][*_]*|[*_\"]+:)\s*",
+    re.I,
+)
 RANK_LABEL = re.compile(r"^[*_]*rank\W{0,3}\d{1,3}[*_]*\s*[:.)–-]\s*(?=\S)", re.I)
 GIVEN_ID = re.compile(r"(?<![A-Za-z0-9])tt\d{7,9}(?!\d)")
-_ADDRESS_OR_ID = r"(?:<?(?:https?://|www\.)[^\s<>()\[\]|]*+>?|(?:www\.)?imdb\.com/\S*+|(?<![A-Za-z0-9])tt\d{7,9}(?!\d)/?)"
+_ADDRESS_OR_ID = (
+    r"(?:<?(?:https?://|www\.)[^\s<>()\[\]|]*+>?|(?:www\.)?imdb\.com/\S*+|(?<![A-Za-z0-9])tt\d{7,9}(?!\d)/?)"
+)
 _ID_LABEL = r"(?:(?i:imdb|tconst|link|url|id)\b(?:[ _]?(?i:id|link|url)\b)?\s*[:=#–-]?\s*)?"
 BESIDE_TITLE = re.compile(rf"[(\[]\s*{_ID_LABEL}{_ADDRESS_OR_ID}\s*[)\]]|{_ID_LABEL}{_ADDRESS_OR_ID}")
 WRAPPED = re.compile(
@@ -58,9 +63,11 @@ CREDITS = re.compile(
     re.S,
 )
 NAME = r"(?:[A-Z][\w.'’-]*|de|del|van|von|der|la|di|da|al|bin|and|&)"
-BY_LINE = re.compile(  # "The Martian by Andy Weir", and not "Call Me by Your Name", "Saved by the Bell", "Murder by Death"
-    rf"\s*[,–—-]?\s+[bB]y\s+(?!(?:Your|My|The|An?|His|Her|Our|Their|Its|This|That|Me|You|All|No|One)\b)"
-    rf"[A-Z][\w.'’-]*(?:\s+{NAME}){{1,5}}\.?\s*$"
+BY_LINE = (
+    re.compile(  # "The Martian by Andy Weir", and not "Call Me by Your Name", "Saved by the Bell", "Murder by Death"
+        rf"\s*[,–—-]?\s+[bB]y\s+(?!(?:Your|My|The|An?|His|Her|Our|Their|Its|This|That|Me|You|All|No|One)\b)"
+        rf"[A-Z][\w.'’-]*(?:\s+{NAME}){{1,5}}\.?\s*$"
+    )
 )
 SERIES = re.compile(r"\s*[,–—-]\s+(?:TV|television|web|limited)[ -](?:mini[ -]?)?(?:series|show|special)\s*$", re.I)
 CREDIT = re.compile(r"(?:[Dd]irected|[Dd]ir\.|[Ss]tarring|[Ff]eaturing|by)\s")

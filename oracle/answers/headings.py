@@ -51,12 +51,14 @@ _I_AVOIDED = re.compile(
 )
 _ONLY_AVOIDS = re.compile(
     r"(?:(?:films|movies|titles|ones|what)\s+)?(?:to\s+)?(?:avoid(?:ed)?|skip(?:ped)?|not\s+recommended|excluded|left\s+out|rejected|omitted)"
-    r"(?:\s+(?:these|those|list|films|movies|titles))*", re.I,
+    r"(?:\s+(?:these|those|list|films|movies|titles))*",
+    re.I,
 )
 _ANNOUNCES = re.compile(r"\b(?:these|those|following)\b", re.I)
 _RECOMMENDED = re.compile(
     r"(?:(?:my|the|highly|safe|better|good)\s+)*(?:recommended|recommendations?|safe|picks|instead|alternatives|watch(?:\s+these)?|suggestions?)"
-    r"(?:\s+(?:films|movies|titles|picks|list|instead|these))*", re.I,
+    r"(?:\s+(?:films|movies|titles|picks|list|instead|these))*",
+    re.I,
 )
 _FINAL = re.compile(
     r"(?:final|finali[sz]ed|definitive|ultimate)\W+(?:\w+\W+){0,3}?(?:list|answers?|recommendations?|picks?|rankings?|selections?|choices?|version|output|response|results?|lineup)\b"
@@ -71,8 +73,61 @@ _DRAFT = re.compile(
 )
 _WORD = re.compile("[a-z]+")
 _BEGINNINGS = frozenset(  # of the words that the patterns above look for, so that most lines need not be searched
-    "avo ski wat sta ste kee bew off exc omi rej dis dro eli rem fil rul lef lim see rec sui inc app adv sug mak pic cho uns ina "
-    "go non you fin def ult rev cor upd act dra bra can lon rou fir ini wor pos saf ins alt".split()
+    [
+        "avo",
+        "ski",
+        "wat",
+        "sta",
+        "ste",
+        "kee",
+        "bew",
+        "off",
+        "exc",
+        "omi",
+        "rej",
+        "dis",
+        "dro",
+        "eli",
+        "rem",
+        "fil",
+        "rul",
+        "lef",
+        "lim",
+        "see",
+        "rec",
+        "sui",
+        "inc",
+        "app",
+        "adv",
+        "sug",
+        "mak",
+        "pic",
+        "cho",
+        "uns",
+        "ina",
+        "go",
+        "non",
+        "you",
+        "fin",
+        "def",
+        "ult",
+        "rev",
+        "cor",
+        "upd",
+        "act",
+        "dra",
+        "bra",
+        "can",
+        "lon",
+        "rou",
+        "fir",
+        "ini",
+        "wor",
+        "pos",
+        "saf",
+        "ins",
+        "alt",
+    ]
 )
 FIELD = re.compile(
     r"""[*_"]*(?:(?P<year>(?:(?:release[ds]?|premiere[ds]?|film|movie)[ _]?)?(?:year|date)|(?:year|date)[ _]of[ _]release|released?(?:[ _](?:in|on))?|premiered)
@@ -83,7 +138,7 @@ FIELD = re.compile(
     re.X | re.I,
 )
 _STANDS_ALONE = re.compile(r"[:：][*_]*$|^([*_]{1,3})\S.*\1$")
-_DECORATION = " \t*_#`>:：–—-=~•\"“”[]"
+_DECORATION = ' \t*_#`>:：–—-=~•"“”[]'
 _SENTENCES = re.compile(r"(?<=[.!?])[*_\"”]*\s+(?=[\"“*_]*\w)")
 _DATED = re.compile(r"\(\d{4}")
 
@@ -99,7 +154,7 @@ def role_of(text: str, marked: bool = False, heading: bool = False) -> Role:
         if _AVOIDED_IN_ENTRY.match(text):
             return Role.AVOIDED
         return Role.AVOID if _ONLY_AVOIDS.fullmatch(bare) else Role.NONE
-    if "|" in bare or bare.isascii() and _BEGINNINGS.isdisjoint(word[:3] for word in _WORD.findall(bare.lower())):
+    if "|" in bare or (bare.isascii() and _BEGINNINGS.isdisjoint(word[:3] for word in _WORD.findall(bare.lower()))):
         return plain
     label, _, behind = bare.partition(":")
     behind = behind.strip(_DECORATION)

@@ -13,10 +13,32 @@ from functools import lru_cache
 
 Span = tuple[int, int]
 
-_THOUGHTS = ("think", "thinking", "thoughts?", "reason", "reasoning", "reflection", "scratch_?pad", "(?:inner_)?monologue")
+_THOUGHTS = (
+    "think",
+    "thinking",
+    "thoughts?",
+    "reason",
+    "reasoning",
+    "reflection",
+    "scratch_?pad",
+    "(?:inner_)?monologue",
+)
 _ANSWERS = ("solution", "answer", "final", "final_?(?:answer|list)", "response", "recommendations?", "output")
-_ASIDES = ("avoid", "avoided", "to_?avoid", "excluded?", "not_?recommended", "rejected", "left_?out", "unsafe", "skipped", "drafts?")
-_CHANNEL = re.compile(r"<\|channel\|>\s*(\w*)(?:[^<\n]{0,80}(?:<\|constrain\|>\w*)?<\|message\|>)?|<\|(?:end|return|call|start)\|>")
+_ASIDES = (
+    "avoid",
+    "avoided",
+    "to_?avoid",
+    "excluded?",
+    "not_?recommended",
+    "rejected",
+    "left_?out",
+    "unsafe",
+    "skipped",
+    "drafts?",
+)
+_CHANNEL = re.compile(
+    r"<\|channel\|>\s*(\w*)(?:[^<\n]{0,80}(?:<\|constrain\|>\w*)?<\|message\|>)?|<\|(?:end|return|call|start)\|>"
+)
 _STRIPPED_FINAL = re.compile(r"assistant(?:commentary|analysis|final)|^assistant\s+final\s*$", re.M)
 _STRIPPED_START = re.compile(r"\s*(?:assistant)?(analysis|commentary|final)(?=[A-Z0-9\"“'*#\[({<-]|\s*\n)")
 _SUPERSEDED = re.compile(r"\b(?:wait|actually|instead|revis\w+|correct\w+|rather|final|updated?|better|hmm)\b", re.I)
@@ -90,7 +112,9 @@ def _tagged(text: str, start: int, end: int, thought_tags: Sequence[str]) -> tup
 def _meaning(tag: re.Match[str]) -> tuple[str, bool]:
     """What a tag encloses, "thought", "answer" or "aside", and whether it closes that."""
     found = tag.groupdict()
-    thought = found["thought"] or found["thought2"] or found["thought4"] or found["thought3"] is not None or found["close3"]
+    thought = (
+        found["thought"] or found["thought2"] or found["thought4"] or found["thought3"] is not None or found["close3"]
+    )
     kind = "thought" if thought else "aside" if found["aside"] else "answer"
     return kind, bool(found["close"] or found["close4"] or found["ends"] or found["close3"])
 

@@ -14,7 +14,8 @@ from oracle.answers.headings import Role, role_of
 from oracle.answers.tables import film_of_fields
 
 _ROOT = re.compile(  # at the start of a line, behind a list marker, or behind a label
-    r"(?:^[^\S\n]*+(?:(?:[-*•>]|\d{1,3}[.)])[^\S\n]*+)?|[:=`>,][^\S\n]*+\n?[^\S\n]*+)(?P<open>[\[{])(?=\s*+(?:[\"'{\[(]|\Z))", re.M
+    r"(?:^[^\S\n]*+(?:(?:[-*•>]|\d{1,3}[.)])[^\S\n]*+)?|[:=`>,][^\S\n]*+\n?[^\S\n]*+)(?P<open>[\[{])(?=\s*+(?:[\"'{\[(]|\Z))",
+    re.M,
 )
 _FIRST = re.compile(r"[\s`]*+(?P<open>[\[{])(?=\s*+(?:[\"'{\[(]|\Z))")
 _TOKEN = re.compile(
@@ -22,11 +23,26 @@ _TOKEN = re.compile(
       | (?P<number>-?\d+(?:\.\d+)?) | (?P<colon>:) | (?P<junk>[A-Za-z]{12,})""",
     re.X | re.S,
 )
-_DEEPEST = 64
+_FOUR_DIGITS = re.compile(r"(?<!\d)\d{4}(?!\d)")
+_DEEPEST = 64  # of brackets in brackets; no list of films has more
 _TITLE_KEYS = ["title", "movietitle", "filmtitle", "moviename", "filmname", "movie", "film", "itemtitle", "itemname", "primarytitle", "name", "item", "show",
                "recommendation"]  # fmt: skip
-_YEAR_KEYS = ["year", "releaseyear", "releasedate", "yearofrelease", "movieyear", "filmyear", "startyear", "released", "release", "premiered", "date"]
-_FILM_LISTS = re.compile(r"(?:final|top|my|the|best)?(?:recommend\w*|movies?|films?|titles?|items?|lists?|results?|answers?|picks?|suggest\w*|ranking|ranked\w*|watch\w*|safe\w*|output|response|data|entries)")
+_YEAR_KEYS = [
+    "year",
+    "releaseyear",
+    "releasedate",
+    "yearofrelease",
+    "movieyear",
+    "filmyear",
+    "startyear",
+    "released",
+    "release",
+    "premiered",
+    "date",
+]
+_FILM_LISTS = re.compile(
+    r"(?:final|top|my|the|best)?(?:recommend\w*|movies?|films?|titles?|items?|lists?|results?|answers?|picks?|suggest\w*|ranking|ranked\w*|watch\w*|safe\w*|output|response|data|entries)"
+)
 _NOT_RECOMMENDED = re.compile(
     r"(?:to)?avoid\w*|not\w*|dont\w*|exclu\w*|leftout|omitted|reject\w*|skip\w*|unsafe\w*|filtered\w*|removed\w*|dislike\w*|seen\w*|alreadyseen|watched\w*|liked\w*"
     r"|history|userlikes|preferences|input|query|drafts?|thoughts?|thinking|reasoning|analysis|candidates|considered\w*"
@@ -35,7 +51,9 @@ _NO_FILMS = re.compile(
     r"genres?|cast|actors?|stars|starring|directors?|directedby|writers?|authors?|tags|keywords|reasons?|constraints?|traits?|warnings?|contentwarnings|notes?"
     r"|themes?|languages?|countr(?:y|ies)|moods?|platforms?|streaming|similar\w*|studio|user|why|description|plot|summary|rating|imdb\w*|id|url|link|runtime"
 )
-_RANKED_KEY = re.compile(r"(?:rank|movie|film|title|item|recommendation|pick|no|number|choice)?\d{1,3}(?:st|nd|rd|th)?|answer|first|second|third|fourth|fifth")
+_RANKED_KEY = re.compile(
+    r"(?:rank|movie|film|title|item|recommendation|pick|no|number|choice)?\d{1,3}(?:st|nd|rd|th)?|answer|first|second|third|fourth|fifth"
+)
 
 
 class _Value(NamedTuple):
@@ -59,7 +77,9 @@ class _Frame:
 
     def __init__(self, kind: str, start: int, key: str, named: tuple[str, int], parent: "_Frame | None"):
         self.kind, self.start, self.named = kind, start, named if key else ("", start)
-        self.left_out: bool = bool(parent and parent.left_out) or bool(_NOT_RECOMMENDED.fullmatch(key) or _NO_FILMS.fullmatch(key))
+        self.left_out: bool = bool(parent and parent.left_out) or bool(
+            _NOT_RECOMMENDED.fullmatch(key) or _NO_FILMS.fullmatch(key)
+        )
         self.listed: bool = bool(parent and parent.listed) or bool(_FILM_LISTS.fullmatch(key))
         self.nested = parent is not None
         self.values: list[_Value] = []
@@ -72,7 +92,9 @@ class _Frame:
         films = self._of_object(end) if self.kind == "{" else self._of_array(end)
         return sorted([*self.films, *films], key=lambda film: film.entry.start) if films is not None else self.films
 
-    def _film(self, title: str, year: str, start: int, end: int, given_id: str | None = None, alone: bool = False) -> list[_Film]:
+    def _film(
+        self, title: str, year: str, start: int, end: int, given_id: str | None = None, alone: bool = False
+    ) -> list[_Film]:
         return [_Film(e, self.listed, alone) for e in film_of_fields(title, year, start, end, given_id)]
 
     def _of_object(self, end: int) -> list[_Film]:
@@ -90,27 +112,44 @@ class _Frame:
             return self._film(self.named[0], next(filter(None, dates)), self.named[1], end)
         found = []
         for key, text, start, stop, number in self.values:
-            if number and not key.isdigit() and key not in _YEAR_KEYS and int(float(text)) in YEARS and not _NO_FILMS.fullmatch(key):
+            if (
+                number
+                and not key.isdigit()
+                and key not in _YEAR_KEYS
+                and _year(text) == text
+                and not _NO_FILMS.fullmatch(key)
+            ):
                 found += self._film(self._written[start], text, self._keys[start], stop)  # {"Coco": 2017}
             elif not number and _RANKED_KEY.fullmatch(key):
                 found += self._film(text, "", start, stop, alone=True)
-            elif not number and _year(self._written[start]) and re.search(r"\(\d{4}\)\s*$", self._written[start]):
+            elif not number and _year(self._written[start]) and self._written[start].rstrip().endswith(")"):
                 found += self._film(self._written[start], "", self._keys[start], stop)  # {"Coco (2017)": "A boy …"}
         return found
 
     def _of_array(self, end: int) -> list[_Film]:
         texts = [v for v in self.values if not v.number]
         years = [v for v in self.values if v.number and _year(v.text)]
-        if self.nested and len(texts) == len(self.values) == 2 and _year(texts[1].text) == texts[1].text and not _year(texts[0].text):
+        if (
+            self.nested
+            and len(texts) == len(self.values) == 2
+            and _year(texts[1].text) == texts[1].text
+            and not _year(texts[0].text)
+        ):
             texts, years = texts[:1], texts[1:]  # ["Coco", "2017"]
-        if self.nested and len(texts) >= 1 and len(years) == 1 and len(self.values) <= 3 and not self.films:  # ["Coco", 2017]
+        if (
+            self.nested and len(texts) >= 1 and len(years) == 1 and len(self.values) <= 3 and not self.films
+        ):  # ["Coco", 2017]
             return self._film(texts[0].text, years[0].text, self.start, end)
         found = []
         for value, after in zip_longest(self.values, self.values[1:]):
             if not value.number:
                 dated = after is not None and after.number and _year(after.text)
                 found += self._film(
-                    value.text, after.text if dated and after else "", value.start, after.end if dated and after else value.end, alone=not dated
+                    value.text,
+                    after.text if dated and after else "",
+                    value.start,
+                    after.end if dated and after else value.end,
+                    alone=not dated,
                 )
         return found
 
@@ -201,8 +240,8 @@ def _read(text: str, start: int, end: int) -> tuple[list[_Film], int]:
 
 
 def _year(text: str) -> str:
-    found = next((m[1] for m in re.finditer(r"(?<!\d)(\d{4})(?!\d)", text) if int(m[1]) in YEARS), "")
-    return found
+    """The first release year that is written in a text; "" without one."""
+    return next((m[0] for m in _FOUR_DIGITS.finditer(text) if int(m[0]) in YEARS), "")
 
 
 def _unquoted(literal: str) -> str:

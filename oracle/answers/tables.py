@@ -8,14 +8,18 @@ from oracle.answers.lines import Line, Located
 
 Row = tuple[int, int, list[str]]  # start, end, cells
 
-_TITLE_NAME = re.compile(r"\W*(?:(?:movie|film|item)?[ _]?(?:title|name)|movies?|films?|recommend(?:ed|ations?)?.{0,20}|picks?)\W*", re.I)
+_TITLE_NAME = re.compile(
+    r"\W*(?:(?:movie|film|item)?[ _]?(?:title|name)|movies?|films?|recommend(?:ed|ations?)?.{0,20}|picks?)\W*", re.I
+)
 _YEAR_NAME = re.compile(r"\W*(?:(?:release[ds]?|movie|film)?[ _]?(?:year|date)|released?|year of release)\W*", re.I)
 _NAME = re.compile(r"[\"*_ ]*[^\W\d]?[\w #.\"*/-]{0,30}")
 _RULE = re.compile(r"\s*:?-+:?\s*")
 _RANK = re.compile(r"\W{0,4}\d{0,3}\W{0,4}")
 _YEARS = re.compile(r"\D{0,3}(\d{4})(?:[–/-]\s?\w{0,7}){0,2}\D{0,2}")
 _REFUSED = re.compile(r"\W*(?:avoid|not recommended|skip|❌|🚫)\W*", re.I)
-_CELLS = {mark: re.compile(rf'(?:\s*"((?:[^"]|"")*+)"\s*|([^{mark}]*+))(?:{mark}|$)') for mark in ("\\|", "\t", ";", ",")}
+_CELLS = {
+    mark: re.compile(rf'(?:\s*"((?:[^"]|"")*+)"\s*|([^{mark}]*+))(?:{mark}|$)') for mark in ("\\|", "\t", ";", ",")
+}
 
 
 def from_table(rows: list[Line]) -> list[Entry]:
@@ -23,7 +27,11 @@ def from_table(rows: list[Line]) -> list[Entry]:
     if not rows:
         return []
     table = [
-        (r.start, r.body + len(r.text), [cell.strip() for cell in r.text.removeprefix("|").removesuffix("|").split("|")])
+        (
+            r.start,
+            r.body + len(r.text),
+            [cell.strip() for cell in r.text.removeprefix("|").removesuffix("|").split("|")],
+        )
         for r in rows
     ]
     ruler = next((i for i, (_, _, cells) in enumerate(table) if all(map(_RULE.fullmatch, cells))), -1)
@@ -53,9 +61,7 @@ def from_columns(text: str, located: list[Located]) -> list[Entry]:
 
 
 def _split(line: str, cells: re.Pattern[str]) -> list[str]:
-    return [
-        (m[1].replace('""', '"') if m[1] is not None else m[2]).strip() for m in cells.finditer(line) if m[0]
-    ]
+    return [(m[1].replace('""', '"') if m[1] is not None else m[2]).strip() for m in cells.finditer(line) if m[0]]
 
 
 def _names(cells: list[str]) -> bool:
@@ -78,19 +84,29 @@ def _films(rows: list[Row], head: list[str]) -> list[Entry]:
     """Titles stand in the column whose name says so, else in the first that holds more than ranks and years."""
     titled = next((i for i, c in enumerate(head) if _TITLE_NAME.fullmatch(c) and not avoids(c)), None)
     if titled is None:
-        titled = next((i for i, c in enumerate(head) if re.search(r"title|movie|film|name", c, re.I) and not avoids(c)), None)
+        titled = next(
+            (i for i, c in enumerate(head) if re.search(r"title|movie|film|name", c, re.I) and not avoids(c)), None
+        )
     dated = next((i for i, c in enumerate(head) if _YEAR_NAME.fullmatch(c) and i != titled), None)
     if titled is None:
         width = max((len(cells) for *_, cells in rows), default=0)
         counts = [[cells[i] for *_, cells in rows if i < len(cells)] for i in range(min(width, 8))]
-        full = [sum(not (_RANK.fullmatch(c) or _YEARS.fullmatch(c)) for c in column) * 2 > len(column) for column in counts]
-        titled = next((i for i, f in enumerate(full) if f), int(len(counts) > 1 and all(map(_RANK.fullmatch, counts[0]))))
+        full = [
+            sum(not (_RANK.fullmatch(c) or _YEARS.fullmatch(c)) for c in column) * 2 > len(column) for column in counts
+        ]
+        titled = next(
+            (i for i, f in enumerate(full) if f), int(len(counts) > 1 and all(map(_RANK.fullmatch, counts[0])))
+        )
     found: list[Entry] = []
     for start, end, cells in rows:
         if titled >= len(cells) or any(i != titled and _REFUSED.fullmatch(c) for i, c in enumerate(cells)):
             continue
         others = [cells[dated]] if dated is not None and dated < len(cells) else cells
-        years = [m[1] for i, c in enumerate(others) if (others is not cells or i != titled) and (m := _YEARS.fullmatch(c)) and sane_year(m[1])]
+        years = [
+            m[1]
+            for i, c in enumerate(others)
+            if (others is not cells or i != titled) and (m := _YEARS.fullmatch(c)) and sane_year(m[1])
+        ]
         given_id = next((m[0] for c in cells if (m := GIVEN_ID.search(c))), None)
         found += film_of_fields(cells[titled], years[0] if years else "", start, end, given_id)
     return found

@@ -10,7 +10,9 @@ from oracle.answers.tables import film_of_fields
 _LEAF = re.compile(r"<(?P<name>[A-Za-z_][\w-]{0,30})(?:\s[^<>]{0,200})?>(?P<value>[^<]*+)</(?P=name)\s*>")
 _ATTRIBUTES = re.compile(r"<(?:movie|film|item|recommendation|entry|show)\s[^<>]{0,400}>", re.I)
 _ATTRIBUTE = re.compile(r"""([\w-]{1,30})\s*=\s*(?:"([^"<>]*)"|'([^'<>]*)')""")
-_TITLES = frozenset(["title", "movietitle", "moviename", "filmtitle", "filmname", "name", "movie", "film", "item", "recommendation"])
+_TITLES = frozenset(
+    ["title", "movietitle", "moviename", "filmtitle", "filmname", "name", "movie", "film", "item", "recommendation"]
+)
 _YEARS = frozenset(["year", "releaseyear", "releasedate", "date", "movieyear", "filmyear", "released"])
 _YEAR = re.compile(r"(?<!\d)\d{4}(?!\d)")
 
@@ -57,7 +59,10 @@ def _field(leaf: re.Match[str]) -> _Field | None:
 
 
 def _of_attributes(tag: re.Match[str]) -> list[Entry]:
-    values = {m[1].lower().replace("_", "").replace("-", ""): html.unescape(m[2] or m[3] or "") for m in _ATTRIBUTE.finditer(tag[0])}
+    values = {
+        m[1].lower().replace("_", "").replace("-", ""): html.unescape(m[2] or m[3] or "")
+        for m in _ATTRIBUTE.finditer(tag[0])
+    }
     title = next((values[name] for name in ("title", "movietitle", "name") if name in values), "")
     year = next((m[0] for name in _YEARS if name in values and (m := _YEAR.search(values[name]))), "")
     given_id = GIVEN_ID.search(tag[0])

@@ -173,7 +173,10 @@ FRAGMENTS = [
     "\n", "\n", "\r\n", " ", "1. ", "2. ", "- ", "* ", "• ", "(", ")", "[", "]", "](", "**", '"', "“", "'", "{", "}",
     "\\", '{"title": "', '["', "|", "<", "<think>", "</think>", "<solution>", "</solution>", "(19", "(1979)",
     ": ", " - ", ", ", "; ", "1️⃣", "①", "🎬", "\u200f", "\ud800", "\x00", "\u2028", "#", "> ", "| a\n",
-    "```json\n", "２．", "『",
+    "```json\n", "２．", "『", "Avoid:\n", "Avoid Saw (2004).", "Final list: ", "Draft:\n", "Title: Coco\n", "Year: 2017\n", "title,year\n",
+    "Coco,2017\n", "tt2380307", "https://www.imdb.com/title/tt2380307/", "2017: ", " 2017", "II. ", "B. ", "Rank 2: ", "<movie><title>", "</title>",
+    "<year>2017</year>", "<movie title='", "<|channel|>final<|message|>", "<|end|>", "assistantfinal", "analysis", "[THINK]", "[/THINK]", "<answer>",
+    "</answer>", '{"avoid": [', '"year": 9999', ": 2017", "[('", "99" * 200, " by Andy Weir", "Horror movie", "|---|\n",
 ]  # fmt: skip
 anything = st.one_of(st.text(st.characters()), st.lists(st.sampled_from(FRAGMENTS), max_size=40).map("".join))
 
@@ -218,7 +221,9 @@ def test_a_batch_is_its_texts_one_by_one(texts):
 HOSTILE = [
     "(", "[", "[a](", "(1999", "1. ", "1.", "9", "*", "**a", '"', "“", "'a ", "\\", '["', '{"title":"', "{", "| ",
     "<think>", "<solution>1. A\n", " - ", ": ", ", A", "; A", " ", "\n", "1. A (1999) ", "A (1999), ", "• A ", "1️⃣",
-    "\u200f", "字", "A\n", "(1999) ", "Here: 1. ", "lower: A, B, C. ",
+    "\u200f", "字", "A\n", "(1999) ", "Here: 1. ", "lower: A, B, C. ", "<answer>", "</think>", "<movie><title>", "<|channel|>final<|message|>",
+    "assistantfinal", "Avoid:\n", "Avoid A. ", "Final list:\n", "Title: A\n", "Year: 2017\n", "a,b\n", "tt2380307 ", "https://a ", " by A B", "II. ",
+    ':[[]]', '{"a":{', ",[('a'", "<a>", "|\n", "horror, ", "not a ",
 ]  # fmt: skip
 
 
