@@ -166,7 +166,7 @@ def role_of(text: str, marked: bool = False, heading: bool = False) -> Role:
             return Role.AVOID
     if not marked and (NOT_RECOMMENDED.search(bare) or _I_AVOIDED.search(bare)):
         return Role.ASIDE
-    if not sentence and (head or label.count(" ") < 4):
+    if not sentence and not _DATED.search(label) and (head or label.count(" ") < 4):
         if len(label) <= 120 and _FINAL.search(label):
             return Role.FINAL
         if not behind and _DRAFT.match(label):

@@ -37,9 +37,9 @@ def _from_lines(text: str, located: list[Located], tagged: bool) -> list[Entry]:
 
 def _chosen(text: str, lines: Lines, tagged: bool) -> list[Entry]:
     """The entries of the kind of lines that is the list."""
-    best = _marked(lines.numbered) or from_table(lines.rows)
+    best = entries_of_marked(lines.numbered) or from_table(lines.rows)
     for group in (lines.bullets, lines.nested):
-        entries = _marked(group)
+        entries = entries_of_marked(group)
         if not best or _outweighs(entries, best):
             best = entries
     if not best or not lines.numbered:
@@ -60,7 +60,7 @@ def _outweighs(entries: list[Entry], best: list[Entry]) -> bool:
     )
 
 
-def _marked(lines: list[Line]) -> list[Entry]:
+def entries_of_marked(lines: list[Line]) -> list[Entry]:
     """Entries of numbered or bulleted lines."""
     found = []
     long = len(lines) >= LONG_LIST

@@ -1,6 +1,7 @@
 """Films out of tables: Markdown's, and rows of values behind a line of column names ("title,year")."""
 
 import re
+from collections.abc import Iterator
 
 from oracle.answers.entry import GIVEN_ID, Entry, read, sane_year
 from oracle.answers.headings import avoids
@@ -20,6 +21,7 @@ _REFUSED = re.compile(r"\W*(?:avoid|not recommended|skip|❌|🚫)\W*", re.I)
 _CELLS = {
     mark: re.compile(rf'(?:\s*"((?:[^"]|"")*+)"\s*|([^{mark}]*+))(?:{mark}|$)') for mark in ("\\|", "\t", ";", ",")
 }
+_MARKS = frozenset("|\t;,")
 
 
 def from_table(rows: list[Line]) -> list[Entry]:
@@ -44,20 +46,29 @@ def from_table(rows: list[Line]) -> list[Entry]:
 def from_columns(text: str, located: list[Located]) -> list[Entry]:
     """Films of the rows below the first line that names columns, one of them the title's, with the same mark between."""
     for i, (start, parts) in enumerate(located):
-        if parts.marked or len(parts.text) > 200 or parts.text.startswith("|"):
-            continue
-        for mark, cells in _CELLS.items():
-            if (mark[-1] in parts.text) and _names(head := _split(parts.text, cells)):
-                rows: list[Row] = []
-                for below, row in located[i + 1 :]:
-                    whole = text[below : below + row.body + len(row.text)]
-                    values = _split(whole.lstrip(), cells)
-                    if len(values) < 2 or text.count("\n", rows[-1][1] if rows else start, below) > 1:
-                        break
-                    if not all(map(_RULE.fullmatch, values)):
-                        rows.append((below + len(whole) - len(whole.lstrip()), below + len(whole), values))
-                return _films(rows, head)
+        if not parts.marked and names_columns(parts.text):
+            head, cells = next(_heads(parts.text))
+            rows: list[Row] = []
+            for below, row in located[i + 1 :]:
+                whole = text[below : below + row.body + len(row.text)]
+                values = _split(whole.lstrip(), cells)
+                if len(values) < 2 or text.count("\n", rows[-1][1] if rows else start, below) > 1:
+                    break
+                if not all(map(_RULE.fullmatch, values)):
+                    rows.append((below + len(whole) - len(whole.lstrip()), below + len(whole), values))
+            return _films(rows, head)
     return []
+
+
+def names_columns(text: str) -> bool:
+    """Whether a line names the columns of a table: "title,year"."""
+    return not _MARKS.isdisjoint(text) and not text.startswith("|") and len(text) <= 200 and any(_heads(text))
+
+
+def _heads(text: str) -> Iterator[tuple[list[str], re.Pattern[str]]]:
+    for mark, cells in _CELLS.items():
+        if mark[-1] in text and _names(head := _split(text, cells)):
+            yield head, cells
 
 
 def _split(line: str, cells: re.Pattern[str]) -> list[str]:

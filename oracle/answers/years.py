@@ -62,7 +62,7 @@ def _fields(located: list[Located]) -> list[_Field]:
     """The lines that give a year or an id."""
     found = []
     for start, parts in located:
-        if parts.role is Role.FIELD and (field := FIELD.match(parts.text)):
+        if parts.role is Role.FIELD and not parts.number and (field := FIELD.match(parts.text)):
             years = _YEAR.search(field["bare"] or field["value"]) if field["year"] or field["bare"] else None
             ids = GIVEN_ID.search(field["link"] or field["value"]) if field["id"] or field["link"] else None
             year = sane_year(years[1]) if years else None
