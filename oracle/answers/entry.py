@@ -39,9 +39,9 @@ LABEL = re.compile(
     re.I,
 )
 RANK_LABEL = re.compile(r"^[*_]*rank\W{0,3}\d{1,3}[*_]*\s*[:.)–-]\s*(?=\S)", re.I)
-GIVEN_ID = re.compile(r"(?<![A-Za-z0-9])tt\d{7,9}(?!\d)")
+GIVEN_ID = re.compile(r"(?<![A-Za-z0-9])tt\d{7,9}(?![A-Za-z0-9])")
 _ADDRESS_OR_ID = (
-    r"(?:<?(?:https?://|www\.)[^\s<>()\[\]|]*+>?|(?:www\.)?imdb\.com/\S*+|(?<![A-Za-z0-9])tt\d{7,9}(?!\d)/?)"
+    r"(?:<?(?:https?://|www\.)[^\s<>()\[\]|]*+>?|(?:www\.)?imdb\.com/\S*+|(?<![A-Za-z0-9])tt\d{7,9}(?![A-Za-z0-9])/?)"
 )
 _ID_LABEL = r"(?:(?i:imdb|tconst|link|url|id)\b(?:[ _]?(?i:id|link|url)\b)?\s*[:=#–-]?\s*)?"
 BESIDE_TITLE = re.compile(rf"[(\[]\s*{_ID_LABEL}{_ADDRESS_OR_ID}\s*[)\]]|{_ID_LABEL}{_ADDRESS_OR_ID}")
@@ -137,7 +137,7 @@ def _read(entry: str) -> Reading:
     if "tt" in entry or "www." in entry:  # of "https" too
         found = GIVEN_ID.search(entry)
         given_id = found[0] if found else None
-        text = BESIDE_TITLE.sub(" ", LINK.sub(r"\1", text)).strip(RAGGED.replace("*", "").replace("_", ""))
+        text = BESIDE_TITLE.sub("", LINK.sub(r"\1", text)).strip(RAGGED.replace("*", "").replace("_", ""))
     title, year, dated, rest = _split(text)
     sentence = title + "." if f"{title}." in text else title
     prose = not dated and _is_prose(sentence)

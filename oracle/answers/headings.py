@@ -26,13 +26,16 @@ _THESE = (
 )
 NOT_RECOMMENDED = re.compile(
     rf"""\b(?:avoid|skip|steer\s+clear\s+of|stay\s+(?:away|clear)\s+(?:from|of)|beware\s+of|(?:do\s+not|don['’]?t)\s+watch|keep\s+away\s+from){_THESE}
-    | \b(?:avoided|skipped|excluded|omitted|rejected|discarded|dropped|eliminated|removed|filtered\s+out|ruled\s+out|left\s+(?:out|off)
+    | \b(?:avoided|skipped|excluded|omitted|rejected|discarded|dropped|eliminated|removed|filtered\s+out|ruled\s+out
+        |left\s+(?:out|off)
         |off[- ]limits|exclusions?|omissions?|skip\s+list|(?:already|previously)\s+(?:seen|watched)){_THESE}
     | \b(?:not|cannot|never|wouldn['’]?t|can['’]?t|don['’]?t|didn['’]?t|won['’]?t|aren['’]?t)\s+(?:\w+\s+){{0,2}}?
         (?:recommend(?:ed|ing)?|suitable|included?|appropriate|advised|suggest(?:ed)?|make\s+(?:the|it|my)|pick(?:ed)?|choose|chosen){_THESE}
     | \b(?:unsuitable|inappropriate|unsafe|non-?recommendations?|no-?go|dishonou?rable){_THESE}
-    | ^(?:(?:films|movies|titles|ones)\s+)?(?:that\s+)?you(?:['’]ve|\s+have)?\s+(?:already\s+)?(?:liked|seen|watched|loved|enjoyed|mentioned|rated)\W*$
-    | à\s+éviter|déconseill|vermeiden|nicht\s+empfohlen|evitar\b|no\s+recomend|不推荐|避免|避ける|おすすめしない|избегать|не\s+рекоменд""",
+    | ^(?:(?:films|movies|titles|ones)\s+)?(?:that\s+)?you(?:['’]ve|\s+have)?\s+(?:already\s+)?
+        (?:liked|seen|watched|loved|enjoyed|mentioned|rated)\W*$
+    | à\s+éviter|déconseill|vermeiden|nicht\s+empfohlen|evitar\b|no\s+recomend
+    | 不推荐|避免|避ける|おすすめしない|избегать|не\s+рекоменд""",
     re.X | re.I,
 )  # fmt: skip
 _YET_RECOMMENDED = re.compile(
@@ -46,8 +49,10 @@ _AVOIDED_IN_ENTRY = re.compile(
     r"[*_]*\s*(?:\([^()]*\)\s*)?[:：–—][*_]*|(?:[Aa]void|Stay away from|Steer clear of)\s+[\"“*_]*(?=[A-Z]))",
 )
 _I_AVOIDED = re.compile(
-    r"\b(?:I(?:['’]ve| have| also)?\s+(?:left\s+out|excluded|avoided|skipped|omitted|ruled\s+out|removed|rejected|dropped|passed\s+on)"
-    r"|(?:[Aa]void|[Ss]kip|[Ss]tay away from|[Ss]teer clear of|(?:not|n['’]?t)\s+(?:recommend|include|suggest|watch))\s+[\"“*_]*[A-Z])"
+    r"\b(?:I(?:['’]ve| have| also)?\s+(?:left\s+out|excluded|avoided|skipped|omitted|ruled\s+out|removed"
+    r"|rejected|dropped|passed\s+on)"
+    r"|(?:[Aa]void|[Ss]kip|[Ss]tay away from|[Ss]teer clear of|(?:not|n['’]?t)\s+(?:recommend|include|suggest|watch))"
+    r"\s+[\"“*_]*[A-Z])"
 )
 _ONLY_AVOIDS = re.compile(
     r"(?:(?:films|movies|titles|ones|what)\s+)?(?:to\s+)?(?:avoid(?:ed)?|skip(?:ped)?|not\s+recommended|excluded|left\s+out|rejected|omitted)"
@@ -130,9 +135,11 @@ _BEGINNINGS = frozenset(  # of the words that the patterns above look for, so th
     ]
 )
 FIELD = re.compile(
-    r"""[*_"]*(?:(?P<year>(?:(?:release[ds]?|premiere[ds]?|film|movie)[ _]?)?(?:year|date)|(?:year|date)[ _]of[ _]release|released?(?:[ _](?:in|on))?|premiered)
+    r"""[*_"]*(?:(?P<year>(?:(?:release[ds]?|premiere[ds]?|film|movie)[ _]?)?(?:year|date)|(?:year|date)[ _]of[ _]release
+            |released?(?:[ _](?:in|on))?|premiered)
         |(?P<id>imdb(?:[ _]?(?:id|link|url))?|tconst|link|url|id)
-        |genres?|rating|score|runtime|duration|director|directed\ by|cast|starring|stars|plot|synopsis|summary|description|why|reason|rank
+        |genres?|rating|score|runtime|duration|director|directed\ by|cast|starring|stars|plot|synopsis|summary|description
+        |why|reason|rank
         |country|language|safe|warnings?|content\ warnings?|triggers?|notes?|rated|mpaa(?:\ rating)?|tags?|themes?|confidence)
         [*_"]*\s*[:：=][*_]*\s*(?P<value>\S.*)|<?(?P<link>(?:https?://)?(?:www\.|m\.)?imdb\.com/title/\S+)$|[*_]*(?P<bare>[(\[]\d{4}[)\]])[*_]*$""",
     re.X | re.I,
@@ -186,7 +193,7 @@ def recommends(text: str) -> bool:
 
 def final_label(text: str) -> int:
     """How long the label is in "Final list: Coco (2017), Up (2009)"; 0 where nothing stands behind it."""
-    label, _, behind = text.partition(":")
+    _, _, behind = text.partition(":")
     return len(text) - len(behind.lstrip(_DECORATION)) if behind.strip(_DECORATION) else 0
 
 

@@ -14,7 +14,8 @@ ROMAN = r"[IVX]{1,5}|[ivx]{1,5}"
 PARTS = re.compile(
     rf"""(?P<indent>{BLANK}*+) (?:>{BLANK}*+)*+ (?P<heading>\#{{1,6}}{BLANK}++)?
     (?P<bullet>(?:[-*+–—](?={BLANK})|[a-hj-uwyzA-HJ-UWYZ]\)(?={BLANK})|[{SYMBOLS}]++|(?:<[uo]l>)?<li>
-        |(?:[*_"]*(?i:(?:movie|film|item)[ _](?:title|name)|movie|film|title|name|item|recommendation|pick)\ ?\#?\d*[*_"]*:[*_]*)(?={BLANK})
+        |(?:[*_"]*(?i:
+            (?:movie|film|item)[ _](?:title|name)|movie|film|title|name|item|recommendation|pick)\ ?\#?\d*[*_"]*:[*_]*)(?={BLANK})
         ){BLANK}*+)?
     (?P<marker>(?P<bold>[*_`]{{1,3}})?
         (?: (?P<number>\d{{1,3}})\\?(?:[.．](?!\d)\)?|[)）、])              # 1.  1)  1\.  １．  1、

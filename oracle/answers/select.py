@@ -94,7 +94,7 @@ def read_plain(line: Line, tagged: bool, edge: bool, alone: bool) -> PlainLine:
     """What a line without a marker says; `edge`: it is the first or the last one, `alone`: there is no other."""
     start, body, content, _, heading, _ = line
     film = read(content)
-    title, year, dated, rest, prose, *_ = film
+    title, _, dated, rest, prose, *_ = film
     if pieces := plain_pieces(content, alone=tagged and alone):
         parts = [(read(content[a:b]), body + a, body + b) for a, b in pieces]
         return PlainLine([entry(r, a, b)._replace(dated=True) for r, a, b in parts if r.title], True, False)
@@ -132,9 +132,13 @@ def _plain(text: str, lines: list[Line], tagged: bool) -> list[Entry]:
         return undated if len(undated) > max(1, sum(line.other for line in said)) else []
     kept: list[Entry] = []
     for e, sure in found:
-        if sure or (kept and len(text[kept[-1].end : e.start].splitlines()) < 2):  # directly below a film
+        if sure or (kept and directly_below(text, kept[-1], e)):
             kept.append(e)
     return kept
+
+
+def directly_below(text: str, film: Entry, other: Entry) -> bool:
+    return len(text[film.end : other.start].splitlines()) < 2
 
 
 def _recommending(line: Line) -> list[Line]:

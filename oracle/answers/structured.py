@@ -19,14 +19,29 @@ _ROOT = re.compile(  # at the start of a line, behind a list marker, or behind a
 )
 _FIRST = re.compile(r"[\s`]*+(?P<open>[\[{])(?=\s*+(?:[\"'{\[(]|\Z))")
 _TOKEN = re.compile(
-    r"""(?P<open>[\[{]|\((?=\s?["'\d])) | (?P<close>[\]})]) | (?P<string>"(?:[^"\\\n]|\\.)*+(?P<end>["\n]|\Z) | (?<=[\[{(,:\s])'(?:[^'\\\n]|\\.|'(?=\w))*+(?P<end2>['\n]|\Z))
+    r"""(?P<open>[\[{]|\((?=\s?["'\d])) | (?P<close>[\]})])
+      | (?P<string>"(?:[^"\\\n]|\\.)*+(?P<end>["\n]|\Z) | (?<=[\[{(,:\s])'(?:[^'\\\n]|\\.|'(?=\w))*+(?P<end2>['\n]|\Z))
       | (?P<number>-?\d+(?:\.\d+)?) | (?P<colon>:) | (?P<junk>[A-Za-z]{12,})""",
     re.X | re.S,
 )
 _FOUR_DIGITS = re.compile(r"(?<!\d)\d{4}(?!\d)")
 _DEEPEST = 64  # of brackets in brackets; no list of films has more
-_TITLE_KEYS = ["title", "movietitle", "filmtitle", "moviename", "filmname", "movie", "film", "itemtitle", "itemname", "primarytitle", "name", "item", "show",
-               "recommendation"]  # fmt: skip
+_TITLE_KEYS = [
+    "title",
+    "movietitle",
+    "filmtitle",
+    "moviename",
+    "filmname",
+    "movie",
+    "film",
+    "itemtitle",
+    "itemname",
+    "primarytitle",
+    "name",
+    "item",
+    "show",
+    "recommendation",
+]  # the first that is there
 _YEAR_KEYS = [
     "year",
     "releaseyear",

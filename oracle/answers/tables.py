@@ -77,18 +77,32 @@ def _split(line: str, cells: re.Pattern[str]) -> list[str]:
 
 def _names(cells: list[str]) -> bool:
     """Whether these are names of columns, one of them of titles and another of years, ranks or what else a film has."""
-    return (
-        len(cells) > 1
-        and any(map(_TITLE_NAME.fullmatch, cells))
-        and all(map(_NAME.fullmatch, cells))
-        and not any(c.isdigit() for cell in cells for c in cell)
-        and (len(cells) > 2 or any(not _TITLE_NAME.fullmatch(c) and (c.strip("*_ ").lower() in _OTHERS or _YEAR_NAME.fullmatch(c)) for c in cells))
-    )  # fmt: skip
+    titles = sum(_TITLE_NAME.fullmatch(cell) is not None for cell in cells)
+    others = sum(_YEAR_NAME.fullmatch(cell) is not None or cell.strip('*_ "').lower() in _OTHERS for cell in cells)
+    return titles > 0 and others > 0 and all(map(_NAME.fullmatch, cells))
 
 
 _OTHERS = frozenset(
-    ["rank", "#", "no", "no.", "position", "id", "imdb", "imdb_id", "imdb id", "tconst", "genre", "genres", "director", "rating", "reason", "why", "notes"]
-)  # fmt: skip
+    [
+        "rank",
+        "#",
+        "no",
+        "no.",
+        "position",
+        "id",
+        "imdb",
+        "imdb_id",
+        "tconst",
+        "genre",
+        "genres",
+        "director",
+        "rating",
+        "reason",
+        "why",
+        "notes",
+        "verdict",
+    ]
+) | {"imdb id", "imdb link"}
 
 
 def _films(rows: list[Row], head: list[str]) -> list[Entry]:

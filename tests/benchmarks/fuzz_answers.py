@@ -1,10 +1,11 @@
-"""Numbered lists read in one go against the same lists read step by step: 100,000 random lines, none may differ.
+"""Lists read in one go against the same lists read step by step: 100,000 random lines, none may differ.
 
 python -m tests.benchmarks.fuzz_answers [--lines N] [--seed S]
 """
 
 import argparse
 import random
+import re
 from collections.abc import Callable
 
 from oracle.answers.parse import _of_region
@@ -22,17 +23,45 @@ PIECES = [
 CAPITALS = [p for p in PIECES if p[0].isupper() or p[0].isdigit()]
 MARKERS = ["1. ", "2. ", "3. ", "4) ", "10. ", "12. "] * 4 + ["", "0. ", "007. ", "1.", "1.  ", " 1. ", "- ", "## ", "a) ", "(1) ", "1 ", "I. ", "Rank 1: ", "   2. "]  # fmt: skip
 ENDS = [" (1979)"] * 12 + ["", " (1869)", " (2036)", "(1979)", " [1979]", " (1979).", " (1979) - good", " (1979) ", " (197)", " 1979", ":", " (TV Series 2017–2020)"]  # fmt: skip
-WHOLE = ["", "", "Here are films for you:", "Sure!", "Avoid these:", "Final list:", "title,year", "Year: 2017", "Draft:", "I hope you enjoy them!", " ", "- Saw (2004)"]
+WHOLE = [
+    "",
+    "",
+    "Here are films for you:",
+    "Sure!",
+    "Avoid these:",
+    "Final list:",
+    "title,year",
+    "Year: 2017",
+    "Draft:",
+    "I hope you enjoy them!",
+    " ",
+    "- Saw (2004)",
+]
 
 
 def random_line(choose: Callable) -> str:
     if choose(range(8)) == 0:
         return choose(WHOLE)
     if choose((True, False)):  # of words that the pattern takes, mostly
-        words = " ".join([choose(CAPITALS), *(choose(PIECES if choose(range(6)) == 0 else CAPITALS) for _ in range(choose((0, 1, 2))))])
-        return choose(("1. ", "2. ", "3) ", "12. ")) + words.replace(" ,", ",") + choose((" (1979)", " (1979)", " (2017)", ""))
+        words = " ".join(
+            [
+                choose(CAPITALS),
+                *(choose(PIECES if choose(range(6)) == 0 else CAPITALS) for _ in range(choose((0, 1, 2)))),
+            ]
+        )
+        return (
+            choose(("", "1. ", "2. ", "3) ")) + words.replace(" ,", ",") + choose((" (1979)", " (1979)", " (2017)", ""))
+        )
     words = " ".join(choose(PIECES) for _ in range(choose((1, 1, 1, 2, 2, 3))))
     return choose(MARKERS) + words.replace(" ,", ",") + choose(ENDS)
+
+
+def random_lines(choose: Callable) -> list[str]:
+    lines = [random_line(choose) for _ in range(choose((1, 2, 3, 4)))]
+    if choose((True, False)):  # all with numbers, or none
+        number = choose(("", "1. "))
+        lines = [number + re.sub(r"^\d{1,2}[.)] ", "", line) for line in lines]
+    return lines
 
 
 def difference(text: str) -> tuple[list, list] | None:
@@ -48,9 +77,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     choose = random.Random(args.seed).choice
-    n_lines = n_quick = n_texts = 0
+    n_lines = n_quick = n_texts = 0  # n_quick: texts that are read in one go
     while n_lines < args.lines:
-        lines = [random_line(choose) for _ in range(choose((1, 2, 3, 4)))]
+        lines = random_lines(choose)
         text = "\n".join(lines)
         if found := difference(text):
             raise SystemExit(f"{text!r} is read as\n{found[0]}\nin one go, and as\n{found[1]}\nstep by step")
