@@ -24,6 +24,7 @@ LEADING_YEAR = re.compile(rf"\W*[{OPEN}](\d{{4}})[{CLOSE}][\s:–—-]*(?=[^\s{O
 YEAR_LABEL = r"(?:(?i:release\s?date|released?(?: in)?|year(?: of release)?)\s*[:=]?\s*)?"
 BARE_YEAR = re.compile(
     rf"(?:(?:,|\||\t|\s[-–—/]|;)\s*{YEAR_LABEL}(\d{{4}})(?=年|\s*(?:$|film|movie|[-–—:,.;|(]))"
+    r"|\s[*_]*(?i:release\s)?(?i:year)[*_]*:[*_]*\s*(\d{4})(?!\d)"  # "Coco **Year:** 2017"
     r"|(?<=\S)\s+(\d{4})[–-](?=\d{4}\b|\d\d\b|\s*(?i:present|now|ongoing)\b))"  # "Breaking Bad 2008–2013"
 )
 YEAR_BEHIND = re.compile(  # of a title in quotes or bold
@@ -192,7 +193,7 @@ def _split(s: str, depth: int = 3, inside: bool = False, whole: bool = False) ->
         if (found := GROUP_YEAR.search(group[1])) and (title := _tidy(_without_credits(ASIDE.sub("", head)))):
             return title, sane_year(found[1]), True, _trim(s[group.end() :])
     if not whole and (found := BARE_YEAR.search(s)) and (title := _tidy(_without_credits(s[: found.start()]))):
-        return title, sane_year(found[1] or found[2]), True, _trim(s[found.end() :])
+        return title, sane_year(found[found.lastindex or 1]), True, _trim(s[found.end() :])
     title = s.rstrip() if inside else _without_credits(_without_remark(s)).rstrip()
     for group in () if whole else reversed([*GROUP.finditer(title)]):
         head = title[: group.start()].rstrip()

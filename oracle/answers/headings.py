@@ -6,6 +6,8 @@
 import re
 from enum import Enum
 
+from oracle.answers.entry import lower_words
+
 Role = Enum(
     "Role",
     [
@@ -30,10 +32,11 @@ NOT_RECOMMENDED = re.compile(
         |left\s+(?:out|off)
         |off[- ]limits|exclusions?|omissions?|skip\s+list|(?:already|previously)\s+(?:seen|watched)){_THESE}
     | \b(?:not|cannot|never|wouldn['’]?t|can['’]?t|don['’]?t|didn['’]?t|won['’]?t|aren['’]?t)\s+(?:\w+\s+){{0,2}}?
-        (?:recommend(?:ed|ing)?|suitable|included?|appropriate|advised|suggest(?:ed)?|make\s+(?:the|it|my)|pick(?:ed)?|choose|chosen){_THESE}
+        (?:recommend(?:ed|ing)?|suitable|included?|appropriate|advised|suggest(?:ed)?|watch(?:ed)?|for\s+you|(?:a\s+)?good\s+(?:fit|match|choice)|make\s+(?:the|it|my)|pick(?:ed)?|choose|chosen){_THESE}
     | \b(?:unsuitable|inappropriate|unsafe|non-?recommendations?|no-?go|dishonou?rable){_THESE}
     | ^(?:(?:films|movies|titles|ones)\s+)?(?:that\s+)?you(?:['’]ve|\s+have)?\s+(?:already\s+)?
         (?:liked|seen|watched|loved|enjoyed|mentioned|rated)\W*$
+    | ^don['’]?ts?\W*$
     | à\s+éviter|déconseill|vermeiden|nicht\s+empfohlen|evitar\b|no\s+recomend
     | 不推荐|避免|避ける|おすすめしない|избегать|не\s+рекоменд""",
     re.X | re.I,
@@ -59,6 +62,7 @@ _ONLY_AVOIDS = re.compile(
     r"(?:\s+(?:these|those|list|films|movies|titles))*",
     re.I,
 )
+_TITLED_LINE = re.compile(r"[^.:;!]{1,80}\(\d{4}\)?")
 _ANNOUNCES = re.compile(r"\b(?:these|those|following)\b", re.I)
 _RECOMMENDED = re.compile(
     r"(?:(?:my|the|highly|safe|better|good)\s+)*(?:recommended|recommendations?|safe|picks|instead|alternatives|watch(?:\s+these)?|suggestions?)"
@@ -73,66 +77,19 @@ _FINAL = re.compile(
 )
 _DRAFT = re.compile(
     r"^\W*(?:(?:my|the|a|some|here\s+is|here['’]s|first|rough|initial|early)\s+)*"
-    r"(?:drafts?|brainstorm\w*|candidates?|longlist|rough\s+list|first\s+(?:pass|thoughts|ideas|attempt|list)|initial\s+(?:list|ideas|thoughts|picks|candidates)|working\s+list|possible\s+candidates)\b",
+    r"(?:drafts?|brainstorm\w*|candidates?|longlist|rough\s+list|first\s+(?:pass|thoughts|ideas|attempt|list)|initial\s+(?:list|ideas|thoughts|picks|candidates)"
+    r"|working\s+list|possible\s+candidates"
+    r"|thinking(?:\s+process)?\W*$|reasoning\W*$|thought\s+process|analysis\W*$)",
     re.I,
 )
 _WORD = re.compile("[a-z]+")
-_BEGINNINGS = frozenset(  # of the words that the patterns above look for, so that most lines need not be searched
-    [
-        "avo",
-        "ski",
-        "wat",
-        "sta",
-        "ste",
-        "kee",
-        "bew",
-        "off",
-        "exc",
-        "omi",
-        "rej",
-        "dis",
-        "dro",
-        "eli",
-        "rem",
-        "fil",
-        "rul",
-        "lef",
-        "lim",
-        "see",
-        "rec",
-        "sui",
-        "inc",
-        "app",
-        "adv",
-        "sug",
-        "mak",
-        "pic",
-        "cho",
-        "uns",
-        "ina",
-        "go",
-        "non",
-        "you",
-        "fin",
-        "def",
-        "ult",
-        "rev",
-        "cor",
-        "upd",
-        "act",
-        "dra",
-        "bra",
-        "can",
-        "lon",
-        "rou",
-        "fir",
-        "ini",
-        "wor",
-        "pos",
-        "saf",
-        "ins",
-        "alt",
-    ]
+# The first letters of the words that the patterns above look for, so that most lines need not be searched.
+_BEGINNINGS = frozenset(
+    re.findall(
+        "[a-z]+",
+        "avo ski wat sta ste kee bew off exc omi rej dis dro eli rem fil rul lef lim see rec sui inc app adv sug mak pic cho uns ina go "
+        "non not don nev can wou did won are thi rea tho ana you fin def ult rev cor upd act dra bra lon rou fir ini wor pos saf ins alt",
+    )
 )
 FIELD = re.compile(
     r"""[*_"]*(?:(?P<year>(?:(?:release[ds]?|premiere[ds]?|film|movie)[ _]?)?(?:year|date)|(?:year|date)[ _]of[ _]release
@@ -171,7 +128,8 @@ def role_of(text: str, marked: bool = False, heading: bool = False) -> Role:
             return Role.AVOIDED
         if head or (label.count(" ") < 7 and not sentence) or _ANNOUNCES.search(label):
             return Role.AVOID
-    if not marked and (NOT_RECOMMENDED.search(bare) or _I_AVOIDED.search(bare)):
+    titled = _TITLED_LINE.fullmatch(bare) and not lower_words(bare)  # "Rejected (2000)"
+    if not marked and (_I_AVOIDED.search(bare) or (NOT_RECOMMENDED.search(bare) and not titled)):
         return Role.ASIDE
     if not sentence and not _DATED.search(label) and (head or label.count(" ") < 4):
         if len(label) <= 120 and _FINAL.search(label):

@@ -193,7 +193,7 @@ def from_json(text: str, start: int, end: int) -> tuple[list[Entry], bool]:
 def _label(text: str, start: int, at: int) -> str:
     """What stands before an opening bracket, in its line or else in the one above: "Avoid:"."""
     before = text[max(start, at - 200) : at]
-    label = before[before.rfind("\n") + 1 :].strip(" `*>-\t")
+    label = before[max(map(before.rfind, "\n]}")) + 1 :].strip(" `*>-\t")
     if not label or label == "json":
         above = before[: before.rfind("\n") + 1].rstrip(" \t\r\n`>").removesuffix("```json").rstrip(" \t\r\n`")
         label = above[above.rfind("\n") + 1 :]

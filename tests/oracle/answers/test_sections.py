@@ -7,6 +7,11 @@ from oracle import parse_recommendations
 BOTH = [("Coco", 2017), ("Up", 2009)]
 
 AVOID = {
+    "1. Coco (2017)\n2. Up (2009)\n\nMovies that are not a good fit:\n1. Saw (2004)\n2. Hostel (2005)": BOTH,
+    "1. Coco (2017)\n2. Up (2009)\n\nFilms you should NOT watch:\n1. Saw (2004)\n2. Hostel (2005)": BOTH,
+    "1. Coco (2017)\n2. Up (2009)\n\nDon't:\n1. Saw (2004)\n2. Hostel (2005)": BOTH,
+    "1. Coco (2017)\n2. Up (2009)\n\nContains gore, so avoid:\n1. Saw (2004)\n2. Hostel (2005)": BOTH,
+    "Never Let Me Go (2010)\nNot Okay (2022)\nRejected (2000)": [("Never Let Me Go", 2010), ("Not Okay", 2022), ("Rejected", 2000)],
     "1. Coco (2017)\n2. Up (2009)\n\n**Avoid these**\n1. Saw (2004)\n2. Hostel (2005)": BOTH,
     "1. Coco (2017)\n2. Up (2009)\n\nAvoid:\n1. Saw (2004)\n2. Hostel (2005)": BOTH,
     "1. Coco (2017)\n2. Up (2009)\n\nFilms to avoid:\n1. Saw (2004)\n2. Hostel (2005)": BOTH,
