@@ -87,8 +87,10 @@ _WORD = re.compile("[a-z]+")
 _BEGINNINGS = frozenset(
     re.findall(
         "[a-z]+",
-        "avo ski wat sta ste kee bew off exc omi rej dis dro eli rem fil rul lef lim see rec sui inc app adv sug mak pic cho uns ina go "
-        "non not don nev can wou did won are thi rea tho ana you fin def ult rev cor upd act dra bra lon rou fir ini wor pos saf ins alt",
+        "avo ski wat sta ste kee bew off exc omi rej dis dro eli rem fil rul lef lim see rec sui "
+        "inc app adv sug mak pic cho uns ina go "
+        "non not don nev can wou did won are thi rea tho ana you fin def ult rev cor upd act dra "
+        "bra lon rou fir ini wor pos saf ins alt",
     )
 )
 FIELD = re.compile(
