@@ -139,6 +139,8 @@ def _films(rows: list[Row], head: list[str]) -> list[Entry]:
 
 def film_of_fields(title: str, year: str, start: int, end: int, given_id: str | None = None) -> list[Entry]:
     """The entry whose title, and year if there is one, stand in fields of their own; [] where the title is empty."""
-    reading = read(f"{title} ({year})" if year and title else title)
+    if not any(map(str.isalnum, title)):
+        return []
+    reading = read(f"{title} ({year})" if year else title)
     given_id = given_id or reading.given_id
     return [Entry(start, end, reading.title, reading.year, True, given_id)] if reading.title else []
