@@ -26,10 +26,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
 from oracle import UserError, create_oracle
 from oracle.annotate import Judge
+from oracle.answers import MAX_RANK
 from oracle.base.resources import read_sql
 from oracle.log import LogWriter, open_log, query, run_info
 from oracle.oracle import POLICIES
-from oracle.simple_lists import MAX_RANK
 from oracle.sources.catalog import read_catalog
 from oracle.store import log_root
 from pipeline.samples.dataset import load_dataset
