@@ -67,6 +67,13 @@ def main(argv: list[str]) -> None:
         parser.add_argument(
             f"--{name}", choices=POLICIES, default="safe", help=f"what films {about} count as (%(default)s)"
         )
+    parser.add_argument(
+        "--thought_tag",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a mark of thoughts: plan for <plan> or [plan]",
+    )
     parser.add_argument("--limit", type=int, help="the first so many prompts only; with --answers, of those answered")
     parser.add_argument("--temperature", type=float, default=1.0, help="0: greedy (default: %(default)s)")
     parser.add_argument("--max_completion_length", type=int, default=1024, help="tokens (default: %(default)s)")
@@ -82,7 +89,7 @@ def main(argv: list[str]) -> None:
     oracle = create_oracle(
         store=args.store, risk_threshold=args.risk_threshold, unresolved=args.unresolved, unrated=args.unrated
     )
-    judge = Judge(oracle, read_catalog(args.catalog_path) if args.catalog_path else None)
+    judge = Judge(oracle, read_catalog(args.catalog_path) if args.catalog_path else None, args.thought_tag)
     dataset = load_dataset(args.data, args.split, oracle)
     answers = {path: read_answers(path, dataset, args.data) for path in args.answers}
     prompts = dataset.select(range(min(args.limit or len(dataset), len(dataset))))

@@ -98,6 +98,10 @@ class TrainSettings(CommonSettings):
     unrated: Literal["safe", "violation", "ignore"] = _flag(
         "safe", "What films count as of which nothing is known for something that the user avoids."
     )
+    thought_tag: list[str] = _flag(
+        [], "Marks of thoughts besides the usual ones: plan for <plan> or [plan]. What stands in them is no recommendation.",
+        metavar="NAME",
+    )  # fmt: skip
     lambda_count: float = _flag(0.0, "λc: reward of a list of the target length; 0: off.")
     target_count: int | None = _flag(None, "Target length of a list. Left out: rec_num.", metavar="N")
     lambda_end: float = _flag(
