@@ -171,7 +171,9 @@ def test_random_token_sequences_of_a_policy_are_credited_as_prefix_by_prefix(fam
     assert (found >= 0).float().mean() > 0.1 and (found == -1).any()
     anything = torch.randint(0, len(tokenizer), (25, 50), generator=generator)
     broken = torch.cat([torch.tensor([start] * 25), anything], dim=1)
-    same = rank_ids(tokenizer, broken, torch.ones_like(broken)) == slow_rank_ids(tokenizer, broken, torch.ones_like(broken))
+    same = rank_ids(tokenizer, broken, torch.ones_like(broken)) == slow_rank_ids(
+        tokenizer, broken, torch.ones_like(broken)
+    )
     assert same.float().mean() > 0.97
 
 
