@@ -213,16 +213,18 @@ def log_answers(
         "relevance": make_relevance_func(judge, rec_num=args.rec_num)(completions=texts, ended=ended, **columns),
         "safety": make_safety_func(judge, rec_num=args.rec_num)(completions=texts, ended=ended, **columns),
     }
+    left_out = np.zeros((len(texts), args.rec_num), dtype=bool)
+    left_out[cells_of(cut_off, args.rec_num)] = True
     for values in rewards.values():
-        values[cells_of(cut_off, args.rec_num)] = np.nan
+        values[left_out] = np.nan
     slots = (
         list_slots(tokenizer, ids, texts, judged.entries, args.rec_num)
         if tokenizer is not None and ids is not None
         else [np.zeros(0, np.int64)] * len(texts)
     )
     tables = step_tables(
-        without_open_entries(judged, ended), cut_off=cut_off, step=0, prompts=dataset["prompt"][:], rewards=rewards,
-        weights=[1.0, 1.0], advantages=None, slots=slots,
+        without_open_entries(judged, ended), cut_off=cut_off, left_out=left_out, step=0, prompts=dataset["prompt"][:],
+        rewards=rewards, weights=[1.0, 1.0], advantages=None, slots=slots,
         ended=ended if ended is not None else [True] * len(texts), num_generations=1,
     )  # fmt: skip
     info = run_info()

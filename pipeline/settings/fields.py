@@ -116,6 +116,13 @@ class TrainSettings(CommonSettings):
     advantage_mode: Literal["grpo", "gdpo"] = _flag(
         "grpo", "grpo sums the rewards, then normalises over the group; gdpo normalises each reward on its own first."
     )
+    silent_groups: Literal["keep", "drop"] = _flag(
+        "keep",
+        "drop: groups that teach nothing cost no forward pass in the loss; the same gradient. Needs --kl_beta 0.",
+    )
+    missing_ranks: Literal["zero", "leave_out"] = _flag(
+        "zero", "A rank that a list doesn't have: a reward of 0, or no part in its group's mean."
+    )
     rank_weighting: Literal["token", "rank"] = _flag(
         "token",
         "token: a rank weighs as many times as it has tokens, as in Rank-GRPO's public code; rank: each the same, as in "
