@@ -21,6 +21,7 @@ SCHEMA_VERSION = 2
 DERIVATIONS = (
     "store/clean",
     "titles/normalise",
+    "titles/rules",
     "titles/variants",
     "risk/risk",
     "titles/keys",

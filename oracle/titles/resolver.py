@@ -13,6 +13,7 @@ from oracle.titles.candidates import search
 from oracle.titles.matches import Matches, Memory
 from oracle.titles.normalise import normalise
 from oracle.titles.ranking import AMBIGUOUS, EXACT, Candidates, Choice
+from oracle.titles.rules import SAME_KEY, SAME_TITLE, SAME_WORDS
 from oracle.titles.variants import read_titles
 
 __all__ = ["Matcher", "Matches", "normalise"]
@@ -82,7 +83,7 @@ class Matcher:
     def _closest(self, title: pa.StringArray, year: np.ndarray) -> Choice:
         """Choose among the same titles first, and search wider for the queries that these do not settle."""
         same = self._same_titles(title)
-        choice = same.judge(year, self.titles.common).choose(year)
+        choice = same.scored(year, self.titles.common).choose(year)
         open_ = np.ones(len(title), bool)
         open_[choice.query[choice.settled]] = False
         rows = np.flatnonzero(open_)
@@ -97,7 +98,7 @@ class Matcher:
         other = replace(other, query=rows[other.query])
         again = np.zeros(len(title), bool)
         again[other.query] = True
-        wider = same.only(again[same.query]).beside(other).judge(year, self.titles.common).choose(year)
+        wider = same.only(again[same.query]).beside(other).scored(year, self.titles.common).choose(year)
         return choice.only(~again[choice.query]).beside(wider)
 
     def _same_titles(self, title: pa.StringArray) -> Candidates:
@@ -111,9 +112,11 @@ class Matcher:
         pair, place = spread(titles.group_start[key], titles.group_start[key + 1])
         query, some_record, form = query[pair], record[pair], titles.group_form[place]
         record = titles.forms.take(form)
-        closeness = np.where(record["wording_no"] == some_record["wording_no"], 0.99, 0.97)
-        closeness[booleans_of(pc.equal(title.take(pa.array(query)), titles.title.take(pa.array(form))))] = 1.0
-        return Candidates(query, form, record, closeness, np.minimum(record["word_class"], some_record["word_class"]))
+        closeness = np.where(record["wording_no"] == some_record["wording_no"], SAME_WORDS, SAME_KEY)
+        closeness[booleans_of(pc.equal(title.take(pa.array(query)), titles.title.take(pa.array(form))))] = SAME_TITLE
+        length, found_length = pc.utf8_length(title).to_numpy(), pc.utf8_length(titles.title.take(pa.array(form))).to_numpy()
+        words = np.minimum(record["word_class"], some_record["word_class"])
+        return Candidates(query, form, record, closeness, words, length[query] < found_length)
 
     def _not_aliased(self, record: np.ndarray) -> np.ndarray:
         """Whether no person confirmed what a title is that is written like these: only the search knows of that."""
