@@ -1,8 +1,8 @@
 """Which film a title and a year mean, what people decided about titles, and why a title was found or was not."""
 
-from oracle.titles.aliases import aliases_path, append_alias, current_aliases, current_decisions
+from oracle.titles.aliases import aliases_path, append_alias, confirm_alias, current_aliases, current_decisions
 from oracle.titles.asked import one_array, one_film, title_and_year
-from oracle.titles.confirmed import with_aliases
+from oracle.titles.known_aliases import with_aliases
 from oracle.titles.explain import nearest, sources
 from oracle.titles.resolver import Matcher, Matches, normalise
 
@@ -11,6 +11,7 @@ __all__ = [
     "Matches",
     "aliases_path",
     "append_alias",
+    "confirm_alias",
     "current_aliases",
     "current_decisions",
     "nearest",

@@ -89,7 +89,8 @@ class Candidates:
     def _title_allows(self) -> np.ndarray:
         """Whether titles are close enough where no year is given: SQL's `title_allows`."""
         close, tells = self.closeness, self.word_class >= TELLING_WORDS
-        return (close >= SAME_WORDS) | tells & ((close >= SAME_KEY) | (close >= SHORTER) & self.leaves_out)
+        enough = tells & ((close >= SAME_KEY) | (close >= SHORTER) & self.leaves_out)
+        return (close >= SAME_WORDS) | enough | (self.word_class > 1) & (close >= SAME_KEY) & self.leaves_out
 
 
 @dataclass(frozen=True)

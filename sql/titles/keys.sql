@@ -30,7 +30,8 @@ with keys as (
 )
 select distinct key_hash(key) as key_hash, title_no from keys order by key_hash, title_no;
 
--- alias_index: grain a confirmed alias; key (key, year). The film's first title form stands for the film.
+-- alias_index: grain an alias that the store itself has (titles/aliases.sql: those beside it); key (key, year). The film's first title form stands
+-- for the film.
 create or replace view alias_index as
 select title_key(a.title) as key, a.year, arg_max(t.title_no, a.confirmed_at) as title_no
 from title_alias a join (select imdb_id, min(title_no) as title_no from title_index group by imdb_id) t using (imdb_id)

@@ -22,11 +22,13 @@ create or replace macro year_allows(closeness, years_apart, common, contested) a
     else closeness >= closeness_levels().same_words and not common end;
 
 -- Without a year only the same title will do: the same words; or, where there are words enough to tell, the same key, or what leaves
--- something out but adds nothing ("Castle in the Sky" is "Laputa: Castle in the Sky", but "Ice Age: Collision Course" is not "Ice Age").
+-- something out but adds nothing ("Castle in the Sky" is "Laputa: Castle in the Sky", but "Ice Age: Collision Course" is not "Ice Age");
+-- of two words and more, all but the article ("Lost Boys").
 create or replace macro title_allows(closeness, words, leaves_out) as
     closeness >= closeness_levels().same_words
     or words >= telling_words()
-       and (closeness >= closeness_levels().same_key or closeness >= closeness_levels().shorter and leaves_out);
+       and (closeness >= closeness_levels().same_key or closeness >= closeness_levels().shorter and leaves_out)
+    or words > 1 and closeness >= closeness_levels().same_key and leaves_out;
 -- And it is that film for certain where it is written letter by letter so, or where there are words enough. Else: ambiguous.
 create or replace macro title_tells(closeness, words) as
     closeness >= closeness_levels().same_title or words >= telling_words() and closeness >= closeness_levels().same_key;
@@ -57,17 +59,23 @@ create or replace macro title_closeness(kind, asked, found, slips, allowed) as c
     when kind = 'half' and slips <= allowed and digits(asked.key) = digits(found.key)
         then closeness_levels().fuzzy - slips / (2.0::double * least(length(asked.key), length(found.key))) end;
 
--- Step 1. queries(query, title, year), year null = not given -> the same, and what the next steps need.
+-- Step 1. queries(query, title, year), year null = not given -> the same, and what the next steps need: the columns of title_variants, whether
+-- some word is in no title, how many slips are allowed, and alias_film, the film that people confirmed for the title.
 create or replace macro title_queries(queries) as table
-    with texts as (select title as text from query_table(queries)),
+    with aliases as materialized (select * from confirmed_aliases where imdb_id in (select imdb_id from title_index)),
+    texts as (select title as text from query_table(queries) union all select title from aliases),
     variants as materialized (from title_variants(texts)),
+    alias_films as (
+        select key, year, arg_max(imdb_id, place) as alias_film from aliases join variants on title = text group by all
+    ),
     with_unknown_word as materialized (
         select distinct text from (select text, unnest(string_split(words, ' ')) as word from variants)
         anti join known_words on key_hash(word) = word_hash
     )
     select q.query, q.title, q.year, v.*, u.text is not null as unknown_word,
-           slips_allowed(length(key), u.text is not null, q.year is not null) as allowed
-    from query_table(queries) q join variants v on q.title = v.text left join with_unknown_word u on v.text = u.text;
+           slips_allowed(length(v.key), u.text is not null, q.year is not null) as allowed, alias_film
+    from query_table(queries) q join variants v on q.title = v.text left join with_unknown_word u on v.text = u.text
+    left join alias_films a on v.key = a.key and q.year is not distinct from a.year;
 
 -- Step 2. -> (query, kind, key_hash): the keys to look up. The kinds that title_closeness tells apart.
 create or replace macro title_probes(queries) as table
@@ -93,9 +101,7 @@ create or replace macro title_pairs(queries, probes) as table
                 else damerau_levenshtein(q.key, t.key) end as slips
     from (select query, kind, title_no from query_table(probes) join title_keys using (key_hash)
           union all
-          -- The films that people confirmed.
-          select query, 'alias', title_no
-          from query_table(queries) q join alias_index a on q.key = a.key and q.year is not distinct from a.year) p
+          select query, 'alias', min(title_no) from query_table(queries) join title_index on imdb_id = alias_film group by query) p
     join title_index t using (title_no) join query_table(queries) q using (query)
     where kind in ('alias', 'key', 'bare') or q.year is null or q.year = t.year;
 
