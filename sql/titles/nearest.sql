@@ -55,7 +55,7 @@ create or replace macro similar_titles(wanted, wanted_year) as table
     limit 5;
 
 -- could_be('Return of the King', 2003): grain a film that a title could be, at most five, the nearest first: the columns of nearest_titles from
--- place on; after those that keys bring near, those whose letters are alike (similarity above 0.7).
+-- place on. Those that keys bring near; after them, unless the very title was found, those whose letters are alike.
 create or replace macro could_be(wanted, wanted_year) as table
     with asked as materialized (select wanted::varchar as title, wanted_year::smallint as year),
     near as materialized (from nearest_titles(asked)),
@@ -63,7 +63,8 @@ create or replace macro could_be(wanted, wanted_year) as table
         select null as place, imdb_id, near_title, near_year, similarity as closeness,
                if(wanted_year is null, 0, abs(near_year - wanted_year)) as years_apart, false as is_match,
                'other words; only its letters are alike' as why
-        from similar_titles(wanted, wanted_year) anti join near using (imdb_id) where similarity >= 0.7
+        from similar_titles(wanted, wanted_year) anti join near using (imdb_id)
+        where not exists (from near where is_match and closeness >= closeness_levels().same_words)
     ),
     all_of_them as (
         select * exclude (title, year) from near union all by name from alike

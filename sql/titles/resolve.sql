@@ -180,8 +180,8 @@ create or replace macro distinct_queries(queries) as table
 create or replace macro title_matches(queries) as table
     with asked as materialized (from distinct_queries(queries)),
     by_id as materialized (
-        select query, min(title_no) as title_no
-        from (select query, unnest([trim(given_id), nullif(regexp_extract(title, id_as_title(), 1), '')]) as imdb_id from asked)
+        select query, min({by_title: by_title, title_no: title_no}).title_no as title_no
+        from (select query, unnest([given_id, nullif(regexp_extract(title, id_as_title(), 1), '')]) as imdb_id, unnest([false, true]) as by_title from asked)
         join title_index using (imdb_id)
         group by query
     ),

@@ -32,4 +32,4 @@ create or replace macro telling_words() as 3;
 create or replace macro common_titles() as {share: 0.02::double, starting_with: 1000.0::double};
 
 -- A title that is nothing but an id, of which the store may have the film.
-create or replace macro id_as_title() as '^\s*(tt\d{7,10})\s*$';
+create or replace macro id_as_title() as '^\s*(?P<id>tt\d{7,10})\s*$';
