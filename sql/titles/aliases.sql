@@ -5,11 +5,13 @@
 
 -- alias_decisions: grain a title and year as written; the decision that holds. An undo takes back the latest one about the same title and year.
 create or replace view alias_decisions as
+-- Bytes are parted at line ends before they are read as text: a line that is no text spoils no other.
 with files as (
-    select filename, string_split(try(decode(content)), chr(10)) as lines from read_blob(alias_files())
+    select filename, string_split(regexp_replace(hex(content), '(..)', '\1 ', 'g'), '0A ') as lines from read_blob(alias_files())
 ),
 lines as (
-    select filename, unnest(range(len(lines))) as n, unnest(lines) as line from files
+    select filename, n, try(decode(unhex(replace(octets, ' ', '')))) as line
+    from (select filename, unnest(range(len(lines))) as n, unnest(lines) as octets from files)
 ),
 objects as (
     select filename, n, line::json as decision from lines
