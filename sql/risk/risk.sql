@@ -1,4 +1,5 @@
--- Risk of a film for a trait, derived from tags, severities and ready-made risks. Built on store/schema.sql.
+-- Risk of a film for a trait, derived from tags, severities and ready-made risks. Built on store/schema.sql
+-- and risk/tags.sql.
 -- trait_risk: grain film x trait, for every film that any source says something about; key (imdb_id, trait).
 --   risk = max(tag_trigger, pg_risk), or the ready-made risk where that is higher; all in 0..1
 --   pg_risk = (w . s) / (3 * sum(w)) over the Parent Guide categories, 0 where sum(w) = 0
@@ -21,7 +22,7 @@ guide as (
 ),
 tagged as (
     select imdb_id, trait, list(distinct tag order by tag) as hit_tags
-    from film_tags join trait_tags using (tag)
+    from film_tags join tag_matches using (tag)
     group by all
 )
 select imdb_id, trait,
