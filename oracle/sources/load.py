@@ -72,7 +72,8 @@ def load_sources(
 
     A source whose content is there already is left alone; one whose file has changed replaces what it brought before.
     A store that does not exist begins with the starter data, unless `starter` is False. `progress(connection, label)`
-    is entered around each long step. `evidence` says which votes make a tag. Raises `UserError` for a source that can't be read or has no row that can be used,
+    is entered around each long step. `evidence` says which votes make a tag. Raises
+    `UserError` for a source that can't be read or has no row that can be used,
     and leaves the store as it was.
     """
     store = Path(store)

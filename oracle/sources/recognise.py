@@ -22,7 +22,8 @@ from oracle.sources.pickles import read_pickle
 
 HEAD = 1 << 20
 EXPECTED = (
-    "expected titles (imdb_id, title, year), IMDb's title.basics or title.akas, MovieLens' files, DoesTheDogDie's or TMDb's answers, "
+    "expected titles (imdb_id, title, year), IMDb's title.basics or title.akas, MovieLens' files, "
+    "DoesTheDogDie's or TMDb's answers, "
     "a catalog (title, year), content tags (imdb_id, tag), severities (imdb_id, category, severity), "
     "risks (imdb_id, trait, risk), movie_trait_sensitivity.json, trait definitions, a pickle of titles, or dialogs"
 )
