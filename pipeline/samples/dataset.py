@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 from datasets import Dataset, load_from_disk
 
 from oracle import Oracle, UserError
-from oracle.annotate import as_film, as_traits
+from oracle.annotate import as_film
+from oracle.oracle import active_constraints
 
 FILM = pa.struct([("title", pa.string()), ("year", pa.int16())])
 MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
@@ -243,7 +244,7 @@ def _traits_of(value: object) -> list[str]:
     value = _unpacked(value)
     if isinstance(value, str):
         return [name.strip() for name in value.split(";") if name.strip()]
-    return as_traits(value)
+    return active_constraints(value)
 
 
 def _prompt(value: object) -> list[dict]:

@@ -63,7 +63,7 @@ create table film_tags (             -- grain: film x content tag that it carrie
     source_id      integer
 );
 
-create table tag_coverage (          -- grain: film x source of tags that was asked about it, and answered only "no"
+create table tag_coverage (          -- grain: film that a source of tags was asked about; all its answers may have been "no"
     imdb_id        varchar not null,
     source_id      integer
 );
