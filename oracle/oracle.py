@@ -72,7 +72,7 @@ class Oracle:
         self.unrated = unrated
         columns = open_index(store)
         self._risks = Risks.of(columns)
-        self._traits = TraitNames(self._risks.traits.to_pylist())
+        self._traits = TraitNames(self._risks.traits.to_pylist(), columns["traits"]["synonyms"].to_pylist())
         self._matcher = Matcher(with_aliases(Titles.of(columns), current_aliases(store)))
 
     @property
