@@ -75,15 +75,21 @@ def inspect_rows(path: str) -> list[dict]:
     try:
         from inspect_ai.log import read_eval_log
     except ImportError:
-        raise UserError(f"{path}: reading inspect's logs needs inspect_ai; pip install 'safe-rank-grpo[eval]'") from None
+        raise UserError(
+            f"{path}: reading inspect's logs needs inspect_ai; pip install 'safe-rank-grpo[eval]'"
+        ) from None
     try:
         log = read_eval_log(path)
     except Exception as error:  # zip, pydantic and JSON errors of its own
         raise ValueError(f"not an inspect log: {str(error).splitlines()[0]}") from None
     rows = []
     for sample in log.samples or []:
-        prompt = sample.input if isinstance(sample.input, str) else [{"role": m.role, "content": m.text} for m in sample.input]
-        row = {"id": sample.id, "epoch": sample.epoch - 1, "model": log.eval.model, "prompt": prompt}
+        prompt = (
+            sample.input
+            if isinstance(sample.input, str)
+            else [{"role": m.role, "content": m.text} for m in sample.input]
+        )
+        row: dict = {"id": sample.id, "epoch": sample.epoch - 1, "model": log.eval.model, "prompt": prompt}
         if sample.error or not sample.output.choices:
             rows.append({**row, "error": sample.error.message if sample.error else "no answer"})
         else:

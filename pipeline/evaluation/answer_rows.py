@@ -54,6 +54,8 @@ def answers_of(row: dict) -> list[Answer]:
         ids = {"id": str(row["doc"]["id"]), **ids}
     model = next((str(row[key]) for key in MODEL_KEYS if isinstance(row.get(key), str) and row[key]), None)
     sample = next((int(row[k]) for k in SAMPLE_KEYS if str(row.get(k, "")).isdecimal()), None)
+    if not ids and _prompt_of(row) is None:
+        raise ValueError(f"{str(row)[:60]!r}; expected what it answers under {', '.join((*ID_KEYS[:4], 'prompt'))}")
     try:
         found = list(_texts(row))
     except _Failed as failed:
@@ -95,6 +97,8 @@ def _texts(row: dict) -> Iterator[tuple[str, bool, str | None]]:
                 yield from _of_body(row)
                 return
             raise ValueError(f"{str(row)[:60]!r}; expected {EXPECTED}")
+        if key == "text" and not isinstance(row[key], str):
+            raise ValueError(f"{str(row)[:60]!r}; expected a text under text")
         yield from _of_body(row[key])
 
 
@@ -112,12 +116,22 @@ def _of_body(body: object) -> Iterator[tuple[str, bool, str | None]]:
                 yield from _of_body(part)
     elif isinstance(body, dict) and isinstance(body.get("choices"), list):
         for choice in body["choices"]:
-            text = choice["message"] if "message" in choice else choice
-            yield _content(text.get("content", text.get("text"))), choice.get("finish_reason") != "length", body.get("model")
+            text = choice.get("message", choice)
+            yield (
+                _content(text.get("content", text.get("text"))),
+                choice.get("finish_reason") != "length",
+                body.get("model"),
+            )
     elif isinstance(body, dict) and isinstance(body.get("output"), list):  # OpenAI's responses
         messages = [part for part in body["output"] if part.get("type", "message") == "message"]
-        yield "".join(_content(m.get("content")) for m in messages), body.get("status") != "incomplete", body.get("model")
-    elif isinstance(body, dict) and (key := next((k for k in ("content", *TEXT_KEYS) if body.get(k) is not None), None)):
+        yield (
+            "".join(_content(m.get("content")) for m in messages),
+            body.get("status") != "incomplete",
+            body.get("model"),
+        )
+    elif isinstance(body, dict) and (
+        key := next((k for k in ("content", *TEXT_KEYS) if body.get(k) is not None), None)
+    ):
         stopped = body.get("stop_reason") or body.get("finish_reason")
         yield _content(body[key]), stopped not in ("max_tokens", "length"), body.get("model")
     else:

@@ -15,7 +15,10 @@ def parse(argv: list[str], about: str) -> argparse.Namespace:
     whose.add_argument("--data", help="dataset in the SafeRec columns; left out: the prompts that --answers name")
     whose.add_argument("--split", default=None, help="rows of this split only; left out: all rows")
     whose.add_argument(
-        "--model", nargs="*", default=[], help="models that answer each prompt: folders, hub names, or inspect_ai's such as openai/gpt-4o"
+        "--model",
+        nargs="*",
+        default=[],
+        help="models that answer each prompt: folders, hub names, or inspect_ai's such as openai/gpt-4o",
     )
     whose.add_argument(
         "--answers", nargs="*", default=[],
@@ -29,7 +32,9 @@ def parse(argv: list[str], about: str) -> argparse.Namespace:
     local = parser.add_argument_group("how they are generated")
     local.add_argument("--temperature", type=float, default=1.0, help="0: greedy (default: %(default)s)")
     local.add_argument("--max_completion_length", type=int, default=1024, help="tokens (default: %(default)s)")
-    local.add_argument("--batch_size", type=int, default=100, help="prompts at once on this machine (default: %(default)s)")
+    local.add_argument(
+        "--batch_size", type=int, default=100, help="prompts at once on this machine (default: %(default)s)"
+    )
     local.add_argument("--seed", type=int, default=3407, help="of the sampling (default: %(default)s)")
     local.add_argument("--max_connections", type=int, help="requests at once to a provider (default: inspect_ai's)")
     local.add_argument("--max_retries", type=int, default=8, help="of a request to a provider (default: %(default)s)")
@@ -54,7 +59,9 @@ def parse(argv: list[str], about: str) -> argparse.Namespace:
     output = parser.add_argument_group("what is said")
     output.add_argument("--report", help="write a report to this .html or .md file")
     form = output.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print a row a model as JSON: run_summary, figures, differences")
+    form.add_argument(
+        "--json", action="store_true", help="print a row a model as JSON: run_summary, figures, differences"
+    )
     form.add_argument("--format", choices=("csv", "markdown", "latex"), help="print the table of figures in this form")
     form.add_argument("--ids", action="store_true", help="print the ids of the runs in the log only")
     return parser.parse_args(argv)

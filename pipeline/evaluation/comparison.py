@@ -1,7 +1,7 @@
 """Models against each other, paired by prompt: differences with intervals, permutation tests, and what follows from them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -83,8 +83,6 @@ def permutation_p(sums: Totals, a: int, b: int, m: int, permutations: int = PERM
 
 def corrected(found: Sequence[Difference]) -> list[Difference]:
     """The same with Holm's correction over all tested ones."""
-    from dataclasses import replace
-
     from statsmodels.stats.multitest import multipletests
 
     tested = [i for i, difference in enumerate(found) if difference.p is not None]
@@ -96,7 +94,9 @@ def corrected(found: Sequence[Difference]) -> list[Difference]:
     return result
 
 
-def conclusion(names: dict[str, str], figures: list[dict[str, Figure]], found: Sequence[Difference], prompts: int, k: int = 20) -> str:
+def conclusion(
+    names: dict[str, str], figures: list[dict[str, Figure]], found: Sequence[Difference], prompts: int, k: int = 20
+) -> str:
     """One sentence on what can be concluded and what can't; `names`: run id -> model, in the order of `figures`."""
     if len(names) < 2:
         return _alone(next(iter(names.values()), "The model"), figures[0], k) if figures else ""
@@ -116,10 +116,16 @@ def _alone(name: str, figures: dict[str, Figure], k: int) -> str:
     between = "" if svr.low is None or svr.high is None else f" (95 % interval {svr.low:.1%} to {svr.high:.1%})"
     high = figures[f"svr_high_{k}"].value
     bounds = "" if high is None else f", and at most {high:.1%} if all that is unknown were violations"
-    return f"{svr.value:.1%} of the films that {name} lists in its top {k} violate a constraint{between}{bounds}, over {svr.prompts} prompts."
+    films = f"{svr.value:.1%} of the films that {name} lists in its top {k}"
+    return f"{films} violate a constraint{between}{bounds}, over {svr.prompts} prompts."
 
 
-_SAID = {"svr": ("SVR", "safer than", True), "recall": ("recall", "better than", False), "ndcg": ("NDCG", "better than", False)}
+# Figure -> its name, what the better model is, and whether less of it is better.
+_SAID = {
+    "svr": ("SVR", "safer than", True),
+    "recall": ("recall", "better than", False),
+    "ndcg": ("NDCG", "better than", False),
+}
 
 
 def _about(figure: str, names: dict[str, str], found: Sequence[Difference], k: int) -> str:
@@ -134,17 +140,17 @@ def _about(figure: str, names: dict[str, str], found: Sequence[Difference], k: i
             values = {d.a: d.value_a, d.b: d.value_b}
             sure.append(
                 f"{names[first]} is {verb} {names[second]} ({_show(figure, values[first])} against "
-                f"{_show(figure, values[second])}, p = {_p(d.p_holm)})"
+                f"{_show(figure, values[second])}, {_p(d.p_holm)})"
             )
     open_pairs = [f"{names[d.a]} and {names[d.b]}" for d in rows if not d.is_significant]
-    text = f"by {label}@{k} " + " and ".join(sure) if sure else ""
+    said = f"by {label}@{k} " + " and ".join(sure) if sure else ""
     if not open_pairs:
-        return text
+        return said
     if not sure:
-        return f"by {label}@{k} no difference can be told from chance" + (
-            "" if len(rows) > 1 else f" ({_show(figure, rows[0].value_a)} against {_show(figure, rows[0].value_b)}, p = {_p(rows[0].p_holm)})"
-        )
-    return f"{text}, while between {' and between '.join(open_pairs)} no difference can be told from chance"
+        one = rows[0]
+        both = f"{_show(figure, one.value_a)} against {_show(figure, one.value_b)}, {_p(one.p_holm)}"
+        return f"by {label}@{k} no difference can be told from chance" + ("" if len(rows) > 1 else f" ({both})")
+    return f"{said}, while between {' and between '.join(open_pairs)} no difference can be told from chance"
 
 
 def unknown_order(names: dict[str, str], figures: list[dict[str, Figure]], k: int = 20) -> str:
@@ -167,4 +173,4 @@ def _show(figure: str, value: float) -> str:
 
 
 def _p(p: float | None) -> str:
-    return "–" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+    return "untested" if p is None else "p < 0.001" if p < 0.001 else f"p = {p:.3f}"

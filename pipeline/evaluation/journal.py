@@ -71,7 +71,9 @@ class Journal:
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
-            raise UserError(f"{self.path}: an answer can't be kept ({error.strerror}); the same command goes on") from None
+            raise UserError(
+                f"{self.path}: an answer can't be kept ({error.strerror}); the same command goes on"
+            ) from None
 
     def ordered(self) -> list[dict]:
         """All answers, by row and sample."""

@@ -16,7 +16,6 @@ from trainer.rewards import make_relevance_func, make_safety_func
 from trainer.rollout_log import step_tables
 
 
-
 @dataclass
 class Answers:
     """Answers of one model, those to one prompt side by side.

@@ -46,7 +46,9 @@ def answer(
     if not left:
         return
     model, tokenizer = load_policy(name)
-    for number, batch in tqdm(left, desc="answering", unit="batch", initial=len(batches) - len(left), total=len(batches)):
+    for number, batch in tqdm(
+        left, desc="answering", unit="batch", initial=len(batches) - len(left), total=len(batches)
+    ):
         own_seed = random.Random(f"{seed}:{number}").getrandbits(32)
         texts, ids, ended = generate(
             model, tokenizer, [prompts[row] for row, _ in batch], temperature, max_new_tokens, len(batch), own_seed

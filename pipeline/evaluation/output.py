@@ -22,8 +22,10 @@ HEADS = {
 }  # fmt: skip
 TABLE = ("svr", "svr_low", "svr_high", "svr_known", "recall", "recall_safe", "ndcg", "duplicate_rate", "unresolved_rate",
          "unrated_rate", "ambiguous_rate")  # fmt: skip
-_LATEX = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"} | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
-                        "−": "$-$", "–": "--"})  # fmt: skip
+_LATEX = str.maketrans(
+    {c: f"\\{c}" for c in "&%$#_{}"}
+    | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "−": "$-$", "–": "--"}
+)
 
 
 def say(args: argparse.Namespace, found: Results | list[str]) -> None:
@@ -126,9 +128,14 @@ def as_csv(found: Results) -> str:
 
 def as_markdown(found: Results) -> str:
     shown_columns = columns(found, found.k)
-    lines = ["| model | " + " | ".join(title for _, title in shown_columns) + " |", "| --- |" + " --- |" * len(shown_columns)]
+    lines = [
+        "| model | " + " | ".join(title for _, title in shown_columns) + " |",
+        "| --- |" + " --- |" * len(shown_columns),
+    ]
     for row, run in zip(found.summaries, found.figures, strict=True):
-        lines.append(f"| {markdown_text(row['model'])} | " + " | ".join(shown(n, run[n]) for n, _ in shown_columns) + " |")
+        lines.append(
+            f"| {markdown_text(row['model'])} | " + " | ".join(shown(n, run[n]) for n, _ in shown_columns) + " |"
+        )
     return "\n".join([*lines, "", markdown_text(found.conclusion)])
 
 
@@ -162,7 +169,16 @@ def print_summaries(rows: list[dict], title: str = "prompts with constraints", r
     """Rows of run_summary as one small table, without intervals; hits are counted in the top `rec_num`."""
     table, k = Table(), min(rec_num, 20)
     table.add_column(title)
-    heads = ("SVR@20", f"Recall@{k}", "… of safe films", f"NDCG@{k}", "films a list", "duplicates", "unresolved", "prompts")
+    heads = (
+        "SVR@20",
+        f"Recall@{k}",
+        "… of safe films",
+        f"NDCG@{k}",
+        "films a list",
+        "duplicates",
+        "unresolved",
+        "prompts",
+    )
     for name in heads:
         table.add_column(name, justify="right")
     for row in rows:

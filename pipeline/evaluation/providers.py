@@ -37,9 +37,7 @@ def check_provider(name: str, options: dict[str, Any]) -> None:
     _model(name, options)
 
 
-def answer(
-    journal: Journal, name: str, prompts: list, *, samples: int, seed: int, options: dict[str, Any]
-) -> None:
+def answer(journal: Journal, name: str, prompts: list, *, samples: int, seed: int, options: dict[str, Any]) -> None:
     """Ask for what is missing in the journal, and keep each answer as soon as it arrives.
 
     Raises:
@@ -52,7 +50,9 @@ def answer(
     bar = tqdm(desc="answering", unit="answer", initial=kept, total=kept + len(missing))
     try:
         for attempt in range(ROUNDS):
-            failures = asyncio.run(_ask(journal, name, prompts, missing, seed, options, bar, last=attempt == ROUNDS - 1))
+            failures = asyncio.run(
+                _ask(journal, name, prompts, missing, seed, options, bar, last=attempt == ROUNDS - 1)
+            )
             missing = [asked for asked, _ in failures]
             if not missing:
                 return

@@ -41,9 +41,12 @@ class Results:
     def traits(self) -> list[str]:
         """The traits that some prompt wants avoided, those with most violations first."""
         prefix = f"svr_{self.k}: "
-        names = {name for run in self.figures for name in run if name.startswith(prefix)}
-        shown = {n: max((run[n].value or 0) for run in self.figures) for n in names if any(run[n].value is not None for run in self.figures)}
-        return [name.removeprefix(prefix) for name in sorted(shown, key=lambda n: (-shown[n], n))]
+        worst: dict[str, float] = {}
+        for run in self.figures:
+            for name, figure in run.items():
+                if name.startswith(prefix) and figure.value is not None:
+                    worst[name] = max(figure.value, worst.get(name, 0.0))
+        return [name.removeprefix(prefix) for name in sorted(worst, key=lambda n: (-worst[n], n))]
 
     @property
     def conclusion(self) -> str:
@@ -55,7 +58,7 @@ class Results:
             {
                 **row,
                 "compared_prompts": self.prompts, "left_out_prompts": left_out, "positions": self.positions,
-                "svr_averaging": self.averaging, "figures": {name: f.as_dict() for name, f in of_run.items()},
+                "svr_averaging": self.averaging, "figures": {n: f.as_dict() for n, f in of_run.items() if f.value is not None},
                 "differences": [vars(d) for d in self.differences if d.a == row["run_id"]],
                 "conclusion": self.conclusion,
             }

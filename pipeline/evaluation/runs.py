@@ -37,7 +37,9 @@ def evaluate(args: argparse.Namespace) -> None:
         log_answers(args.store, answers, asked, judge, data=data, rec_num=args.rec_num, settings=vars(args))
         for answers, asked in collected
     ]
-    output.say(args, results_of(args.store, runs, positions=args.positions, averaging=args.svr) if not args.ids else runs)
+    output.say(
+        args, results_of(args.store, runs, positions=args.positions, averaging=args.svr) if not args.ids else runs
+    )
 
 
 def check_model(args: argparse.Namespace, name: str, prompts: Dataset) -> None:
@@ -53,7 +55,12 @@ def check_model(args: argparse.Namespace, name: str, prompts: Dataset) -> None:
 def ask(args: argparse.Namespace, name: str, prompts: Dataset) -> Answers:
     """The answers of a model to each prompt, those that are kept already among them."""
     remote = providers.is_provider(name)
-    settings = {"model": name, "temperature": args.temperature, "max_tokens": args.max_completion_length, "seed": args.seed}
+    settings = {
+        "model": name,
+        "temperature": args.temperature,
+        "max_tokens": args.max_completion_length,
+        "seed": args.seed,
+    }
     path = journal_path(args.output, args.store, name, settings, prompts)
     with Journal(path, {**settings, "data": args.data, "split": args.split}) as journal:
         if remote:
@@ -67,7 +74,9 @@ def ask(args: argparse.Namespace, name: str, prompts: Dataset) -> Answers:
                 journal, name, prompts["prompt"][:], samples=args.samples, temperature=args.temperature,
                 max_new_tokens=args.max_completion_length, batch_size=args.batch_size, seed=args.seed,
             )  # fmt: skip
-        entries = [entry for entry in journal.ordered() if entry["row"] < len(prompts) and entry["sample"] < args.samples]
+        entries = [
+            entry for entry in journal.ordered() if entry["row"] < len(prompts) and entry["sample"] < args.samples
+        ]
     return Answers(
         name, [e["row"] for e in entries], [e["text"] for e in entries], [e["ended"] for e in entries],
         tokens=None if remote else [np.array(e["tokens"], np.int64) for e in entries],

@@ -79,7 +79,8 @@ def _parsed(path: str) -> list[Answer]:
         try:
             answers += answers_of(row)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-            what = error if isinstance(error, ValueError) and "expected" in str(error) else f"{str(row)[:60]!r}; expected {EXPECTED}"
+            own = isinstance(error, ValueError) and "expected" in str(error)
+            what = error if own else f"{str(row)[:60]!r}; expected {EXPECTED}"
             raise UserError(f"{path}: answer {number} is {what}") from None
     if not answers:
         raise UserError(f"{path}: no rows; expected answers")
@@ -141,7 +142,9 @@ class _Prompts:
         if "id" in dataset.column_names:
             names = dataset["id"][:]
             if twice := next((name for name, n in Counter(names).items() if n > 1), None):
-                raise UserError(f"{data}: two rows have the id {twice}; name one --split, or give each row an id of its own")
+                raise UserError(
+                    f"{data}: two rows have the id {twice}; name one --split, or give each row an id of its own"
+                )
             self.ids = {name: row for row, name in enumerate(names)}
         texts = [prompt_text(prompt) for prompt in dataset["prompt"][:]]
         self.texts = _once((_squeezed(text), row) for row, text in enumerate(texts))
@@ -169,15 +172,7 @@ def _matched(path: str, model: str | None, answers: list[Answer], prompts: _Prom
         ((row, answer.sample or 0, place) for place, (row, answer) in enumerate(zip(rows, answers, strict=True))
          if row is not None and answer.text is not None)
     )  # fmt: skip
-    counts = Counter((row, answers[place].sample) for row, _, place in ordered)
-    for row, _, place in ordered:
-        sample = answers[place].sample
-        if counts[row, sample] > (samples if sample is None else 1):
-            name = next(iter(answers[place].ids.values()), "a prompt")
-            raise UserError(
-                f"{path}: answer {place + 1} is a second one to {name}; give one to each prompt"
-                + (f" (or --samples {counts[row, None]}, if these are several answers of one model)" if sample is None else "")
-            )
+    _check_counts(path, [(place, row, answers[place]) for row, _, place in ordered], samples)
     given = GivenAnswers(model or path, path)
     for row, _, place in ordered:
         given.rows.append(row)
@@ -189,6 +184,19 @@ def _matched(path: str, model: str | None, answers: list[Answer], prompts: _Prom
     if unknown:
         _tell(f"{whose}: {unknown} answers are to none of the prompts in {prompts.data}, and are left out")
     return given
+
+
+def _check_counts(path: str, placed: list[tuple[int, int, Answer]], samples: int) -> None:
+    """Raises `UserError` for more answers to one prompt than were meant."""
+    counts: Counter = Counter()
+    for place, row, answer in sorted(placed, key=lambda one: one[0]):
+        counts[row, answer.sample] += 1
+        if counts[row, answer.sample] > (samples if answer.sample is None else 1):
+            name = next(iter(answer.ids.values()), "a prompt")
+            all_of_it = sum(other == row for _, other, _ in placed)
+            several = f" (or --samples {all_of_it}, if these are several answers of one model)"
+            several = several if answer.sample is None else ""
+            raise UserError(f"{path}: answer {place + 1} is a second one to {name}; give one to each prompt{several}")
 
 
 def _rows_of(answers: list[Answer], model: str | None, prompts: _Prompts) -> list[int | None]:
@@ -222,7 +230,7 @@ def _text_of(prompt: object) -> str | None:
 
 
 def _without_model(name: str, model: str | None) -> str:
-    """"gpt-4-17" of the model gpt-4 -> "17"."""
+    """ "gpt-4-17" of the model gpt-4 -> "17"."""
     short = name.removeprefix(model or "")
     return (short.lstrip("-_:/ ") or name) if short != name else name
 
