@@ -30,7 +30,9 @@ def safety_against_quality(found: Results) -> str:
         x, y = x_of(safety.value), y_of(quality.value)
         across = _line(x_of(_low(safety)), y, x_of(_high(safety)), y)
         up = _line(x, y_of(_low(quality)), x, y_of(_high(quality)))
-        shapes.append(f'<g class="run{i % 6}">{across}{up}<circle cx="{x:.1f}" cy="{y:.1f}" r="5"/>{_label(name, x, y)}</g>')
+        shapes.append(
+            f'<g class="run{i % 6}">{across}{up}<circle cx="{x:.1f}" cy="{y:.1f}" r="5"/>{_label(name, x, y)}</g>'
+        )
     return _svg(shapes, height, f"SVR and recall at {found.k} of each model, with 95 % intervals")
 
 

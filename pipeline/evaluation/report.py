@@ -41,7 +41,9 @@ def report_facts(store: str, found: Results) -> dict:
     runs = list(found.names)
     with open_log(log_root(store)) as log:
         films = query(log, read_sql("log/evaluation_films"), {"runs": runs, "most": MOST_FILMS}).to_pylist()
-        violations = query(log, read_sql("log/evaluation_violations"), {"runs": runs, "most": MOST_VIOLATIONS}).to_pylist()
+        violations = query(
+            log, read_sql("log/evaluation_violations"), {"runs": runs, "most": MOST_VIOLATIONS}
+        ).to_pylist()
         unknown = query(log, read_sql("log/evaluation_unknown"), {"runs": runs, "most": MOST_UNKNOWN}).to_pylist()
     first = found.summaries[0]
     settings = [settings_of(row) for row in found.summaries]
@@ -51,7 +53,8 @@ def report_facts(store: str, found: Results) -> dict:
         "title": f"Safe recommendation: {', '.join(list(found.names.values())[:4])}",
         "drawing": Markup(safety_against_quality(found)),
         "table": [
-            (title, [output.shown(name, run[name]) for run in found.figures]) for name, title in output.columns(found, found.k)
+            (title, [output.shown(name, run[name]) for run in found.figures])
+            for name, title in output.columns(found, found.k)
         ],
         "by_k": _by_k(found),
         "pairs": [
@@ -59,9 +62,7 @@ def report_facts(store: str, found: Results) -> dict:
             for d in found.differences
             if d.p is not None
         ],
-        "traits": [
-            (trait, [_cell(run[f"svr_{found.k}: {trait}"]) for run in found.figures]) for trait in found.traits
-        ],
+        "traits": [(trait, [_cell(run[f"svr_{found.k}: {trait}"]) for run in found.figures]) for trait in found.traits],
         "films": _by_film(films, runs),
         "violations": [_violation(row, found) for row in violations],
         "unknown": _by_title(unknown, runs),
@@ -81,12 +82,15 @@ def again(settings: dict) -> str:
     for name, value in settings.items():
         if name in ("answers_at", "input_tokens", "output_tokens", "seconds", "cost") or value in (None, False, []):
             continue
-        parts += [f"--{name}"] if value is True else [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
+        parts += (
+            [f"--{name}"] if value is True else [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
+        )
     return shlex.join(parts)
 
 
 def _settings(settings: dict) -> dict:
-    names = ("temperature", "seed", "samples", "max_completion_length", "answers_at", "input_tokens", "output_tokens", "seconds", "cost")
+    asked = ("temperature", "seed", "samples", "max_completion_length")
+    names = (*asked, "answers_at", "input_tokens", "output_tokens", "seconds", "cost")
     generated = settings.get("model")
     shown = names if generated else ("answers_at",)
     return {name: settings[name] for name in shown if settings.get(name) is not None}
@@ -123,7 +127,9 @@ def _by_film(rows: list[dict], runs: list[str]) -> list[tuple[str, str, list[int
         film = found.setdefault(row["film"], {"name": _film(row["title"], row["year"]), "traits": set(), "runs": {}})
         film["traits"].update(row["traits"] or [])
         film["runs"][row["run_id"]] = row["violations"]
-    return [(f["name"], ", ".join(sorted(f["traits"])), [f["runs"].get(run, 0) for run in runs]) for f in found.values()]
+    return [
+        (f["name"], ", ".join(sorted(f["traits"])), [f["runs"].get(run, 0) for run in runs]) for f in found.values()
+    ]
 
 
 def _by_title(rows: list[dict], runs: list[str]) -> list[tuple[str, list[int]]]:

@@ -34,7 +34,7 @@ class Server:
         self._http.shutdown()
         self._http.server_close()
 
-    def _handler(server) -> type[BaseHTTPRequestHandler]:  # noqa: N805 - `self` is the handler
+    def _handler(server) -> type[BaseHTTPRequestHandler]:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
@@ -56,11 +56,16 @@ class Server:
                     "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7},
                 }  # fmt: skip
                 whole = json.dumps(answer).encode()
-                sent = {"half": whole[: len(whole) // 2], "garbage": b"<html>sorry</html>", "nothing": b""}.get(str(fault), whole)
+                sent = {"half": whole[: len(whole) // 2], "garbage": b"<html>sorry</html>", "nothing": b""}.get(
+                    str(fault), whole
+                )
                 try:
                     self.send_response(fault if isinstance(fault, int) else 200)
                     self.send_header("content-type", "application/json")
-                    self.send_header("content-length", str(0 if isinstance(fault, int) else len(whole) if fault == "half" else len(sent)))
+                    self.send_header(
+                        "content-length",
+                        str(0 if isinstance(fault, int) else len(whole) if fault == "half" else len(sent)),
+                    )
                     self.end_headers()
                     self.wfile.write(b"" if isinstance(fault, int) else sent)
                 except OSError:

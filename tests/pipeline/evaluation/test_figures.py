@@ -32,7 +32,14 @@ def write(root, lists: list[list[str]], truths: list[list[str]], prompts: list[s
         verdicts += [NOTHING] * max(0, 20 - len(listed))
         truth_of = {name: name not in GORY for name in truth}
         answers.append({"prompt_id": prompt, "constraints": ["gore"], "groundtruth": truth_of, "verdicts": verdicts})
-    run = {"kind": "evaluate", "model": model, "dataset": "by hand", "rec_num": 20, "num_generations": 1, "settings": json.dumps({})}
+    run = {
+        "kind": "evaluate",
+        "model": model,
+        "dataset": "by hand",
+        "rec_num": 20,
+        "num_generations": 1,
+        "settings": json.dumps({}),
+    }
     with LogWriter(root / "store.log", run) as writer:
         writer.write_step(0, *step_tables(answers))
     return writer.run_id
@@ -55,7 +62,9 @@ def logged(tmp_path_factory):
 def test_recall_and_ndcg_are_those_of_ranx(logged):
     store, run, lists, truths, prompts = logged
     qrels = Qrels({p: dict.fromkeys(truth, 1) for p, truth in zip(prompts, truths, strict=True)})
-    ranked = Run({p: {name: float(100 - i) for i, name in enumerate(own)} for p, own in zip(prompts, lists, strict=True)})
+    ranked = Run(
+        {p: {name: float(100 - i) for i, name in enumerate(own)} for p, own in zip(prompts, lists, strict=True)}
+    )
     metrics = [f"{name}@{k}" for name in ("recall", "ndcg") for k in CUTOFFS]
     expected = ranx_evaluate(qrels, ranked, metrics)
     (found,) = figures(totals(store, [run]), None)
@@ -69,10 +78,14 @@ def test_with_eligible_positions_they_are_those_of_the_lists_without_the_others(
     run = write(tmp_path, lists, truths, prompts, seen=seen, in_catalog=set(FILMS) - outside)
     kept = [[name for name in own if name not in seen | outside] for own in lists]
     qrels = Qrels({p: dict.fromkeys(truth, 1) for p, truth in zip(prompts, truths, strict=True)})
-    ranked = Run({p: {n: float(100 - i) for i, n in enumerate(own)} or {"x": 1.0} for p, own in zip(prompts, kept, strict=True)})
+    ranked = Run(
+        {p: {n: float(100 - i) for i, n in enumerate(own)} or {"x": 1.0} for p, own in zip(prompts, kept, strict=True)}
+    )
     metrics = [f"{name}@{k}" for name in ("recall", "ndcg") for k in CUTOFFS]
     (found,) = figures(totals(f"{tmp_path}/store.duckdb", [run], "eligible"), None)
-    assert {m: found[m.replace("@", "_")].value for m in metrics} == pytest.approx(ranx_evaluate(qrels, ranked, metrics))
+    assert {m: found[m.replace("@", "_")].value for m in metrics} == pytest.approx(
+        ranx_evaluate(qrels, ranked, metrics)
+    )
     assert found["svr_10"].value == pytest.approx(svr(kept, 10))
 
 
@@ -100,7 +113,9 @@ def test_figures_are_those_of_run_summary(logged):
         "sensitivity_dcg_20": "sensitivity_dcg", "count_20": "count_20", "catalog_match_20": "catalog_match",
         "duplicate_rate_20": "duplicate_rate", "hit_rate_20": "hit_rate", "films_per_list": "films_per_list",
     }  # fmt: skip
-    assert {ours: found[ours].value for ours in same} == pytest.approx({ours: row[theirs] for ours, theirs in same.items()})
+    assert {ours: found[ours].value for ours in same} == pytest.approx(
+        {ours: row[theirs] for ours, theirs in same.items()}
+    )
 
 
 def by_hand(up_a, down_a, up_b, down_b, prompts=None) -> Totals:
@@ -127,7 +142,10 @@ def test_samples_of_one_prompt_are_drawn_together():
     """Answers that repeat each other say no more than one of them: the interval is as wide with ten of them."""
     rng = np.random.default_rng(3)
     up = rng.binomial(20, 0.3, 30)
-    one, ten = by_hand(up, np.full(30, 20), up, np.full(30, 20)), by_hand(up * 10, np.full(30, 200), up, np.full(30, 20))
+    one, ten = (
+        by_hand(up, np.full(30, 20), up, np.full(30, 20)),
+        by_hand(up * 10, np.full(30, 200), up, np.full(30, 20)),
+    )
     narrow, wide = (figures(sums, resampled(sums))[0]["svr_20"] for sums in (one, ten))
     assert (narrow.low, narrow.high) == pytest.approx((wide.low, wide.high))
 
@@ -163,7 +181,10 @@ def test_models_are_compared_on_the_prompts_that_all_answered_and_the_others_are
     assert (found.prompts, found.left_out) == (9, [3, 0])
     assert found.figures[0]["svr_20"].value == pytest.approx(svr(lists[3:], 20))
     assert [d.difference for d in found.differences] == [0.0] * len(found.differences)
-    assert "On the 9 prompts that both answered" in found.conclusion and "no difference can be told from chance" in found.conclusion
+    assert (
+        "On the 9 prompts that both answered" in found.conclusion
+        and "no difference can be told from chance" in found.conclusion
+    )
 
 
 def test_a_clear_difference_is_concluded_and_models_without_a_common_prompt_are_not_compared(tmp_path):

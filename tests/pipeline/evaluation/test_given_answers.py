@@ -42,8 +42,19 @@ RESPONSES_API = {
 ANTHROPIC = {"custom_id": "b", "result": {"type": "succeeded", "message": {
     "model": "claude", "stop_reason": "end_turn", "content": [{"type": "thinking", "thinking": "1. Saw"}, {"type": "text", "text": TEXT}],
 }}}  # fmt: skip
-LM_EVAL = {"doc_id": 1, "doc": {"x": 0}, "arguments": {"gen_args_0": {"arg_0": PROMPTS[1]}}, "resps": [[TEXT]], "filtered_resps": ["Coco"]}
-VERIFIERS = {"example_id": 1, "prompt": [{"role": "user", "content": PROMPTS[1]}], "completion": [MESSAGE], "reward": 0.5}
+LM_EVAL = {
+    "doc_id": 1,
+    "doc": {"x": 0},
+    "arguments": {"gen_args_0": {"arg_0": PROMPTS[1]}},
+    "resps": [[TEXT]],
+    "filtered_resps": ["Coco"],
+}
+VERIFIERS = {
+    "example_id": 1,
+    "prompt": [{"role": "user", "content": PROMPTS[1]}],
+    "completion": [MESSAGE],
+    "reward": 0.5,
+}
 
 
 @pytest.mark.parametrize(
@@ -79,11 +90,18 @@ def test_an_answer_that_its_provider_cut_off_is_known_to_be(tmp_path):
     cut["response"]["body"]["choices"][0]["finish_reason"] = "length"
     long = json.loads(json.dumps(ANTHROPIC))
     long["result"]["message"]["stop_reason"] = "max_tokens"
-    assert [g.ended for row in (OPENAI, cut, ANTHROPIC, long) for g in read(tmp_path, [row])] == [[True], [False], [True], [False]]
+    assert [g.ended for row in (OPENAI, cut, ANTHROPIC, long) for g in read(tmp_path, [row])] == [
+        [True],
+        [False],
+        [True],
+        [False],
+    ]
 
 
 def test_a_model_field_splits_a_file_and_an_id_may_begin_with_the_models_name(tmp_path):
-    rows = [{"id": f"{model}-{i}", "model": model, "text": f"{model} {i}"} for model in ("gpt-4", "vicuna") for i in "ca"]
+    rows = [
+        {"id": f"{model}-{i}", "model": model, "text": f"{model} {i}"} for model in ("gpt-4", "vicuna") for i in "ca"
+    ]
     given = read(tmp_path, rows)
     assert [(g.name, g.rows, g.texts) for g in given] == [
         ("gpt-4", [0, 2], ["gpt-4 a", "gpt-4 c"]),
@@ -164,7 +182,10 @@ def test_models_of_one_name_in_two_files_are_told_apart(tmp_path):
 
 
 def test_without_a_dataset_the_prompts_are_those_that_the_answers_name(tmp_path):
-    rows = [{"id": "gpt-7", "model": "gpt", "text": "x"}, {"id": "llama-7", "model": "llama", "prompt": "Hi", "text": "y"}]
+    rows = [
+        {"id": "gpt-7", "model": "gpt", "text": "x"},
+        {"id": "llama-7", "model": "llama", "prompt": "Hi", "text": "y"},
+    ]
     path = tmp_path / "a.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
     made = own_prompts([str(path)], ["gore"])

@@ -49,7 +49,9 @@ def killed_half_way(flags: list[str], folder: Path, sent: signal.Signals) -> Non
     """Start evaluate.py, and stop it when some answers are on disk."""
     line = [sys.executable, f"{ROOT}/pipeline/evaluate.py", *flags]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(line, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        line, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline and process.poll() is None:
             if list((folder / "answers").glob("*.jsonl")) and len(kept(folder)) >= 5:

@@ -24,7 +24,9 @@ def test_a_server_that_fails_in_every_way_loses_no_answer(asked, tmp_path, serve
 
 def test_what_never_comes_is_told_and_what_came_is_kept(asked, tmp_path, server):  # noqa: F811
     server.faults, server.forever = [""] * 10, "garbage"
-    with pytest.raises(UserError, match=r"14 of 24 requests have no answer, such as to prompt \d+ .*the same command asks"):
+    with pytest.raises(
+        UserError, match=r"14 of 24 requests have no answer, such as to prompt \d+ .*the same command asks"
+    ):
         main(remote(asked))
     assert len(kept(tmp_path)) == 10
     server.forever = ""
@@ -36,7 +38,9 @@ def test_each_sample_is_asked_for_with_a_seed_of_its_own(asked, server, capsys):
     main(remote(asked, "--samples", "3", "--seed", "5", "--temperature", "0.25", "--limit", "2"))
     (row,) = json.loads(capsys.readouterr().out)
     assert row["lists"] == 6 and row["figures"]["svr_20"]["prompts"] == 2
-    assert sorted((b["messages"][-1]["content"], b["seed"]) for b in server.bodies) == [(p, 5 + s) for p in PROMPTS[:2] for s in range(3)]
+    assert sorted((b["messages"][-1]["content"], b["seed"]) for b in server.bodies) == [
+        (p, 5 + s) for p in PROMPTS[:2] for s in range(3)
+    ]
     assert {b["temperature"] for b in server.bodies} == {0.25}
 
 
@@ -61,6 +65,8 @@ def test_a_missing_key_is_one_line_before_any_question(asked, monkeypatch, name)
 
 def test_a_folder_is_no_provider_whatever_its_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert is_provider("openai/gpt-4o") and is_provider("ollama/llama3.2") and not is_provider("meta-llama/Llama-3.2-1B")
+    assert (
+        is_provider("openai/gpt-4o") and is_provider("ollama/llama3.2") and not is_provider("meta-llama/Llama-3.2-1B")
+    )
     (tmp_path / "openai/mine").mkdir(parents=True)
     assert not is_provider("openai/mine") and not is_provider("gpt2")
