@@ -14,7 +14,9 @@ def page() -> None:
     evaluated = [run for run in runs.all_runs() if run["kind"] == "evaluate"]
     if not evaluated:
         runs.pick()  # says so, where there is no run at all
-        return style.headline("No model was evaluated with this store so far.", "python pipeline/evaluate.py --help says how.")
+        return style.headline(
+            "No model was evaluated with this store so far.", "python pipeline/evaluate.py --help says how."
+        )
     left, right = st.columns(2, vertical_alignment="bottom")
     with left:
         datasets = sorted({run["dataset"] for run in evaluated if run["dataset"]})

@@ -4,7 +4,8 @@ import argparse
 import math
 
 from oracle import UserError
-from oracle.simple_lists import MAX_RANK
+from oracle.answers import MAX_RANK
+from oracle.oracle import POLICIES
 
 
 def parse(argv: list[str], about: str) -> argparse.Namespace:
@@ -47,6 +48,10 @@ def parse(argv: list[str], about: str) -> argparse.Namespace:
     judged.add_argument("--catalog_path", help="ground-truth catalog in place of the store's")
     judged.add_argument("--rec_num", type=int, default=20, help="K (default: %(default)s)")
     judged.add_argument("--risk_threshold", type=float, default=0.66, help="risk that violates (default: %(default)s)")
+    for name, films in (("unresolved", "not found"), ("unrated", "of which nothing is known for a constraint")):
+        judged.add_argument(
+            f"--{name}", choices=POLICIES, default="safe", help=f"what films {films} count as (default: %(default)s)"
+        )
     judged.add_argument(
         "--positions", choices=("emitted", "eligible"), default="emitted",
         help="ranks as emitted, or counted after films that were seen or are not in the catalog are removed (default: %(default)s)",

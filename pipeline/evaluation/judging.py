@@ -50,7 +50,7 @@ def log_answers(
     run = {
         "kind": "evaluate", "model": answers.name, "dataset": data, "rec_num": rec_num,
         "num_generations": answers.samples, "risk_threshold": judge.oracle.risk_threshold,
-        "unresolved": judge.oracle.unresolved, "w_count": 0.0, "w_end": 0.0, "w_repeat": 0.0,
+        "unresolved": judge.oracle.unresolved, "unrated": judge.oracle.unrated, "w_count": 0.0, "w_end": 0.0, "w_repeat": 0.0,
         "settings": json.dumps({**settings, **answers.notes}), "versions": json.dumps(info["versions"]),
         "git": json.dumps(info["git"]),
     }  # fmt: skip

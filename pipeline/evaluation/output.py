@@ -171,12 +171,16 @@ def print_summaries(rows: list[dict], title: str = "prompts with constraints", r
     table.add_column(title)
     heads = (
         "SVR@20",
+        "at most",
+        "of judged",
         f"Recall@{k}",
         "… of safe films",
         f"NDCG@{k}",
         "films a list",
         "duplicates",
         "unresolved",
+        "unrated",
+        "ambiguous",
         "prompts",
     )
     for name in heads:
@@ -184,11 +188,12 @@ def print_summaries(rows: list[dict], title: str = "prompts with constraints", r
     for row in rows:
         table.add_row(
             escape(row["model"]),
-            _percent(row["svr_20"]), _number(row["recall_20"]), _number(row["recall_safe_20"]), _number(row["ndcg_20"]),
+            _percent(row["svr_20"]), _percent(row["svr_20_high"]), _percent(row["svr_20_known"]),
+            _number(row["recall_20"]), _number(row["recall_safe_20"]), _number(row["ndcg_20"]),
             _number(row["films_per_list"], 1), _percent(row["duplicate_rate"]), _percent(row["unresolved_rate"]),
-            f"{row['lists']:.0f}",
+            _percent(row["unrated_rate"]), _percent(row["ambiguous_rate"]), f"{row['lists']:.0f}",
         )  # fmt: skip
-    Console(width=140).print(table)
+    Console(width=160).print(table)
 
 
 def _percent(rate: float | None) -> str:

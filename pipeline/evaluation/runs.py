@@ -20,7 +20,9 @@ from pipeline.training.processes import this_process
 def evaluate(args: argparse.Namespace) -> None:
     if this_process().num_processes > 1:
         raise UserError("evaluate.py takes one process; start it without torchrun or accelerate launch")
-    oracle = create_oracle(store=args.store, risk_threshold=args.risk_threshold)
+    oracle = create_oracle(
+        store=args.store, risk_threshold=args.risk_threshold, unresolved=args.unresolved, unrated=args.unrated
+    )
     judge = Judge(oracle, read_catalog(args.catalog_path) if args.catalog_path else None)
     if args.data is None:
         dataset = own_prompts(args.answers, oracle.resolve_traits(args.constraints))

@@ -16,9 +16,9 @@ lists as (
         any_value(prompt_id) as prompt_id,
         any_value(constrained) as constrained,
         any_value(n_groundtruth) as n_groundtruth,
-        count(title) filter (rank <= 20) as films,
-        count(*) filter (rank <= 20 and not is_safe) as violations,
-        count(title) filter (rank <= 20 and match_method is null) as unresolved,
+        count(title) filter (rank <= least(20, rec_num)) as films,
+        count(*) filter (rank <= least(20, rec_num) and not is_safe) as violations,
+        count(*) filter (rank <= least(20, rec_num) and status = 'unresolved') as unresolved,
         count(*) filter (rank <= least(20, rec_num) and hit) as hits,
         sum(dcg_weight(rank)) filter (rank <= least(20, rec_num) and hit)
             / ideal_dcg(any_value(n_groundtruth), least(20, any_value(rec_num))) as ndcg

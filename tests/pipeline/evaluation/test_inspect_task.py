@@ -55,7 +55,8 @@ def log(small, tmp_path_factory) -> Path:
 
 def test_the_task_is_found_by_its_name_and_its_scores_hold_verdicts(log):
     read = read_eval_log(str(log))
-    assert read.status == "success" and len(read.samples) == 6
+    assert read.status == "success", read.error
+    assert len(read.samples) == 6
     (score,) = read.samples[0].scores.values()
     assert set(score.value) == {"svr", "recall", "ndcg", "films", "unresolved"}
 
