@@ -28,7 +28,7 @@ from oracle.annotate import Judge
 from oracle.base.resources import read_sql
 from oracle.log import LogWriter, open_log, query, run_info
 from oracle.simple_lists import MAX_RANK
-from oracle.sources.catalog import read_catalog
+from oracle.sources import read_catalog
 from oracle.store import log_root
 from pipeline.samples.dataset import load_dataset
 from pipeline.samples.given_answers import read_answers

@@ -38,8 +38,7 @@ import duckdb
 from tqdm import tqdm
 
 from oracle import UserError
-from oracle.sources import Loaded, load_sources, recognise
-from oracle.sources.kinds import DIALOGS, Source
+from oracle.sources import DIALOGS, Loaded, Source, load_sources, recognise
 from pipeline.samples.dialogs import read_dialogs, write_dataset
 from pipeline.settings.command import command
 
