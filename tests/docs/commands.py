@@ -11,7 +11,20 @@ from functools import cache
 
 from tests.docs.pages import REPOSITORY
 
-FOREIGN = ("pip", "pytest", "export", "cd", "source", "curl", "docker", "nginx", "pip-audit", "lint-imports", "ruff", "mypy")
+FOREIGN = (
+    "pip",
+    "pytest",
+    "export",
+    "cd",
+    "source",
+    "curl",
+    "docker",
+    "nginx",
+    "pip-audit",
+    "lint-imports",
+    "ruff",
+    "mypy",
+)
 """Programs of others, whose flags are not ours to check."""
 _LAUNCHERS = ("accelerate", "torchrun", "taskset", "streamlit", "nice", "python", "python3")
 _FLAG = re.compile(r"(?<![\w-])--[A-Za-z][\w-]*")
@@ -48,13 +61,17 @@ def _command(words: list[str], line: str) -> Command:
             if script == "app/main.py":  # Streamlit's own flags come first
                 rest = rest[rest.index("--") + 1 :] if "--" in rest else []
             return Command(script, tuple(rest), line)
-        if word == "-m" and at + 1 < len(words) and words[at + 1].split(".")[0] in ("oracle", "tests", "pipeline", "app"):
+        if (
+            word == "-m"
+            and at + 1 < len(words)
+            and words[at + 1].split(".")[0] in ("oracle", "tests", "pipeline", "app")
+        ):
             return Command(words[at + 1], tuple(words[at + 2 :]), line)
         if name == "safe-rank":
             return Command("oracle", tuple(words[at + 1 :]), line)
         if name == "make":
             return Command("make", tuple(words[at + 1 :]), line)
-        if at == 0 and (name in FOREIGN or name not in _LAUNCHERS and "=" not in word):
+        if at == 0 and (name in FOREIGN or (name not in _LAUNCHERS and "=" not in word)):
             return Command(None, tuple(words), line)
         at += 1
     return Command(None, tuple(words), line)
@@ -97,7 +114,24 @@ def _of_help(module: str, argv: list[str]) -> set[str]:
 def all_flags() -> frozenset[str]:
     """Every flag of every command of ours."""
     scripts = [f"pipeline/{name}.py" for name in ("prepare", "sft", "train", "evaluate", "demo")]
-    verbs = [("check",), ("explain",), ("log", "list"), ("log", "query"), ("log", "compact"), ("log", "export"), ("log", "delete")]
+    verbs = [
+        ("check",),
+        ("explain",),
+        ("log", "list"),
+        ("log", "query"),
+        ("log", "compact"),
+        ("log", "export"),
+        ("log", "delete"),
+    ]
     known = [_flags(script) for script in [*scripts, "app/main.py"]] + [_oracle_flags(verb) for verb in verbs]
-    benchmarks = [_flags(f"tests/benchmarks/{path.name}") for path in (REPOSITORY / "tests/benchmarks").glob("bench_*.py")]
-    return frozenset().union(*known, *benchmarks)
+    benchmarks = [
+        _flags(f"tests/benchmarks/{path.name}") for path in (REPOSITORY / "tests/benchmarks").glob("bench_*.py")
+    ]
+    return frozenset().union(*known, *benchmarks, streamlit_flags())
+
+
+@cache
+def streamlit_flags() -> frozenset[str]:
+    from streamlit import config
+
+    return frozenset(f"--{option}" for option in config.get_config_options())

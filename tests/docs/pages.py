@@ -39,7 +39,10 @@ class Block:
 
 def pages() -> list[Path]:
     """README, CONTRIBUTING, SECURITY, and every page of docs/."""
-    return [*(REPOSITORY / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")), *sorted((REPOSITORY / "docs").rglob("*.md"))]
+    return [
+        *(REPOSITORY / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")),
+        *sorted((REPOSITORY / "docs").rglob("*.md")),
+    ]
 
 
 def name_of(page: Path) -> str:

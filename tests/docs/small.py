@@ -7,26 +7,38 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from oracle import Oracle
 from oracle.store import build_starter_store
 from tests.app.sample_log import write_sample
 
-FILMS = [("Saw", 2004, "0387564"), ("Toy Story", 1995, "0114709"), ("Frozen", 2013, "2294629"), ("Coco", 2017, "2380307")]
+FILMS = [
+    ("Saw", 2004, "0387564"),
+    ("Toy Story", 1995, "0114709"),
+    ("Frozen", 2013, "2294629"),
+    ("Coco", 2017, "2380307"),
+]
 ANSWER = "1. Toy Story (1995)\n2. Saw (2004)\n3. Coco"
 
 
 def make(folder: Path) -> None:
     """Fill `folder` with demo/store.duckdb and its log, and with every file that a command of the pages names."""
     folder.mkdir(parents=True)
-    build_starter_store(folder / "store.duckdb")
+    Oracle(build_starter_store(folder / "store.duckdb"))  # makes the index, which is copied along
     (folder / "demo").mkdir()
     write_sample(folder / "demo", steps=5)
     titles = "\n".join(f"tt{number},{title},{year}" for title, year, number in FILMS)
-    (folder / "titles.parquet").write_text(f"imdb_id,title,year\n{titles}\n")  # sources are known by content, not by name
+    # Sources are known by their content: the name may be any.
+    (folder / "titles.parquet").write_text(f"imdb_id,title,year\n{titles}\n")
     (folder / "films.csv").write_text("title,year\nSaw,2004\nCoco,2017\nNo Such Film,1999\n")
     with (folder / "gt_catalog_complete.pkl").open("wb") as file:
         pickle.dump({(title, year) for title, year, _ in FILMS}, file)
     dialogs = [
-        {"id": f"s-{n}", "dialog_id": f"d-{n}", "dialog": "User: Hi, I liked Alien (1979)\nSystem:", "groundtruth": [list(FILMS[n % 4][:2])]}
+        {
+            "id": f"s-{n}",
+            "dialog_id": f"d-{n}",
+            "dialog": "User: Hi, I liked Alien (1979)\nSystem:",
+            "groundtruth": [list(FILMS[n % 4][:2])],
+        }
         for n in range(40)
     ]
     (folder / "redial_dialogs.jsonl").write_text("\n".join(map(json.dumps, dialogs)))

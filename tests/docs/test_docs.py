@@ -15,14 +15,13 @@ import pytest
 import yaml
 
 from tests.docs import pages, small
-from tests.docs.commands import Command, all_flags, commands, known_flags
+from tests.docs.commands import Command, all_flags, commands, known_flags, streamlit_flags
 from tests.docs.pages import REPOSITORY, SHELL, Block
 
 PAGES = {pages.name_of(page): page for page in pages.pages()}
 RUN_ID = re.compile(r"\b\d{8}-\d{6}-[0-9a-f]{4}\b")
 RUNNABLE = ("pipeline/prepare.py", "pipeline/evaluate.py")
-# Of programs of others, named in running text.
-FOREIGN_FLAGS = {"--help", "--server.address", "--server.baseUrlPath", "--server.enableCORS", "--server", "--nproc_per_node", "--no-deps"}
+FOREIGN_FLAGS = {"--help", "--nproc_per_node", "--no-deps"}  # of programs of others, named in running text
 
 
 @pytest.fixture(scope="module")
@@ -87,10 +86,14 @@ def run(command: Command, block: Block, capsys: pytest.CaptureFixture) -> None:
         module = importlib.import_module(command.program.removesuffix(".py").replace("/", "."))
         code = module.main(list(command.words))
     else:
-        pytest.fail(f"{block}: the test can't run {command.whole.strip()!r}: put `<!-- not run: the reason -->` before the block")
+        pytest.fail(
+            f"{block}: the test can't run {command.whole.strip()!r}: put `<!-- not run: the reason -->` before the block"
+        )
     said = capsys.readouterr()
     assert not code, f"{block}: {command.whole.strip()}\n{said.err}"
-    assert said.out or "--out" in command.flags or "compact" in command.words, f"{block}: {command.whole.strip()} printed nothing"
+    assert said.out or "--out" in command.flags or "compact" in command.words, (
+        f"{block}: {command.whole.strip()} printed nothing"
+    )
 
 
 def check_targets(command: Command) -> None:
@@ -109,11 +112,13 @@ def test_every_flag_of_a_documented_command_exists(name):
             for command in commands(span):
                 check_flags(command, f"{name}: `{span}`")
         elif span.startswith("--"):
-            unknown = {flag.split("=")[0] for flag in re.findall(r"--[\w.-]+", span)} - all_flags() - FOREIGN_FLAGS
+            unknown = set(re.findall(r"--[\w.-]+", span)) - all_flags() - FOREIGN_FLAGS
             assert not unknown, f"{name}: no command knows {', '.join(unknown)}"
 
 
 def check_flags(command: Command, where: str) -> None:
+    unknown = {word.split("=")[0] for word in command.whole.split() if word.startswith("--server.")} - streamlit_flags()
+    assert not unknown, f"{where}: Streamlit knows no {', '.join(sorted(unknown))}"
     if command.program == "make":
         check_targets(command)
     elif command.program and command.flags:
