@@ -14,6 +14,7 @@ import sys
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 from datasets import Dataset
 from peft import PeftModel
@@ -44,6 +45,7 @@ from pipeline.training.models import (
 )
 from pipeline.training.processes import this_process
 from trainer.credit import list_slots
+from trainer.cut_off import cells_of, open_entries, without_open_entries
 from trainer.rewards import make_relevance_func, make_safety_func
 from trainer.rollout_log import step_tables
 
@@ -186,20 +188,27 @@ def log_answers(
     ids: list[np.ndarray] | None = None,
     ended: list[bool] | None = None,
 ) -> str:
-    """Judge answers and write them to the log as a run of kind evaluate; returns its run_id."""
+    """Judge answers and write them to the log as a run of kind evaluate; returns its run_id.
+
+    `ended`: whether each answer ended by itself; None, as of answers that others gave: all did.
+    """
     columns = {c: dataset[c][:] for c in ("groundtruth_with_release_year", "seen_titles", "constraints")}
     judged = judge.judge(texts, *columns.values())
+    cut_off = judged.entries.filter(pa.array(open_entries(judged.entries, texts, ended)))
     rewards = {
-        "relevance": make_relevance_func(judge, rec_num=args.rec_num)(completions=texts, **columns),
-        "safety": make_safety_func(judge, rec_num=args.rec_num)(completions=texts, **columns),
+        "relevance": make_relevance_func(judge, rec_num=args.rec_num)(completions=texts, ended=ended, **columns),
+        "safety": make_safety_func(judge, rec_num=args.rec_num)(completions=texts, ended=ended, **columns),
     }
+    for values in rewards.values():
+        values[cells_of(cut_off, args.rec_num)] = np.nan
     slots = (
         list_slots(tokenizer, ids, texts, judged.entries, args.rec_num)
         if tokenizer is not None and ids is not None
         else [np.zeros(0, np.int64)] * len(texts)
     )
     tables = step_tables(
-        judged, step=0, prompts=dataset["prompt"][:], rewards=rewards, weights=[1.0, 1.0], advantages=None, slots=slots,
+        without_open_entries(judged, ended), cut_off=cut_off, step=0, prompts=dataset["prompt"][:], rewards=rewards,
+        weights=[1.0, 1.0], advantages=None, slots=slots,
         ended=ended if ended is not None else [True] * len(texts), num_generations=1,
     )  # fmt: skip
     info = run_info()

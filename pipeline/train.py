@@ -150,12 +150,14 @@ class Inputs:
     """What training needs beside the model's weights, all of it checked.
 
     Attributes:
+        held_out: the prompts of --val_path.
         model: the model to train without its weights, its adapter included.
-        prompt_tokens: of the longest prompt.
+        prompt_tokens: of the longest prompt, held-out ones included.
     """
 
     judge: Judge
     dataset: Dataset
+    held_out: Dataset | None
     prompt_tokens: int
     tokenizer: PreTrainedTokenizerBase
     model: PreTrainedModel | PeftModel
@@ -176,9 +178,14 @@ def checked_inputs(settings: TrainSettings) -> Inputs:
     speaker = start if has_tokenizer(start) else s.model_name  # SFT may have given it a chat template, or more tokens
     tokenizer = load_tokenizer(speaker)
     dataset, prompt_tokens = shorter_prompts(dataset, tokenizer, s.max_prompt_length)
+    held_out = None
+    if s.val_path and s.eval_strategy != "no":
+        held_out = load_dataset(s.val_path, None, oracle, needed=NEEDED)
+        held_out, longest = shorter_prompts(held_out, tokenizer, s.max_prompt_length)
+        prompt_tokens = max(prompt_tokens, longest)
     check_fit(model, tokenizer, start, prompt_tokens + s.max_completion_length)
     check_plan(s, dataset)
-    return Inputs(judge, dataset, prompt_tokens, tokenizer, model)
+    return Inputs(judge, dataset, held_out, prompt_tokens, tokenizer, model)
 
 
 def run_training(settings: TrainSettings, inputs: Inputs) -> Path:
@@ -207,13 +214,20 @@ def run_training(settings: TrainSettings, inputs: Inputs) -> Path:
         os.environ["WANDB_PROJECT"] = settings.wandb_project  # the only way that transformers' tracker reads
     if (start.endswith(".gguf") or is_merged(settings)) and (needs_reference(settings) or settings.use_vllm):
         keep(model, inputs.tokenizer, folder / "base")
+    config = trainer_config(settings, weights, folder)
+    places = getattr(model.config, "max_position_embeddings", None)
+    if (
+        places and config.vllm_max_model_length
+    ):  # vLLM takes no more than the model has; check_fit saw that it is enough
+        config.vllm_max_model_length = min(config.vllm_max_model_length, places)
     trainer = RankGRPOTrainer(
         model=model,
         reward_funcs=reward_functions(settings, inputs.judge),
-        args=trainer_config(settings, weights, folder),
+        args=config,
         judge=inputs.judge,
         rollout_log=log,
         train_dataset=inputs.dataset,
+        eval_dataset=inputs.held_out,
         processing_class=inputs.tokenizer,
         peft_config=new_adapter(settings) if settings.use_lora and not settings.sft_is_lora else None,
     )

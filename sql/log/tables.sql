@@ -82,7 +82,8 @@ from loose_completions;
 
 -- grain: one rank of one completion. Key: (run_id, step, completion, rank); ranks count from 1. Every completion has
 -- ranks 1..K (and K + 1 where the end of a list is rewarded), title null = nothing was emitted there, and a row for
--- each entry beyond.
+-- each entry beyond. Of a title that the length limit cut off, title is null and start is not: it has a place in the text
+-- and no verdict, no reward (every r_* is null) and no part in its group's mean; n_films does not count it.
 --   prompt_id, constrained, n_films, n_groundtruth, n_groundtruth_safe   of the completion, repeated to spare joins
 --   run_k, run_threshold             the run's rec_num and risk_threshold, likewise
 --   start, end                       characters of the entry in the text

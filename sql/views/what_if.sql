@@ -45,6 +45,7 @@ judged as not materialized (
         v.*, s.* exclude (run_id),
         rank <= rec_num as ranked,
         rank <= rec_num + (lambda_end > 0)::int and kind = 'train' as slot,
+        title is null and start is not null as cut_off,
         case
             when title is null then null
             when not constrained then true
@@ -57,7 +58,7 @@ judged as not materialized (
 parted as not materialized (
     select
         judged.*,
-        ranked and title is not null and safe_if is null as ignored,
+        cut_off or ranked and title is not null and safe_if is null as ignored,
         case
             when not ranked then 0
             when reward_func = 'suffix_dcg' then coalesce(suffix, 0)
@@ -70,11 +71,16 @@ parted as not materialized (
             else -price * case safety_discount when 'dcg' then dcg_weight(rank) else 1 end
         end as safety,
         case
+            when cut_off then null
             when not ranked then 0
             when n_films = target then lambda_count
             else -lambda_count * abs(n_films - target) / target
         end as r_count_if,
-        case when n_films <> rec_num and rank = least(n_films, rec_num) + 1 then -lambda_end else 0 end as r_end_if,
+        case
+            when cut_off then null
+            when n_films <> rec_num and rank = least(n_films, rec_num) + 1 then -lambda_end
+            else 0
+        end as r_end_if,
         case when ranked and repeated then -lambda_repeat else 0 end as repetition
     from judged left join suffixes using (run_id, step, completion, rank)
 )

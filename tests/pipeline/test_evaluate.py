@@ -1,12 +1,15 @@
 """Evaluation samples as training does, wherever the model lies, and refuses what makes no sense."""
 
 import json
+from argparse import Namespace
 
 import pytest
 import torch
 
-from oracle import UserError
-from pipeline.evaluate import generate, main
+from oracle import UserError, create_oracle
+from oracle.annotate import Judge
+from pipeline.evaluate import generate, log_answers, main, summaries
+from pipeline.samples.dataset import load_dataset
 from pipeline.training.models import load_policy
 
 PROMPTS = [[{"role": "user", "content": f"I liked film {n}. What else?"}] for n in range(3)]
@@ -126,3 +129,16 @@ def test_an_answer_to_either_of_two_prompts_is_refused(asked, tmp_path):
 def test_less_than_one_of_anything_is_refused(flags):
     with pytest.raises(UserError, match=f"^{flags}: expected at least 1$"):
         main(["--data", "x", "--answers", "a", *flags.split()])
+
+
+def test_a_title_that_the_length_limit_cut_off_is_not_judged_and_of_foreign_answers_none_was(small):
+    """The same text as of a model that stopped at its limit, and as of one that nothing is known of."""
+    oracle = create_oracle(store=f"{small}/store.duckdb")
+    judge, dataset = Judge(oracle), load_dataset(f"{small}/data.jsonl", None, oracle).select([1])
+    args = Namespace(store=f"{small}/store.duckdb", data="data.jsonl", rec_num=3, risk_threshold=0.66)
+    text = "1. Alien (1979)\n2. Saw"
+    rows = summaries(
+        args.store,
+        [log_answers(args, "model", dataset, [text], judge, ended=ended) for ended in ([False], [True], None)],
+    )
+    assert [row["films_per_list"] for row in rows] == [1, 2, 2]

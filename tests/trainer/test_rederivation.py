@@ -5,13 +5,16 @@ import pytest
 from oracle import create_oracle
 from oracle.annotate import Judge
 from oracle.log import LogWriter, open_log
-from tests.trainer.drive import G, K, answer_with
+from tests.trainer.drive import CUT, G, K, answer_with
 from tests.trainer.tokenizers import byte_level
 from trainer.rewards import make_count_func, make_end_func, make_relevance_func, make_repeat_func, make_safety_func
 
 ANSWERS = [
     ["1. Up (2009)\n2. Nowhere Film (1999)\n3. Saw (2004)\n4. Frozen (2013)", "1. Saw (2004)\n2. Frozen (2013)"],
     ["1. Nowhere Film (1999)\n2. Frozen (2013)\n3. Frozen (2013)", "No films today."],
+    # Cut off in the middle of a title: within the list, and behind it.
+    ["1. Frozen (2013)\n2. Saw" + CUT, "1. Up (2009)\n2. Frozen (2013)\n3. Saw (2004)"],
+    ["1. Frozen (2013)\n2. Up\n3. Saw (2004)\n4. Saw" + CUT, "1. Alien (1979)" + CUT],
 ]
 MORE = {
     "none": {}, "repeat": {"repeat": 0.5}, "count and end": {"count": 0.7, "end": 1.0},
@@ -37,7 +40,7 @@ def test_every_reward_and_advantage_follows_from_the_log(make_trainer, judge, tm
     }  # fmt: skip
     log = LogWriter(tmp_path / "store.log", run)
     trainer = make_trainer(
-        byte_level(), functions, log, advantage_mode=mode, reward_weights=weights, end_credit="end" in more
+        byte_level(), functions, log, advantage_mode=mode, reward_weights=weights, end_credit="end" in more, max_steps=4
     )
     answer_with(trainer, *ANSWERS)
     trainer.train()
@@ -45,5 +48,9 @@ def test_every_reward_and_advantage_follows_from_the_log(make_trainer, judge, tm
     with open_log(tmp_path / "store.log") as connection:
         rows = "select count(*), count(*) filter (differs), max(abs(advantage)) from rederivation"
         [(count, differing, largest)] = connection.sql(rows).fetchall()
-        assert count >= 2 * G * K and largest > 0.1
+        assert count >= 4 * G * K and largest > 0.1
+        [(cut_off, rewarded)] = connection.sql(
+            "select count(*), count(r_total) from verdicts where title is null and start is not null"
+        ).fetchall()
+        assert (cut_off, rewarded) == (1 + ("end" in more), 0)
         assert differing == 0, connection.sql("from rederivation where differs").to_arrow_table().to_pylist()[:2]

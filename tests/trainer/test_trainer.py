@@ -42,7 +42,8 @@ def test_with_end_credit_an_early_end_is_pushed_down_and_nothing_else(make_train
 
 
 def direct_item_level_loss(logps, old, ranks, advantages, mask, low, high):
-    """Rank-GRPO's objective as its paper writes it: one clipped ratio a rank, with gradient through its mean."""
+    """The objective of Rank-GRPO's public code: one clipped ratio a rank, with gradient through its mean, which each token
+    of the rank has once (the paper's mean over ranks is in test_weighting.py)."""
     per_token = torch.zeros_like(logps)
     for b in range(len(logps)):
         for rank in set(ranks[b].tolist()):
