@@ -38,9 +38,9 @@ class Block:
 
 
 def pages() -> list[Path]:
-    """README, CONTRIBUTING, SECURITY, and every page of docs/."""
+    """README, CONTRIBUTING, SECURITY, the README of the data, and every page of docs/."""
     return [
-        *(REPOSITORY / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")),
+        *(REPOSITORY / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY", "data/README")),
         *sorted((REPOSITORY / "docs").rglob("*.md")),
     ]
 

@@ -149,6 +149,12 @@ def test_every_file_that_a_page_names_exists(name):
             assert (REPOSITORY / span).exists(), f"{name}: no {span}"
 
 
+def test_every_page_of_docs_is_linked_from_another_one():
+    linked = {(page.parent / link.partition("#")[0]).resolve() for page in PAGES.values() for link in pages.links(page)}
+    alone = [name for name, page in PAGES.items() if name.startswith("docs/") and page not in linked]
+    assert not alone, f"nobody finds {', '.join(alone)}: link them from README.md or another page"
+
+
 def test_the_readme_has_at_most_150_lines():
     assert len((REPOSITORY / "README.md").read_text().splitlines()) <= 150
 
