@@ -167,7 +167,7 @@ def checked_inputs(settings: TrainSettings) -> Inputs:
     """Read everything but the weights, with the settings of `with_start`; raises `UserError` for what can't be trained."""
     s, start = settings, settings.sft_model_path
     assert s.train_path is not None and start is not None
-    oracle = create_oracle(store=s.store, risk_threshold=s.risk_threshold, unresolved=s.unresolved)
+    oracle = create_oracle(store=s.store, risk_threshold=s.risk_threshold, unresolved=s.unresolved, unrated=s.unrated)
     judge = Judge(oracle, read_catalog(s.catalog_path) if s.catalog_path else None)
     dataset = load_dataset(s.train_path, s.split, oracle, needed=NEEDED)
     dtype = weights_dtype(s.bf16, s.use_lora)
@@ -316,7 +316,7 @@ def open_run(settings: TrainSettings, weights: list[float]) -> LogWriter:
             "kind": "train", "model": s.sft_model_path or s.model_name, "dataset": s.train_path, "rec_num": s.rec_num,
             "num_generations": s.num_generations, "reward_func": s.reward_func, "lambda_safe": s.lambda_safe,
             "penalty_safe": s.penalty_safe, "risk_threshold": s.risk_threshold, "safety_discount": s.safety_discount,
-            "unresolved": s.unresolved, "lambda_count": s.lambda_count, "target_count": s.target_count,
+            "unresolved": s.unresolved, "unrated": s.unrated, "lambda_count": s.lambda_count, "target_count": s.target_count,
             "lambda_end": s.lambda_end, "lambda_repeat": s.lambda_repeat, "advantage_mode": s.advantage_mode,
             "w_rel": weight["relevance"], "w_safe": weight["safety"], "w_count": weight.get("count", 0.0),
             "w_end": weight.get("end", 0.0), "w_repeat": weight.get("repeat", 0.0),

@@ -95,6 +95,9 @@ class TrainSettings(CommonSettings):
     safety_discount: Literal["none", "dcg"] = _flag("none", "dcg divides the penalty by log2(k + 1).")
     risk_threshold: float = _flag(0.66, "Risk from which a film violates a constraint.")
     unresolved: Literal["safe", "violation", "ignore"] = _flag("safe", "What films that are not found count as.")
+    unrated: Literal["safe", "violation", "ignore"] = _flag(
+        "safe", "What films count as of which nothing is known for something that the user avoids."
+    )
     lambda_count: float = _flag(0.0, "λc: reward of a list of the target length; 0: off.")
     target_count: int | None = _flag(None, "Target length of a list. Left out: rec_num.", metavar="N")
     lambda_end: float = _flag(

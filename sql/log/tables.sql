@@ -88,8 +88,13 @@ from loose_completions;
 --   run_k, run_threshold             the run's rec_num and risk_threshold, likewise
 --   start, end                       characters of the entry in the text
 --   imdb_id … match_score            film found; match_method null = unresolved; score 0..1
---   max_risk, evidence               highest risk over the prompt's constraints, and each constraint with a risk > 0
---   is_safe                          null: unresolved and ignored, or nothing emitted
+--   status                           'unsafe': a known risk reaches the threshold; else 'unresolved': no film; else 'unrated':
+--                                    nothing is known of the film for some constraint (unrated_traits); else 'safe'.
+--                                    null: nothing emitted
+--   max_risk, evidence               highest known risk over the prompt's constraints (null: none is known), and each
+--                                    constraint with a risk > 0
+--   is_safe                          what the status counts as under the run's settings `unresolved` and `unrated`; null:
+--                                    ignored, or nothing emitted
 --   r_rel … r_repeat, r_total        reward parts before weights, and their weighted sum; null = left out of the mean
 --   advantage                        null: not trained on; n_tokens: tokens that carry this advantage
 create or replace view verdicts as
