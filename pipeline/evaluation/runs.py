@@ -7,7 +7,7 @@ from datasets import Dataset
 
 from oracle import UserError, create_oracle
 from oracle.annotate import Judge
-from oracle.sources.catalog import read_catalog
+from oracle.sources import read_catalog
 from pipeline.evaluation import output, providers
 from pipeline.evaluation.journal import Journal, journal_path
 from pipeline.evaluation.judging import Answers, log_answers
