@@ -1,62 +1,109 @@
 """The folders of a run: put there whole, taken away whole, changed by one process at a time.
 
-Names: `step-00000012` holds one step; `steps-<first>-<last>-<from>-<until>` holds merged steps, and counts from one
-second (Unix time) to another. `.tmp-*` is being written, `.old-*` being replaced, `.gone-*` being removed.
+Names: `step-<step>-<number>-f<format>` holds one step, `steps-<first>-<last>-<number>-f<format>` merged ones. `number`
+grows with every folder of the run. A folder counts unless one with a higher number covers all its steps; so every change
+is one new folder, moved into place in one move, and no clock has a say in it. `.tmp-*` is being written, `.gone-*` removed.
+docs/log-format.md draws it; the view `log_folders` says the same in SQL.
 """
 
-import ctypes
-import fcntl
 import os
 import re
 import shutil
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from filelock import FileLock
 
 from oracle.base.errors import UserError
+from oracle.base.files import hold, sync
 
-FOREVER = 9_999_999_999
-_HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
-_STEP = re.compile(r"step-(\d{8})")
-_MERGED = re.compile(r"steps-(\d{8})-(\d{8})-(\d{10})-(\d{10})")
+FORMAT = 2
+"""Of what is written. Raise it when a column is added or means something else; tests/oracle/log/test_formats.py reminds.
+An older format stays readable: sql/log/tables.sql has a pattern for its folders, `views._schema_folders` an empty one."""
+
+LAST = 99_999_999
+_SINGLE = re.compile(r"step-(\d{8})-(\d{8})-f(\d)")
+_MERGED = re.compile(r"steps-(\d{8})-(\d{8})-(\d{8})-f(\d)")
+# Format 1 had no numbers: a merged folder covered whatever singles it spans, and counted from one second to another.
+_SINGLE_1 = re.compile(r"step-(\d{8})")
+_MERGED_1 = re.compile(r"steps-(\d{8})-(\d{8})-\d{10}-9{10}")
+_ENDED_1 = re.compile(r"steps-\d{8}-\d{8}-\d{10}-\d{10}")
 
 
-class Merged(NamedTuple):
-    """A folder of merged steps."""
+class Steps(NamedTuple):
+    """A folder of steps. A merged one covers `first` to `last`, whether or not it holds each of them."""
 
     path: Path
     first: int
     last: int
-    since: int
-    until: int
+    number: int
+    format: int
+    merged: bool
 
-    def named(self) -> Path:
-        """The path that says so."""
-        name = f"steps-{self.first:08d}-{self.last:08d}-{self.since:010d}-{self.until:010d}"
-        return self.path.with_name(name)
+    @property
+    def key(self) -> str:
+        """As in the view `log_folders`."""
+        return f"{self.path.parent.name}/{self.path.name}"
 
-
-def single_steps(folder: Path) -> dict[int, Path]:
-    """Step -> folder of the steps that stand alone, in order."""
-    return {int(m[1]): f for f in sorted(folder.iterdir()) if (m := _STEP.fullmatch(f.name))}
-
-
-def merged_steps(folder: Path) -> list[Merged]:
-    """The merged folders of a run, in order; those that don't count yet, or no more, too."""
-    named = [(f, _MERGED.fullmatch(f.name)) for f in sorted(folder.iterdir())]
-    return [Merged(f, *(int(part) for part in m.groups())) for f, m in named if m]
+    def covers(self, other: "Steps") -> bool:
+        """Whether `other` no longer counts because of this one."""
+        return self.number > other.number and self.first <= other.first and self.last >= other.last
 
 
-def loose_steps(folder: Path) -> list[int]:
-    """The steps that stand alone and in no merged folder, in order."""
-    spans = merged_steps(folder)
-    return [step for step in single_steps(folder) if not any(m.first <= step <= m.last for m in spans)]
+def parsed(path: Path) -> Steps | None:
+    """What a folder's name says; null for a name of another kind."""
+    if m := _SINGLE.fullmatch(path.name):
+        return Steps(path, int(m[1]), int(m[1]), int(m[2]), int(m[3]), merged=False)
+    if m := _MERGED.fullmatch(path.name):
+        return Steps(path, int(m[1]), int(m[2]), int(m[3]), int(m[4]), merged=True)
+    if m := _SINGLE_1.fullmatch(path.name):
+        return Steps(path, int(m[1]), int(m[1]), 0, 1, merged=False)
+    if m := _MERGED_1.fullmatch(path.name):
+        return Steps(path, int(m[1]), int(m[2]), 1, 1, merged=True)
+    return None
+
+
+def all_steps(folder: Path) -> list[Steps]:
+    """The folders of steps of a run, those that no longer count too, by first step."""
+    found = [steps for path in folder.iterdir() if (steps := parsed(path))]
+    return sorted(found, key=lambda s: (s.first, s.last, s.number))
+
+
+def counted(found: list[Steps]) -> list[Steps]:
+    """Those that count."""
+    spans = [s for s in found if s.merged]
+    newest = {s.first: s.number for s in sorted(found, key=lambda s: s.number) if not s.merged}
+    return [
+        s
+        for s in found
+        if (s.merged or s.number == newest[s.first]) and not any(span.covers(s) for span in spans)
+    ]
+
+
+def steps_of(steps: Steps) -> list[int]:
+    """The steps that a folder holds."""
+    if not steps.merged:
+        return [steps.first]
+    return sorted(set(pq.read_table(steps.path / "rank_sums.parquet", columns=["step"])["step"].to_pylist()))
+
+
+def next_number(found: list[Steps]) -> int:
+    """Higher than that of every folder there is."""
+    return max((s.number for s in found), default=1) + 1
+
+
+def single_path(folder: Path, step: int, number: int) -> Path:
+    return folder / f"step-{step:08d}-{number:08d}-f{FORMAT}"
+
+
+def merged_path(folder: Path, first: int, last: int, number: int) -> Path:
+    return folder / f"steps-{first:08d}-{last:08d}-{number:08d}-f{FORMAT}"
 
 
 def run_folder(log_root: str | Path, run_id: str) -> Path:
@@ -68,57 +115,40 @@ def run_folder(log_root: str | Path, run_id: str) -> Path:
     return folder
 
 
-def lock_run(folder: Path) -> IO:
-    """Hold a run for changing it; readers don't care. Released by close(), and by the process' end, however it ends.
+def lock_run(folder: Path) -> FileLock:
+    """Hold a run for changing it; readers don't care. Given back by release(), and by the process' end, however it ends.
 
     Raises:
         UserError: another process holds it, or the folder can't be written.
     """
     with told_plainly(f"cannot write to run {folder.name}"):
-        lock = open(folder / ".lock", "w")  # noqa: SIM115 - kept open for as long as the run is held
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise UserError(f"run {folder.name} is being written by another process: try again when that is done") from None
-    except OSError:
-        pass  # a shared folder without locks: one writer a run is then for people to see to
-    return lock
+        return hold(folder / ".lock", f"run {folder.name} is being written")
 
 
 def write_folder(target: Path, tables: dict[str, pa.Table]) -> None:
-    """Write tables as `target`/<name>.parquet: on disk before they are there under that name. Replaces `target`."""
-    temporary = target.with_name(f".tmp-{target.name}-{uuid.uuid4().hex[:8]}")
-    try:
-        temporary.mkdir()
+    """Write tables as `target`/<name>.parquet: on disk before they are there under that name, which must be free."""
+    with new_folder(target) as temporary:
         for name, table in tables.items():
             sink = pa.BufferOutputStream()
             pq.write_table(table, sink, compression="zstd", compression_level=1)
-            with open(temporary / f"{name}.parquet", "wb") as file:
-                file.write(sink.getvalue())
-                file.flush()
-                os.fsync(file.fileno())
-        sync_folder(temporary)
-        if target.exists():
-            _replace(target, temporary)
-        else:
-            os.rename(temporary, target)
-        sync_folder(target.parent)
+            (temporary / f"{name}.parquet").write_bytes(sink.getvalue())
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """Yield an empty folder; at the end its files are put on disk, and it is moved to `target`."""
+    temporary = target.with_name(f".tmp-{uuid.uuid4().hex}")
+    try:
+        temporary.mkdir()
+        yield temporary
+        for file in temporary.iterdir():
+            sync(file)
+        sync(temporary)
+        os.rename(temporary, target)
+        sync(target.parent)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-
-
-def _replace(target: Path, new: Path) -> None:
-    """Put `new` in the place of `target`: in one move where two folders can be swapped, else in two."""
-    swap = getattr(ctypes.CDLL(None), "renameat2", None)
-    if swap and swap(_HERE, os.fsencode(new), _HERE, os.fsencode(target), _EXCHANGE) == 0:
-        shutil.rmtree(new)
-        return
-    old = target.with_name(f".old-{target.name}")  # `tidy` moves it back if we are killed now
-    os.rename(target, old)
-    os.rename(new, target)
-    shutil.rmtree(old)
 
 
 def remove_folder(folder: Path) -> None:
@@ -129,43 +159,34 @@ def remove_folder(folder: Path) -> None:
 
 
 def tidy(folder: Path) -> None:
-    """Put right what a killed process left in a run: drop what is half written, put back what wasn't replaced yet."""
-    for leftover in folder.glob(".old-*"):
-        original = folder / leftover.name.removeprefix(".old-")
-        if original.exists():
-            shutil.rmtree(leftover)
-        else:
-            os.rename(leftover, original)
+    """Drop what a killed process left half written, or half removed, in a run."""
     for leftover in (*folder.glob(".tmp-*"), *folder.glob(".gone-*")):
         shutil.rmtree(leftover)
 
 
 def remove_superseded(folder: Path, grace_s: float) -> int:
-    """Remove what has not counted for `grace_s` seconds: single steps that were merged, and merged folders that ended.
+    """Remove folders that have not counted for `grace_s` seconds; how many that were.
 
-    Returns the number of folders removed.
+    The seconds only spare readers an error, "no such file", as they began before; what counts is the same before and
+    after. The newest folder stays, as numbers go on from it.
     """
-    before = time.time() - grace_s
-    merged = merged_steps(folder)
-    ended = [m.path for m in merged if m.until < before]
-    covered = [
-        path
-        for step, path in single_steps(folder).items()
-        if any(m.first <= step <= m.last and m.since < before and m.until == FOREVER for m in merged)
-    ]
-    for path in (*covered, *ended):
+    found = all_steps(folder)
+    counts = set(counted(found))
+    gone = [s.path for s in found if s not in counts and any(c.covers(s) and _age(c.path) >= grace_s for c in found)]
+    gone += [path for path in folder.iterdir() if _ENDED_1.fullmatch(path.name) and not parsed(path)]
+    gone += [s.path for s in found if s.last == LAST and s.number + 1 < next_number(found) and _is_done(s, found)]
+    for path in gone:
         remove_folder(path)
-    return len(covered) + len(ended)
+    return len(gone)
 
 
-def sync_folder(folder: Path) -> None:
-    """Have the folder's entries on disk."""
-    with suppress(OSError):  # some shared folders can't
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+def _is_done(steps: Steps, found: list[Steps]) -> bool:
+    """Whether a folder only dropped others, which are removed."""
+    return not any(steps.covers(other) for other in found) and not steps_of(steps)
+
+
+def _age(path: Path) -> float:
+    return time.time() - path.stat().st_mtime
 
 
 @contextmanager

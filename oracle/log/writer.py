@@ -2,40 +2,36 @@
 
 A step is a folder of Parquet files that is moved into place whole; what is there is never changed, so nobody who
 reads can meet half a step or wait for a lock. From time to time the steps so far are merged, because a view opens every
-file. Layout and columns: `sql/log/tables.sql`.
+file. Layout and columns: `sql/log/tables.sql`; why it is so: docs/log-format.md.
 """
 
-import math
-import os
 import secrets
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from oracle.base.errors import UserError
-from oracle.log.compaction import merge_steps
+from oracle.log.compaction import drop_after, merge_steps, single_steps
 from oracle.log.folders import (
-    FOREVER,
-    Merged,
+    LAST,
+    all_steps,
+    counted,
     lock_run,
-    loose_steps,
-    merged_steps,
-    remove_folder,
+    next_number,
     remove_superseded,
     run_folder,
-    single_steps,
+    single_path,
+    steps_of,
     tidy,
     told_plainly,
     write_folder,
 )
 from oracle.log.schema import run_table, step_tables
-from oracle.log.views import GRACE_S, ensure_schema
+from oracle.log.views import GRACE_S, ensure_schema, tell_of_state
 
 MERGE_EVERY = 200
 """Steps that stand alone at most, so that a query opens few files; merging them takes about a second."""
@@ -78,12 +74,16 @@ class LogWriter:
         writer.folder = run_folder(log_root, run_id)
         writer._begin(pq.read_table(writer.folder / "run.parquet"))
         with told_plainly(f"cannot go on with run {run_id}"):
+            ensure_schema(writer.folder.parent)
             tidy(writer.folder)
+            remove_superseded(writer.folder, GRACE_S)
+        tell_of_state(writer.folder.parent)
         return writer
 
     def _begin(self, table: pa.Table) -> None:
         self._lock = lock_run(self.folder)
         self._run: dict = table.to_pylist()[0]
+        self._merged = self._steps(merged=True)
 
     def write_step(self, step: int, completions: pa.Table, verdicts: pa.Table) -> None:
         """Write a step, whole or not at all; one of that number that is there already is replaced.
@@ -97,69 +97,42 @@ class LogWriter:
             UserError: tables of another shape, a full disk or a folder that can't be written (all steps that were
                 finished are as they were), or a step that was merged with others.
         """
-        if not 0 <= step < 10**8:
-            raise UserError(f"step {step}: expected 0 to 99999999")
-        for merged in merged_steps(self.folder):
-            if merged.first <= step <= merged.last and merged.until == FOREVER:
-                raise UserError(f"step {step} is merged with others: call truncate_after({step - 1}) to write it again")
+        if not 0 <= step < LAST:
+            raise UserError(f"step {step}: expected 0 to {LAST - 1}")
+        if step in self._merged:
+            raise UserError(f"step {step} is merged with others: call truncate_after({step - 1}) to write it again")
         tables = step_tables(self._run, step, completions, verdicts)
         with told_plainly(f"cannot log step {step} in {self.folder} (the steps before it are safe)"):
             self._put(step, *tables)
             remove_superseded(self.folder, GRACE_S)
-        if len(loose_steps(self.folder)) >= MERGE_EVERY:
+        if len(single_steps(self.folder)) >= MERGE_EVERY:
             with suppress(UserError, OSError):  # no space: the steps are there, and stand alone until there is some
-                merge_steps(self.folder, GRACE_S)
+                merge_steps(self.folder)
+                self._merged = self._steps(merged=True)
 
     def _put(self, step: int, completions: pa.Table, verdicts: pa.Table) -> None:
-        write_folder(self.folder / f"step-{step:08d}", {"completions": completions, "verdicts": verdicts})
+        target = single_path(self.folder, step, next_number(all_steps(self.folder)))
+        write_folder(target, {"completions": completions, "verdicts": verdicts})
 
     def steps(self) -> list[int]:
         """Numbers of the finished steps, in order."""
-        merged = [_steps_of(m) for m in self._lasting()]
-        return sorted({*single_steps(self.folder)}.union(*merged))
+        return sorted(self._merged | self._steps(merged=False))
+
+    def _steps(self, merged: bool) -> set[int]:
+        return {step for s in counted(all_steps(self.folder)) if s.merged == merged for step in steps_of(s)}
 
     def truncate_after(self, step: int) -> None:
-        """Drop the steps after `step`, the one of the checkpoint that training goes on from; the last one first.
-
-        Of merged steps, those after `step` are still seen for `GRACE_S` seconds, and new ones not yet.
-        """
+        """Drop the steps after `step`, the one of the checkpoint that training goes on from; all at once."""
         with told_plainly(f"cannot drop the steps after {step} of run {self.run_id}"):
-            for number, path in reversed(single_steps(self.folder).items()):
-                if number > step:
-                    remove_folder(path)
-            for merged in self._lasting():
-                if merged.last > step:
-                    self._split(merged, step)
-                    os.rename(merged.path, merged._replace(until=math.ceil(time.time() + GRACE_S)).named())
-
-    def _split(self, merged: Merged, last: int) -> None:
-        """Write the steps up to `last` singly again; they count as soon as the merged folder doesn't."""
-        completions = pq.ParquetFile(merged.path / "completions.parquet")
-        verdicts = pq.ParquetFile(merged.path / "verdicts.parquet")
-        for step in sorted(s for s in _steps_of(merged) if s <= last):
-            self._put(step, _rows_of(completions, step), _rows_of(verdicts, step))
-
-    def _lasting(self) -> list[Merged]:
-        return [m for m in merged_steps(self.folder) if m.until == FOREVER]
+            drop_after(self.folder, step)
+            self._merged = self._steps(merged=True)
 
     def close(self) -> None:
         """Let go of the run, so that it can be merged, exported, deleted, or gone on with by others."""
-        self._lock.close()
+        self._lock.release()
 
     def __enter__(self) -> "LogWriter":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _steps_of(merged: Merged) -> set[int]:
-    return set(pq.read_table(merged.path / "rank_sums.parquet", columns=["step"])["step"].to_pylist())
-
-
-def _rows_of(file: pq.ParquetFile, step: int) -> pa.Table:
-    """The rows of one step, from the row groups that have any."""
-    index = file.schema_arrow.get_field_index("step")
-    spans = [file.metadata.row_group(g).column(index).statistics for g in range(file.num_row_groups)]
-    groups = [g for g, span in enumerate(spans) if span is None or span.min <= step <= span.max]
-    return file.read_row_groups(groups).filter(pc.field("step") == step)

@@ -2,29 +2,40 @@
 -- log: SET VARIABLE log_root = '/path/to/other.log').
 --
 --   <run_id>/run.parquet       the run's settings, one row
---   <run_id>/step-00000012/    one finished step, moved into place whole: completions.parquet, verdicts.parquet
---   <run_id>/steps-00000001-00000500-1795352909-9999999999/
---                              steps 1 to 500 merged; they count from the first of these seconds (Unix time) to the last
+--   <run_id>/step-00000012-00000031-f2/
+--                              one finished step, moved into place whole: completions.parquet, verdicts.parquet
+--   <run_id>/steps-00000001-00000200-00000201-f2/
+--                              steps 1 to 200 merged: the same two files, and rank_sums.parquet, trait_sums.parquet
 --   _schema/                   the same without rows, so that an empty log has its columns
 --
--- Merging never shows a step twice or not at all: a merged folder is there some seconds before it counts, and the single
--- steps that it covers are still there some seconds after. Which of them count is asked of now(), one instant for the
--- whole query (in an explicit transaction that of its begin: don't keep one open while steps are merged).
+-- What counts follows from the names alone. After the steps comes the folder's number in its run, and its format. A folder
+-- counts unless one with a higher number covers all its steps. So a merge, a step that is written again, and going back to a
+-- checkpoint are each one new folder, moved into place in one move; docs/log-format.md draws it. A view lists the names once,
+-- before it lists the files that it reads: what it found then is there, or its file is missing and the query fails.
 -- run_id and step come from the path where they can, so that DuckDB opens only the files it needs.
+
+create or replace macro log_format() as 2;
 
 -- Files of that name in every run's folder (or in the folders that the variable log_runs names).
 create or replace macro log_files(name) as log_root() || '/' || coalesce(getvariable('log_runs'), '[0-9_]*') || '/' || name;
 create or replace macro log_part(file, part) as split_part(file, '/', part);
-create or replace macro merged_first(folder) as folder[7:14]::integer;
-create or replace macro merged_last(folder) as folder[16:23]::integer;
-create or replace macro merged_counts(folder) as
-    folder[25:34]::bigint <= epoch(now()) and epoch(now()) < folder[36:45]::bigint;
+create or replace macro log_key(file) as log_part(file, -3) || '/' || log_part(file, -2);
+-- Patterns of the folders of single and of merged steps; foreign names fit none.
+create or replace macro eight_digits() as repeat('[0-9]', 8);
+create or replace macro single_files(name) as
+    log_files('step-' || eight_digits() || '-' || eight_digits() || '-f' || log_format() || '/' || name);
+create or replace macro merged_files(name) as
+    log_files('steps-' || eight_digits() || '-' || eight_digits() || '-' || eight_digits() || '-f' || log_format() || '/' || name);
+-- Format 1 had no numbers: a merged folder covers whatever singles it spans, from one second (Unix time) to another.
+create or replace macro single_files_1(name) as log_files('step-' || eight_digits() || '/' || name);
+create or replace macro merged_files_1(name) as
+    log_files('steps-' || eight_digits() || '-' || eight_digits() || '-' || repeat('[0-9]', 10) || '-9999999999/' || name);
 
 -- grain: one run. run_id is unique; every weight and setting that rewards and advantages follow from is a column.
 -- lambda_*, penalty_safe, w_* : reward units; risk_threshold: 0..1; settings, versions, git: JSON.
 --   started_at   UTC, whatever the session's time zone (and Python needs no pytz to fetch it)
 create or replace view runs as
-select * replace (make_timestamp(epoch_us(started_at)) as started_at) from read_parquet(log_files('run.parquet'));
+select * replace (make_timestamp(epoch_us(started_at)) as started_at) from read_parquet(log_files('run.parquet'), union_by_name = true);
 
 -- The run that named queries are about: SET VARIABLE run = '<run_id>' chooses one; else the newest training run.
 create or replace macro chosen_run() as case
@@ -45,40 +56,69 @@ end;
 create or replace view run_shape as
 select run_id, kind, rec_num, rec_num + (lambda_end > 0)::integer as rewarded_ranks from runs;
 
--- grain: one merged folder that counts. Key: (run_id, first_step).
-create or replace view merged_steps as
-select run_id, merged_first(folder) as first_step, merged_last(folder) as last_step
-from (
-    select log_part(file, -3) as run_id, log_part(file, -2) as folder
-    from glob(log_files('steps-*/verdicts.parquet'))
+-- grain: one folder of steps that counts. Key: run_id, folder; `key` is both. number: see above.
+create or replace view log_folders as
+with named as materialized (
+    select log_part(file, -3) as run_id, log_part(file, -2) as folder, log_key(file) as key
+    from glob(log_files('step*/verdicts.parquet'))
+),
+spans as materialized (
+    select
+        run_id, folder, key,
+        case  -- a single step of format 2, merged ones; the same of format 1, of which merged ones are the later
+            when regexp_full_match(folder, 'step-\d{8}-\d{8}-f\d') then [folder[6:13], folder[6:13], folder[15:22], folder[25]]
+            when regexp_full_match(folder, 'steps-\d{8}-\d{8}-\d{8}-f\d') then [folder[7:14], folder[16:23], folder[25:32], folder[35]]
+            when regexp_full_match(folder, 'step-\d{8}') then [folder[6:13], folder[6:13], '0', '1']
+            when regexp_full_match(folder, 'steps-\d{8}-\d{8}-\d{10}-9{10}') then [folder[7:14], folder[16:23], '1', '1']
+        end::integer[] as name,
+        name[1] as first_step, name[2] as last_step, name[3] as number, name[4] as format
+    from named
+    where name is not null
 )
-where merged_counts(folder) and run_id <> '_schema';
+select * exclude (name)
+from spans
+anti join spans as later
+    on later.run_id = spans.run_id and later.number > spans.number
+    and later.first_step <= spans.first_step and later.last_step >= spans.last_step;
 
--- loose_*: single steps that no merged folder covers yet. Same grains and columns as rollouts and verdicts.
-create or replace view loose_completions as
-from (
-    select * exclude (filename) replace (log_part(filename, -3) as run_id, log_part(filename, -2)[6:]::integer as step)
-    from read_parquet(log_files('step-*/completions.parquet'), filename = true)
-) as single
-anti join merged_steps m on m.run_id = single.run_id and single.step between m.first_step and m.last_step;
+-- Single and merged steps of the folders with these keys, formats as one. Same grains and columns as rollouts and verdicts.
+-- What an older format did not hold is null.
+create or replace macro single_completions(keys) as table
+select * exclude (filename, key) from (
+    select * replace (log_part(filename, -3) as run_id, log_part(filename, -2)[6:13]::integer as step), log_key(filename) as key
+    from read_parquet(single_files('completions.parquet'), filename = true)
+    union all by name
+    select * replace (log_part(filename, -3) as run_id, log_part(filename, -2)[6:13]::integer as step), log_key(filename) as key
+    from read_parquet(single_files_1('completions.parquet'), filename = true, union_by_name = true)
+) semi join (select unnest(keys) as key) using (key);
 
-create or replace view loose_verdicts as
-from (
-    select * exclude (filename) replace (log_part(filename, -3) as run_id, log_part(filename, -2)[6:]::integer as step)
-    from read_parquet(log_files('step-*/verdicts.parquet'), filename = true)
-) as single
-anti join merged_steps m on m.run_id = single.run_id and single.step between m.first_step and m.last_step;
+create or replace macro single_verdicts(keys) as table
+select * exclude (filename, key) from (
+    select * replace (log_part(filename, -3) as run_id, log_part(filename, -2)[6:13]::integer as step), log_key(filename) as key
+    from read_parquet(single_files('verdicts.parquet'), filename = true)
+    union all by name
+    select * replace (log_part(filename, -3) as run_id, log_part(filename, -2)[6:13]::integer as step), log_key(filename) as key
+    from read_parquet(single_files_1('verdicts.parquet'), filename = true, union_by_name = true)
+) semi join (select unnest(keys) as key) using (key);
+
+create or replace macro merged_rows(name, keys) as table
+select * exclude (filename, key) from (
+    select * replace (log_part(filename, -3) as run_id), log_key(filename) as key
+    from read_parquet(merged_files(name), filename = true)
+    union all by name
+    select * replace (log_part(filename, -3) as run_id), log_key(filename) as key
+    from read_parquet(merged_files_1(name), filename = true, union_by_name = true)
+) semi join (select unnest(keys) as key) using (key);
 
 -- grain: one completion (an answer). Key: (run_id, step, completion); completion counts from 0 in its step.
 --   group_id      completions of one prompt, compared with each other: completion // num_generations
 --   groundtruth   eligible films (in the catalog, not seen), is_safe for this prompt's constraints
 --   n_tokens      tokens generated; n_films: entries parsed, beyond rank K too; ended: wrote its end-of-text token
 create or replace view rollouts as
-select * exclude (filename) replace (log_part(filename, -3) as run_id)
-from read_parquet(log_files('steps-*/completions.parquet'), filename = true)
-where merged_counts(log_part(filename, -2))
+with counted as materialized (select list(key) as keys from log_folders)
+from merged_rows('completions.parquet', (select keys from counted))
 union all by name
-from loose_completions;
+from single_completions((select keys from counted));
 
 -- grain: one rank of one completion. Key: (run_id, step, completion, rank); ranks count from 1. Every completion has
 -- ranks 1..K (and K + 1 where the end of a list is rewarded), title null = nothing was emitted there, and a row for
@@ -92,8 +132,7 @@ from loose_completions;
 --   r_rel … r_repeat, r_total        reward parts before weights, and their weighted sum; null = left out of the mean
 --   advantage                        null: not trained on; n_tokens: tokens that carry this advantage
 create or replace view verdicts as
-select * exclude (filename) replace (log_part(filename, -3) as run_id)
-from read_parquet(log_files('steps-*/verdicts.parquet'), filename = true)
-where merged_counts(log_part(filename, -2))
+with counted as materialized (select list(key) as keys from log_folders)
+from merged_rows('verdicts.parquet', (select keys from counted))
 union all by name
-from loose_verdicts;
+from single_verdicts((select keys from counted));

@@ -2,18 +2,16 @@
 -- Grains and columns are given there. Built on log/tables.sql, log/sums.sql.
 
 create or replace view rank_sums as
-select * exclude (filename) replace (log_part(filename, -3) as run_id)
-from read_parquet(log_files('steps-*/rank_sums.parquet'), filename = true)
-where merged_counts(log_part(filename, -2))
+with counted as materialized (select list(key) as keys from log_folders)
+from merged_rows('rank_sums.parquet', (select keys from counted))
 union all by name
-from loose_rank_sums;
+from single_rank_sums((select keys from counted));
 
 create or replace view trait_sums as
-select * exclude (filename) replace (log_part(filename, -3) as run_id)
-from read_parquet(log_files('steps-*/trait_sums.parquet'), filename = true)
-where merged_counts(log_part(filename, -2))
+with counted as materialized (select list(key) as keys from log_folders)
+from merged_rows('trait_sums.parquet', (select keys from counted))
 union all by name
-from loose_trait_sums;
+from single_trait_sums((select keys from counted));
 
 -- The step that named queries are about: SET VARIABLE step = 12 chooses one; else the newest of the chosen run.
 create or replace macro chosen_step() as case
