@@ -1,7 +1,7 @@
 """Upkeep of the run log: merge the many small folders of a run into one, export a run, delete a run.
 
-A merge is one new folder (see `folders`), so it is safe for readers and against being killed at any moment. What it
-replaced stays for some seconds, for those who began to read before, and is removed by whoever changes the run next.
+A merge is one new folder and then one new manifest (see `folders`), so it is safe for readers and against being killed at
+any moment. What it replaced stays for some seconds, for those who began to read before.
 """
 
 import os
@@ -16,18 +16,17 @@ from oracle.base.database import connect
 from oracle.base.errors import UserError, first_line
 from oracle.base.files import check_writable, written_whole
 from oracle.log.folders import (
-    LAST,
+    FORMAT,
+    Counted,
     Steps,
-    all_steps,
+    announce,
     counted,
     lock_run,
     merged_path,
     new_folder,
-    next_number,
     remove_folder,
     remove_superseded,
     run_folder,
-    steps_of,
     tidy,
     told_plainly,
 )
@@ -59,9 +58,9 @@ def compact(log_root: str | Path, run_id: str, *, grace_s: float = GRACE_S, wait
     try:
         with told_plainly(f"cannot merge the steps of run {run_id}"):
             tidy(folder)
-            removed = remove_superseded(folder, grace_s)
             merged = merge_steps(folder)
-            if wait and len(all_steps(folder)) > len(counted(all_steps(folder))):
+            removed = remove_superseded(folder, grace_s)
+            if wait and merged:
                 time.sleep(grace_s)
                 removed += remove_superseded(folder, grace_s)
     finally:
@@ -71,37 +70,41 @@ def compact(log_root: str | Path, run_id: str, *, grace_s: float = GRACE_S, wait
 
 def merge_steps(folder: Path) -> int:
     """Merge the single steps of a run that the caller holds; how many that were."""
-    singles = single_steps(folder)
-    if len(singles) < 2:
+    now = counted(folder)
+    if len(now.single) < 2:
         return 0
-    rewrite(folder, singles[0].first, singles[-1].last, keep=LAST)
-    return len(singles)
-
-
-def single_steps(folder: Path) -> list[Steps]:
-    """The steps that count and stand alone, in order."""
-    return [s for s in counted(all_steps(folder)) if not s.merged]
+    begin_epoch(folder, now, keep=now.merged, rewrite=now.single)
+    return len(now.single)
 
 
 def drop_after(folder: Path, step: int) -> None:
     """Have the steps after `step` count no more, in a run that the caller holds."""
-    behind = [s for s in counted(all_steps(folder)) if s.last > step and max(steps_of(s), default=-1) > step]
-    if behind:
-        rewrite(folder, min(s.first for s in behind), LAST, keep=step)
+    now = counted(folder)
+    if any(s.steps[-1:] > (step,) for s in (*now.merged, *now.single)):
+        keep = [s for s in now.merged if s.steps[-1:] <= (step,)]
+        shorter = [_up_to(s, step) for s in (*now.merged, *now.single) if s not in keep]
+        begin_epoch(folder, now, keep=keep, rewrite=[s for s in shorter if s.steps])
 
 
-def rewrite(folder: Path, first: int, last: int, keep: int) -> None:
-    """Put one folder in the place of those that `first` to `last` covers, with their steps up to `keep`.
+def _up_to(steps: Steps, last: int) -> Steps:
+    return steps._replace(steps=tuple(s for s in steps.steps if s <= last))
+
+
+def begin_epoch(folder: Path, now: Counted, keep: list[Steps], rewrite: list[Steps]) -> None:
+    """Have the merged folders `keep` count, and the steps of `rewrite`, put into one folder; and nothing else.
 
     Raises:
         UserError: no space; everything is as it was.
     """
-    found = all_steps(folder)
-    target = merged_path(folder, first, last, next_number(found))
-    sources = [s for s in counted(found) if first <= s.first and s.last <= last and s.first <= keep]
+    epoch = now.epoch + 1
     try:
-        with new_folder(target) as temporary:
-            _write_merged(folder, sources, keep, temporary)
+        if rewrite:
+            steps = sorted(step for s in rewrite for step in s.steps)
+            target = merged_path(folder, steps, epoch)
+            with new_folder(target) as temporary:
+                _write_merged(folder, rewrite, steps, temporary)
+            keep = [*keep, Steps(target, tuple(steps), merged=True, format=FORMAT)]
+        announce(folder, epoch, keep)
     except duckdb.IOException as error:
         raise UserError(f"cannot merge the steps of run {folder.name}: {_reason(error)}; free some space") from None
 
@@ -143,25 +146,31 @@ def delete_run(log_root: str | Path, run_id: str) -> None:
         lock.release()
 
 
-def _write_merged(folder: Path, sources: list[Steps], keep: int, target: Path) -> None:
+def _write_merged(folder: Path, sources: list[Steps], steps: list[int], target: Path) -> None:
     schema = folder.parent / "_schema" / MERGED_SCHEMA
     with connect(threads=1) as connection:  # training goes on beside this
         create_base(connection, folder.parent)
         connection.execute("reset variable log_runs")
         for name in ("completions", "verdicts"):
             # In the order of the files, which are sorted: no sort, and little memory.
-            files = [str(s.path / f"{name}.parquet") for s in sources]
-            rows = connection.read_parquet([str(schema / f"{name}.parquet"), *files], union_by_name=True)
-            _copy(rows.filter(f"step <= {keep:d}"), target / f"{name}.parquet")
-        keys = [s.key for s in sources if not s.merged]
+            files = [str(schema / f"{name}.parquet"), *(str(s.path / f"{name}.parquet") for s in sources)]
+            rows = "from read_parquet($files, union_by_name = true) where list_contains($steps::integer[], step)"
+            _copy(connection.sql(rows, params={"files": files, "steps": steps}), target / f"{name}.parquet")
+        keys = [_key(s) for s in sources if not s.merged]
         for name in ("rank_sums", "trait_sums"):
-            files = [str(s.path / f"{name}.parquet") for s in sources if s.merged]
+            files = [str(schema / f"{name}.parquet"), *(str(s.path / f"{name}.parquet") for s in sources if s.merged)]
             sums = (
                 f"from (from single_{name}($keys::varchar[]) where run_id = $run union all by name "
-                "from read_parquet($files, union_by_name = true)) where step <= $keep order by all"
+                "from read_parquet($files, union_by_name = true)) where list_contains($steps::integer[], step) order by all"
             )
-            given = {"keys": keys, "run": folder.name, "files": [str(schema / f"{name}.parquet"), *files], "keep": keep}
+            given = {"keys": keys, "run": folder.name, "files": files, "steps": steps}
             _copy(connection.sql(sums, params=given), target / f"{name}.parquet")
+
+
+def _key(single: Steps) -> str:
+    """As in the view `log_counted`."""
+    folder, run = single.path.name, single.path.parent.name
+    return f"{run}/{folder}" if single.format == 1 else f"{run}/e{int(folder[15:23])}"
 
 
 def _copy(rows: duckdb.DuckDBPyRelation, target: Path) -> None:

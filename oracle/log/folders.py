@@ -1,9 +1,10 @@
 """The folders of a run: put there whole, taken away whole, changed by one process at a time.
 
-Names: `step-<step>-<number>-f<format>` holds one step, `steps-<first>-<last>-<number>-f<format>` merged ones. `number`
-grows with every folder of the run. A folder counts unless one with a higher number covers all its steps; so every change
-is one new folder, moved into place in one move, and no clock has a say in it. `.tmp-*` is being written, `.gone-*` removed.
-docs/log-format.md draws it; the view `log_folders` says the same in SQL.
+`step-<step>-e<epoch>-f<format>` holds one step, `steps-<first>-<last>-e<epoch>-f<format>` merged ones. What counts is written
+down: `manifest-<epoch>.parquet` lists the merged folders that count, and besides these count the single steps of its own
+epoch, the newest one. So a step counts as soon as it is there; anything else (a merge, going back to a checkpoint, a step
+that is written again) puts the folders of the next epoch in place, and then the manifest, in one move. No clock has a say in it.
+docs/log-format.md draws it; the view `log_counted` says the same in SQL. `.tmp-*` is being written, `.gone-*` removed.
 """
 
 import os
@@ -21,89 +22,103 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 
 from oracle.base.errors import UserError
-from oracle.base.files import hold, sync
+from oracle.base.files import hold, sync, written_whole
 
 FORMAT = 2
 """Of what is written. Raise it when a column is added or means something else; tests/oracle/log/test_formats.py reminds.
-An older format stays readable: sql/log/tables.sql has a pattern for its folders, `views._schema_folders` an empty one."""
+An older format stays readable: sql/log/tables.sql has a pattern for its folders, `views.ensure_schema` an empty one."""
 
-LAST = 99_999_999
-_SINGLE = re.compile(r"step-(\d{8})-(\d{8})-f(\d)")
-_MERGED = re.compile(r"steps-(\d{8})-(\d{8})-(\d{8})-f(\d)")
-# Format 1 had no numbers: a merged folder covered whatever singles it spans, and counted from one second to another.
+MANIFEST = pa.schema([("folder", pa.string()), ("steps", pa.list_(pa.int32()))])
+"""A row for each merged folder, with the steps in it; and one row of nulls, so that no manifest is without rows."""
+
+_NOTHING = pa.Table.from_pylist([{"folder": None, "steps": None}], schema=MANIFEST)
+MANIFEST_0 = {"manifest-00000000": _NOTHING}
+
+_MANIFEST = re.compile(r"manifest-(\d{8})\.parquet")
+_SINGLE = re.compile(r"step-(\d{8})-e(\d{8})-f(\d)")
+_MERGED = re.compile(r"steps-(\d{8})-(\d{8})-e(\d{8})-f(\d)")
+# Format 1 had no manifest: a merged folder counted from one second to another, and single steps where none spans them.
 _SINGLE_1 = re.compile(r"step-(\d{8})")
 _MERGED_1 = re.compile(r"steps-(\d{8})-(\d{8})-\d{10}-9{10}")
 _ENDED_1 = re.compile(r"steps-\d{8}-\d{8}-\d{10}-\d{10}")
 
 
 class Steps(NamedTuple):
-    """A folder of steps. A merged one covers `first` to `last`, whether or not it holds each of them."""
+    """A folder that counts, and the steps in it, in order."""
 
     path: Path
-    first: int
-    last: int
-    number: int
-    format: int
+    steps: tuple[int, ...]
     merged: bool
-
-    @property
-    def key(self) -> str:
-        """As in the view `log_folders`."""
-        return f"{self.path.parent.name}/{self.path.name}"
-
-    def covers(self, other: "Steps") -> bool:
-        """Whether `other` no longer counts because of this one."""
-        return self.number > other.number and self.first <= other.first and self.last >= other.last
+    format: int
 
 
-def parsed(path: Path) -> Steps | None:
-    """What a folder's name says; null for a name of another kind."""
-    if m := _SINGLE.fullmatch(path.name):
-        return Steps(path, int(m[1]), int(m[1]), int(m[2]), int(m[3]), merged=False)
-    if m := _MERGED.fullmatch(path.name):
-        return Steps(path, int(m[1]), int(m[2]), int(m[3]), int(m[4]), merged=True)
-    if m := _SINGLE_1.fullmatch(path.name):
-        return Steps(path, int(m[1]), int(m[1]), 0, 1, merged=False)
-    if m := _MERGED_1.fullmatch(path.name):
-        return Steps(path, int(m[1]), int(m[2]), 1, 1, merged=True)
-    return None
+class Counted(NamedTuple):
+    """What counts in a run."""
+
+    epoch: int
+    merged: list[Steps]
+    single: list[Steps]
+
+    def steps(self) -> list[int]:
+        return sorted(step for s in (*self.merged, *self.single) for step in s.steps)
 
 
-def all_steps(folder: Path) -> list[Steps]:
-    """The folders of steps of a run, those that no longer count too, by first step."""
-    found = [steps for path in folder.iterdir() if (steps := parsed(path))]
-    return sorted(found, key=lambda s: (s.first, s.last, s.number))
+def counted(folder: Path) -> Counted:
+    """What counts in a run now, in the order of its steps. Raises `OSError` for a folder that can't be listed."""
+    names = sorted(os.listdir(folder))
+    epochs = [int(m[1]) for name in names if (m := _MANIFEST.fullmatch(name))]
+    if not epochs:
+        return _counted_1(folder, names)
+    epoch = max(epochs)
+    listed = pq.read_table(manifest_path(folder, epoch)).to_pylist()
+    merged = [Steps(folder / r["folder"], tuple(r["steps"]), True, _format(r["folder"])) for r in listed if r["folder"]]
+    matches = [(name, m) for name in names if (m := _SINGLE.fullmatch(name)) and int(m[2]) == epoch]
+    single = [Steps(folder / name, (int(m[1]),), False, int(m[3])) for name, m in matches]
+    return Counted(epoch, sorted(merged, key=lambda s: s.steps), single)
 
 
-def counted(found: list[Steps]) -> list[Steps]:
-    """Those that count."""
-    spans = [s for s in found if s.merged]
-    newest = {s.first: s.number for s in sorted(found, key=lambda s: s.number) if not s.merged}
-    return [
-        s
-        for s in found
-        if (s.merged or s.number == newest[s.first]) and not any(span.covers(s) for span in spans)
+def _counted_1(folder: Path, names: list[str]) -> Counted:
+    """The same for a run that only earlier versions have written."""
+    spans = {name: range(int(m[1]), int(m[2]) + 1) for name in names if (m := _MERGED_1.fullmatch(name))}
+    merged = [Steps(folder / name, tuple(_steps_in(folder / name)), True, 1) for name in spans]
+    alone = {name: int(m[1]) for name in names if (m := _SINGLE_1.fullmatch(name))}
+    single = [
+        Steps(folder / name, (step,), False, 1)
+        for name, step in alone.items()
+        if not any(step in span for span in spans.values())
     ]
+    return Counted(-1, merged, single)
 
 
-def steps_of(steps: Steps) -> list[int]:
-    """The steps that a folder holds."""
-    if not steps.merged:
-        return [steps.first]
-    return sorted(set(pq.read_table(steps.path / "rank_sums.parquet", columns=["step"])["step"].to_pylist()))
+def _steps_in(merged: Path) -> list[int]:
+    try:
+        return sorted(set(pq.read_table(merged / "rank_sums.parquet", columns=["step"])["step"].to_pylist()))
+    except OSError:
+        return []
 
 
-def next_number(found: list[Steps]) -> int:
-    """Higher than that of every folder there is."""
-    return max((s.number for s in found), default=1) + 1
+def _format(name: str) -> int:
+    return int(m[4]) if (m := _MERGED.fullmatch(name)) else 1
 
 
-def single_path(folder: Path, step: int, number: int) -> Path:
-    return folder / f"step-{step:08d}-{number:08d}-f{FORMAT}"
+def announce(folder: Path, epoch: int, merged: list[Steps]) -> None:
+    """Have these merged folders count, and the single steps of `epoch`, and nothing else; in one move."""
+    rows = [{"folder": s.path.name, "steps": list(s.steps)} for s in merged]
+    with written_whole(manifest_path(folder, epoch)) as part:
+        pq.write_table(pa.concat_tables([pa.Table.from_pylist(rows, schema=MANIFEST), _NOTHING]), part)
+    sync(folder)
 
 
-def merged_path(folder: Path, first: int, last: int, number: int) -> Path:
-    return folder / f"steps-{first:08d}-{last:08d}-{number:08d}-f{FORMAT}"
+def manifest_path(folder: Path, epoch: int) -> Path:
+    return folder / f"manifest-{epoch:08d}.parquet"
+
+
+def single_path(folder: Path, step: int, epoch: int) -> Path:
+    return folder / f"step-{step:08d}-e{epoch:08d}-f{FORMAT}"
+
+
+def merged_path(folder: Path, steps: list[int], epoch: int) -> Path:
+    return folder / f"steps-{steps[0]:08d}-{steps[-1]:08d}-e{epoch:08d}-f{FORMAT}"
 
 
 def run_folder(log_root: str | Path, run_id: str) -> Path:
@@ -159,34 +174,39 @@ def remove_folder(folder: Path) -> None:
 
 
 def tidy(folder: Path) -> None:
-    """Drop what a killed process left half written, or half removed, in a run."""
-    for leftover in (*folder.glob(".tmp-*"), *folder.glob(".gone-*")):
-        shutil.rmtree(leftover)
+    """Drop what a killed process left in a run that the caller holds: half written, half removed, or not announced."""
+    epoch = counted(folder).epoch
+    for path in folder.iterdir():
+        m = _SINGLE.fullmatch(path.name)
+        n = _MERGED.fullmatch(path.name)
+        if path.name.startswith((".tmp-", ".gone-")) or (m and int(m[2]) > epoch) or (n and int(n[3]) > epoch):
+            shutil.rmtree(path)
+    for path in folder.glob(".*.tmp"):
+        path.unlink()
+
+
+_first_seen: dict[Path, float] = {}  # what no longer counts -> when this process first saw that (monotonic clock)
 
 
 def remove_superseded(folder: Path, grace_s: float) -> int:
-    """Remove folders that have not counted for `grace_s` seconds; how many that were.
+    """Remove what has not counted for `grace_s` seconds, as far as this process saw; how many folders that were.
 
-    The seconds only spare readers an error, "no such file", as they began before; what counts is the same before and
-    after. The newest folder stays, as numbers go on from it.
+    The seconds spare those who began to read before an error, "no such file". Nobody reads a wrong figure without them:
+    manifests go first, so a reader that still gets to read one had listed all the folders that it speaks of.
     """
-    found = all_steps(folder)
-    counts = set(counted(found))
-    gone = [s.path for s in found if s not in counts and any(c.covers(s) and _age(c.path) >= grace_s for c in found)]
-    gone += [path for path in folder.iterdir() if _ENDED_1.fullmatch(path.name) and not parsed(path)]
-    gone += [s.path for s in found if s.last == LAST and s.number + 1 < next_number(found) and _is_done(s, found)]
-    for path in gone:
-        remove_folder(path)
-    return len(gone)
-
-
-def _is_done(steps: Steps, found: list[Steps]) -> bool:
-    """Whether a folder only dropped others, which are removed."""
-    return not any(steps.covers(other) for other in found) and not steps_of(steps)
-
-
-def _age(path: Path) -> float:
-    return time.time() - path.stat().st_mtime
+    found = counted(folder)
+    counts = {s.path for s in (*found.merged, *found.single)} | {manifest_path(folder, found.epoch)}
+    ours = (_MANIFEST, _SINGLE, _MERGED, _SINGLE_1, _MERGED_1, _ENDED_1)
+    out = [path for path in sorted(folder.iterdir()) if path not in counts and any(p.fullmatch(path.name) for p in ours)]
+    now = time.monotonic()
+    due = [path for path in out if now - _first_seen.setdefault(path, now) >= grace_s]
+    for path in due:
+        if path.suffix == ".parquet":
+            path.unlink()
+        else:
+            remove_folder(path)
+        del _first_seen[path]
+    return sum(path.suffix != ".parquet" for path in due)
 
 
 @contextmanager

@@ -16,17 +16,18 @@ import pyarrow.parquet as pq
 from oracle.base.database import connect
 from oracle.base.errors import UserError, first_line
 from oracle.base.resources import read_sql
-from oracle.log.folders import FORMAT, Steps, all_steps, counted
+from oracle.log.folders import FORMAT, MANIFEST, Steps, counted
 from oracle.log.schema import COMPLETIONS, RUN, VERDICTS
 from oracle.log.select import check_reads_only
 
 _log = logging.getLogger(__name__)
 
-SINGLE_SCHEMA = f"step-00000000-00000000-f{FORMAT}"
-MERGED_SCHEMA = f"steps-00000000-00000000-00000000-f{FORMAT}"
+SINGLE_SCHEMA = f"step-00000000-e00000000-f{FORMAT}"
+MERGED_SCHEMA = f"steps-00000000-00000000-e00000000-f{FORMAT}"
 SINGLE_SCHEMAS = (SINGLE_SCHEMA, "step-00000000")
 MERGED_SCHEMAS = (MERGED_SCHEMA, "steps-00000000-00000000-0000000000-9999999999")
-"""Folders without rows in `_schema`, one for each pattern of folders: DuckDB refuses a pattern that fits nothing."""
+SCHEMA_FILES = ("run.parquet", "manifest-00000000.parquet")
+"""Folders and files without rows in `_schema`, one for each pattern of folders: DuckDB refuses a pattern that fits nothing."""
 
 GRACE_S = 5.0
 """Seconds that folders stay which no longer count: longer than a query takes from listing its files to opening them.
@@ -119,7 +120,8 @@ def ensure_schema(log_root: Path) -> None:
         for folder in (*SINGLE_SCHEMAS, *MERGED_SCHEMAS):
             if not (there / folder).is_dir():
                 os.rename(new / "_schema" / folder, there / folder)
-        os.replace(new / "_schema" / "run.parquet", there / "run.parquet")
+        for file in SCHEMA_FILES:
+            os.replace(new / "_schema" / file, there / file)
     except OSError as error:
         if not _is_whole(there):  # else another process made it first
             raise UserError(f"cannot make a run log at {log_root}: {error.strerror or error}") from None
@@ -129,7 +131,7 @@ def ensure_schema(log_root: Path) -> None:
 
 def _is_whole(schema: Path) -> bool:
     """Whether it has all that this format needs."""
-    if not all((schema / folder).is_dir() for folder in (*SINGLE_SCHEMAS, *MERGED_SCHEMAS)):
+    if not all((schema / name).exists() for name in (*SINGLE_SCHEMAS, *MERGED_SCHEMAS, *SCHEMA_FILES)):
         return False
     return pq.read_schema(schema / "run.parquet").names == RUN.names
 
@@ -141,6 +143,7 @@ def _write_schema(root: Path) -> None:
         pq.write_table(COMPLETIONS.empty_table(), schema / folder / "completions.parquet")
         pq.write_table(VERDICTS.empty_table(), schema / folder / "verdicts.parquet")
     pq.write_table(RUN.empty_table(), schema / "run.parquet")
+    pq.write_table(MANIFEST.empty_table(), schema / "manifest-00000000.parquet")
     with connect() as connection:
         create_base(connection, root)
         for name in ("rank_sums", "trait_sums"):
@@ -157,10 +160,11 @@ def tell_of_state(log_root: Path) -> None:
     older, unreadable = [], []
     for folder in sorted(log_root.glob("[0-9]*")):
         try:
-            steps = counted(all_steps(folder))
+            found = counted(folder)
         except OSError:  # no folder, or one that can't be listed
             unreadable += [folder] if folder.is_dir() else []
             continue
+        steps = [*found.merged, *found.single]
         older += [folder.name] if any(s.format < FORMAT for s in steps) else []
         unreadable += [s.path for s in steps if not _is_readable(s)]
     if unreadable:

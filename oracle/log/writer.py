@@ -15,17 +15,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from oracle.base.errors import UserError
-from oracle.log.compaction import drop_after, merge_steps, single_steps
+from oracle.log.compaction import begin_epoch, drop_after, merge_steps
 from oracle.log.folders import (
-    LAST,
-    all_steps,
+    MANIFEST_0,
     counted,
     lock_run,
-    next_number,
     remove_superseded,
     run_folder,
     single_path,
-    steps_of,
     tidy,
     told_plainly,
     write_folder,
@@ -59,7 +56,7 @@ class LogWriter:
         with told_plainly(f"cannot begin a run in the log {root}"):
             root.mkdir(parents=True, exist_ok=True)
             ensure_schema(root)
-            write_folder(self.folder, {"run": table})
+            write_folder(self.folder, {"run": table, **MANIFEST_0})
         self._begin(table)
 
     @classmethod
@@ -76,6 +73,9 @@ class LogWriter:
         with told_plainly(f"cannot go on with run {run_id}"):
             ensure_schema(writer.folder.parent)
             tidy(writer.folder)
+            if counted(writer.folder).epoch < 0:  # of an older format: from now on a manifest says what counts
+                now = counted(writer.folder)
+                begin_epoch(writer.folder, now, keep=now.merged, rewrite=now.single)
             remove_superseded(writer.folder, GRACE_S)
         tell_of_state(writer.folder.parent)
         return writer
@@ -83,7 +83,6 @@ class LogWriter:
     def _begin(self, table: pa.Table) -> None:
         self._lock = lock_run(self.folder)
         self._run: dict = table.to_pylist()[0]
-        self._merged = self._steps(merged=True)
 
     def write_step(self, step: int, completions: pa.Table, verdicts: pa.Table) -> None:
         """Write a step, whole or not at all; one of that number that is there already is replaced.
@@ -97,35 +96,36 @@ class LogWriter:
             UserError: tables of another shape, a full disk or a folder that can't be written (all steps that were
                 finished are as they were), or a step that was merged with others.
         """
-        if not 0 <= step < LAST:
-            raise UserError(f"step {step}: expected 0 to {LAST - 1}")
-        if step in self._merged:
+        if not 0 <= step < 10**8:
+            raise UserError(f"step {step}: expected 0 to 99999999")
+        now = counted(self.folder)
+        if any(step in s.steps for s in now.merged):
             raise UserError(f"step {step} is merged with others: call truncate_after({step - 1}) to write it again")
-        tables = step_tables(self._run, step, completions, verdicts)
+        completions, verdicts = step_tables(self._run, step, completions, verdicts)
+        others = [s for s in now.single if step not in s.steps]
+        again = len(others) < len(now.single)
+        target = single_path(self.folder, step, now.epoch + again)
         with told_plainly(f"cannot log step {step} in {self.folder} (the steps before it are safe)"):
-            self._put(step, *tables)
+            write_folder(target, {"completions": completions, "verdicts": verdicts})
+            if again:
+                try:
+                    begin_epoch(self.folder, now, keep=now.merged, rewrite=others)
+                except BaseException:
+                    tidy(self.folder)
+                    raise
             remove_superseded(self.folder, GRACE_S)
-        if len(single_steps(self.folder)) >= MERGE_EVERY:
+        if len(others) + 1 >= MERGE_EVERY:
             with suppress(UserError, OSError):  # no space: the steps are there, and stand alone until there is some
                 merge_steps(self.folder)
-                self._merged = self._steps(merged=True)
-
-    def _put(self, step: int, completions: pa.Table, verdicts: pa.Table) -> None:
-        target = single_path(self.folder, step, next_number(all_steps(self.folder)))
-        write_folder(target, {"completions": completions, "verdicts": verdicts})
 
     def steps(self) -> list[int]:
         """Numbers of the finished steps, in order."""
-        return sorted(self._merged | self._steps(merged=False))
-
-    def _steps(self, merged: bool) -> set[int]:
-        return {step for s in counted(all_steps(self.folder)) if s.merged == merged for step in steps_of(s)}
+        return counted(self.folder).steps()
 
     def truncate_after(self, step: int) -> None:
         """Drop the steps after `step`, the one of the checkpoint that training goes on from; all at once."""
         with told_plainly(f"cannot drop the steps after {step} of run {self.run_id}"):
             drop_after(self.folder, step)
-            self._merged = self._steps(merged=True)
 
     def close(self) -> None:
         """Let go of the run, so that it can be merged, exported, deleted, or gone on with by others."""

@@ -1,6 +1,6 @@
 -- Sums that most views start from, so that none of them has to read every verdict. Built on log/tables.sql.
 -- Merged folders hold them as files (written by these very statements); for single steps they are computed when asked.
--- Parameter: the keys of single folders, see log_folders.
+-- Parameter: keys of single steps, see log_counted.
 
 -- 1 / log2(rank + 1): the weight of a rank in DCG (Järvelin & Kekäläinen 2002).
 create or replace macro dcg_weight(rank) as 1 / log2(rank::int + 1);

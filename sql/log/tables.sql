@@ -2,34 +2,33 @@
 -- log: SET VARIABLE log_root = '/path/to/other.log').
 --
 --   <run_id>/run.parquet       the run's settings, one row
---   <run_id>/step-00000012-00000031-f2/
+--   <run_id>/manifest-00000003.parquet
+--                              lists the merged folders that count in epoch 3 of the run
+--   <run_id>/step-00000212-e00000003-f2/
 --                              one finished step, moved into place whole: completions.parquet, verdicts.parquet
---   <run_id>/steps-00000001-00000200-00000201-f2/
+--   <run_id>/steps-00000001-00000200-e00000002-f2/
 --                              steps 1 to 200 merged: the same two files, and rank_sums.parquet, trait_sums.parquet
 --   _schema/                   the same without rows, so that an empty log has its columns
 --
--- What counts follows from the names alone. After the steps comes the folder's number in its run, and its format. A folder
--- counts unless one with a higher number covers all its steps. So a merge, a step that is written again, and going back to a
--- checkpoint are each one new folder, moved into place in one move; docs/log-format.md draws it. A view lists the names once,
--- before it lists the files that it reads: what it found then is there, or its file is missing and the query fails.
+-- Of a run's manifests the one of the highest epoch holds: the merged folders that it lists count, and the single steps of
+-- its epoch, and nothing else. So each change other than a new step (a merge, going back to a checkpoint) is one manifest,
+-- moved into place; docs/log-format.md draws it. A view lists the manifests before it lists any steps, and reads them after:
+-- whatever they speak of is in its list, or reading fails. f2 is the format of the files.
 -- run_id and step come from the path where they can, so that DuckDB opens only the files it needs.
-
-create or replace macro log_format() as 2;
 
 -- Files of that name in every run's folder (or in the folders that the variable log_runs names).
 create or replace macro log_files(name) as log_root() || '/' || coalesce(getvariable('log_runs'), '[0-9_]*') || '/' || name;
 create or replace macro log_part(file, part) as split_part(file, '/', part);
 create or replace macro log_key(file) as log_part(file, -3) || '/' || log_part(file, -2);
+-- A single step has the key of its epoch.
+create or replace macro epoch_key(run, epoch) as run || '/e' || epoch;
 -- Patterns of the folders of single and of merged steps; foreign names fit none.
-create or replace macro eight_digits() as repeat('[0-9]', 8);
-create or replace macro single_files(name) as
-    log_files('step-' || eight_digits() || '-' || eight_digits() || '-f' || log_format() || '/' || name);
-create or replace macro merged_files(name) as
-    log_files('steps-' || eight_digits() || '-' || eight_digits() || '-' || eight_digits() || '-f' || log_format() || '/' || name);
--- Format 1 had no numbers: a merged folder covers whatever singles it spans, from one second (Unix time) to another.
-create or replace macro single_files_1(name) as log_files('step-' || eight_digits() || '/' || name);
-create or replace macro merged_files_1(name) as
-    log_files('steps-' || eight_digits() || '-' || eight_digits() || '-' || repeat('[0-9]', 10) || '-9999999999/' || name);
+create or replace macro digits(n) as repeat('[0-9]', n);
+create or replace macro single_files(name) as log_files('step-' || digits(8) || '-e' || digits(8) || '-f2/' || name);
+create or replace macro merged_files(name) as log_files('steps-' || digits(8) || '-' || digits(8) || '-e' || digits(8) || '-f2/' || name);
+-- Format 1 had no manifest: merged folders were named after the seconds (Unix time) from which and until which they counted.
+create or replace macro single_files_1(name) as log_files('step-' || digits(8) || '/' || name);
+create or replace macro merged_files_1(name) as log_files('steps-' || digits(8) || '-' || digits(8) || '-' || digits(10) || '-9999999999/' || name);
 
 -- grain: one run. run_id is unique; every weight and setting that rewards and advantages follow from is a column.
 -- lambda_*, penalty_safe, w_* : reward units; risk_threshold: 0..1; settings, versions, git: JSON.
@@ -56,36 +55,41 @@ end;
 create or replace view run_shape as
 select run_id, kind, rec_num, rec_num + (lambda_end > 0)::integer as rewarded_ranks from runs;
 
--- grain: one folder of steps that counts. Key: run_id, folder; `key` is both. number: see above.
-create or replace view log_folders as
-with named as materialized (
-    select log_part(file, -3) as run_id, log_part(file, -2) as folder, log_key(file) as key
-    from glob(log_files('step*/verdicts.parquet'))
+-- grain: what counts in a run: a merged folder, the single steps of the newest epoch, or any folder of a run without manifest.
+-- Files are listed when a statement is bound: by union_by_name all of the manifests, at once.
+create or replace view log_counted as
+with manifests as materialized (
+    select log_part(filename, -2) as run_id, log_part(filename, -1)[10:17]::integer as epoch, folder
+    from read_parquet(log_files('manifest-' || digits(8) || '.parquet'), filename = true, union_by_name = true)
 ),
-spans as materialized (
+written_1 as materialized (
     select
-        run_id, folder, key,
-        case  -- a single step of format 2, merged ones; the same of format 1, of which merged ones are the later
-            when regexp_full_match(folder, 'step-\d{8}-\d{8}-f\d') then [folder[6:13], folder[6:13], folder[15:22], folder[25]]
-            when regexp_full_match(folder, 'steps-\d{8}-\d{8}-\d{8}-f\d') then [folder[7:14], folder[16:23], folder[25:32], folder[35]]
-            when regexp_full_match(folder, 'step-\d{8}') then [folder[6:13], folder[6:13], '0', '1']
-            when regexp_full_match(folder, 'steps-\d{8}-\d{8}-\d{10}-9{10}') then [folder[7:14], folder[16:23], '1', '1']
-        end::integer[] as name,
-        name[1] as first_step, name[2] as last_step, name[3] as number, name[4] as format
-    from named
-    where name is not null
+        log_part(file, -3) as run_id,
+        log_key(file) as key,
+        regexp_full_match(log_part(file, -2), 'step-\d{8}') as single,
+        regexp_extract(log_part(file, -2), '^steps?-(\d{8})', 1)::integer as first_step,
+        regexp_extract(log_part(file, -2), '(\d{8})(-\d{10}-9{10})?$', 1)::integer as last_step
+    from glob(log_files('step*/verdicts.parquet'))
+    where regexp_full_match(log_part(file, -2), 'step-\d{8}|steps-\d{8}-\d{8}-\d{10}-9{10}')
 )
-select * exclude (name)
-from spans
-anti join spans as later
-    on later.run_id = spans.run_id and later.number > spans.number
-    and later.first_step <= spans.first_step and later.last_step >= spans.last_step;
+select run_id, coalesce(run_id || '/' || folder, epoch_key(run_id, epoch)) as key
+from manifests
+qualify epoch = max(epoch) over (partition by run_id)
+union all
+select run_id, key
+from written_1
+anti join manifests using (run_id)
+anti join written_1 as merged
+    on merged.run_id = written_1.run_id and not merged.single and written_1.single
+    and written_1.first_step between merged.first_step and merged.last_step;
 
--- Single and merged steps of the folders with these keys, formats as one. Same grains and columns as rollouts and verdicts.
+-- Single and merged steps with these keys, formats as one. Same grains and columns as rollouts and verdicts.
 -- What an older format did not hold is null.
 create or replace macro single_completions(keys) as table
 select * exclude (filename, key) from (
-    select * replace (log_part(filename, -3) as run_id, log_part(filename, -2)[6:13]::integer as step), log_key(filename) as key
+    select
+        * replace (log_part(filename, -3) as run_id, log_part(filename, -2)[6:13]::integer as step),
+        epoch_key(log_part(filename, -3), log_part(filename, -2)[16:23]::integer) as key
     from read_parquet(single_files('completions.parquet'), filename = true)
     union all by name
     select * replace (log_part(filename, -3) as run_id, log_part(filename, -2)[6:13]::integer as step), log_key(filename) as key
@@ -94,7 +98,9 @@ select * exclude (filename, key) from (
 
 create or replace macro single_verdicts(keys) as table
 select * exclude (filename, key) from (
-    select * replace (log_part(filename, -3) as run_id, log_part(filename, -2)[6:13]::integer as step), log_key(filename) as key
+    select
+        * replace (log_part(filename, -3) as run_id, log_part(filename, -2)[6:13]::integer as step),
+        epoch_key(log_part(filename, -3), log_part(filename, -2)[16:23]::integer) as key
     from read_parquet(single_files('verdicts.parquet'), filename = true)
     union all by name
     select * replace (log_part(filename, -3) as run_id, log_part(filename, -2)[6:13]::integer as step), log_key(filename) as key
@@ -115,7 +121,9 @@ select * exclude (filename, key) from (
 --   groundtruth   eligible films (in the catalog, not seen), is_safe for this prompt's constraints
 --   n_tokens      tokens generated; n_films: entries parsed, beyond rank K too; ended: wrote its end-of-text token
 create or replace view rollouts as
-with counted as materialized (select list(key) as keys from log_folders)
+with counted as materialized (select list(key) as keys from log_counted)
+select null::varchar as run_id from counted where false  -- lists the manifests first
+union all by name
 from merged_rows('completions.parquet', (select keys from counted))
 union all by name
 from single_completions((select keys from counted));
@@ -132,7 +140,9 @@ from single_completions((select keys from counted));
 --   r_rel … r_repeat, r_total        reward parts before weights, and their weighted sum; null = left out of the mean
 --   advantage                        null: not trained on; n_tokens: tokens that carry this advantage
 create or replace view verdicts as
-with counted as materialized (select list(key) as keys from log_folders)
+with counted as materialized (select list(key) as keys from log_counted)
+select null::varchar as run_id from counted where false  -- lists the manifests first
+union all by name
 from merged_rows('verdicts.parquet', (select keys from counted))
 union all by name
 from single_verdicts((select keys from counted));

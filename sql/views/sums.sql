@@ -2,13 +2,17 @@
 -- Grains and columns are given there. Built on log/tables.sql, log/sums.sql.
 
 create or replace view rank_sums as
-with counted as materialized (select list(key) as keys from log_folders)
+with counted as materialized (select list(key) as keys from log_counted)
+select null::varchar as run_id from counted where false  -- lists the manifests first
+union all by name
 from merged_rows('rank_sums.parquet', (select keys from counted))
 union all by name
 from single_rank_sums((select keys from counted));
 
 create or replace view trait_sums as
-with counted as materialized (select list(key) as keys from log_folders)
+with counted as materialized (select list(key) as keys from log_counted)
+select null::varchar as run_id from counted where false  -- lists the manifests first
+union all by name
 from merged_rows('trait_sums.parquet', (select keys from counted))
 union all by name
 from single_trait_sums((select keys from counted));

@@ -125,7 +125,7 @@ def statements(log: duckdb.DuckDBPyConnection, run: str, other: str, step: int) 
     yield "run_summary, all runs", "from run_summary"
     yield "count of all verdicts", "select count(*) from verdicts"
     for (view,) in log.sql("select view_name from duckdb_views() where not internal order by all").fetchall():
-        if view in ("runs", "run_shape", "log_folders", "rederivation"):
+        if view in ("runs", "run_shape", "log_counted", "rederivation"):
             continue
         what = "*" if view in rows else "count(*)"
         yield f"{view}, a run", f"select {what} from {view} where run_id = '{run}'"
