@@ -125,7 +125,7 @@ def export_run(log_root: str | Path, run_id: str, target: str | Path, *, overwri
     with open_log(log_root) as connection, written_whole(target, overwrite=overwrite) as part:
         try:
             # Each time it is asked, the views look for files anew, but one answer is one state.
-            batches = connection.execute("from log_export(?)", [run_id]).to_arrow_reader(10_000)
+            batches = connection.sql("from log_export(?)", params=[run_id]).to_arrow_reader(10_000)
             return write_rows(batches, part, target.suffix)
         except duckdb.IOException as error:
             raise UserError(f"cannot write {target}: {_reason(error)}") from None
@@ -156,21 +156,15 @@ def _write_merged(folder: Path, sources: list[Steps], steps: list[int], target: 
             files = [str(schema / f"{name}.parquet"), *(str(s.path / f"{name}.parquet") for s in sources)]
             rows = "from read_parquet($files, union_by_name = true) where list_contains($steps::integer[], step)"
             _copy(connection.sql(rows, params={"files": files, "steps": steps}), target / f"{name}.parquet")
-        keys = [_key(s) for s in sources if not s.merged]
+        single = [str(s.path) for s in sources if not s.merged]
         for name in ("rank_sums", "trait_sums"):
             files = [str(schema / f"{name}.parquet"), *(str(s.path / f"{name}.parquet") for s in sources if s.merged)]
             sums = (
-                f"from (from single_{name}($keys::varchar[]) where run_id = $run union all by name "
+                f"from (from single_{name}($single::varchar[]) where run_id = $run union all by name "
                 "from read_parquet($files, union_by_name = true)) where list_contains($steps::integer[], step) order by all"
             )
-            given = {"keys": keys, "run": folder.name, "files": files, "steps": steps}
+            given = {"single": single, "run": folder.name, "files": files, "steps": steps}
             _copy(connection.sql(sums, params=given), target / f"{name}.parquet")
-
-
-def _key(single: Steps) -> str:
-    """As in the view `log_counted`."""
-    folder, run = single.path.name, single.path.parent.name
-    return f"{run}/{folder}" if single.format == 1 else f"{run}/e{int(folder[15:23])}"
 
 
 def _copy(rows: duckdb.DuckDBPyRelation, target: Path) -> None:

@@ -19,9 +19,7 @@
 -- Files of that name in every run's folder (or in the folders that the variable log_runs names).
 create or replace macro log_files(name) as log_root() || '/' || coalesce(getvariable('log_runs'), '[0-9_]*') || '/' || name;
 create or replace macro log_part(file, part) as split_part(file, '/', part);
-create or replace macro log_key(file) as log_part(file, -3) || '/' || log_part(file, -2);
--- A single step has the key of its epoch.
-create or replace macro epoch_key(run, epoch) as run || '/e' || epoch;
+create or replace macro log_folder(file) as regexp_replace(file, '/[^/]*$', '');
 -- Patterns of the folders of single and of merged steps; foreign names fit none.
 create or replace macro digits(n) as repeat('[0-9]', n);
 create or replace macro single_files(name) as log_files('step-' || digits(8) || '-e' || digits(8) || '-f2/' || name);
@@ -55,78 +53,72 @@ end;
 create or replace view run_shape as
 select run_id, kind, rec_num, rec_num + (lambda_end > 0)::integer as rewarded_ranks from runs;
 
--- grain: what counts in a run: a merged folder, the single steps of the newest epoch, or any folder of a run without manifest.
--- Files are listed when a statement is bound: by union_by_name all of the manifests, at once.
+-- grain: one folder of steps that counts. folder: its path.
+-- Files are listed when a statement is bound; by union_by_name all of the manifests, at once.
 create or replace view log_counted as
 with manifests as materialized (
-    select log_part(filename, -2) as run_id, log_part(filename, -1)[10:17]::integer as epoch, folder
+    select log_part(filename, -2) as run_id, log_part(filename, -1)[10:17]::integer as epoch, log_folder(filename) || '/' || folder as folder
     from read_parquet(log_files('manifest-' || digits(8) || '.parquet'), filename = true, union_by_name = true)
+    qualify epoch = max(epoch) over (partition by run_id)
 ),
-written_1 as materialized (
+files_1 as materialized (
     select
         log_part(file, -3) as run_id,
-        log_key(file) as key,
-        regexp_full_match(log_part(file, -2), 'step-\d{8}') as single,
-        regexp_extract(log_part(file, -2), '^steps?-(\d{8})', 1)::integer as first_step,
-        regexp_extract(log_part(file, -2), '(\d{8})(-\d{10}-9{10})?$', 1)::integer as last_step
+        log_folder(file) as folder,
+        log_part(file, -2)[:5] = 'step-' as single,
+        regexp_extract(file, '/steps?-(\d{8})', 1)::integer as first_step,
+        regexp_extract(file, '/steps-\d{8}-(\d{8})-', 1) as last_step
     from glob(log_files('step*/verdicts.parquet'))
     where regexp_full_match(log_part(file, -2), 'step-\d{8}|steps-\d{8}-\d{8}-\d{10}-9{10}')
 )
-select run_id, coalesce(run_id || '/' || folder, epoch_key(run_id, epoch)) as key
-from manifests
-qualify epoch = max(epoch) over (partition by run_id)
+select run_id, folder from manifests where folder is not null
 union all
-select run_id, key
-from written_1
+select manifests.run_id, log_folder(file)
+from glob(single_files('verdicts.parquet'))
+join manifests on manifests.folder is null and log_part(file, -3) = run_id and log_part(file, -2)[16:23]::integer = epoch
+union all
+select run_id, folder
+from files_1
 anti join manifests using (run_id)
-anti join written_1 as merged
-    on merged.run_id = written_1.run_id and not merged.single and written_1.single
-    and written_1.first_step between merged.first_step and merged.last_step;
+anti join files_1 as merged
+    on merged.run_id = files_1.run_id and not merged.single and files_1.single
+    and files_1.first_step between merged.first_step and merged.last_step::integer;
 
--- Single and merged steps with these keys, formats as one. Same grains and columns as rollouts and verdicts.
--- What an older format did not hold is null.
-create or replace macro single_completions(keys) as table
-select * exclude (filename, key) from (
-    select
-        * replace (log_part(filename, -3) as run_id, log_part(filename, -2)[6:13]::integer as step),
-        epoch_key(log_part(filename, -3), log_part(filename, -2)[16:23]::integer) as key
-    from read_parquet(single_files('completions.parquet'), filename = true)
-    union all by name
-    select * replace (log_part(filename, -3) as run_id, log_part(filename, -2)[6:13]::integer as step), log_key(filename) as key
-    from read_parquet(single_files_1('completions.parquet'), filename = true, union_by_name = true)
-) semi join (select unnest(keys) as key) using (key);
+-- Files of that name in these folders. (Compared by path, as DuckDB does that once a file.)
+create or replace macro log_paths(folders, name) as table
+select unnest(folders) || '/' || name as filename;
 
-create or replace macro single_verdicts(keys) as table
-select * exclude (filename, key) from (
-    select
-        * replace (log_part(filename, -3) as run_id, log_part(filename, -2)[6:13]::integer as step),
-        epoch_key(log_part(filename, -3), log_part(filename, -2)[16:23]::integer) as key
-    from read_parquet(single_files('verdicts.parquet'), filename = true)
-    union all by name
-    select * replace (log_part(filename, -3) as run_id, log_part(filename, -2)[6:13]::integer as step), log_key(filename) as key
-    from read_parquet(single_files_1('verdicts.parquet'), filename = true, union_by_name = true)
-) semi join (select unnest(keys) as key) using (key);
+-- The rows of single, or of merged, steps in these folders, whatever their format; what an older format did not hold is null.
+create or replace macro single_rows(name, folders) as table
+select * exclude (filename) replace (log_part(filename, -3) as run_id)
+from read_parquet(single_files(name), filename = true) semi join log_paths(folders, name) using (filename)
+union all by name
+select * exclude (filename) replace (log_part(filename, -3) as run_id)
+from read_parquet(single_files_1(name), filename = true, union_by_name = true) semi join log_paths(folders, name) using (filename);
 
-create or replace macro merged_rows(name, keys) as table
-select * exclude (filename, key) from (
-    select * replace (log_part(filename, -3) as run_id), log_key(filename) as key
-    from read_parquet(merged_files(name), filename = true)
-    union all by name
-    select * replace (log_part(filename, -3) as run_id), log_key(filename) as key
-    from read_parquet(merged_files_1(name), filename = true, union_by_name = true)
-) semi join (select unnest(keys) as key) using (key);
+create or replace macro merged_rows(name, folders) as table
+select * exclude (filename) replace (log_part(filename, -3) as run_id)
+from read_parquet(merged_files(name), filename = true) semi join log_paths(folders, name) using (filename)
+union all by name
+select * exclude (filename) replace (log_part(filename, -3) as run_id)
+from read_parquet(merged_files_1(name), filename = true, union_by_name = true) semi join log_paths(folders, name) using (filename);
+
+-- The rows of all that counts. On the left of the join, so that manifests are listed before the files; and one list of files
+-- for single and merged steps, so that both are of one manifest. (A shared CTE would do too, but reads all columns.)
+create or replace macro log_rows(name) as table
+select * exclude (filename) replace (log_part(filename, -3) as run_id)
+from log_paths((select list(folder) from log_counted), name)
+join read_parquet([merged_files(name), single_files(name)], filename = true) using (filename)
+union all by name
+select * exclude (filename) replace (log_part(filename, -3) as run_id)
+from log_paths((select list(folder) from log_counted), name)
+join read_parquet([merged_files_1(name), single_files_1(name)], filename = true, union_by_name = true) using (filename);
 
 -- grain: one completion (an answer). Key: (run_id, step, completion); completion counts from 0 in its step.
 --   group_id      completions of one prompt, compared with each other: completion // num_generations
 --   groundtruth   eligible films (in the catalog, not seen), is_safe for this prompt's constraints
 --   n_tokens      tokens generated; n_films: entries parsed, beyond rank K too; ended: wrote its end-of-text token
-create or replace view rollouts as
-with counted as materialized (select list(key) as keys from log_counted)
-select null::varchar as run_id from counted where false  -- lists the manifests first
-union all by name
-from merged_rows('completions.parquet', (select keys from counted))
-union all by name
-from single_completions((select keys from counted));
+create or replace view rollouts as from log_rows('completions.parquet');
 
 -- grain: one rank of one completion. Key: (run_id, step, completion, rank); ranks count from 1. Every completion has
 -- ranks 1..K (and K + 1 where the end of a list is rewarded), title null = nothing was emitted there, and a row for
@@ -139,10 +131,4 @@ from single_completions((select keys from counted));
 --   is_safe                          null: unresolved and ignored, or nothing emitted
 --   r_rel … r_repeat, r_total        reward parts before weights, and their weighted sum; null = left out of the mean
 --   advantage                        null: not trained on; n_tokens: tokens that carry this advantage
-create or replace view verdicts as
-with counted as materialized (select list(key) as keys from log_counted)
-select null::varchar as run_id from counted where false  -- lists the manifests first
-union all by name
-from merged_rows('verdicts.parquet', (select keys from counted))
-union all by name
-from single_verdicts((select keys from counted));
+create or replace view verdicts as from log_rows('verdicts.parquet');
