@@ -8,7 +8,7 @@ import duckdb
 
 from oracle.base.database import connect
 from oracle.base.errors import UserError, first_line
-from oracle.log.views import create_log_views, tell_of_state, pattern_of, quoted
+from oracle.log.views import create_log_views, pattern_of, quoted, tell_of_state
 
 ATTEMPTS = 3
 
