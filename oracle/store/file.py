@@ -5,7 +5,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -132,18 +132,17 @@ def refuse_in_use(path: Path) -> None:
     """Raises `UserError` while another program has the store open for writing, or has left its last writes beside it."""
     wal = path.with_name(path.name + ".wal")
     busy = None
-    with suppress(duckdb.CatalogException):
-        try:
-            if path.is_file() and not wal.exists():
-                connect(path, read_only=True).close()
-        except duckdb.ConnectionException:
-            busy = f"process {os.getpid()}"
-        except duckdb.IOException as error:
-            if "lock" in str(error):
-                number = re.search(r"\(PID (\d+)\)", str(error))
-                busy = f"process {number[1]}" if number else "another program"
-        except duckdb.Error:
-            pass  # no store, and nobody's
+    try:
+        if path.is_file():
+            connect(path, read_only=True).close()
+    except duckdb.ConnectionException:
+        busy = f"process {os.getpid()}"
+    except duckdb.IOException as error:
+        if "lock" in str(error):
+            number = re.search(r"\(PID (\d+)\)", str(error))
+            busy = f"process {number[1]}" if number else "another program"
+    except duckdb.Error:
+        pass  # no store, and nobody's
     if busy:
         raise UserError(f"{path} is open for writing in {busy}: close it there, then try again; nothing was changed")
     if wal.exists():

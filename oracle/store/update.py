@@ -78,7 +78,7 @@ def _take_over(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         for table, names in columns.items():
             listed = ", ".join(f'"{name}"' for name in names)
             connection.execute(f'insert into "{table}" by name select {listed} from old_store.main."{table}"')
-        connection.execute("update store_info set (created_at, description) = (from (select created_at, description from old_store.main.store_info))")
+        connection.execute(read_sql("store/keep_info"))
     except duckdb.Error as error:
         raise UserError(f"{path} cannot be brought up to date: {first_line(error)}; build it again") from None
     finally:

@@ -21,12 +21,12 @@ create or replace macro log_files(name) as log_root() || '/' || coalesce(getvari
 create or replace macro log_part(file, part) as split_part(file, '/', part);
 create or replace macro log_folder(file) as regexp_replace(file, '/[^/]*$', '');
 -- Patterns of the folders of single and of merged steps; foreign names fit none.
-create or replace macro digits(n) as repeat('[0-9]', n);
-create or replace macro single_files(name) as log_files('step-' || digits(8) || '-e' || digits(8) || '-f2/' || name);
-create or replace macro merged_files(name) as log_files('steps-' || digits(8) || '-' || digits(8) || '-e' || digits(8) || '-f2/' || name);
+create or replace macro log_digits(n) as repeat('[0-9]', n);
+create or replace macro single_files(name) as log_files('step-' || log_digits(8) || '-e' || log_digits(8) || '-f2/' || name);
+create or replace macro merged_files(name) as log_files('steps-' || log_digits(8) || '-' || log_digits(8) || '-e' || log_digits(8) || '-f2/' || name);
 -- Format 1 had no manifest: merged folders were named after the seconds (Unix time) from which and until which they counted.
-create or replace macro single_files_1(name) as log_files('step-' || digits(8) || '/' || name);
-create or replace macro merged_files_1(name) as log_files('steps-' || digits(8) || '-' || digits(8) || '-' || digits(10) || '-9999999999/' || name);
+create or replace macro single_files_1(name) as log_files('step-' || log_digits(8) || '/' || name);
+create or replace macro merged_files_1(name) as log_files('steps-' || log_digits(8) || '-' || log_digits(8) || '-' || log_digits(10) || '-9999999999/' || name);
 
 -- grain: one run. run_id is unique; every weight and setting that rewards and advantages follow from is a column.
 -- lambda_*, penalty_safe, w_* : reward units; risk_threshold: 0..1; settings, versions, git: JSON.
@@ -58,7 +58,7 @@ select run_id, kind, rec_num, rec_num + (lambda_end > 0)::integer as rewarded_ra
 create or replace view log_counted as
 with manifests as materialized (
     select log_part(filename, -2) as run_id, log_part(filename, -1)[10:17]::integer as epoch, log_folder(filename) || '/' || folder as folder
-    from read_parquet(log_files('manifest-' || digits(8) || '.parquet'), filename = true, union_by_name = true)
+    from read_parquet(log_files('manifest-' || log_digits(8) || '.parquet'), filename = true, union_by_name = true)
     qualify epoch = max(epoch) over (partition by run_id)
 ),
 files_1 as materialized (
