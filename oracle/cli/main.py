@@ -11,10 +11,11 @@ from oracle.base.errors import UserError
 from oracle.cli.files import check_file
 from oracle.cli.log import add_commands as add_log_commands
 from oracle.cli.store import add_commands as add_store_commands
-from oracle.oracle import UNRESOLVED, Oracle, Verdict, create_oracle
-from oracle.titles import nearest, sources
+from oracle.oracle import POLICIES, Oracle, Verdict, create_oracle
+from oracle.titles import nearest, one_film, sources
 
 YEAR_BEHIND = re.compile(r"(.*\S)\s*\((\d{4})\)\s*")
+BARE_YEAR_BEHIND = re.compile(r"(.*\S)\s+((?:18|19|20)\d\d)\s*")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,7 +52,13 @@ def _parser() -> argparse.ArgumentParser:
         "--threshold", type=float, default=0.66, help="a risk as high as this is a violation (%(default)s)"
     )
     check.add_argument(
-        "--unresolved", choices=UNRESOLVED, default="safe", help="what a film that is not found counts as (%(default)s)"
+        "--unresolved", choices=POLICIES, default="safe", help="what a film that is not found counts as (%(default)s)"
+    )
+    check.add_argument(
+        "--unrated",
+        choices=POLICIES,
+        default="safe",
+        help="what a film counts as of which nothing is known for something to avoid (%(default)s)",
     )
     check.set_defaults(run=_check)
 
@@ -65,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_film(parser: argparse.ArgumentParser, required: bool) -> None:
-    parser.add_argument("title", nargs=None if required else "?", help='"Saw", or "Saw (2004)"')
+    parser.add_argument("title", nargs=None if required else "?", help='"Saw", "Saw (2004)", or a film\'s id')
     parser.add_argument("year", nargs="?", type=int, help="the year of the first release")
     parser.add_argument(
         "--store", type=Path, help="default: store.duckdb here, made from the starter data if it is not there"
@@ -81,11 +88,16 @@ def _check(arguments: argparse.Namespace) -> None:
         )
     if arguments.out is not None and arguments.file is None:
         raise UserError("--out belongs to --file; a single film's verdict is printed")
-    oracle = create_oracle(risk_threshold=arguments.threshold, unresolved=arguments.unresolved, store=arguments.store)
+    oracle = create_oracle(
+        risk_threshold=arguments.threshold,
+        unresolved=arguments.unresolved,
+        unrated=arguments.unrated,
+        store=arguments.store,
+    )
     if arguments.file is not None:
         check_file(oracle, arguments.file, arguments.avoid, arguments.out, arguments.json)
         return
-    title, year = _film(arguments)
+    title, year = _film(arguments, oracle)
     traits = oracle.resolve_traits(arguments.avoid)
     verdict = oracle.check_safety(title, year, dict.fromkeys(traits, True))
     near = nearest(oracle.store, title, year)
@@ -107,6 +119,7 @@ def _as_json(
 ) -> dict:
     return {
         "title": title, "year": year, "avoid": traits, "risk_threshold": oracle.risk_threshold, "unresolved": oracle.unresolved,
+        "unrated": oracle.unrated,
         **vars(verdict), "runner_up": _runner_up(verdict, near), "sources": known,
     }  # fmt: skip
 
@@ -125,7 +138,7 @@ def _as_text(
     if verdict.imdb_id is None:
         lines = [f"{asked}: not found" + (f"; counts as {oracle.unresolved}" if traits else "")]
         return lines + ["  nearest    " + _near(film) for film in near[:3]]
-    outcome = "safe" if verdict.is_safe else "UNSAFE"
+    outcome = {"safe": "safe", "unsafe": "UNSAFE", "unrated": "UNKNOWN"}[verdict.status]
     lines = [
         f"{asked}: {outcome}"
         + (f" for anyone who avoids {'; '.join(traits)}" if traits else "; nothing is to be avoided")
@@ -134,6 +147,11 @@ def _as_text(
     lines.append(
         f"  film       {film}, {verdict.imdb_id}: {verdict.match_method} match, score {verdict.match_score:.2f}"
     )
+    if verdict.unrated_traits:
+        counts = f"; counts as {oracle.unrated}" if verdict.status == "unrated" else ""
+        lines.append(
+            f"  unknown    found, but nothing is known about it for {'; '.join(verdict.unrated_traits)}{counts}"
+        )
     runner_up = _runner_up(verdict, near)
     lines.append("  runner-up  " + (_near(runner_up) if runner_up else "none"))
     for entry in verdict.evidence:
@@ -143,8 +161,8 @@ def _as_text(
         )
         lines += [f"               {severity}" for severity in entry["severities"]]
         lines += [f"               tag: {tag}" for tag in entry["hit_tags"]]
-    without = [trait for trait in traits if trait not in {entry["trait"] for entry in verdict.evidence}]
-    lines += [f"  risk       {trait}: none known" for trait in without]
+    told = {*verdict.unrated_traits, *(entry["trait"] for entry in verdict.evidence)}
+    lines += [f"  risk       {trait}: 0.00, it is rated and has none" for trait in traits if trait not in told]
     lines += [
         f"  source     {source['path']} ({source['kind']}, {source['loaded_at']:%Y-%m-%d}): {', '.join(source['tells'])}"
         for source in known
@@ -155,7 +173,7 @@ def _as_text(
 def _explain(arguments: argparse.Namespace) -> None:
     """Show the films whose titles come near a title, and why each was taken, or was not."""
     oracle = create_oracle(store=arguments.store)
-    title, year = _film(arguments)
+    title, year = _film(arguments, oracle)
     near = nearest(oracle.store, title, year)
     if arguments.json:
         print(json.dumps({"title": title, "year": year, "nearest": near}))
@@ -165,11 +183,17 @@ def _explain(arguments: argparse.Namespace) -> None:
         print(f"  {_near(film)}")
 
 
-def _film(arguments: argparse.Namespace) -> tuple[str, int | None]:
-    """Return title and year; a year in brackets behind the title is one, unless another is given."""
-    behind = YEAR_BEHIND.fullmatch(arguments.title)
-    if arguments.year is None and behind:
-        return behind[1], int(behind[2])
+def _film(arguments: argparse.Namespace, oracle: Oracle) -> tuple[str, int | None]:
+    """Return title and year; a year behind the title is one, unless another is given.
+
+    Without brackets ("Saw 2004") it is one where the whole is no title, as "Blade Runner 2049" is.
+    """
+    if arguments.year is None:
+        if behind := YEAR_BEHIND.fullmatch(arguments.title):
+            return behind[1], int(behind[2])
+        bare = BARE_YEAR_BEHIND.fullmatch(arguments.title)
+        if bare and oracle.resolve(one_film(arguments.title, None))["imdb_id"][0].as_py() is None:
+            return bare[1], int(bare[2])
     return arguments.title, arguments.year
 
 

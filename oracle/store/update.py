@@ -76,6 +76,7 @@ def _take_over(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         for table, column in connection.execute(read_sql("store/common_columns")).fetchall():
             columns.setdefault(table, []).append(column)
         for table, names in columns.items():
+            connection.execute(f'delete from "{table}"')  # some begin with a row
             listed = ", ".join(f'"{name}"' for name in names)
             connection.execute(f'insert into "{table}" by name select {listed} from old_store.main."{table}"')
         connection.execute(read_sql("store/keep_info"))
