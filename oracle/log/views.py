@@ -108,7 +108,9 @@ def ensure_schema(log_root: Path) -> None:
     """
     there = log_root / "_schema"
     if later := [f.name for f in there.glob("step-*-f[0-9]") if int(f.name[-1]) > FORMAT]:
-        raise UserError(f"the run log {log_root} has format {later[0][-1]}, and this program knows 1 to {FORMAT}: update it")
+        raise UserError(
+            f"the run log {log_root} has format {later[0][-1]}, and this program knows 1 to {FORMAT}: update it"
+        )
     if _is_whole(there):
         return
     new = log_root / f".tmp-{uuid.uuid4().hex}"

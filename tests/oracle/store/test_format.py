@@ -20,7 +20,9 @@ GORE = "Anti-gore / squeamish"
 @pytest.fixture
 def older(tmp_path: Path) -> Path:
     """A store as format 2 had it: with derived_by, without a table of today's, and with other derived tables."""
-    store = build_store(tmp_path / "s.duckdb", FILM, [{"imdb_id": "387564", "trait": GORE, "risk": 0.9}], film_tags=TAGS)
+    store = build_store(
+        tmp_path / "s.duckdb", FILM, [{"imdb_id": "387564", "trait": GORE, "risk": 0.9}], film_tags=TAGS
+    )
     with duckdb.connect(str(store)) as connection:
         connection.execute(
             "update store_info set schema_version = 2, description = 'mine', created_at = timestamptz '2020-01-01'; "
@@ -32,7 +34,9 @@ def older(tmp_path: Path) -> Path:
 
 def test_a_store_of_an_older_format_is_refused_with_the_command_that_updates_it(older: Path) -> None:
     for use in (lambda: create_oracle(store=older), lambda: updated_store(older).__enter__()):
-        with pytest.raises(UserError, match=f"format 2, and this program needs {STORE_FORMAT}: run python -m oracle store update"):
+        with pytest.raises(
+            UserError, match=f"format 2, and this program needs {STORE_FORMAT}: run python -m oracle store update"
+        ):
             use()
 
 
