@@ -11,43 +11,18 @@ import argparse
 import json
 import math
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pyarrow as pa
-import torch
-from datasets import Dataset
-from peft import PeftModel
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-from tqdm import tqdm
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
-
-from oracle import UserError, create_oracle
-from oracle.annotate import Judge
-from oracle.base.resources import read_sql
-from oracle.log import LogWriter, open_log, query, run_info
-from oracle.simple_lists import MAX_RANK
-from oracle.sources.catalog import read_catalog
-from oracle.store import log_root
-from pipeline.samples.dataset import load_dataset
-from pipeline.samples.given_answers import read_answers
+from oracle.base.errors import UserError
 from pipeline.settings.command import command
-from pipeline.training.models import (
-    base_of,
-    check_fit,
-    empty_model,
-    is_adapter,
-    load_policy,
-    load_tokenizer,
-    written_prompts,
-)
-from pipeline.training.processes import this_process
-from trainer.credit import list_slots
-from trainer.cut_off import cells_of, open_entries, without_open_entries
-from trainer.rewards import make_relevance_func, make_safety_func
-from trainer.rollout_log import step_tables
+
+if TYPE_CHECKING:  # slow to import: behind --help
+    import numpy as np
+    from datasets import Dataset
+    from peft import PeftModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from oracle.annotate import Judge
 
 
 def main(argv: list[str]) -> None:
@@ -74,6 +49,12 @@ def main(argv: list[str]) -> None:
     if not args.model and not args.answers:
         raise UserError("nothing to evaluate: name --model or --answers")
     check_flags(args)
+    from oracle import create_oracle
+    from oracle.annotate import Judge
+    from oracle.sources.catalog import read_catalog
+    from pipeline.samples.dataset import load_dataset
+    from pipeline.samples.given_answers import read_answers
+
     oracle = create_oracle(store=args.store, risk_threshold=args.risk_threshold)
     judge = Judge(oracle, read_catalog(args.catalog_path) if args.catalog_path else None)
     dataset = load_dataset(args.data, args.split, oracle)
@@ -95,6 +76,9 @@ def main(argv: list[str]) -> None:
 
 def check_flags(args: argparse.Namespace) -> None:
     """Raises `UserError` for values out of range, and in one of several processes."""
+    from oracle.simple_lists import MAX_RANK
+    from pipeline.training.processes import this_process
+
     for flag in ("limit", "batch_size", "max_completion_length", "rec_num"):
         if (value := getattr(args, flag)) is not None and value < 1:
             raise UserError(f"--{flag} {value}: expected at least 1")
@@ -112,13 +96,17 @@ def check_flags(args: argparse.Namespace) -> None:
 
 def check_policy(name: str, prompts: list, max_new_tokens: int) -> None:
     """Raises `UserError` for a model that can't answer, without its weights."""
+    from pipeline.training.models import base_of, check_fit, empty_model, is_adapter, load_tokenizer, written_prompts
+
     tokenizer = load_tokenizer(name)
     tokens = tokenizer(written_prompts(tokenizer, prompts), add_special_tokens=False)["input_ids"]
     base = empty_model(base_of(name) if is_adapter(name) else name)
     check_fit(base, tokenizer, name, max(map(len, tokens)) + max_new_tokens)
 
 
-def _evaluate_model(args: argparse.Namespace, name: str, dataset: Dataset, judge: Judge) -> str:
+def _evaluate_model(args: argparse.Namespace, name: str, dataset: "Dataset", judge: "Judge") -> str:
+    from pipeline.training.models import load_policy
+
     model, tokenizer = load_policy(name)
     texts, ids, ended = generate(
         model, tokenizer, dataset["prompt"][:], args.temperature, args.max_completion_length, args.batch_size, args.seed
@@ -127,7 +115,7 @@ def _evaluate_model(args: argparse.Namespace, name: str, dataset: Dataset, judge
 
 
 def _evaluate_answers(
-    args: argparse.Namespace, path: str, dataset: Dataset, judge: Judge, answers: dict[str, str]
+    args: argparse.Namespace, path: str, dataset: "Dataset", judge: "Judge", answers: dict[str, str]
 ) -> str:
     answered = [i for i, key in enumerate(dataset["id"]) if key in answers]
     dataset = dataset.select(answered[: args.limit])
@@ -135,15 +123,22 @@ def _evaluate_answers(
 
 
 def generate(
-    model: PreTrainedModel | PeftModel,
-    tokenizer: PreTrainedTokenizerBase,
+    model: "PreTrainedModel | PeftModel",
+    tokenizer: "PreTrainedTokenizerBase",
     prompts: list,
     temperature: float,
     max_new_tokens: int,
     batch_size: int,
     seed: int,
-) -> tuple[list[str], list[np.ndarray], list[bool]]:
+) -> tuple[list[str], list["np.ndarray"], list[bool]]:
     """One sampled answer a prompt: texts, token ids without padding, and whether each ended by itself."""
+    import numpy as np
+    import torch
+    from tqdm import tqdm
+    from transformers import set_seed
+
+    from pipeline.training.models import written_prompts
+
     set_seed(seed)
     model.eval()
     options = generation_options(model, tokenizer, temperature)
@@ -164,7 +159,7 @@ def generate(
 
 
 def generation_options(
-    model: PreTrainedModel | PeftModel, tokenizer: PreTrainedTokenizerBase, temperature: float
+    model: "PreTrainedModel | PeftModel", tokenizer: "PreTrainedTokenizerBase", temperature: float
 ) -> dict[str, Any]:
     """TRL's defaults in training, in place of those that the model's own `generation_config` names."""
     ends = model.generation_config.eos_token_id or []  # type: ignore[union-attr]
@@ -181,17 +176,27 @@ def generation_options(
 def log_answers(
     args: argparse.Namespace,
     name: str,
-    dataset: Dataset,
+    dataset: "Dataset",
     texts: list[str],
-    judge: Judge,
-    tokenizer: PreTrainedTokenizerBase | None = None,
-    ids: list[np.ndarray] | None = None,
+    judge: "Judge",
+    tokenizer: "PreTrainedTokenizerBase | None" = None,
+    ids: "list[np.ndarray] | None" = None,
     ended: list[bool] | None = None,
 ) -> str:
     """Judge answers and write them to the log as a run of kind evaluate; returns its run_id.
 
     `ended`: whether each answer ended by itself; None, as of answers that others gave: all did.
     """
+    import numpy as np
+    import pyarrow as pa
+
+    from oracle.log import LogWriter, run_info
+    from oracle.store import log_root
+    from trainer.credit import list_slots
+    from trainer.cut_off import cells_of, open_entries, without_open_entries
+    from trainer.rewards import make_relevance_func, make_safety_func
+    from trainer.rollout_log import step_tables
+
     columns = {c: dataset[c][:] for c in ("groundtruth_with_release_year", "seen_titles", "constraints")}
     judged = judge.judge(texts, *columns.values())
     cut_off = judged.entries.filter(pa.array(open_entries(judged.entries, texts, ended)))
@@ -224,6 +229,10 @@ def log_answers(
 
 def summaries(store: str, runs: list[str]) -> list[dict]:
     """The rows of `run_summary` for these runs, in order."""
+    from oracle.base.resources import read_sql
+    from oracle.log import open_log, query
+    from oracle.store import log_root
+
     with open_log(log_root(store)) as log:
         rows = query(log, read_sql("log/evaluation"), {"runs": runs}).to_pylist()
     return sorted(rows, key=lambda row: runs.index(row["run_id"]))
@@ -231,6 +240,10 @@ def summaries(store: str, runs: list[str]) -> list[dict]:
 
 def print_summaries(rows: list[dict], title: str = "prompts with constraints", rec_num: int = 20) -> None:
     """The rows as the table that people compare models by; hits are counted in the top `rec_num`."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
     table, k = Table(), min(rec_num, 20)
     table.add_column(title)
     heads = (

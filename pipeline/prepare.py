@@ -33,15 +33,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
-from tqdm import tqdm
-
-from oracle import UserError
-from oracle.sources import Loaded, load_sources, recognise
-from oracle.sources.kinds import DIALOGS, Source
-from pipeline.samples.dialogs import read_dialogs, write_dataset
+from oracle.base.errors import UserError
 from pipeline.settings.command import command
+
+if TYPE_CHECKING:  # slow to import: behind --help
+    import duckdb
+    from tqdm import tqdm
+
+    from oracle.sources import Loaded
+    from oracle.sources.kinds import Source
 
 
 def main(argv: list[str]) -> None:
@@ -54,6 +56,10 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--seed", type=int, default=3407, help="of constraints and splits (%(default)s)")
     parser.add_argument("--no-starter", action="store_true", help="a new store begins without the bundled films")
     args = parser.parse_args(argv)
+
+    from oracle.sources import load_sources, recognise
+    from oracle.sources.kinds import DIALOGS
+    from pipeline.samples.dialogs import read_dialogs, write_dataset
 
     sources = recognise(args.sources)
     for source in sources:
@@ -69,8 +75,10 @@ def main(argv: list[str]) -> None:
         print(write_dataset(args.dataset, read, args.store, args.seed))
 
 
-def check_dataset(dataset: Path | None, sources: list[Source]) -> None:
+def check_dataset(dataset: Path | None, sources: list["Source"]) -> None:
     """Raises `UserError` for conversations without a dataset that can be written, or the other way round."""
+    from oracle.sources.kinds import DIALOGS
+
     dialogs = [source for source in sources if source.kind is DIALOGS]
     if dialogs and dataset is None:
         raise UserError(f"{dialogs[0].path} holds conversations: say where they go, --dataset FILE.parquet")
@@ -86,7 +94,7 @@ def check_dataset(dataset: Path | None, sources: list[Source]) -> None:
             raise UserError(f"--dataset {dataset}: {folder} is no folder that can be written; name another")
 
 
-def told(loaded: Loaded) -> str:
+def told(loaded: "Loaded") -> str:
     """One line about what became of a source."""
     if not loaded.is_new:
         return "is in the store already, nothing changed"
@@ -95,11 +103,14 @@ def told(loaded: Loaded) -> str:
 
 
 @contextmanager
-def progress(connection: duckdb.DuckDBPyConnection, label: str) -> Iterator[None]:
+def progress(connection: "duckdb.DuckDBPyConnection", label: str) -> Iterator[None]:
     """Show on stderr, where that is a terminal, how far DuckDB is with what it runs."""
+    import duckdb
+    from tqdm import tqdm
+
     ended = threading.Event()
 
-    def watch(bar: tqdm) -> None:
+    def watch(bar: "tqdm") -> None:
         while not ended.wait(0.2):
             try:
                 bar.n = max(bar.n, min(99, round(connection.query_progress())))
@@ -121,7 +132,7 @@ def progress(connection: duckdb.DuckDBPyConnection, label: str) -> Iterator[None
         bar.n = 100
 
 
-def _form(source: Source) -> str:
+def _form(source: "Source") -> str:
     shape = {"semicolons": "CSV with semicolons", "json by id": "JSON", "json": "JSON", "json lines": "JSON lines",
              "parquet": "Parquet", "pickle": "pickle"}.get(source.format, source.format.upper())  # fmt: skip
     columns = [*source.columns.values(), *source.categories]

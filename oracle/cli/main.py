@@ -6,12 +6,13 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from oracle.base.errors import UserError
-from oracle.cli.files import check_file
 from oracle.cli.log import add_commands as add_log_commands
-from oracle.oracle import UNRESOLVED, Oracle, Verdict, create_oracle
-from oracle.titles import nearest, sources
+
+if TYPE_CHECKING:  # slow to import: behind --help
+    from oracle.oracle import Oracle, Verdict
 
 YEAR_BEHIND = re.compile(r"(.*\S)\s*\((\d{4})\)\s*")
 
@@ -50,7 +51,10 @@ def _parser() -> argparse.ArgumentParser:
         "--threshold", type=float, default=0.66, help="a risk as high as this is a violation (%(default)s)"
     )
     check.add_argument(
-        "--unresolved", choices=UNRESOLVED, default="safe", help="what a film that is not found counts as (%(default)s)"
+        "--unresolved",
+        choices=("safe", "violation", "ignore"),
+        default="safe",
+        help="what a film that is not found counts as (%(default)s)",
     )
     check.set_defaults(run=_check)
 
@@ -79,8 +83,13 @@ def _check(arguments: argparse.Namespace) -> None:
         )
     if arguments.out is not None and arguments.file is None:
         raise UserError("--out belongs to --file; a single film's verdict is printed")
+    from oracle.oracle import create_oracle
+    from oracle.titles import nearest, sources
+
     oracle = create_oracle(risk_threshold=arguments.threshold, unresolved=arguments.unresolved, store=arguments.store)
     if arguments.file is not None:
+        from oracle.cli.files import check_file
+
         check_file(oracle, arguments.file, arguments.avoid, arguments.out, arguments.json)
         return
     title, year = _film(arguments)
@@ -95,11 +104,11 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _as_json(
-    oracle: Oracle,
+    oracle: "Oracle",
     title: str,
     year: int | None,
     traits: list[str],
-    verdict: Verdict,
+    verdict: "Verdict",
     near: list[dict],
     known: list[dict],
 ) -> dict:
@@ -110,11 +119,11 @@ def _as_json(
 
 
 def _as_text(
-    oracle: Oracle,
+    oracle: "Oracle",
     title: str,
     year: int | None,
     traits: list[str],
-    verdict: Verdict,
+    verdict: "Verdict",
     near: list[dict],
     known: list[dict],
 ) -> list[str]:
@@ -152,6 +161,9 @@ def _as_text(
 
 def _explain(arguments: argparse.Namespace) -> None:
     """Show the films whose titles come near a title, and why each was taken, or was not."""
+    from oracle.oracle import create_oracle
+    from oracle.titles import nearest
+
     oracle = create_oracle(store=arguments.store)
     title, year = _film(arguments)
     near = nearest(oracle.store, title, year)
@@ -171,7 +183,7 @@ def _film(arguments: argparse.Namespace) -> tuple[str, int | None]:
     return arguments.title, arguments.year
 
 
-def _runner_up(verdict: Verdict, near: list[dict]) -> dict | None:
+def _runner_up(verdict: "Verdict", near: list[dict]) -> dict | None:
     return next((film for film in near if film["imdb_id"] != verdict.imdb_id), None)
 
 

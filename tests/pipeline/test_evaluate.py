@@ -66,7 +66,7 @@ def test_values_out_of_range_are_refused(small, flags, said):
 
 
 def test_no_model_answers_before_all_are_known_to_be_able_to(small, tmp_path, monkeypatch):
-    monkeypatch.setattr("pipeline.evaluate.load_policy", lambda name: pytest.fail(f"{name} was loaded"))
+    monkeypatch.setattr("pipeline.training.models.load_policy", lambda name: pytest.fail(f"{name} was loaded"))
     (tmp_path / "broken").mkdir()
     data = ["--data", f"{small}/data.jsonl", "--store", f"{small}/store.duckdb"]
     with pytest.raises(UserError, match="broken: can't be loaded as a model"):

@@ -6,7 +6,8 @@ import pytest
 
 from oracle import UserError
 from pipeline.settings.checks import check_training
-from pipeline.settings.fields import SftSettings, TrainSettings, as_yaml, parse_settings
+from pipeline.settings.fields import SftSettings, TrainSettings
+from pipeline.settings.parsing import as_yaml, parse_settings
 
 
 def parsed(*argv: str) -> TrainSettings:
