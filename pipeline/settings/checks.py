@@ -18,7 +18,7 @@ from oracle import UserError
 from oracle.store import log_root
 from pipeline.settings.fields import PATHS, CommonSettings, SftSettings, TrainSettings
 from pipeline.settings.flag import flags_with
-from pipeline.settings.rewards import reward_names, reward_weights
+from pipeline.settings.rewards import own_reward, own_reward_names, reward_names, reward_weights
 from pipeline.settings.trl_config import check_schedule, trackers, trainer_config, trl_options
 from pipeline.training.models import is_adapter, read_adapter
 from pipeline.training.processes import has_bf16, on_cpu, this_process
@@ -169,6 +169,14 @@ def _machine(s: CommonSettings) -> Iterator[str]:
 
 
 def _training(s: TrainSettings) -> Iterator[str]:
+    own = own_reward_names(s)
+    if twice := {name for name in own if own.count(name) > 1}:
+        yield f"--reward: two functions are called {sorted(twice)[0]}; call one otherwise"
+    for text in s.reward:
+        try:
+            own_reward(text)
+        except UserError as error:
+            yield str(error)
     if not all(map(math.isfinite, reward_weights(s))):
         yield f"--reward_weights {_text(reward_weights(s))}: expected numbers"
     if len(reward_weights(s)) != len(names := reward_names(s)):

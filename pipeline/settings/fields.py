@@ -121,9 +121,21 @@ class TrainSettings(CommonSettings):
         bound=NOT_NEGATIVE,
     )
     lambda_repeat: float = flag(0.0, "Penalty of a film that an earlier rank named; 0: off.", bound=NOT_NEGATIVE)
+    length_control: float = flag(
+        0.0,
+        "Added to the advantages, unnormalised, of the tokens that end a list: +X after exactly rec_num films, -X where it "
+        "ends early, and -X on all that goes on beyond; 0: off.",
+        bound=NOT_NEGATIVE,
+        trl=True,
+    )
+    reward: list[str] = flag(
+        [],
+        "Rewards of your own: functions of the annotated batch or of TRL's keyword arguments that give (N, K) numbers.",
+        metavar="MODULE:FUNCTION",
+    )
     reward_weights: list[float] | None = flag(
         None,
-        "Weights of relevance and safety, then of count, end and repeat where they are on. Left out: all 1.",
+        "Weights of relevance and safety, then of count, end and repeat where they are on, then of own rewards. Left out: all 1.",
         metavar="X",
     )
     advantage_mode: Literal["grpo", "gdpo"] = flag(

@@ -23,9 +23,7 @@ BELOW_ONE = Bound("at least 0 and below 1", lambda x: 0 <= x < 1)
 RISK = Bound("a risk between 0 and 1", lambda x: 0 <= x <= 1)
 SHARE = Bound("a share between 0 and 1", lambda x: 0 < x < 1)
 SEED = Bound("a whole number from 0 to 4294967295", lambda x: 0 <= x < 2**32)
-STEPS = Bound(
-    "a positive number: a whole number, or a share of all steps below 1", lambda x: x > 0 and (x <= 1 or not x % 1)
-)
+STEPS = Bound("a positive number, whole or a share of all steps below 1", lambda x: x > 0 and (x <= 1 or not x % 1))
 MAX_STEPS = Bound("at least 1, or -1 for as many as the epochs have", lambda x: x >= 1 or x == -1)
 
 

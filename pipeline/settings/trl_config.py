@@ -47,7 +47,7 @@ def trainer_config(settings: TrainSettings, weights: list[float], folder: str | 
             config = RankGRPOConfig(
                 output_dir=str(folder),
                 reward_weights=weights,
-                end_credit=settings.lambda_end > 0,
+                end_credit=settings.lambda_end > 0 or settings.length_control > 0,
                 save_only_model=False,
                 use_cpu=on_cpu(),
                 report_to=trackers(settings) or "none",

@@ -22,7 +22,7 @@ from pipeline.samples.dataset import load_dataset
 from pipeline.settings.checks import adapter_settings, check_model, check_training, starting_point
 from pipeline.settings.fields import SftSettings, TrainSettings
 from pipeline.settings.parsing import Parsed, as_yaml, parse_settings
-from pipeline.settings.rewards import reward_functions, reward_names, reward_weights
+from pipeline.settings.rewards import logged_rewards, reward_functions, reward_weights
 from pipeline.settings.trl_config import trainer_config
 from pipeline.simulation.demo_data import demo_paths, make_demo_data
 from pipeline.training.fine_tuning import run_sft
@@ -183,7 +183,7 @@ def run_training(settings: TrainSettings, inputs: Inputs) -> Path:
     start = settings.sft_model_path or settings.model_name
     set_seed(settings.seed)  # a new adapter is drawn before the trainer sets it
     model = policy(settings, start)
-    log = open_run(settings, weights) if state.is_main_process else None
+    log = open_run(settings) if state.is_main_process else None
     # The other processes have no log, and must write their share of a checkpoint into the same folder.
     shared = [settings.resume or settings.output_dir or (str(RUNS / log.run_id) if log else None)]
     folder = Path(broadcast_object_list(shared)[0])
@@ -231,7 +231,7 @@ def run_training(settings: TrainSettings, inputs: Inputs) -> Path:
 def finish_training(settings: TrainSettings) -> None:
     """Make the final model of a run that was stopped behind its last step."""
     if this_process().is_main_process and settings.resume:
-        open_run(settings, reward_weights(settings)).close()
+        open_run(settings).close()
         finish(Path(settings.resume))
         print(f"trained: {Path(settings.resume, 'final')}")
 
@@ -288,26 +288,21 @@ def shorter_prompts(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_le
     return dataset.select(kept), max(lengths[i] for i in kept)
 
 
-def open_run(settings: TrainSettings, weights: list[float]) -> LogWriter:
+def open_run(settings: TrainSettings) -> LogWriter:
     """A new run in the log, or the one to go on with, without the steps after its last checkpoint."""
     root = log_root(settings.store)
     if settings.resume:
         log = LogWriter.resume(root, (Path(settings.resume) / "run_id").read_text().strip())
         log.truncate_after(checkpoint_step(last_checkpoint(settings.resume)))
         return log
-    weight = dict(zip(reward_names(settings), weights, strict=True))
     info = run_info()
     s = settings
     return LogWriter(
         root,
         {
             "kind": "train", "model": s.sft_model_path or s.model_name, "dataset": s.train_path, "rec_num": s.rec_num,
-            "num_generations": s.num_generations, "reward_func": s.reward_func, "lambda_safe": s.lambda_safe,
-            "penalty_safe": s.penalty_safe, "risk_threshold": s.risk_threshold, "safety_discount": s.safety_discount,
-            "unresolved": s.unresolved, "lambda_count": s.lambda_count, "target_count": s.target_count,
-            "lambda_end": s.lambda_end, "lambda_repeat": s.lambda_repeat, "advantage_mode": s.advantage_mode,
-            "w_rel": weight["relevance"], "w_safe": weight["safety"], "w_count": weight.get("count", 0.0),
-            "w_end": weight.get("end", 0.0), "w_repeat": weight.get("repeat", 0.0),
+            "num_generations": s.num_generations, "risk_threshold": s.risk_threshold, "unresolved": s.unresolved,
+            "length_control": s.length_control, "advantage_mode": s.advantage_mode, **logged_rewards(s),
             "settings": json.dumps(asdict(s)), "versions": json.dumps(info["versions"]), "git": json.dumps(info["git"]),
         },
     )  # fmt: skip

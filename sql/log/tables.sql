@@ -21,7 +21,7 @@ create or replace macro merged_counts(folder) as
     folder[25:34]::bigint <= epoch(now()) and epoch(now()) < folder[36:45]::bigint;
 
 -- grain: one run. run_id is unique; every weight and setting that rewards and advantages follow from is a column.
--- lambda_*, penalty_safe, w_* : reward units; risk_threshold: 0..1; settings, versions, git: JSON.
+-- lambda_*, penalty_safe, w_* : reward units; own_weights: MAP, weights of own rewards by name; risk_threshold: 0..1; settings, versions, git: JSON.
 --   started_at   UTC, whatever the session's time zone (and Python needs no pytz to fetch it)
 create or replace view runs as
 select * replace (make_timestamp(epoch_us(started_at)) as started_at) from read_parquet(log_files('run.parquet'));
@@ -43,7 +43,7 @@ end;
 
 -- grain: one run. What the shape of its lists follows from; apart from runs, whose names many sums share.
 create or replace view run_shape as
-select run_id, kind, rec_num, rec_num + (lambda_end > 0)::integer as rewarded_ranks from runs;
+select run_id, kind, rec_num, rec_num + (lambda_end > 0 or coalesce(length_control, 0) > 0)::integer as rewarded_ranks from runs;
 
 -- grain: one merged folder that counts. Key: (run_id, first_step).
 create or replace view merged_steps as
@@ -90,7 +90,10 @@ from loose_completions;
 --   imdb_id … match_score            film found; match_method null = unresolved; score 0..1
 --   max_risk, evidence               highest risk over the prompt's constraints, and each constraint with a risk > 0
 --   is_safe                          null: unresolved and ignored, or nothing emitted
---   r_rel … r_repeat, r_total        reward parts before weights, and their weighted sum; null = left out of the mean
+--   r_rel … r_repeat                 reward parts before weights (reward_kinds() tells what each is)
+--   own_rewards                      MAP: of rewards that are somebody's own, by name, before weights; null: the run has none
+--   r_total                          their weighted sum; null = left out of the mean
+--   length_control                   what was added to the advantage for the length of the list, in its own units
 --   advantage                        null: not trained on; n_tokens: tokens that carry this advantage
 create or replace view verdicts as
 select * exclude (filename) replace (log_part(filename, -3) as run_id)

@@ -112,7 +112,7 @@ def test_an_adapter_keeps_its_own_lora_settings(small_flags, sft_flags, small, f
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--save_steps", "1.5"], "--save_steps 1.5: expected a whole number"),
+        (["--save_steps", "1.5"], "--save_steps 1.5: expected a positive number, whole or"),
         (["--warmup_steps", "-1"], "--warmup_steps -1.0: expected a number of at least 0"),
         (["--seed", "-1"], "--seed -1: expected a whole number"),
         (["--lr_scheduler_type", "warmup_stable_decay"], r"warmup_stable_decay: arguments .*\); use another schedule"),

@@ -11,7 +11,7 @@ from app.text.formats import visible
 ROW = {
     "completion": 0, "rank": 1, "title": "Saw", "year": 2004, "start": 3, "end": 13, "imdb_id": "tt0387564",
     "match_method": "exact", "match_score": 1.0, "violated_traits": ["Anti-gore / squeamish"], "evidence": [],
-    "r_rel": 0.0, "r_safe": -1.0, "r_count": 0.0, "r_end": 0.0, "r_repeat": 0.0, "r_total": -1.0, "advantage": -1.5,
+    "parts": [{"label": "safety", "value": -1.0}], "length_control": 0.0, "r_total": -1.0, "advantage": -1.5,
     "most": 1.5, "repeated": False, "seen": False, "sentence": "Rank 1, “Saw (2004)” …",
 }  # fmt: skip
 ANSWER = {
@@ -52,9 +52,9 @@ def test_colours_grow_with_the_advantage_and_zero_has_none():
 
 def test_a_punished_rank_says_what_it_cost_and_which_trait_it_violates():
     assert chips_of(ROW) == [("−1.00 safety", "bad"), ("Anti-gore / squeamish", "bad")]
-    nothing = {**ROW, "title": None, "r_safe": 0.0, "r_end": -0.5, "violated_traits": None, "match_method": None}
+    nothing = {**ROW, "title": None, "parts": [{"label": "end of list", "value": -0.5}], "violated_traits": None, "match_method": None}
     assert chips_of(nothing) == [("−0.50 end of list", "bad")]
-    lost = {**ROW, "r_safe": 0.0, "violated_traits": [], "match_method": None, "match_score": None, "seen": True}
+    lost = {**ROW, "parts": None, "violated_traits": [], "match_method": None, "match_score": None, "seen": True}
     assert chips_of(lost) == [("unresolved", "quiet"), ("seen", "quiet")]
 
 

@@ -189,7 +189,7 @@ def test_activations_are_estimated_within_a_fifth_of_what_autograd_keeps(with_ad
         (["--trl", "ignore_data_skip=true"], "ignore_data_skip=True can't be used here .*begin its epoch again"),
         (["--trl", "resume_from_checkpoint=x"], "--trl resume_from_checkpoint: can't be set, as --resume names"),
         (["--trl", "adam_epsilon=-1"], "--trl adam_epsilon=-1.0: expected at least 0"),
-        (["--save_steps", "1.5"], "--save_steps 1.5: expected a whole number"),
+        (["--save_steps", "1.5"], "--save_steps 1.5: expected a positive number, whole or"),
         (["--trl", "steps_per_generation=3", "--num_generations", "8"], "batch of 12 answers .* x steps_per_generation 3 x 1"),
     ],
 )  # fmt: skip
