@@ -60,7 +60,8 @@ def length_control(n_films: torch.Tensor, rec_num: int, size: float) -> torch.Te
         after n < K; -X at slot K of a longer one, which is all that goes on beyond rank K. Else 0.
     """
     added = torch.zeros(len(n_films), rec_num + 1, dtype=torch.float64)
-    signed = torch.where(n_films == rec_num, size, -size).to(added)
+    signed = torch.full((len(n_films),), size, dtype=torch.float64)
+    signed[n_films != rec_num] = -size
     return added.scatter(1, n_films.clamp(max=rec_num)[:, None], signed[:, None])
 
 

@@ -52,7 +52,13 @@ def test_colours_grow_with_the_advantage_and_zero_has_none():
 
 def test_a_punished_rank_says_what_it_cost_and_which_trait_it_violates():
     assert chips_of(ROW) == [("−1.00 safety", "bad"), ("Anti-gore / squeamish", "bad")]
-    nothing = {**ROW, "title": None, "parts": [{"label": "end of list", "value": -0.5}], "violated_traits": None, "match_method": None}
+    nothing = {
+        **ROW,
+        "title": None,
+        "parts": [{"label": "end of list", "value": -0.5}],
+        "violated_traits": None,
+        "match_method": None,
+    }
     assert chips_of(nothing) == [("−0.50 end of list", "bad")]
     lost = {**ROW, "parts": None, "violated_traits": [], "match_method": None, "match_score": None, "seen": True}
     assert chips_of(lost) == [("unresolved", "quiet"), ("seen", "quiet")]
