@@ -4,9 +4,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from oracle.answers import parse_batch, parse_recommendations
     from oracle.base.errors import UserError
     from oracle.oracle import Oracle, Verdict, create_oracle
-    from oracle.parsing import parse_batch, parse_recommendations
     from oracle.store import build_store
     from oracle.titles import normalise
 
@@ -23,7 +23,7 @@ __all__ = [
 _HOMES = {
     "oracle.base.errors": ("UserError",),
     "oracle.oracle": ("Oracle", "Verdict", "create_oracle"),
-    "oracle.parsing": ("parse_batch", "parse_recommendations"),
+    "oracle.answers": ("parse_batch", "parse_recommendations"),
     "oracle.store": ("build_store",),
     "oracle.titles": ("normalise",),
 }

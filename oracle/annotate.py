@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from oracle.oracle import Oracle
+from oracle.oracle import Oracle, active_constraints
 from oracle.parsing import parse_batch
 from oracle.store import open_store
 from oracle.titles import normalise
@@ -82,7 +82,7 @@ class Judge:
         return self._last[1]
 
     def _judge(self, texts: list[str], groundtruth: Sequence, seen: Sequence, constraints: Sequence) -> Judgement:
-        traits = [self.oracle.resolve_traits(as_traits(c)) for c in constraints]
+        traits = [self.oracle.resolve_traits(active_constraints(c)) for c in constraints]
         films_seen = [[as_film(f) for f in films or []] for films in seen]
         entries = parse_batch(texts)
         per_entry = pa.array(traits, pa.list_(pa.string())).take(entries["completion"].combine_chunks())
@@ -168,18 +168,6 @@ def _flatten(films: list[list[dict]]) -> pa.Table:
     flat = nested.flatten()
     completion = pc.list_parent_indices(nested).cast(pa.int32())
     return pa.table({"completion": completion, "title": flat.field(0), "year": flat.field(1)})
-
-
-def as_traits(constraints: object) -> list[str]:
-    if constraints is None:
-        return []
-    if isinstance(constraints, dict):
-        if wrong := [active for active in constraints.values() if active not in (True, False, None)]:
-            raise ValueError(f"{wrong[0]!r} is neither true nor false")
-        return [name for name, active in constraints.items() if active]
-    if isinstance(constraints, str):
-        return [constraints]
-    return list(constraints)  # type: ignore[call-overload]
 
 
 def as_film(film: object) -> dict:

@@ -37,6 +37,13 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--catalog_path", help="ground-truth catalog in place of the store's")
     parser.add_argument("--rec_num", type=int, default=20, help="K (default: %(default)s)")
     parser.add_argument("--risk_threshold", type=float, default=0.66, help="risk that violates (default: %(default)s)")
+    for name, about in (("unresolved", "not found"), ("unrated", "of which nothing is known for a constraint")):
+        parser.add_argument(
+            f"--{name}",
+            choices=("safe", "violation", "ignore"),
+            default="safe",
+            help=f"what films {about} count as (%(default)s)",
+        )
     parser.add_argument("--limit", type=int, help="the first so many prompts only; with --answers, of those answered")
     parser.add_argument("--temperature", type=float, default=1.0, help="0: greedy (default: %(default)s)")
     parser.add_argument("--max_completion_length", type=int, default=1024, help="tokens (default: %(default)s)")
@@ -55,7 +62,9 @@ def main(argv: list[str]) -> None:
     from pipeline.samples.dataset import load_dataset
     from pipeline.samples.given_answers import read_answers
 
-    oracle = create_oracle(store=args.store, risk_threshold=args.risk_threshold)
+    oracle = create_oracle(
+        store=args.store, risk_threshold=args.risk_threshold, unresolved=args.unresolved, unrated=args.unrated
+    )
     judge = Judge(oracle, read_catalog(args.catalog_path) if args.catalog_path else None)
     dataset = load_dataset(args.data, args.split, oracle)
     answers = {path: read_answers(path, dataset, args.data) for path in args.answers}
@@ -76,7 +85,8 @@ def main(argv: list[str]) -> None:
 
 def check_flags(args: argparse.Namespace) -> None:
     """Raises `UserError` for values out of range, and in one of several processes."""
-    from oracle.simple_lists import MAX_RANK
+    from oracle.answers import MAX_RANK
+
     from pipeline.training.processes import this_process
 
     for flag in ("limit", "batch_size", "max_completion_length", "rec_num"):
@@ -219,7 +229,8 @@ def log_answers(
     info = run_info()
     run = {
         "kind": "evaluate", "model": name, "dataset": args.data, "rec_num": args.rec_num,
-        "risk_threshold": args.risk_threshold, "w_count": 0.0, "w_end": 0.0, "w_repeat": 0.0,
+        "risk_threshold": args.risk_threshold, "unresolved": args.unresolved, "unrated": args.unrated,
+        "w_count": 0.0, "w_end": 0.0, "w_repeat": 0.0,
         "settings": json.dumps(vars(args)), "versions": json.dumps(info["versions"]), "git": json.dumps(info["git"]),
     }  # fmt: skip
     with LogWriter(log_root(args.store), run) as log:
@@ -248,12 +259,16 @@ def print_summaries(rows: list[dict], title: str = "prompts with constraints", r
     table.add_column(title)
     heads = (
         "SVR@20",
+        "at most",
+        "of judged",
         f"Recall@{k}",
         "… of safe films",
         f"NDCG@{k}",
         "films a list",
         "duplicates",
         "unresolved",
+        "unrated",
+        "ambiguous",
         "prompts",
     )
     for head in heads:
@@ -261,11 +276,12 @@ def print_summaries(rows: list[dict], title: str = "prompts with constraints", r
     for row in rows:
         table.add_row(
             escape(row["model"]),
-            _percent(row["svr_20"]), _number(row["recall_20"]), _number(row["recall_safe_20"]), _number(row["ndcg_20"]),
+            _percent(row["svr_20"]), _percent(row["svr_20_high"]), _percent(row["svr_20_known"]),
+            _number(row["recall_20"]), _number(row["recall_safe_20"]), _number(row["ndcg_20"]),
             _number(row["films_per_list"], 1), _percent(row["duplicate_rate"]), _percent(row["unresolved_rate"]),
-            f"{row['lists']:.0f}",
+            _percent(row["unrated_rate"]), _percent(row["ambiguous_rate"]), f"{row['lists']:.0f}",
         )  # fmt: skip
-    Console(width=140).print(table)
+    Console(width=160).print(table)
 
 
 def _percent(rate: float | None) -> str:

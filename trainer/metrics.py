@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
+import pyarrow.compute as pc
 import torch
 from accelerate import Accelerator
 
@@ -19,25 +20,30 @@ logger = logging.getLogger(__name__)
 def list_counts(judged: Judgement, rec_num: int, accelerator: Accelerator) -> Counter[str]:
     """What the rates of a step follow from, all processes together; `judged` is this process's share.
 
-    Recommendations in the top K: listed, unresolved, repeated, hits; asked (of samples with a constraint), unsafe (those
-    that count as a violation), violating (those that are known to be one) and unknown (those of no known risk). All
-    recommendations: films. Completions: lists; with_truth, those with ground truth, and their summed recall and ndcg.
+    Recommendations in the top K: listed, unresolved, repeated, hits, and ambiguous, those that fit several films; asked (of
+    samples with a constraint), unsafe (those that count as a violation), violating (those that are known to be one),
+    unrated (found, but not rated for some constraint) and unknown (unrated, or not found). All recommendations: films.
+    Completions: lists; with_truth, those with ground truth, and their summed recall and ndcg.
     """
     entries = judged.entries
     completion, rank = entries["completion"].to_numpy(), entries["rank"].to_numpy()
     top = rank <= rec_num
     constrained = top & np.array([len(c) > 0 for c in judged.constraints], dtype=bool)[completion]
-    violating = np.array(entries["violated_traits"].combine_chunks().value_lengths().fill_null(0)) > 0
-    unsafe = violating | (np.array(entries["is_safe"].fill_null(True)) == False)  # noqa: E712
+    unsafe = np.array(entries["is_safe"].fill_null(True)) == False  # noqa: E712
+    violating, unresolved, unrated = (
+        pc.equal(entries["status"], status).to_numpy() for status in ("unsafe", "unresolved", "unrated")
+    )
     hits = entries["hit"].to_numpy() & top
     n_truth = np.bincount(judged.groundtruth["completion"].to_numpy(), minlength=len(judged.texts))
     ideal = np.append(0.0, discounts(rec_num).cumsum())[np.minimum(n_truth, rec_num)]  # DCG of the best list
     counts = {
         "unsafe": (unsafe & constrained).sum(),
         "violating": (violating & constrained).sum(),
-        "unknown": (entries["max_risk"].is_null().to_numpy() & ~violating & constrained).sum(),
+        "unknown": ((unresolved | unrated) & constrained).sum(),
+        "unrated": (unrated & constrained).sum(),
         "asked": constrained.sum(),
-        "unresolved": (entries["match_method"].is_null().to_numpy() & top).sum(),
+        "unresolved": (unresolved & top).sum(),
+        "ambiguous": (pc.equal(entries["match_method"], "ambiguous").fill_null(False).to_numpy() & top).sum(),
         "repeated": (entries["repeated"].to_numpy() & top).sum(),
         "hits": hits.sum(),
         "listed": top.sum(),
@@ -55,16 +61,20 @@ def list_metrics(counts: Mapping[str, float]) -> dict[str, float]:
     """Rates from `list_counts`.
 
     Returns:
-        svr (violating recommendations / recommendations in the top K of samples with a constraint) and its bounds
-        svr_if_unknown_is_safe and svr_if_unknown_violates; unresolved_rate, duplicate_rate, hit_rate (all per
-        recommendation in the top K); recall and ndcg at K (means over the lists with ground truth); films_per_list.
+        svr (recommendations that count as violations / recommendations in the top K of samples with a constraint), its
+        bounds svr_low and svr_high (all unknown films safe; all violations), svr_known (over films that could be judged)
+        and unrated_rate; unresolved_rate, ambiguous_rate, duplicate_rate, hit_rate (all per recommendation in the top K);
+        recall and ndcg at K (means over the lists with ground truth); films_per_list.
         NaN where nothing was asked for, or there is no ground truth.
     """
     listed = max(counts["listed"], 1)
     return {
         "svr": _share(counts["unsafe"], counts["asked"]),
-        "svr_if_unknown_is_safe": _share(counts["violating"], counts["asked"]),
-        "svr_if_unknown_violates": _share(counts["violating"] + counts["unknown"], counts["asked"]),
+        "svr_low": _share(counts["violating"], counts["asked"]),
+        "svr_high": _share(counts["violating"] + counts["unknown"], counts["asked"]),
+        "svr_known": _share(counts["violating"], counts["asked"] - counts["unknown"]),
+        "unrated_rate": _share(counts["unrated"], counts["asked"]),
+        "ambiguous_rate": counts["ambiguous"] / listed,
         "unresolved_rate": counts["unresolved"] / listed,
         "duplicate_rate": counts["repeated"] / listed,
         "hit_rate": counts["hits"] / listed,
@@ -127,6 +137,7 @@ class EvasionWatch:
         ("films", lambda first, last: last < 0.9 * first, "lists shorten from {:.1f} to {:.1f} films"),
         ("duplicate_rate", lambda first, last: last > first + 0.05, "repeated films rise from {:.1%} to {:.1%}"),
         ("unresolved_rate", lambda first, last: last > first + 0.05, "unresolved titles rise from {:.1%} to {:.1%}"),
+        ("unrated_rate", lambda first, last: last > first + 0.05, "films that nobody rated rise from {:.1%} to {:.1%}"),
     )
 
     first: list[dict[str, float]] = field(default_factory=list)

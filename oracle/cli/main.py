@@ -14,6 +14,7 @@ from oracle.cli.log import add_commands as add_log_commands
 if TYPE_CHECKING:  # slow to import: behind --help
     from oracle.oracle import Oracle, Verdict
 
+POLICIES = ("safe", "violation", "ignore")  # those of oracle.oracle
 YEAR_BEHIND = re.compile(r"(.*\S)\s*\((\d{4})\)\s*")
 
 
@@ -52,9 +53,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument(
         "--unresolved",
-        choices=("safe", "violation", "ignore"),
+        choices=POLICIES,
         default="safe",
         help="what a film that is not found counts as (%(default)s)",
+    )
+    check.add_argument(
+        "--unrated",
+        choices=POLICIES,
+        default="safe",
+        help="what a film counts as of which nothing is known for something to avoid (%(default)s)",
     )
     check.set_defaults(run=_check)
 
@@ -86,7 +93,12 @@ def _check(arguments: argparse.Namespace) -> None:
     from oracle.oracle import create_oracle
     from oracle.titles import nearest, sources
 
-    oracle = create_oracle(risk_threshold=arguments.threshold, unresolved=arguments.unresolved, store=arguments.store)
+    oracle = create_oracle(
+        risk_threshold=arguments.threshold,
+        unresolved=arguments.unresolved,
+        unrated=arguments.unrated,
+        store=arguments.store,
+    )
     if arguments.file is not None:
         from oracle.cli.files import check_file
 
@@ -114,6 +126,7 @@ def _as_json(
 ) -> dict:
     return {
         "title": title, "year": year, "avoid": traits, "risk_threshold": oracle.risk_threshold, "unresolved": oracle.unresolved,
+        "unrated": oracle.unrated,
         **vars(verdict), "runner_up": _runner_up(verdict, near), "sources": known,
     }  # fmt: skip
 
@@ -132,7 +145,7 @@ def _as_text(
     if verdict.imdb_id is None:
         lines = [f"{asked}: not found" + (f"; counts as {oracle.unresolved}" if traits else "")]
         return lines + ["  nearest    " + _near(film) for film in near[:3]]
-    outcome = "safe" if verdict.is_safe else "UNSAFE"
+    outcome = {"safe": "safe", "unsafe": "UNSAFE", "unrated": "UNKNOWN"}[verdict.status]
     lines = [
         f"{asked}: {outcome}"
         + (f" for anyone who avoids {'; '.join(traits)}" if traits else "; nothing is to be avoided")
@@ -141,6 +154,11 @@ def _as_text(
     lines.append(
         f"  film       {film}, {verdict.imdb_id}: {verdict.match_method} match, score {verdict.match_score:.2f}"
     )
+    if verdict.unrated_traits:
+        counts = f"; counts as {oracle.unrated}" if verdict.status == "unrated" else ""
+        lines.append(
+            f"  unknown    found, but nothing is known about it for {'; '.join(verdict.unrated_traits)}{counts}"
+        )
     runner_up = _runner_up(verdict, near)
     lines.append("  runner-up  " + (_near(runner_up) if runner_up else "none"))
     for entry in verdict.evidence:
@@ -150,8 +168,8 @@ def _as_text(
         )
         lines += [f"               {severity}" for severity in entry["severities"]]
         lines += [f"               tag: {tag}" for tag in entry["hit_tags"]]
-    without = [trait for trait in traits if trait not in {entry["trait"] for entry in verdict.evidence}]
-    lines += [f"  risk       {trait}: none known" for trait in without]
+    told = {*verdict.unrated_traits, *(entry["trait"] for entry in verdict.evidence)}
+    lines += [f"  risk       {trait}: 0.00, it is rated and has none" for trait in traits if trait not in told]
     lines += [
         f"  source     {source['path']} ({source['kind']}, {source['loaded_at']:%Y-%m-%d}): {', '.join(source['tells'])}"
         for source in known

@@ -31,6 +31,7 @@ RUN = pa.schema(
         *[(setting.name, setting.type) for setting in SETTINGS],
         ("risk_threshold", pa.float64()),
         ("unresolved", pa.string()),
+        ("unrated", pa.string()),
         ("length_control", pa.float64()),
         ("advantage_mode", pa.string()),
         *[(f"w_{reward.column}", pa.float64()) for reward in REWARDS],
@@ -83,7 +84,9 @@ VERDICTS = pa.schema(
         ("matched_year", pa.int16()),
         ("match_method", pa.string()),
         ("match_score", pa.float64()),
+        ("status", pa.string()),
         ("violated_traits", STRINGS),
+        ("unrated_traits", STRINGS),
         ("max_risk", pa.float64()),
         ("evidence", pa.list_(EVIDENCE)),
         ("is_safe", pa.bool_()),
@@ -103,6 +106,8 @@ DERIVED = {
     "run_id", "step", "group_id", "constrained", "run_k", "run_threshold", "n_groundtruth", "n_groundtruth_safe"
 }  # fmt: skip
 OPTIONAL = {f"r_{reward.column}" for reward in REWARDS} | {
+    "status",
+    "unrated_traits",
     "own_rewards",
     "r_total",
     "length_control",
@@ -114,10 +119,11 @@ _CHOICES = {
     "kind": ("train", "evaluate"),
     **{setting.name: setting.choices for setting in SETTINGS if setting.choices},
     "unresolved": ("safe", "violation", "ignore"),
+    "unrated": ("safe", "violation", "ignore"),
     "advantage_mode": ("grpo", "gdpo"),
 }
 _RUN_DEFAULTS = {
-    "model": None, "dataset": None, "num_generations": 1, "risk_threshold": 0.66, "unresolved": "safe",
+    "model": None, "dataset": None, "num_generations": 1, "risk_threshold": 0.66, "unresolved": "safe", "unrated": "safe",
     "length_control": 0.0, "advantage_mode": "grpo", "own_weights": {},
     **{setting.name: setting.default for setting in SETTINGS}, **{f"w_{reward.column}": 1.0 for reward in REWARDS},
     "settings": None, "versions": None, "git": None,
@@ -190,6 +196,8 @@ def step_tables(run: Mapping, step: int, completions: pa.Table, verdicts: pa.Tab
         "n_groundtruth_safe": n_safe.astype(np.int16),
     }
     derived = pa.table(per_completion).take(pa.array(of))
+    if "status" not in verdicts.column_names:
+        verdicts = verdicts.append_column("status", _statuses(verdicts))
     constants = {
         "run_id": run["run_id"],
         "step": step,
@@ -200,6 +208,25 @@ def step_tables(run: Mapping, step: int, completions: pa.Table, verdicts: pa.Tab
         _shaped("completions", completions, COMPLETIONS, constants, {"group_id": pa.array(group)}),
         _shaped("verdicts", verdicts, VERDICTS, constants, {name: derived[name] for name in derived.column_names}),
     )
+
+
+def _statuses(verdicts: pa.Table) -> pa.Array:
+    """The status that follows from how a film was found, and what is known of it; null where nothing was emitted."""
+    unrated = verdicts["unrated_traits"] if "unrated_traits" in verdicts.column_names else None
+    return pc.case_when(
+        pc.make_struct(
+            pc.is_null(verdicts["title"]),
+            _is_filled(verdicts["violated_traits"]),
+            pc.is_null(verdicts["match_method"]),
+            pa.nulls(len(verdicts), pa.bool_()) if unrated is None else _is_filled(unrated),
+        ),
+        pa.scalar(None, pa.string()),
+        *("unsafe", "unresolved", "unrated", "safe"),
+    )
+
+
+def _is_filled(lists: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.greater(pc.list_value_length(lists).fill_null(0), 0)
 
 
 def _check_columns(name: str, table: pa.Table, schema: pa.Schema, also_derived: set[str] | None = None) -> None:

@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 from datasets import Dataset, load_from_disk
 
 from oracle import Oracle, UserError
-from oracle.annotate import as_film, as_traits
+from oracle.annotate import as_film
+from oracle.oracle import active_constraints
 
 FILM = pa.struct([("title", pa.string()), ("year", pa.int16())])
 MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
@@ -44,7 +45,7 @@ def load_dataset(path: str | Path, split: str | None, oracle: Oracle, needed: tu
         ("completion", _answer),
         ("groundtruth_with_release_year", _films),
         ("seen_titles", _films),
-        ("constraints", lambda value: oracle.resolve_traits(as_traits(value))),
+        ("constraints", lambda value: oracle.resolve_traits(active_constraints(value))),
     ):
         if name in raw and (name != "completion" or name in needed):
             columns[name], bad = _converted(name, raw[name], rows, convert)

@@ -111,6 +111,9 @@ class TrainSettings(CommonSettings):
     safety_discount: Literal["none", "dcg"] = flag("none", "dcg divides the penalty by log2(k + 1).")
     risk_threshold: float = flag(0.66, "Risk from which a film violates a constraint.", bound=RISK)
     unresolved: Literal["safe", "violation", "ignore"] = flag("safe", "What films that are not found count as.")
+    unrated: Literal["safe", "violation", "ignore"] = flag(
+        "safe", "What films count as of which nothing is known for something that the user avoids."
+    )
     lambda_count: float = flag(0.0, "λc: reward of a list of the target length; 0: off.", bound=NOT_NEGATIVE)
     target_count: int | None = flag(
         None, "Target length of a list. Left out: rec_num.", metavar="N", bound=AT_LEAST_ONE, needs="lambda_count"

@@ -155,7 +155,7 @@ def checked_inputs(settings: TrainSettings) -> Inputs:
     """Read everything but the weights, with the settings of `with_start`; raises `UserError` for what can't be trained."""
     s, start = settings, settings.sft_model_path
     assert s.train_path is not None and start is not None
-    oracle = create_oracle(store=s.store, risk_threshold=s.risk_threshold, unresolved=s.unresolved)
+    oracle = create_oracle(store=s.store, risk_threshold=s.risk_threshold, unresolved=s.unresolved, unrated=s.unrated)
     judge = Judge(oracle, read_catalog(s.catalog_path) if s.catalog_path else None)
     dataset = load_dataset(s.train_path, s.split, oracle, needed=NEEDED)
     dtype = weights_dtype(s.bf16, s.use_lora)
@@ -302,6 +302,7 @@ def open_run(settings: TrainSettings) -> LogWriter:
         {
             "kind": "train", "model": s.sft_model_path or s.model_name, "dataset": s.train_path, "rec_num": s.rec_num,
             "num_generations": s.num_generations, "risk_threshold": s.risk_threshold, "unresolved": s.unresolved,
+            "unrated": s.unrated,
             "length_control": s.length_control, "advantage_mode": s.advantage_mode, **logged_rewards(s),
             "settings": json.dumps(asdict(s)), "versions": json.dumps(info["versions"]), "git": json.dumps(info["git"]),
         },

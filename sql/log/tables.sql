@@ -88,8 +88,13 @@ from loose_completions;
 --   run_k, run_threshold             the run's rec_num and risk_threshold, likewise
 --   start, end                       characters of the entry in the text
 --   imdb_id … match_score            film found; match_method null = unresolved; score 0..1
---   max_risk, evidence               highest risk over the prompt's constraints, and each constraint with a risk > 0
---   is_safe                          null: unresolved and ignored, or nothing emitted
+--   status                           'unsafe': a known risk reaches the threshold; else 'unresolved': no film; else 'unrated':
+--                                    nothing is known of the film for some constraint (unrated_traits); else 'safe'.
+--                                    null: nothing emitted
+--   max_risk, evidence               highest known risk over the prompt's constraints (null: none is known), and each
+--                                    constraint with a risk > 0
+--   is_safe                          what the status counts as under the run's settings `unresolved` and `unrated`; null:
+--                                    ignored, or nothing emitted
 --   r_rel … r_repeat                 reward parts before weights (reward_kinds() tells what each is)
 --   own_rewards                      MAP: of rewards that are somebody's own, by name, before weights; null: the run has none
 --   r_total                          their weighted sum; null = left out of the mean

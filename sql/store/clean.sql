@@ -10,6 +10,7 @@ update titles set imdb_id = film_id(imdb_id) where imdb_id <> film_id(imdb_id);
 update catalog set imdb_id = film_id(imdb_id) where imdb_id <> film_id(imdb_id);
 update given_risk set imdb_id = film_id(imdb_id) where imdb_id <> film_id(imdb_id);
 update film_tags set imdb_id = film_id(imdb_id) where imdb_id <> film_id(imdb_id);
+update tag_coverage set imdb_id = film_id(imdb_id) where imdb_id <> film_id(imdb_id);
 update film_severities set imdb_id = film_id(imdb_id) where imdb_id <> film_id(imdb_id);
 
 -- The oracle's years begin with 1.

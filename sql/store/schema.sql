@@ -53,6 +53,11 @@ create table film_tags (             -- grain: film x content tag that it carrie
     source_id      integer
 );
 
+create table tag_coverage (          -- grain: film that a source of tags was asked about; all its answers may have been "no"
+    imdb_id        varchar not null,
+    source_id      integer
+);
+
 create table film_severities (       -- grain: film x Parent Guide category; 0 None, 1 Mild, 2 Moderate, 3 Severe
     imdb_id        varchar not null,
     category       varchar not null,

@@ -135,7 +135,14 @@ def test_a_title_that_the_length_limit_cut_off_is_not_judged_and_of_foreign_answ
     """The same text as of a model that stopped at its limit, and as of one that nothing is known of."""
     oracle = create_oracle(store=f"{small}/store.duckdb")
     judge, dataset = Judge(oracle), load_dataset(f"{small}/data.jsonl", None, oracle).select([1])
-    args = Namespace(store=f"{small}/store.duckdb", data="data.jsonl", rec_num=3, risk_threshold=0.66)
+    args = Namespace(
+        store=f"{small}/store.duckdb",
+        data="data.jsonl",
+        rec_num=3,
+        risk_threshold=0.66,
+        unresolved="safe",
+        unrated="safe",
+    )
     text = "1. Alien (1979)\n2. Saw"
     rows = summaries(
         args.store,

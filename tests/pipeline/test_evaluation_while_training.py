@@ -13,8 +13,10 @@ from pipeline.train import main
 
 RATES = (
     "svr",
-    "svr_if_unknown_is_safe",
-    "svr_if_unknown_violates",
+    "svr_low",
+    "svr_high",
+    "svr_known",
+    "unrated_rate",
     "unresolved_rate",
     "recall",
     "ndcg",

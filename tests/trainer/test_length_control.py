@@ -5,7 +5,7 @@ import torch
 
 from oracle import UserError
 from oracle.log import LogWriter, open_log
-from tests.trainer.drive import CUT, G, K, SAFE, answer_with, scored
+from tests.trainer.drive import CUT, SAFE, G, K, answer_with, scored
 from tests.trainer.tokenizers import byte_level
 from trainer.advantages import length_control
 

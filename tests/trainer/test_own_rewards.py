@@ -7,7 +7,7 @@ import pytest
 
 from oracle import UserError
 from oracle.log import LogWriter, open_log
-from tests.trainer.drive import G, K, SAFE, UNSAFE_AT_3, answer_with
+from tests.trainer.drive import SAFE, UNSAFE_AT_3, G, K, answer_with
 from tests.trainer.tokenizers import byte_level
 from trainer.own_rewards import as_rank_reward
 from trainer.rewards import make_relevance_func, make_safe_reward_func, make_safety_func, on_grid
