@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from trl import GRPOConfig
 
 from oracle import UserError
-from oracle.simple_lists import MAX_RANK
+from oracle.answers import MAX_RANK
 from trainer.weighting import LOSSES
 
 # TRL options that per-token advantages and an adjusted old log-probability can't express, or that our rewards rule out.

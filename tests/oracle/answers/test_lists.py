@@ -221,7 +221,7 @@ LISTS = {
     "1. how to train your dragon: the hidden world\n2. the lego movie 2": [
         ("how to train your dragon: the hidden world", None), ("the lego movie 2", None),
     ],
-    "Title: Alien\nYear: 1979\n\nTitle: Heat\nYear: 1995": [alien, heat],
+    "Title: Alien\nYear: 1979\n\nTitle: Heat\nYear: 1995": [ALIEN, HEAT],
     "Horror:\n1. Alien\n2. The Fly\nCrime:\n1. Heat": [alien, FLY, heat],
     "1. 300\n2. 21\n3. 9\n4. 1917\n5. 1984\n6. 10": [(t, None) for t in ("300", "21", "9", "1917", "1984", "10")],
     "300 (2006)\n21 (2008)\n(500) Days of Summer (2009)\n12 Angry Men (1957)": [

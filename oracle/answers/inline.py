@@ -3,7 +3,7 @@
 import re
 from itertools import pairwise
 
-from oracle.entry import ADDRESS, CLOSE, GROUP, GROUP_YEAR, INTRODUCTION, lower_words, read
+from oracle.answers.entry import ADDRESS, CLOSE, GROUP, GROUP_YEAR, INTRODUCTION, lower_words, read
 
 INLINE_NUMBER = re.compile(rf"(?<=[\s{CLOSE}])[*_`(]*(\d{{1,3}})[.)]{{1,2}}(?=[*_`\s]|$)")
 INLINE_BULLET = re.compile(r"(?<=\s)[•‣●▪]\s|<li>")

@@ -5,7 +5,7 @@ import time
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from oracle import parse_batch, parse_recommendations
@@ -173,13 +173,17 @@ FRAGMENTS = [
     "\n", "\n", "\r\n", " ", "1. ", "2. ", "- ", "* ", "• ", "(", ")", "[", "]", "](", "**", '"', "“", "'", "{", "}",
     "\\", '{"title": "', '["', "|", "<", "<think>", "</think>", "<solution>", "</solution>", "(19", "(1979)",
     ": ", " - ", ", ", "; ", "1️⃣", "①", "🎬", "\u200f", "\ud800", "\x00", "\u2028", "#", "> ", "| a\n",
-    "```json\n", "２．", "『",
+    "```json\n", "２．", "『", "Avoid:\n", "Avoid Saw (2004).", "Final list: ", "Draft:\n", "Title: Coco\n", "Year: 2017\n", "title,year\n",
+    "Coco,2017\n", "tt2380307", "https://www.imdb.com/title/tt2380307/", "2017: ", " 2017", "II. ", "B. ", "Rank 2: ", "<movie><title>", "</title>",
+    "<year>2017</year>", "<movie title='", "<|channel|>final<|message|>", "<|end|>", "assistantfinal", "analysis", "[THINK]", "[/THINK]", "<answer>",
+    "</answer>", '{"avoid": [', '"year": 9999', ": 2017", "[('", "99" * 200, " by Andy Weir", "Horror movie", "|---|\n",
 ]  # fmt: skip
 anything = st.one_of(st.text(st.characters()), st.lists(st.sampled_from(FRAGMENTS), max_size=40).map("".join))
 
 
 @settings(max_examples=500, deadline=None)
 @given(anything)
+@example('["\x08"2000')
 def test_any_text_gives_ordered_spans_that_hold_their_titles(text):
     position = 0
     for rank, r in enumerate(parse_recommendations(text), 1):
@@ -205,10 +209,11 @@ def test_a_batch_is_its_texts_one_by_one(texts):
             "year": pa.int16(),
             "start": pa.int32(),
             "end": pa.int32(),
+            "given_id": pa.string(),
         }
     )
     assert [tuple(row.values()) for row in table.to_pylist()] == [
-        (i, r.rank, r.title, r.year, r.start, r.end)
+        (i, r.rank, r.title, r.year, r.start, r.end, r.given_id)
         for i, text in enumerate(texts)
         for r in parse_recommendations(text)
     ]
@@ -217,7 +222,9 @@ def test_a_batch_is_its_texts_one_by_one(texts):
 HOSTILE = [
     "(", "[", "[a](", "(1999", "1. ", "1.", "9", "*", "**a", '"', "“", "'a ", "\\", '["', '{"title":"', "{", "| ",
     "<think>", "<solution>1. A\n", " - ", ": ", ", A", "; A", " ", "\n", "1. A (1999) ", "A (1999), ", "• A ", "1️⃣",
-    "\u200f", "字", "A\n", "(1999) ", "Here: 1. ", "lower: A, B, C. ",
+    "\u200f", "字", "A\n", "(1999) ", "Here: 1. ", "lower: A, B, C. ", "<answer>", "</think>", "<movie><title>", "<|channel|>final<|message|>",
+    "assistantfinal", "Avoid:\n", "Avoid A. ", "Final list:\n", "Title: A\n", "Year: 2017\n", "a,b\n", "tt2380307 ", "https://a ", " by A B", "II. ",
+    ':[[]]', '{"a":{', ",[('a'", "<a>", "|\n", "horror, ", "not a ",
 ]  # fmt: skip
 
 

@@ -17,9 +17,16 @@ SYMBOLS = "•‣·・●◦∙\u2190-\u21ff\u2300-\u23ff\u2500-\u27bf\u2900-\u2
 OPEN, CLOSE = "(\\[（［【〔", ")\\]）］】〕"
 
 GROUP = re.compile(rf"[{OPEN}]([^{OPEN}{CLOSE}]*+)(?:[{CLOSE}]|$)")
-BEFORE_YEAR = r"[,;、]\s*|\b(?:film|movie|series|released)\s"
-GROUP_YEAR = re.compile(rf"(?:^\W*|{BEFORE_YEAR})(\d{{4}})(?![\ds])")
-BARE_YEAR = re.compile(r"(?:,|\||\t|\s[-–—])\s*(\d{4})(?=年|\s*(?:$|film|movie|[-–—:,.;|(]))")
+BEFORE_YEAR = r"[,;、]\s*|(?i:\b(?:film|movie|series|special|documentary|anime|released(?: in)?|since|from|year:?)\s)"
+CAPITALISED = r"(?:[A-Z][\w./&-]*\s+){1,4}"  # "(TV Series 2017–2020)", "(Pixar 2017)"
+GROUP_YEAR = re.compile(rf"(?:^\W*|{BEFORE_YEAR}|^{CAPITALISED})(\d{{4}})(?![\ds])")
+LEADING_YEAR = re.compile(rf"\W*[{OPEN}](\d{{4}})[{CLOSE}][\s:–—-]*(?=[^\s{OPEN}])")  # "(2017) Coco"
+YEAR_LABEL = r"(?:(?i:release\s?date|released?(?: in)?|year(?: of release)?)\s*[:=]?\s*)?"
+BARE_YEAR = re.compile(
+    rf"(?:(?:,|\||\t|\s[-–—/]|;)\s*{YEAR_LABEL}(\d{{4}})(?=年|\s*(?:$|film|movie|[-–—:,.;|(]))"
+    r"|\s[*_]*(?i:release\s)?(?i:year)[*_]*:[*_]*\s*(\d{4})(?!\d)"  # "Coco **Year:** 2017"
+    r"|(?<=\S)\s+(\d{4})[–-](?=\d{4}\b|\d\d\b|\s*(?i:present|now|ongoing)\b))"  # "Breaking Bad 2008–2013"
+)
 YEAR_BEHIND = re.compile(  # of a title in quotes or bold
     rf"[\s,:;*_`\"”|–—-]*(?:(?:directed )?by [^{OPEN}]{{1,40}})?"
     rf"(?:[{OPEN}](?:[^{OPEN}{CLOSE}]{{0,80}}?(?:{BEFORE_YEAR}))?(\d{{4}})(?![\ds])[^{CLOSE}]*[{CLOSE}]?|(\d{{4}})(?!\w))"
@@ -27,7 +34,18 @@ YEAR_BEHIND = re.compile(  # of a title in quotes or bold
 LINK = re.compile(r"\[([^\[\]]*+)\]\((?:https?:|www\.|/|#)(?:[^()]|\([^()]*+\))*+\)?")
 JUNK = re.compile(rf"[{INVISIBLE}]|</?\|?[a-zA-Z][^<>]{{0,60}}>")
 EDGE = re.compile(rf"^[\s{SYMBOLS}]+|[\s{SYMBOLS}]+$")
-LABEL = re.compile(r"^[*_]*(?:movie|film|title|recommendation|pick|answer)\s*#?\d*\s*(?::[*_]*|[*_]+:)\s*", re.I)
+TITLE_LABEL = r"(?:(?:movie|film|item)[ _]?)?(?:title|name)|movie|film|item|recommendation|pick|answer"
+LABEL = re.compile(
+    rf"^(?:rank\W{{0,3}}\d{{1,3}}[*_]*\s*[:.,;)–-]\W*(?=\w))?[*_\"]*(?:{TITLE_LABEL})[\s_]*#?\d*\s*(?:[:=][*_]*|[*_\"]+:)\s*",
+    re.I,
+)
+RANK_LABEL = re.compile(r"^[*_]*rank\W{0,3}\d{1,3}[*_]*\s*[:.)–-]\s*(?=\S)", re.I)
+GIVEN_ID = re.compile(r"(?<![A-Za-z0-9])tt\d{7,9}(?![A-Za-z0-9])")
+_ADDRESS_OR_ID = (
+    r"(?:<?(?:https?://|www\.)[^\s<>()\[\]|]*+>?|(?:www\.)?imdb\.com/\S*+|(?<![A-Za-z0-9])tt\d{7,9}(?![A-Za-z0-9])/?)"
+)
+_ID_LABEL = r"(?:(?i:imdb|tconst|link|url|id)\b(?:[ _]?(?i:id|link|url)\b)?\s*[:=#–-]?\s*)?"
+BESIDE_TITLE = re.compile(rf"[(\[]\s*{_ID_LABEL}{_ADDRESS_OR_ID}\s*[)\]]|{_ID_LABEL}{_ADDRESS_OR_ID}")
 WRAPPED = re.compile(
     r"""(?: (\*{1,3}|_{1,3}|`)(?=\S)(?P<a>.+?)\1 | ["“„”](?P<b>[^"“”]+)["“”] | «(?P<c>[^«»]+)» | 『(?P<d>[^『』]+)』
       | 「(?P<e>[^「」]+)」 | 《(?P<f>[^《》]+)》 | 〈(?P<g>[^〈〉]+)〉 | ['‘](?P<h>.+?)['’](?!\w) )(?P<rest>.*)""",
@@ -36,6 +54,7 @@ WRAPPED = re.compile(
 QUOTES = [('"', '"'), ("“", "”"), ("«", "»"), ("『", "』"), ("「", "」"), ("《", "》")]
 QUOTE = re.compile('["“”«»『』「」《》]')
 RAGGED = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "-–—:;,|*_`~\\"  # at the edges of a title
+LEADS_YEAR = frozenset("(（[［【〔*_")
 LONE_NUMBER = re.compile(rf"[{OPEN}]\d*+[{CLOSE}]?")
 GOES_ON = re.compile(r"\w|\s+(?!\d{4}\b)[^\W_a-z]")  # '"Crocodile" Dundee': the quotes are part of the title
 SEPARATOR = re.compile(r"\s+[-–—~|]+\s+|\s*—\s*|\s?:\s+|\s*：\s*|(?<![.\s])\.\s+(?![-–—])")
@@ -44,6 +63,14 @@ CREDITS = re.compile(
     r",?\s+(?:directed by|dir\.|starring|featuring)\s.*|,\s(?:an?|which|released|with)\s(?=[a-z]).*",
     re.S,
 )
+NAME = r"(?:[A-Z][\w.'’-]*|de|del|van|von|der|la|di|da|al|bin|and|&)"
+BY_LINE = (
+    re.compile(  # "The Martian by Andy Weir", and not "Call Me by Your Name", "Saved by the Bell", "Murder by Death"
+        rf"\s*[,–—-]?\s+[bB]y\s+(?!(?:Your|My|The|An?|His|Her|Our|Their|Its|This|That|Me|You|All|No|One)\b)"
+        rf"[A-Z][\w.'’-]*(?:\s+{NAME}){{1,5}}\.?\s*$"
+    )
+)
+SERIES = re.compile(r"\s*[,–—-]\s+(?:TV|television|web|limited)[ -](?:mini[ -]?)?(?:series|show|special)\s*$", re.I)
 CREDIT = re.compile(r"(?:[Dd]irected|[Dd]ir\.|[Ss]tarring|[Ff]eaturing|by)\s")
 ARTICLE = re.compile(r"(?:[Aa]n?|[Tt]his)\s(?=[a-z])")
 ASIDE = re.compile(r"\s*\((?:TV|[a-z])[^()]*\)\s*$")
@@ -61,6 +88,18 @@ QUOTATION = frozenset('"“')
 TWO_QUOTED = re.compile(r"\w[^\"“]*[\"“][^\"”]+[\"”],? (?:or|and) [\"“]")
 COMPOUND = re.compile(rf"[\s{CLOSE}][*_`(]*\d{{1,3}}[.)]|\s[•‣●▪]\s|<li>|[{CLOSE}].*[{CLOSE}]")
 SENTENCE_END = tuple(".?!…。？！")
+GENRE = (
+    r"(?:action|adventure|animat(?:ion|ed)|biograph(?:y|ical)|biopic|com(?:edy|edies|ing-of-age)|crime|documentar(?:y|ies)|dramas?|dramed(?:y|ies)|"
+    r"family|fantasy|film[- ]noir|historical|history|horror|martial[- ]arts|music|musicals?|myster(?:y|ies)|noir|"
+    r"psychological|rom-?coms?|romance|romantic|sci-?fi|science[- ]fiction|slashers?|sports?|supernatural|suspense|"
+    r"thrillers?|war|westerns?)"
+)
+_OF_FILMS = r"(?:[Mm]ovies?|[Ff]ilms?|[Ff]licks?|[Cc]lassics|[Ss]eries|[Ss]hows?|[Gg]enres?)"
+VAGUE = re.compile(  # a genre, or "Good movies"; but "Scary Movie" and "War Horse" are titles
+    rf"(?i:(?:{GENRE}|family-friendly|feel-good|light-?hearted)(?:(?:\s*[-/,&]\s*|\s+(?:and\s+|or\s+)?){GENRE}){{0,3}})(?:\s+{_OF_FILMS})?"
+    rf"|(?:[A-Z][\w’'-]*\s+)(?:[a-z][\w’'-]*\s+){{0,4}}(?:movies|films|flicks|genres?)|(?i:any|some|a|another|good|great)\s+(?:movie|film)"
+    r"|(?:Movies|Films)\s+[a-z].*|(?:Something|Anything)(?:\s[a-z'’-]+){2,}"
+)
 
 
 class Entry(NamedTuple):
@@ -71,13 +110,15 @@ class Entry(NamedTuple):
     title: str
     year: int | None
     dated: bool
+    given_id: str | None = None
 
 
 class Reading(NamedTuple):
     """`dated`: a year is written; `year` is still None if it is an impossible one.
 
     `rest`: what follows the year; without a year ":" if the entry ends so. `prose`: it is a sentence, no film.
-    `compound`: it may hold several entries.
+    `compound`: it may hold several entries. `given_id`: an IMDb id that is written with it. `vague`: the title names a
+    genre or a kind of films.
     """
 
     title: str
@@ -86,14 +127,24 @@ class Reading(NamedTuple):
     rest: str
     prose: bool
     compound: bool
+    given_id: str | None = None
+    vague: bool = False
 
 
-@lru_cache(maxsize=2**14)  # a policy names the same films again and again
+@lru_cache(maxsize=2**15)  # a policy names the same films again and again
 def _read(entry: str) -> Reading:
     text = entry if entry.isascii() and "<" not in entry else JUNK.sub("", entry)  # the test is cheaper by far
+    given_id = None
+    if "tt" in entry or "www." in entry:  # of "https" too
+        found = GIVEN_ID.search(entry)
+        given_id = found[0] if found else None
+        text = BESIDE_TITLE.sub("", LINK.sub(r"\1", text)).strip(RAGGED.replace("*", "").replace("_", ""))
     title, year, dated, rest = _split(text)
     sentence = title + "." if f"{title}." in text else title
-    return Reading(title, year, dated, rest, not dated and _is_prose(sentence), bool(COMPOUND.search(entry)))
+    prose = not dated and _is_prose(sentence)
+    vague = not dated and not given_id and title == text.strip("*_ .:") and VAGUE.fullmatch(title) is not None
+    compound = bool(COMPOUND.search(entry))
+    return Reading(title or given_id or "", year, dated or bool(given_id), rest, prose, compound, given_id, vague)
 
 
 def read(entry: str) -> Reading:
@@ -122,6 +173,7 @@ def _split(s: str, depth: int = 3, inside: bool = False, whole: bool = False) ->
     """
     s = LINK.sub(r"\1", s) if "](" in s else s
     s = LABEL.sub("", s.strip() if s.isascii() else EDGE.sub("", s), count=1)
+    s = RANK_LABEL.sub("", s) if s[:4].lower() == "rank" else s
     wrapped = WRAPPED.match(s) if depth else None
     if wrapped:
         inner, behind = next(filter(None, wrapped.group(*"abcdefgh"))), wrapped["rest"]
@@ -133,18 +185,26 @@ def _split(s: str, depth: int = 3, inside: bool = False, whole: bool = False) ->
             if found and not dated:
                 return title, sane_year(found[found.lastindex or 1]), True, _trim(behind[found.end() :])
             return title, year, dated, rest + _trim(behind) if dated else _colon(s)
+    if s[:1] in LEADS_YEAR and (found := LEADING_YEAR.match(s)) and sane_year(found[1]):
+        title, year, dated, rest = _split(s[found.end() :], depth - 1, inside)
+        return (title, year, True, rest) if dated else (title, sane_year(found[1]), True, rest)
     for group in GROUP.finditer(s):
         head = s[: group.start()]
-        if (found := GROUP_YEAR.search(group[1])) and (title := _tidy(CREDITS.sub("", ASIDE.sub("", head)))):
+        if (found := GROUP_YEAR.search(group[1])) and (title := _tidy(_without_credits(ASIDE.sub("", head)))):
             return title, sane_year(found[1]), True, _trim(s[group.end() :])
-    if not whole and (found := BARE_YEAR.search(s)) and (title := _tidy(CREDITS.sub("", s[: found.start()]))):
-        return title, sane_year(found[1]), True, _trim(s[found.end() :])
-    title = s.rstrip() if inside else CREDITS.sub("", _without_remark(s)).rstrip()
+    if not whole and (found := BARE_YEAR.search(s)) and (title := _tidy(_without_credits(s[: found.start()]))):
+        return title, sane_year(found[found.lastindex or 1]), True, _trim(s[found.end() :])
+    title = s.rstrip() if inside else _without_credits(_without_remark(s)).rstrip()
     for group in () if whole else reversed([*GROUP.finditer(title)]):
         head = title[: group.start()].rstrip()
         if group.end() == len(title) and _tidy(head) and not head.endswith((" or", " and")):
             title = head
     return _tidy(title), None, False, _colon(s)
+
+
+def _without_credits(s: str) -> str:
+    s = SERIES.sub("", CREDITS.sub("", s))
+    return BY_LINE.sub("", s) if " by " in s or " By " in s else s
 
 
 def _without_remark(s: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from oracle import parse_recommendations
 
-ANSWERS = Path(__file__).parents[3] / "shared" / "realdata" / "llm_completions.jsonl"
+ANSWERS = Path(__file__).parents[4] / "shared" / "realdata" / "llm_completions.jsonl"
 
 pytestmark = pytest.mark.skipif(not ANSWERS.exists(), reason=f"{ANSWERS} is not there (third-party data)")
 
