@@ -86,7 +86,6 @@ def main(argv: list[str]) -> None:
 def check_flags(args: argparse.Namespace) -> None:
     """Raises `UserError` for values out of range, and in one of several processes."""
     from oracle.answers import MAX_RANK
-
     from pipeline.training.processes import this_process
 
     for flag in ("limit", "batch_size", "max_completion_length", "rec_num"):

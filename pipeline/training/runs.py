@@ -37,10 +37,17 @@ def find_run(name: str, output_dir: str | None = None) -> Path:
         UserError: no such run, or one without a checkpoint to go on from.
     """
     if name == "newest" and not output_dir:
-        runs = [p.parent for p in RUNS.glob("*/run_id") if _checkpoints(p.parent)]
+        runs = sorted(RUNS.glob("*/run_id"), key=lambda file: file.read_text())  # ids begin with the time
         if not runs:
-            raise UserError(f"--resume: no run with a checkpoint in {RUNS}/; name the folder that train.py printed")
-        return max(runs, key=lambda run: (run / "run_id").read_text())  # ids begin with the time
+            raise UserError(f"--resume: no run in {RUNS}/; name the folder that train.py printed")
+        newest, whole = runs[-1].parent, [file.parent for file in runs if _checkpoints(file.parent)]
+        if newest not in whole:
+            older = f", or go on with the one before, --resume {whole[-1]}" if whole else ""
+            raise UserError(
+                f"--resume: the newest run, {newest}, has no checkpoint (it saves none before --save_steps); start it "
+                f"again{older}"
+            )
+        return newest
     if not name:
         raise UserError('--resume "": expected the folder or the id of a run, or nothing for the newest')
     folder = Path(output_dir if name == "newest" and output_dir else name)
