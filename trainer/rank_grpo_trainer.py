@@ -358,9 +358,10 @@ def evaluating(*models: torch.nn.Module):
 def _in_parts(functions: list[RankRewardFunc], args: RankGRPOConfig) -> tuple[list[RankRewardFunc], RankGRPOConfig]:
     """Reward functions that are sums of others as these, each with the weight of the sum."""
     parts = [getattr(function, "parts", [function]) for function in functions]
-    if args.reward_weights is not None and len(args.reward_weights) == len(functions):
+    weights = args.reward_weights
+    if weights is not None and len(weights) == len(functions):
         args = copy(args)
-        args.reward_weights = [w for w, of in zip(args.reward_weights, parts, strict=True) for _ in of]
+        args.reward_weights = [weight for weight, of in zip(weights, parts, strict=True) for _ in of]
     return [part for of in parts for part in of], args
 
 

@@ -104,7 +104,7 @@ def make_safe_reward_func(
     ]
 
     def safe_reward(**batch) -> np.ndarray:
-        return sum(part(**batch) for part in parts)
+        return np.sum([part(**batch) for part in parts], axis=0)
 
     safe_reward.judge = judge  # type: ignore[attr-defined]
     safe_reward.parts = parts  # type: ignore[attr-defined]
