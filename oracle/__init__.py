@@ -8,13 +8,14 @@ if TYPE_CHECKING:
     from oracle.base.errors import UserError
     from oracle.oracle import Oracle, Verdict, create_oracle
     from oracle.store import build_store
-    from oracle.titles import normalise
+    from oracle.titles import confirm_alias, normalise
 
 __all__ = [
     "Oracle",
     "UserError",
     "Verdict",
     "build_store",
+    "confirm_alias",
     "create_oracle",
     "normalise",
     "parse_batch",
@@ -25,7 +26,7 @@ _HOMES = {
     "oracle.oracle": ("Oracle", "Verdict", "create_oracle"),
     "oracle.answers": ("parse_batch", "parse_recommendations"),
     "oracle.store": ("build_store",),
-    "oracle.titles": ("normalise",),
+    "oracle.titles": ("confirm_alias", "normalise"),
 }
 
 

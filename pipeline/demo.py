@@ -30,7 +30,8 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--split", default="heldout", help="users to report on; tune settings on: tune")
     parser.add_argument("--smoke", action="store_true", help="3 steps of each stage, 40 prompts")
     args, train_flags = parser.parse_known_args(argv)
-    from pipeline.evaluate import print_summaries, summaries  # slow to import: behind --help
+    from pipeline.evaluation.output import print_summaries  # slow to import: behind --help
+    from pipeline.evaluation.results import summaries
     from pipeline.simulation.demo_data import demo_paths
 
     paths = demo_paths(args.seed)
@@ -51,7 +52,9 @@ def main(argv: list[str]) -> None:
     print_summaries(rows, f"{args.split} prompts with constraints")
     print(f"Simulated users, seed {args.seed}; {(time.monotonic() - started) / 60:.1f} minutes. Next:\n")
     print(f"  .venv/bin/streamlit run app/main.py -- --store {paths['store']}      # audit every rank in the browser")
-    print(f"  .venv/bin/python -m oracle log list --store {paths['store']}         # runs in the log; SQL: see README")
+    print(
+        f"  .venv/bin/python -m oracle log list --store {paths['store']}         # runs in the log; SQL: see docs/sql.md"
+    )
 
 
 def evaluate(paths: dict[str, str], models: list[str], split: str, seed: int, more: list[str]) -> list[str]:

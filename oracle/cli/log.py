@@ -34,9 +34,9 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     merging.add_argument("runs", nargs="*", metavar="RUN", help="runs to merge (default: all that nobody is writing)")
     merging.add_argument("--no-wait", action="store_true", help="leave the removal of what was merged to the next call")
 
-    exporting = _command(commands, "export", "export_one", "write a run as one Parquet file")
+    exporting = _command(commands, "export", "export_one", "write a run as one file, with a row for each rank")
     exporting.add_argument("run_id", metavar="RUN")
-    exporting.add_argument("file", type=Path)
+    exporting.add_argument("file", type=Path, help="a .parquet or .csv file")
     exporting.add_argument("--overwrite", action="store_true", help="replace a file that is there")
 
     deleting = _command(commands, "delete", "delete_runs", "remove runs and all their steps")

@@ -114,6 +114,11 @@ class TrainSettings(CommonSettings):
     unrated: Literal["safe", "violation", "ignore"] = flag(
         "safe", "What films count as of which nothing is known for something that the user avoids."
     )
+    thought_tag: list[str] = flag(
+        [],
+        "Marks of thoughts besides the usual ones: plan for <plan> or [plan]. What stands in them is no recommendation.",
+        metavar="NAME",
+    )
     lambda_count: float = flag(0.0, "λc: reward of a list of the target length; 0: off.", bound=NOT_NEGATIVE)
     target_count: int | None = flag(
         None, "Target length of a list. Left out: rec_num.", metavar="N", bound=AT_LEAST_ONE, needs="lambda_count"
@@ -145,6 +150,14 @@ class TrainSettings(CommonSettings):
         "grpo",
         "grpo sums the rewards, then normalises over the group; gdpo normalises each reward on its own first.",
         trl=True,
+    )
+    silent_groups: Literal["keep", "drop"] = flag(
+        "keep",
+        "drop: groups that teach nothing cost no forward pass in the loss; the same gradient. Needs --kl_beta 0.",
+        trl=True,
+    )
+    missing_ranks: Literal["zero", "leave_out"] = flag(
+        "zero", "A rank that a list doesn't have: a reward of 0, or no part in its group's mean.", trl=True
     )
     rank_weighting: Literal["token", "rank"] = flag(
         "token",

@@ -2,10 +2,9 @@
 -- IMDb ids are 'tt' and at least seven digits; years are those of the first release; null = not known.
 
 create table store_info (            -- grain: the store, one row
-    schema_version integer not null,
+    schema_version integer not null, -- the store's format: STORE_FORMAT of oracle/store/file.py when it was built
     created_at     timestamptz not null,
-    description    varchar,
-    derived_by     varchar not null  -- hash of the statements that derived the rest of the store
+    description    varchar
 );
 
 create table sources (               -- grain: one load of one source; source_id 0 = handed over in memory
@@ -47,6 +46,16 @@ create table trait_weights (         -- grain: trait x Parent Guide category; we
     weight         double not null
 );
 
+create table trait_synonyms (        -- grain: trait x everyday word for it
+    trait          varchar not null,
+    synonym        varchar not null
+);
+
+create table tag_synonyms (          -- grain: content tag x other wording of it, whichever trait asks for it
+    tag            varchar not null,
+    synonym        varchar not null
+);
+
 create table film_tags (             -- grain: film x content tag that it carries
     imdb_id        varchar not null,
     tag            varchar not null,
@@ -81,3 +90,18 @@ create table title_alias (           -- grain: a way to write a film that a pers
     imdb_id        varchar not null,
     confirmed_at   timestamptz not null default current_timestamp
 );
+
+create table other_ids (             -- grain: id of a film elsewhere; kind is 'movielens' or 'tmdb'
+    kind           varchar not null,
+    id             varchar not null,
+    imdb_id        varchar not null,
+    source_id      integer
+);
+
+create table domain (                -- grain: the store, one row; what it recommends, if not films
+    noun           varchar not null default 'film',
+    nouns          varchar not null default 'films',
+    numeric_ids    boolean not null default false, -- ids that are numbers stay what they are; else they are IMDb's
+    ask            varchar           -- how a request ends that asks for a list; null: the films' own
+);
+insert into domain default values;
