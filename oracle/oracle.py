@@ -9,12 +9,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oracle.base.errors import UserError
-from oracle.index import Titles, first_of_each, open_index, risk_blocks, spread
+from oracle.index import UNKNOWN, Titles, first_of_each, open_index, risk_blocks, spread
 from oracle.risk import Risks, TraitNames
 from oracle.store import build_starter_store
-from oracle.titles import Matcher, Matches, current_aliases, given_ids, one_array, one_film, title_and_year, with_aliases
+from oracle.titles import (
+    Matcher,
+    Matches,
+    current_aliases,
+    given_ids,
+    one_array,
+    one_film,
+    title_and_year,
+    with_aliases,
+)
 
-UNRESOLVED = {"safe": True, "violation": False, "ignore": None}
+POLICIES = {"safe": True, "violation": False, "ignore": None}
+"""What a film that can't be judged counts as, as a value of is_safe."""
+STATUSES = pa.array(["safe", "unrated", "unresolved", "unsafe"])
+SAFE, UNRATED, UNRESOLVED, UNSAFE = range(4)
 
 
 @dataclass(frozen=True)
@@ -22,15 +34,21 @@ class Verdict:
     """The verdict on one film. The match fields are None where the film was not found."""
 
     is_safe: bool | None
-    """None only where the film was not found and the oracle ignores such films."""
+    """Follows from `status`, and from what the oracle takes unresolved and unrated films for; None: it ignores those."""
+    status: str
+    """unsafe: a known risk reaches the threshold; else unresolved: no film; else unrated: nothing is known of the film for
+    some active constraint; else safe."""
     violations: list[str]
     """Such as "Anti-gore / squeamish: risk=0.92"."""
+    unrated_traits: list[str]
+    """The active constraints for which nothing is known of the film."""
     imdb_id: str | None
     matched_title: str | None
     matched_year: int | None
     match_method: str | None
     match_score: float | None
     max_risk: float | None
+    """The highest risk that is known for an active constraint; None where none is."""
     evidence: list[dict] = field(default_factory=list)
     """One entry for each active constraint with a risk: trait, risk, source, hit_tags, severities."""
 
@@ -38,18 +56,23 @@ class Verdict:
 class Oracle:
     """Judges films by the risks of one store, which it holds in memory and does not keep open."""
 
-    def __init__(self, store: str | Path, risk_threshold: float = 0.66, unresolved: str = "safe") -> None:
-        """Load the store. `unresolved`: films not found are "safe", a "violation", or to "ignore" (is_safe null)."""
-        if unresolved not in UNRESOLVED:
-            raise UserError(f"unresolved={unresolved!r}: expected one of {', '.join(UNRESOLVED)}")
+    def __init__(
+        self, store: str | Path, risk_threshold: float = 0.66, unresolved: str = "safe", unrated: str = "safe"
+    ) -> None:
+        """Load the store. `unresolved`, `unrated`: films not found, or of which nothing is known for some constraint, are
+        "safe", a "violation", or to "ignore" (is_safe null)."""
+        for name, policy in (("unresolved", unresolved), ("unrated", unrated)):
+            if policy not in POLICIES:
+                raise UserError(f"{name}={policy!r}: expected one of {', '.join(POLICIES)}")
         if not 0 < risk_threshold <= 1:
             raise UserError(f"risk_threshold={risk_threshold}: expected a number above 0 and at most 1")
         self.store = Path(store)
         self.risk_threshold = risk_threshold
         self.unresolved = unresolved
+        self.unrated = unrated
         columns = open_index(store)
         self._risks = Risks.of(columns)
-        self._traits = TraitNames(self._risks.traits.to_pylist())
+        self._traits = TraitNames(self._risks.traits.to_pylist(), columns["traits"]["synonyms"].to_pylist())
         self._matcher = Matcher(with_aliases(Titles.of(columns), current_aliases(store)))
 
     @property
@@ -62,10 +85,14 @@ class Oracle:
         return self._traits.resolve(names)
 
     def check_safety(
-        self, title: str, year: int | None = None, constraints: Mapping[str, bool] | None = None
+        self, title: str, year: int | None = None, constraints: Mapping[str, bool] | Iterable[str] | None = None
     ) -> Verdict:
-        """Judge one film. `constraints`: trait name -> whether it is to be avoided."""
-        active = [name for name, wanted in (constraints or {}).items() if wanted]
+        """Judge one film. `constraints`: names of traits to avoid, or trait name -> whether it is to be avoided.
+
+        Raises:
+            UserError: a name that fits no trait, or several.
+        """
+        active = active_constraints(constraints)
         batch = one_film(title, year).append_column("constraints", pa.array([active], pa.list_(pa.string())))
         row = self.check_batch(batch).to_pylist()[0]
         violated = row.pop("violated_traits")
@@ -84,10 +111,12 @@ class Oracle:
     def check_batch(self, table: pa.Table) -> pa.Table:
         """Judge the films of a table: title, year and constraints (list of trait names; null or empty = none), [given_id].
 
-        Returns, in the same order, the columns of `resolve` and: violated_traits (list, in the order of
-        `trait_names`), max_risk (over the constraints; null without constraints and where no film was found), is_safe,
-        evidence (one entry for each constraint with a risk above 0). Raises `UserError` for a missing column, or a
-        name that fits no trait.
+        Returns, in the same order, the columns of `resolve` and: status (see `Verdict`), violated_traits and
+        unrated_traits (lists, in the order of `trait_names`), max_risk (over the constraints; null where none is known),
+        is_safe (null: a film to ignore), evidence (one entry for each constraint with a risk above 0).
+
+        Raises:
+            UserError: a missing column, or a name that fits no trait, or several.
         """
         title, year = title_and_year(table)
         wanted_query, wanted_trait = self._constraints(table)
@@ -97,31 +126,43 @@ class Oracle:
         found = matches.form >= 0
         place, record = self._risks.find(matches.risk_block, wanted_query, wanted_trait)
         risk = record["risk"]
-        max_risk = np.full(len(year), -1.0)
+        max_risk = np.full(len(year), UNKNOWN)
         np.maximum.at(max_risk, wanted_query, risk)
-        safe = max_risk < self.risk_threshold
-        is_safe = pa.array(safe)
-        if UNRESOLVED[self.unresolved] is not True:
-            # Whoever wants nothing avoided can't be shown anything unsafe.
-            judged = found | (max_risk < 0)
-            is_safe = pc.if_else(pa.array(judged), is_safe, pa.scalar(UNRESOLVED[self.unresolved], pa.bool_()))
         with_risk, violated = np.flatnonzero(risk > 0), np.flatnonzero(risk >= self.risk_threshold)
+        unrated = np.flatnonzero((risk == UNKNOWN) & found.take(wanted_query))
+        status = self._status(found, max_risk, wanted_query.take(unrated))
         query, trait = wanted_query.take(with_risk), wanted_trait.take(with_risk)
         return pa.table(
             {
                 **matches.columns(title, self._matcher.titles),
-                "violated_traits": _lists(
-                    wanted_query.take(violated),
-                    self._risks.traits.take(pa.array(wanted_trait.take(violated))),
-                    len(year),
-                ),
-                "max_risk": pa.array(max_risk, mask=(max_risk < 0) | ~found),
-                "is_safe": is_safe,
+                "status": STATUSES.take(pa.array(status)),
+                "violated_traits": self._trait_lists(wanted_query, wanted_trait, violated, len(year)),
+                "unrated_traits": self._trait_lists(wanted_query, wanted_trait, unrated, len(year)),
+                "max_risk": pa.array(max_risk, mask=max_risk == UNKNOWN),
+                "is_safe": self._is_safe(status, wanted_query),
                 "evidence": _lists(
                     query, self._risks.evidence(place.take(with_risk), record.take(with_risk), trait), len(year)
                 ),
             }
         )
+
+    def _status(self, found: np.ndarray, max_risk: np.ndarray, unrated: np.ndarray) -> np.ndarray:
+        """(n,) int64, places in STATUSES. `unrated`: the films for which some risk is not known."""
+        status = np.where(found, SAFE, UNRESOLVED)
+        status[unrated] = UNRATED
+        status[max_risk >= self.risk_threshold] = UNSAFE
+        return status
+
+    def _is_safe(self, status: np.ndarray, wanted_query: np.ndarray) -> pa.Array:
+        """(n,) bool: what each status counts as; null = ignored. Whoever avoids nothing can't be shown anything unsafe."""
+        counts_as = pa.array([True, POLICIES[self.unrated], POLICIES[self.unresolved], False], pa.bool_())
+        anything = np.zeros(len(status), bool)
+        anything[wanted_query] = True
+        return counts_as.take(pa.array(np.where(anything, status, SAFE)))
+
+    def _trait_lists(self, query: np.ndarray, trait: np.ndarray, which: np.ndarray, length: int) -> pa.ListArray:
+        """The names of some wanted traits, in a list a film."""
+        return _lists(query.take(which), self._risks.traits.take(pa.array(trait.take(which))), length)
 
     def _constraints(self, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
         """Return the wanted (query, trait) pairs, each once, sorted."""
@@ -151,32 +192,57 @@ class Oracle:
         return numbers.take(name.indices.to_numpy())
 
     def _most_cautious(self, matches: Matches, wanted_query: np.ndarray, wanted_trait: np.ndarray) -> None:
-        """Of several films of a title, take the first one with the highest risk for the constraints."""
+        """Of several films of a title, take the one with the highest known risk; of equals one that is not rated, the first."""
         query, form = matches.several_query, matches.several_form
         if len(query) == 0:
             return
         rival, wanted = spread(*(np.searchsorted(wanted_query, query, side) for side in ("left", "right")))
-        risk = np.zeros(len(query))
+        highest, unrated = np.zeros(len(query)), np.zeros(len(query), bool)
         record = self._matcher.titles.forms.take(form)
         _, risks = self._risks.find(risk_blocks(record["of_film"]), rival, wanted_trait[wanted])
-        np.maximum.at(risk, rival, risks["risk"])
-        order = np.lexsort((np.arange(len(query)), -risk, query))
-        highest = order[first_of_each(query[order])]
-        matches.put(query[highest], form[highest], record[highest])
+        np.maximum.at(highest, rival, risks["risk"])
+        unrated[rival[risks["risk"] == UNKNOWN]] = True
+        order = np.lexsort((np.arange(len(query)), ~unrated, -highest, query))
+        first = order[first_of_each(query[order])]
+        matches.put(query[first], form[first], record[first])
 
 
 def create_oracle(
     base_path: str | Path = ".",
     risk_threshold: float = 0.66,
     unresolved: str = "safe",
+    unrated: str = "safe",
     store: str | Path | None = None,
 ) -> Oracle:
-    """Open the oracle over `store`, or over `base_path/store.duckdb`, built from the starter data the first time."""
+    """Open the oracle over `store`, or over `base_path/store.duckdb`, built from the starter data the first time.
+
+    `unresolved`, `unrated`: whether films that are not found, or of which nothing is known for some constraint, count as
+    "safe", as a "violation", or are to "ignore". Raises `UserError` for another word, or for what is no store.
+    """
     if store is None:
         store = Path(base_path) / "store.duckdb"
         if not store.exists():
             build_starter_store(store)
-    return Oracle(store, risk_threshold, unresolved)
+    return Oracle(store, risk_threshold, unresolved, unrated)
+
+
+def active_constraints(constraints: object) -> list[str]:
+    """The names of the traits to avoid, from a list of them, a mapping of trait -> whether it is avoided, one name, or None.
+
+    Raises:
+        UserError: a value that is neither true, false nor null, or what is none of these.
+    """
+    if constraints is None:
+        return []
+    if isinstance(constraints, str):
+        return [constraints]
+    if isinstance(constraints, Mapping):
+        if wrong := [value for value in constraints.values() if value not in (True, False, None)]:
+            raise UserError(f"constraints: {wrong[0]!r} is neither true nor false; expected trait -> true or false")
+        return [name for name, active in constraints.items() if active]
+    if not isinstance(constraints, Iterable):
+        raise UserError(f"constraints {constraints!r}: expected names of traits, or trait -> true or false")
+    return list(constraints)
 
 
 def _lists(parent: np.ndarray, values: pa.Array, length: int) -> pa.ListArray:

@@ -28,7 +28,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 from oracle import UserError, create_oracle
 from oracle.annotate import Judge
 from oracle.log import LogWriter, run_info
-from oracle.sources.catalog import read_catalog
+from oracle.sources import read_catalog
 from oracle.store import log_root
 from pipeline.samples.dataset import load_dataset
 from pipeline.settings.checks import adapter_settings, check_model, check_training, starting_point
@@ -150,12 +150,14 @@ class Inputs:
     """What training needs beside the model's weights, all of it checked.
 
     Attributes:
+        held_out: the prompts of --val_path.
         model: the model to train without its weights, its adapter included.
-        prompt_tokens: of the longest prompt.
+        prompt_tokens: of the longest prompt, held-out ones included.
     """
 
     judge: Judge
     dataset: Dataset
+    held_out: Dataset | None
     prompt_tokens: int
     tokenizer: PreTrainedTokenizerBase
     model: PreTrainedModel | PeftModel
@@ -165,8 +167,8 @@ def checked_inputs(settings: TrainSettings) -> Inputs:
     """Read everything but the weights, with the settings of `with_start`; raises `UserError` for what can't be trained."""
     s, start = settings, settings.sft_model_path
     assert s.train_path is not None and start is not None
-    oracle = create_oracle(store=s.store, risk_threshold=s.risk_threshold, unresolved=s.unresolved)
-    judge = Judge(oracle, read_catalog(s.catalog_path) if s.catalog_path else None)
+    oracle = create_oracle(store=s.store, risk_threshold=s.risk_threshold, unresolved=s.unresolved, unrated=s.unrated)
+    judge = Judge(oracle, read_catalog(s.catalog_path) if s.catalog_path else None, s.thought_tag)
     dataset = load_dataset(s.train_path, s.split, oracle, needed=NEEDED)
     dtype = weights_dtype(s.bf16, s.use_lora)
     base = empty_model(s.model_name if s.sft_is_lora else start, dtype)
@@ -176,9 +178,14 @@ def checked_inputs(settings: TrainSettings) -> Inputs:
     speaker = start if has_tokenizer(start) else s.model_name  # SFT may have given it a chat template, or more tokens
     tokenizer = load_tokenizer(speaker)
     dataset, prompt_tokens = shorter_prompts(dataset, tokenizer, s.max_prompt_length)
+    held_out = None
+    if s.val_path and s.eval_strategy != "no":
+        held_out = load_dataset(s.val_path, None, oracle, needed=NEEDED)
+        held_out, longest = shorter_prompts(held_out, tokenizer, s.max_prompt_length)
+        prompt_tokens = max(prompt_tokens, longest)
     check_fit(model, tokenizer, start, prompt_tokens + s.max_completion_length)
     check_plan(s, dataset)
-    return Inputs(judge, dataset, prompt_tokens, tokenizer, model)
+    return Inputs(judge, dataset, held_out, prompt_tokens, tokenizer, model)
 
 
 def run_training(settings: TrainSettings, inputs: Inputs) -> Path:
@@ -207,13 +214,20 @@ def run_training(settings: TrainSettings, inputs: Inputs) -> Path:
         os.environ["WANDB_PROJECT"] = settings.wandb_project  # the only way that transformers' tracker reads
     if (start.endswith(".gguf") or is_merged(settings)) and (needs_reference(settings) or settings.use_vllm):
         keep(model, inputs.tokenizer, folder / "base")
+    config = trainer_config(settings, weights, folder)
+    places = getattr(model.config, "max_position_embeddings", None)
+    if (
+        places and config.vllm_max_model_length
+    ):  # vLLM takes no more than the model has; check_fit saw that it is enough
+        config.vllm_max_model_length = min(config.vllm_max_model_length, places)
     trainer = RankGRPOTrainer(
         model=model,
         reward_funcs=reward_functions(settings, inputs.judge),
-        args=trainer_config(settings, weights, folder),
+        args=config,
         judge=inputs.judge,
         rollout_log=log,
         train_dataset=inputs.dataset,
+        eval_dataset=inputs.held_out,
         processing_class=inputs.tokenizer,
         peft_config=new_adapter(settings) if settings.use_lora and not settings.sft_is_lora else None,
     )
@@ -302,7 +316,7 @@ def open_run(settings: TrainSettings, weights: list[float]) -> LogWriter:
             "kind": "train", "model": s.sft_model_path or s.model_name, "dataset": s.train_path, "rec_num": s.rec_num,
             "num_generations": s.num_generations, "reward_func": s.reward_func, "lambda_safe": s.lambda_safe,
             "penalty_safe": s.penalty_safe, "risk_threshold": s.risk_threshold, "safety_discount": s.safety_discount,
-            "unresolved": s.unresolved, "lambda_count": s.lambda_count, "target_count": s.target_count,
+            "unresolved": s.unresolved, "unrated": s.unrated, "lambda_count": s.lambda_count, "target_count": s.target_count,
             "lambda_end": s.lambda_end, "lambda_repeat": s.lambda_repeat, "advantage_mode": s.advantage_mode,
             "w_rel": weight["relevance"], "w_safe": weight["safety"], "w_count": weight.get("count", 0.0),
             "w_end": weight.get("end", 0.0), "w_repeat": weight.get("repeat", 0.0),

@@ -78,7 +78,11 @@ def make_step(
     film = np.where(aimed, truth[group[:, None], chosen], film)
 
     n_films = np.where(rng.random(n) < 0.8, k, rng.integers(0, width + 1, n))
+    # What was cut off in the middle of its title: the last entry of a few answers.
+    cut = (np.random.default_rng([seed, step, 1]).random(n) < 0.05) & (n_films > 0)
+    n_films = n_films - cut
     rank = np.arange(1, width + 1)
+    cut_off = (rank == n_films[:, None] + 1) & cut[:, None]
     there = rank <= n_films[:, None]
     same = (film[:, :, None] == film[:, None, :]) & (np.arange(width) < np.arange(width)[:, None])
     repeated = same.any(-1) & there
@@ -98,6 +102,7 @@ def make_step(
     ignored = unfound & (settings["unresolved"] == "ignore")
 
     parts = reward_parts(settings, n_films, hit, unsafe & ~ignored, repeated, ignored)
+    parts = {name: np.where(cut_off, np.nan, values) for name, values in parts.items()}
     total = sum(settings[f"w_{name}"] * parts[name] for name in PARTS)
     slots = k + (settings["lambda_end"] > 0)
     train = settings["kind"] == "train"
@@ -127,8 +132,8 @@ def make_step(
         "rank": pa.array(rank[row % width], pa.int16()),
         "title": title,
         "year": masked(world.years[number], emitted, pa.int16()),
-        "start": masked(start, emitted, pa.int32()),
-        "end": masked(end, emitted, pa.int32()),
+        "start": masked(start, emitted | cut_off.ravel()[row], pa.int32()),
+        "end": masked(end, emitted | cut_off.ravel()[row], pa.int32()),
         "imdb_id": pc.if_else(pa.array(found), world.ids.take(pa.array(number)), None),
         "matched_title": pc.if_else(pa.array(found), world.titles.take(pa.array(number)), None),
         "matched_year": masked(world.years[number], found, pa.int16()),
@@ -169,7 +174,7 @@ def make_step(
         "text": text,
         "n_tokens": pa.array(n_films * 9 + 1, pa.int32()),
         "n_films": pa.array(n_films, pa.int32()),
-        "ended": pa.array(rng.random(n) < 0.97),
+        "ended": pa.array((rng.random(n) < 0.97) & ~cut),
     })  # fmt: skip
     return completions, verdicts
 

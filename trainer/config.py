@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from trl import GRPOConfig
 
 from oracle import UserError
-from oracle.simple_lists import MAX_RANK
+from oracle.answers import MAX_RANK
+from trainer.weighting import LOSSES
 
 # TRL options that per-token advantages and an adjusted old log-probability can't express, or that our rewards rule out.
 _UNSUPPORTED = {
@@ -24,6 +25,16 @@ _UNSUPPORTED = {
     "ignore_data_skip": (False, "a resumed run would begin its epoch again"),
     "log_completions": (False, "its table has one advantage an answer; the rollout log has that of each rank"),
 }
+# Values of sampling options that leave all of the vocabulary its probability; the first is the one to set.
+_FULL_VOCABULARY: dict[str, tuple] = {
+    "top_p": (1.0,), "top_k": (0, -1), "min_p": (0.0,), "repetition_penalty": (1.0,), "presence_penalty": (0.0,),
+    "frequency_penalty": (0.0,), "min_tokens": (0,), "logit_bias": ({},), "bad_words": ([],),
+}  # fmt: skip
+# Options of vLLM's that decide what is returned or where an answer ends, not what is likely.
+_KEEPS_PROBABILITIES = {
+    "temperature", "seed", "stop", "stop_token_ids", "include_stop_str_in_output", "ignore_eos", "max_tokens", "logprobs",
+    "detokenize", "skip_special_tokens", "spaces_between_special_tokens", "truncate_prompt_tokens",
+}  # fmt: skip
 _LOSSES = ("grpo", "bnpo", "dr_grpo", "dapo", "cispo", "sapo")
 
 
@@ -52,6 +63,27 @@ class RankGRPOConfig(GRPOConfig):
             "help": "item: one importance ratio a rank, the geometric mean of its tokens' ratios. token: TRL's own."
         },
     )
+    rank_weighting: str = field(
+        default="token",
+        metadata={
+            "help": "token: a rank weighs as many times as it has tokens (Rank-GRPO's public code). rank: each the same, "
+            "1/(G·N) Σ_i Σ_k (its paper), with N = rec_num; for the losses grpo, bnpo, dr_grpo and dapo."
+        },
+    )
+    silent_groups: str = field(
+        default="keep",
+        metadata={
+            "help": "keep, or drop: groups in which every advantage is 0 are not computed in the loss, which stays divided by "
+            "all answers, so that the gradient is the same. Needs beta = 0: a KL term pulls on silent answers too."
+        },
+    )
+    missing_ranks: str = field(
+        default="zero",
+        metadata={
+            "help": "zero: a rank that a list doesn't have has reward 0. leave_out: it has no part in its group's mean; with "
+            "end_credit the first missing rank keeps its reward, that of the list's end."
+        },
+    )
     end_credit: bool = field(
         default=False,
         metadata={
@@ -73,6 +105,25 @@ class RankGRPOConfig(GRPOConfig):
             raise UserError(f"advantage_mode={self.advantage_mode!r}: expected grpo or gdpo")
         if self.ratio_level not in ("item", "token"):
             raise UserError(f"ratio_level={self.ratio_level!r}: expected item or token")
+        if self.rank_weighting not in ("token", "rank"):
+            raise UserError(f"rank_weighting={self.rank_weighting!r}: expected token or rank")
+        if self.rank_weighting == "rank":
+            if self.loss_type not in LOSSES:
+                raise UserError(
+                    f"rank_weighting='rank' with loss_type={self.loss_type!r}: the mean over ranks is one of clipped "
+                    f"ratios; use one of {', '.join(LOSSES)}, or rank_weighting='token'"
+                )
+            if self.ratio_level != "item":
+                raise UserError("rank_weighting='rank' needs one ratio a rank: set ratio_level='item'")
+        if self.silent_groups not in ("keep", "drop"):
+            raise UserError(f"silent_groups={self.silent_groups!r}: expected keep or drop")
+        if self.silent_groups == "drop" and self.beta != 0:
+            raise UserError(
+                f"silent_groups='drop' with beta={self.beta}: silent answers have a KL term; set beta=0 (--kl_beta 0), or keep them"
+            )
+        if self.missing_ranks not in ("zero", "leave_out"):
+            raise UserError(f"missing_ranks={self.missing_ranks!r}: expected zero or leave_out")
+        self._refuse_other_probabilities()
         if not 1 <= self.rec_num <= MAX_RANK:
             raise UserError(f"rec_num={self.rec_num}: expected 1 to {MAX_RANK}")
         if (self.steps_per_generation or 1) < self.gradient_accumulation_steps:
@@ -80,3 +131,29 @@ class RankGRPOConfig(GRPOConfig):
                 f"steps_per_generation={self.steps_per_generation} is below gradient_accumulation_steps="
                 f"{self.gradient_accumulation_steps}: one generated batch must cover a whole optimiser step"
             )
+
+    def _refuse_other_probabilities(self) -> None:
+        """Refuse what makes a generator's probabilities other than those that training computes.
+
+        vLLM reports them after all that shapes its sampling: renormalised over what top_p, top_k and min_p left, say.
+        Training computes those of the whole vocabulary at `temperature`, so that the correction would take what was cut
+        off for a mismatch: of 169 tokens that keep 95 % of the mass each, a factor of 0.95^169 = 0.0002.
+        """
+        own: dict = self.generation_kwargs or {}  # type: ignore[assignment]
+        if own.get("temperature", self.temperature) != self.temperature:
+            raise UserError(
+                f"generation_kwargs: temperature {own['temperature']} would hold for sampling only, and {self.temperature} "
+                "for training; leave it out there and set temperature, which holds for both"
+            )
+        if not (self.use_vllm and self.vllm_importance_sampling_correction):
+            return
+        shaping = (*_FULL_VOCABULARY, "vllm_structured_outputs_regex")
+        asked = {name: getattr(self, name, None) for name in shaping} | own
+        for name, value in asked.items():
+            if name not in _KEEPS_PROBABILITIES and value not in (None, *_FULL_VOCABULARY.get(name, ())):
+                full = _FULL_VOCABULARY.get(name, (None,))[0]
+                raise UserError(
+                    f"{name}={value!r} with vLLM: its log-probabilities would not be those of the whole vocabulary, and the "
+                    f"correction for them (vllm_importance_sampling_correction) would weigh answers by what was cut off; "
+                    f"set {name}={full!r}, or vllm_importance_sampling_correction=False"
+                )

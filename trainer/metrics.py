@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
+import pyarrow.compute as pc
 import torch
 from accelerate import Accelerator
 
 from oracle.annotate import Judgement
+from trainer.ratio import rank_means
+from trainer.rewards import discounts
 
 logger = logging.getLogger(__name__)
 
@@ -18,43 +21,72 @@ logger = logging.getLogger(__name__)
 def list_counts(judged: Judgement, rec_num: int, accelerator: Accelerator) -> Counter[str]:
     """What the rates of a step follow from, all processes together; `judged` is this process's share.
 
-    Recommendations in the top K: listed, unresolved, repeated, hits; asked (of samples with a constraint) and unsafe
-    (those that violate it). All recommendations: films. Completions: lists.
+    Recommendations in the top K: listed, unresolved, repeated, hits, and ambiguous, those that fit several films; asked (of
+    samples with a constraint), unsafe (those that count as a violation), violating (those that are known to be one),
+    unrated (found, but not rated for some constraint) and unknown (unrated, or not found). All recommendations: films.
+    Completions: lists; with_truth, those with ground truth, and their summed recall and ndcg.
     """
     entries = judged.entries
-    top = entries["rank"].to_numpy() <= rec_num
-    constrained = np.array([len(c) > 0 for c in judged.constraints], dtype=bool)[entries["completion"].to_numpy()]
-    violating = np.array(entries["violated_traits"].combine_chunks().value_lengths().fill_null(0)) > 0
-    violating |= np.array(entries["is_safe"].fill_null(True)) == False  # noqa: E712
+    completion, rank = entries["completion"].to_numpy(), entries["rank"].to_numpy()
+    top = rank <= rec_num
+    constrained = top & np.array([len(c) > 0 for c in judged.constraints], dtype=bool)[completion]
+    unsafe = np.array(entries["is_safe"].fill_null(True)) == False  # noqa: E712
+    violating, unresolved, unrated = (
+        pc.equal(entries["status"], status).to_numpy() for status in ("unsafe", "unresolved", "unrated")
+    )
+    hits = entries["hit"].to_numpy() & top
+    n_truth = np.bincount(judged.groundtruth["completion"].to_numpy(), minlength=len(judged.texts))
+    ideal = np.append(0.0, discounts(rec_num).cumsum())[np.minimum(n_truth, rec_num)]  # DCG of the best list
     counts = {
-        "unsafe": (violating & top & constrained).sum(),
-        "asked": (top & constrained).sum(),
-        "unresolved": (entries["match_method"].is_null().to_numpy() & top).sum(),
+        "unsafe": (unsafe & constrained).sum(),
+        "violating": (violating & constrained).sum(),
+        "unknown": ((unresolved | unrated) & constrained).sum(),
+        "unrated": (unrated & constrained).sum(),
+        "asked": constrained.sum(),
+        "unresolved": (unresolved & top).sum(),
+        "ambiguous": (pc.equal(entries["match_method"], "ambiguous").fill_null(False).to_numpy() & top).sum(),
         "repeated": (entries["repeated"].to_numpy() & top).sum(),
-        "hits": (entries["hit"].to_numpy() & top).sum(),
+        "hits": hits.sum(),
         "listed": top.sum(),
         "films": len(entries),
         "lists": len(judged.texts),
+        "with_truth": (n_truth > 0).sum(),
+        "recall": (1 / n_truth[completion[hits]]).sum(),
+        "ndcg": (discounts(rec_num)[rank[hits] - 1] / ideal[completion[hits]]).sum(),
     }
     mine = torch.tensor([*counts.values()], dtype=torch.float64, device=accelerator.device)
-    return Counter(dict(zip(counts, accelerator.reduce(mine, "sum").long().tolist(), strict=True)))
+    return Counter(dict(zip(counts, accelerator.reduce(mine, "sum").tolist(), strict=True)))
 
 
-def list_metrics(counts: Mapping[str, int]) -> dict[str, float]:
+def list_metrics(counts: Mapping[str, float]) -> dict[str, float]:
     """Rates from `list_counts`.
 
     Returns:
-        svr (violating recommendations / recommendations in the top K of samples with a constraint), unresolved_rate,
-        duplicate_rate, hit_rate (all per recommendation in the top K), films_per_list.
+        svr (recommendations that count as violations / recommendations in the top K of samples with a constraint), its
+        bounds svr_low and svr_high (all unknown films safe; all violations), svr_known (over films that could be judged)
+        and unrated_rate; unresolved_rate, ambiguous_rate, duplicate_rate, hit_rate (all per recommendation in the top K);
+        recall and ndcg at K (means over the lists with ground truth); films_per_list.
+        NaN where nothing was asked for, or there is no ground truth.
     """
     listed = max(counts["listed"], 1)
     return {
-        "svr": counts["unsafe"] / counts["asked"] if counts["asked"] else float("nan"),
+        "svr": _share(counts["unsafe"], counts["asked"]),
+        "svr_low": _share(counts["violating"], counts["asked"]),
+        "svr_high": _share(counts["violating"] + counts["unknown"], counts["asked"]),
+        "svr_known": _share(counts["violating"], counts["asked"] - counts["unknown"]),
+        "unrated_rate": _share(counts["unrated"], counts["asked"]),
+        "ambiguous_rate": counts["ambiguous"] / listed,
         "unresolved_rate": counts["unresolved"] / listed,
         "duplicate_rate": counts["repeated"] / listed,
         "hit_rate": counts["hits"] / listed,
+        "recall": _share(counts["recall"], counts["with_truth"]),
+        "ndcg": _share(counts["ndcg"], counts["with_truth"]),
         "films_per_list": counts["films"] / max(counts["lists"], 1),
     }
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else float("nan")
 
 
 def advantage_metrics(advantages: torch.Tensor, group_size: int) -> dict[str, float]:
@@ -67,6 +99,57 @@ def advantage_metrics(advantages: torch.Tensor, group_size: int) -> dict[str, fl
     spread = advantages.std(dim=0) if len(advantages) > 1 else advantages.new_zeros(advantages.shape[1])
     return {"frac_groups_without_signal": silent.double().mean().item()} | {
         f"advantage_std/rank_{k}": value for k, value in enumerate(spread.tolist(), start=1)
+    }
+
+
+def correction_metrics(ratios: torch.Tensor, corrected: torch.Tensor) -> dict[str, float]:
+    """How far a generator's probabilities are from the policy's, rank by rank, and what was made of it.
+
+    Args:
+        ratios: (N, S) geometric mean of each rank's tokens; NaN where a list has no such rank.
+        corrected: (N, S) the same once truncated or masked.
+
+    Returns:
+        min, mean, max of the corrected ratios (TRL's names, for what weighs the loss); p05, p50, p95 of the ratios;
+        frac_ranks_touched, the share that was truncated or masked.
+    """
+    known = ~ratios.isnan()
+    if not known.any():
+        return {}
+    ratios, corrected = ratios[known].double(), corrected[known].double()
+    quantiles = ratios.quantile(ratios.new_tensor([0.05, 0.5, 0.95]))
+    return {
+        "min": corrected.min().item(), "mean": corrected.mean().item(), "max": corrected.max().item(),
+        **dict(zip(("p05", "p50", "p95"), quantiles.tolist(), strict=True)),
+        "frac_ranks_touched": (ratios != corrected).double().mean().item(),
+    }  # fmt: skip
+
+
+def rank_sums(
+    log_ratio: torch.Tensor, kl: torch.Tensor, clipped: torch.Tensor, rank_ids: torch.Tensor, n_slots: int
+) -> torch.Tensor:
+    """(4, S) float64: by rank, the lists that have it, and their sums of the ratio, of what was clipped and of the KL.
+
+    Args:
+        log_ratio, kl, clipped: (B, T), of tokens; a list counts with the mean over the tokens of its rank.
+    """
+    values = torch.cat([log_ratio.exp(), clipped.to(log_ratio), kl])
+    means = rank_means(values, rank_ids.repeat(3, 1), n_slots).unflatten(0, (3, -1)).double()
+    return torch.cat([(~means[:1].isnan()).sum(dim=1), means.nansum(dim=1)])
+
+
+def rank_metrics(sums: torch.Tensor, has_kl: bool) -> dict[str, float]:
+    """Means over lists from `rank_sums` (4, S): ratio/rank_k, clip_ratio/rank_k and kl/rank_k, k counted from 1.
+
+    Where no list has a rank, it has no metric.
+    """
+    lists, *totals = sums.tolist()
+    names = ("ratio", "clip_ratio", "kl")[: 2 + has_kl]
+    return {
+        f"{name}/rank_{k}": total[k - 1] / n
+        for name, total in zip(names, totals, strict=False)
+        for k, n in enumerate(lists, start=1)
+        if n
     }
 
 
@@ -83,13 +166,14 @@ class EvasionWatch:
         ("films", lambda first, last: last < 0.9 * first, "lists shorten from {:.1f} to {:.1f} films"),
         ("duplicate_rate", lambda first, last: last > first + 0.05, "repeated films rise from {:.1%} to {:.1%}"),
         ("unresolved_rate", lambda first, last: last > first + 0.05, "unresolved titles rise from {:.1%} to {:.1%}"),
+        ("unrated_rate", lambda first, last: last > first + 0.05, "films that nobody rated rise from {:.1%} to {:.1%}"),
     )
 
     first: list[dict[str, float]] = field(default_factory=list)
     last: list[dict[str, float]] = field(default_factory=list)
     warned: list[str] = field(default_factory=list)
 
-    def update(self, counts: Mapping[str, int]) -> list[str]:
+    def update(self, counts: Mapping[str, float]) -> list[str]:
         """Take in what `list_counts` counts in a step; returns (and logs) the new warnings."""
         # Films beyond rank K are not counted: to leave them out is no evasion.
         watched = list_metrics(counts) | {"films": counts["listed"] / max(counts["lists"], 1)}

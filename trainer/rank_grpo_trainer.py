@@ -1,16 +1,19 @@
 """GRPO with one reward and one advantage per rank, as a thin subclass of TRL's trainer.
 
-Three private seams of `trl.GRPOTrainer` are used; generation, KL, clipping, vLLM, LoRA, logging and checkpoints stay TRL's:
+Private seams of `trl.GRPOTrainer` are used; generation, KL, clipping, vLLM, LoRA, logging and checkpoints stay TRL's:
 
 1. `_calculate_rewards`: keeps the (N, F, S) table of rank rewards; TRL sees their sums over ranks, for its metrics.
 2. `_generate_and_score_completions`: its (B,) advantages become (B, T), each token that of its rank.
-3. `_get_per_token_logps_and_entropies`, inside the loss only: the old log-probabilities are shifted such that TRL's
+3. `_generate_single_turn` and `_get_per_token_logps_and_entropies`: answers are sampled, and scored where no gradient
+   is asked for, without dropout.
+4. `_get_per_token_logps_and_entropies`, inside the loss: the old log-probabilities are shifted such that TRL's
    token-level ratio equals the rank's ratio.
 
 Three more make a resumed run go on as if it had never stopped: `_get_train_sampler`, `_save_checkpoint` and
 `_load_optimizer_and_scheduler`. All are named in tests/trainer/test_contract.py.
 """
 
+import contextlib
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import asdict
@@ -18,6 +21,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 
 import numpy as np
+import pyarrow as pa
 import torch
 from accelerate.utils import gather, gather_object
 from trl import GRPOTrainer
@@ -27,12 +31,22 @@ from oracle.annotate import Judge, Judgement
 from trainer.advantages import gdpo_advantages, grpo_advantages
 from trainer.config import RankGRPOConfig
 from trainer.credit import NO_RANK, list_slots, pad_slots
-from trainer.metrics import EvasionWatch, advantage_metrics, list_counts, list_metrics
-from trainer.ratio import rank_level_old_logps
+from trainer.cut_off import cells_of, open_entries, without_open_entries
+from trainer.metrics import (
+    EvasionWatch,
+    advantage_metrics,
+    correction_metrics,
+    list_counts,
+    list_metrics,
+    rank_metrics,
+    rank_sums,
+)
+from trainer.ratio import corrections, generator_log_ratios, of_tokens, rank_level_old_logps
 from trainer.rewards import RankRewardFunc
 from trainer.rollout_log import LogWriter, check_columns, concat, step_tables
 from trainer.sampling import EpochSeeded
-from trainer.vllm_sync import sync_without_rounding
+from trainer.vllm_sync import check_server, sync_without_rounding
+from trainer.weighting import equal_rank_weights, share_of_loss
 
 
 class RankGRPOTrainer(GRPOTrainer):
@@ -71,11 +85,14 @@ class RankGRPOTrainer(GRPOTrainer):
         self._loss_inputs: dict | None = None
         self._evasion = EvasionWatch()
         self._counts: defaultdict[str, Counter[str]] = defaultdict(Counter)  # by mode
+        self._rank_sums: defaultdict[str, torch.Tensor | float] = defaultdict(float)  # by mode
         # The main process alone has the log, but all must agree on whether to send their share.
         self._logs_rollouts = any(gather_object([rollout_log is not None]))
         super().__init__(model, [self._keep_ranks(f) for f in reward_funcs], args, **kwargs)
         if self.use_vllm:
             sync_without_rounding(self.vllm_generation)
+            if self.vllm_mode == "server" and self.vllm_importance_sampling_correction:
+                check_server(self.vllm_generation, self.temperature)
 
     def _keep_ranks(self, reward_func: RankRewardFunc):
         """The reward function that TRL calls: the sum over ranks, with the table of ranks put aside."""
@@ -93,8 +110,9 @@ class RankGRPOTrainer(GRPOTrainer):
                 )
             padded = np.zeros((len(ranks), self.n_slots))
             padded[:, : ranks.shape[1]] = ranks
+            padded[self._left_out] = np.nan
             self._rank_rewards.append(padded)
-            return np.nansum(ranks, axis=1).tolist()
+            return np.nansum(padded, axis=1).tolist()
 
         row_sums.__name__ = name_of(reward_func)
         return row_sums
@@ -102,18 +120,30 @@ class RankGRPOTrainer(GRPOTrainer):
     def _calculate_rewards(self, inputs, prompts, completions, completion_ids_list):
         # One text for parsing, rewards and credit: what the tokens decode to, whatever a response parser makes of it.
         texts = self._tokenizer.batch_decode(completion_ids_list, skip_special_tokens=True)
-        self._rank_rewards = []
-        row_sums = super()._calculate_rewards(inputs, prompts, texts, completion_ids_list)
+        self._ended = [len(ids) > 0 and int(ids[-1]) in self.eos_token_ids for ids in completion_ids_list]
         columns = ("groundtruth_with_release_year", "seen_titles", "constraints")
         samples = ([x.get(c) or [] for x in inputs] for c in columns)
-        self._judged = self.judge.judge(texts, *samples) if self.judge else None
+        judged = self.judge.judge(texts, *samples) if self.judge else None
+        entries = judged.entries if judged else parse_batch(texts)
+        self._judged = judged and without_open_entries(judged, self._ended)
+        is_open = open_entries(entries, texts, self._ended)
+        self._cut_off = entries.filter(pa.array(is_open))
+        self._left_out = np.zeros((len(texts), self.n_slots), dtype=bool)
+        self._left_out[cells_of(self._cut_off, self.n_slots)] = True
+        if self.args.missing_ranks == "leave_out":
+            whole = self._judged.entries if self._judged else entries.filter(pa.array(~is_open))
+            n_films = np.bincount(whole["completion"].to_numpy(), minlength=len(texts))[:, None]
+            missing = np.arange(self.n_slots) >= n_films + self.args.end_credit
+            self._left_out |= missing & (np.arange(self.n_slots) < self.args.rec_num)
+        self._rank_rewards = []
+        told = [{**x, "ended": ended} for x, ended in zip(inputs, self._ended, strict=True)]
+        row_sums = super()._calculate_rewards(told, prompts, texts, completion_ids_list)
         self._local_rewards = np.stack(self._rank_rewards, axis=1)  # (n, F, S)
-        self._ended = [len(ids) > 0 and int(ids[-1]) in self.eos_token_ids for ids in completion_ids_list]
         self._slots = list_slots(
             self._tokenizer,
             [np.asarray(ids) for ids in completion_ids_list],
             texts,
-            self._judged.entries if self._judged else parse_batch(texts),
+            entries,
             self.args.rec_num,
             self.args.end_credit,
             self._ended,
@@ -138,6 +168,8 @@ class RankGRPOTrainer(GRPOTrainer):
         per_token = advantages.to(torch.float32).gather(1, slots.clamp(min=0))
         out["advantages"] = torch.where(slots == NO_RANK, 0.0, per_token)  # (n, T)
         out["rank_ids"] = slots
+        if "importance_sampling_ratio" in out and self.vllm_importance_sampling_mode.startswith("sequence_"):
+            self._correct_by_rank(out)
 
         for name, value in advantage_metrics(all_advantages, group).items():
             self._metrics[self._mode][name].append(value)
@@ -151,10 +183,29 @@ class RankGRPOTrainer(GRPOTrainer):
                 self._log_rollouts(self._judged, inputs, advantages.cpu().numpy(), first)
         return out
 
+    def _correct_by_rank(self, out: dict) -> None:
+        """Replace TRL's correction, one product over the whole answer, by the geometric mean of each rank."""
+        slots, low, high = (
+            out["rank_ids"],
+            self.vllm_importance_sampling_clip_min,
+            self.vllm_importance_sampling_clip_max,
+        )
+        logs = generator_log_ratios(out["old_per_token_logps"], out["sampling_per_token_logps"], slots, self.n_slots)
+        by_rank = corrections(logs, self.vllm_importance_sampling_mode, low, high)
+        out["importance_sampling_ratio"] = torch.where(slots == NO_RANK, 1.0, of_tokens(by_rank, slots))  # (n, T)
+        metrics = self._metrics[self._mode]
+        for name in ("min", "mean", "max"):
+            metrics[f"sampling/importance_sampling_ratio/{name}"].pop()  # of the product
+        for name, value in correction_metrics(gather(logs.exp()), gather(by_rank)).items():
+            metrics[f"sampling/importance_sampling_ratio/{name}"].append(value)
+
     def log(self, logs, start_time=None):
         # Rates of all steps since the last line are of their sums; TRL would average the rates of steps.
         if counts := self._counts.pop(self._mode, None):
             self._metrics[self._mode] |= {name: [value] for name, value in list_metrics(counts).items()}
+        if torch.is_tensor(sums := self._rank_sums.pop(self._mode, None)):
+            by_rank = rank_metrics(self.accelerator.reduce(sums, "sum"), self.beta != 0)
+            self._metrics[self._mode] |= {name: [value] for name, value in by_rank.items()}
         super().log(logs, start_time)
 
     @property
@@ -177,26 +228,76 @@ class RankGRPOTrainer(GRPOTrainer):
             advantages=advantages,
             slots=self._slots,
             ended=self._ended,
+            cut_off=self._cut_off,
+            left_out=self._left_out,
         )
         shares = gather_object([tables])
         if self.rollout_log is not None:
             self.rollout_log.write_step(self.state.global_step + 1, *concat(shares))
 
     def _compute_loss(self, model, inputs):
-        if self.args.ratio_level == "token" or inputs.get("old_per_token_logps") is None:
-            return super()._compute_loss(model, inputs)
-        self._loss_inputs = dict(inputs)  # the buffer is used again when num_iterations > 1
+        inputs = dict(inputs)  # the buffer is used again when num_iterations > 1
+        if self.args.rank_weighting == "rank":
+            inputs["advantages"] = inputs["advantages"] * self._equal_rank_weights(inputs)
+        share = self._drop_silent(inputs) if self.args.silent_groups == "drop" else 1.0
+        self._loss_inputs = inputs
         try:
-            return super()._compute_loss(model, self._loss_inputs)
+            loss = super()._compute_loss(model, inputs)
+            self._rank_sums[self._mode] += self._sums_by_rank(inputs)
+            return loss * share
         finally:
             self._loss_inputs = None
 
-    def _get_per_token_logps_and_entropies(self, *args, **kwargs):
-        logps, *rest = super()._get_per_token_logps_and_entropies(*args, **kwargs)
-        if self._loss_inputs is not None:
-            inputs = self._loss_inputs
+    def _drop_silent(self, inputs: dict) -> torch.Tensor | float:
+        """Leave out the answers without any advantage (but one, for a gradient of 0); what the loss is then of all."""
+        rows, mask = len(inputs["advantages"]), inputs["completion_mask"]
+        kept = (inputs["advantages"] != 0).any(dim=1)
+        kept[0] |= ~kept.any()
+        for name, value in inputs.items():
+            if torch.is_tensor(value) and value.dim() and len(value) == rows:
+                inputs[name] = value[kept]
+        return share_of_loss(self.args.loss_type, mask, kept)
+
+    @torch.no_grad()
+    def _sums_by_rank(self, inputs: dict) -> torch.Tensor:
+        logps, old, advantages = self._loss_logps, inputs.get("old_per_token_logps"), inputs["advantages"]
+        log_ratio = torch.zeros_like(logps) if old is None else logps - old
+        kl = torch.zeros_like(logps)
+        if self.beta != 0:
+            gap = inputs["ref_per_token_logps"] - logps
+            kl = gap.exp() - gap - 1
+        ratio, cispo = log_ratio.exp(), self.args.loss_type == "cispo"
+        clipped = (advantages > 0) & (ratio > self.epsilon_high + (not cispo))
+        if not cispo:
+            clipped |= (advantages < 0) & (ratio < 1 - self.epsilon_low)
+        return rank_sums(log_ratio, kl, clipped, inputs["rank_ids"], self.n_slots)
+
+    def _equal_rank_weights(self, inputs: dict) -> torch.Tensor:
+        """(B, T); `num_items_in_batch` is of all the micro-batches that were generated together, in all processes."""
+        rows = len(inputs["completion_ids"]) * self.accelerator.num_processes
+        if self._mode == "train":
+            rows *= self.args.steps_per_generation
+        return equal_rank_weights(
+            self.args.loss_type, inputs["rank_ids"], inputs["completion_mask"], self.args.rec_num,
+            self.args.max_completion_length, inputs["num_items_in_batch"] / rows,
+        )  # fmt: skip
+
+    def _generate_single_turn(self, *args, **kwargs):
+        # TRL tells training from evaluation by the mode of the model itself: that stays.
+        with evaluating(*self.model.children()):  # type: ignore[union-attr]
+            return super()._generate_single_turn(*args, **kwargs)
+
+    def _get_per_token_logps_and_entropies(self, model, *args, **kwargs):
+        # With dropout, the old and the reference log-probabilities would be those of another policy each time.
+        with contextlib.nullcontext() if torch.is_grad_enabled() else evaluating(model):
+            logps, *rest = super()._get_per_token_logps_and_entropies(model, *args, **kwargs)
+        inputs = self._loss_inputs
+        if inputs is None:
+            return logps, *rest
+        self._loss_logps = logps.detach()
+        if self.args.ratio_level == "item" and inputs.get("old_per_token_logps") is not None:
             inputs["old_per_token_logps"] = rank_level_old_logps(
-                logps.detach(), inputs["old_per_token_logps"], inputs["rank_ids"], self.n_slots
+                self._loss_logps, inputs["old_per_token_logps"], inputs["rank_ids"], self.n_slots
             )
         return logps, *rest
 
@@ -262,6 +363,19 @@ class RankGRPOTrainer(GRPOTrainer):
     @property
     def _rollouts_file(self) -> str:
         return f"rollouts_{self.accelerator.process_index}.pt"
+
+
+@contextlib.contextmanager
+def evaluating(*models: torch.nn.Module):
+    """All their modules in evaluation mode, without dropout; afterwards each is in the mode that it was in."""
+    training = [module for model in models for module in model.modules() if module.training]
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
 
 
 def name_of(function: Callable) -> str:

@@ -1,9 +1,10 @@
 """Reward functions of a ranked list: each gives one number a rank.
 
 A reward function takes the keyword arguments of a TRL reward function (`completions`, and the dataset's columns
-`groundtruth_with_release_year`, `seen_titles`, `constraints`, one element a completion) and returns float64 of shape
-(N, K), or (N, K + 1) where it also rewards what stands behind the last rank. NaN means: no reward here, leave this
-entry out of its group's mean. Functions made from one `Judge` parse and judge a batch only once between them.
+`groundtruth_with_release_year`, `seen_titles`, `constraints`, one element a completion; and `ended`, whether it ended by
+itself, left out: all did) and returns float64 of shape (N, K), or (N, K + 1) where it also rewards what stands behind the
+last rank. NaN means: no reward here, leave this entry out of its group's mean. The trainer sets it where a list was cut
+off in the middle of a title. Functions made from one `Judge` parse and judge a batch only once between them.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ import numpy as np
 
 from oracle import Oracle, UserError
 from oracle.annotate import Judge, Judgement
+from trainer.cut_off import without_open_entries
 
 RankRewardFunc = Callable[..., np.ndarray]
 RelevanceKind = Literal["log_decay", "exp_inf", "suffix_dcg"]
@@ -142,11 +144,13 @@ def _reward_func(
         groundtruth_with_release_year: Sequence | None = None,
         seen_titles: Sequence | None = None,
         constraints: Sequence | None = None,
+        ended: Sequence[bool] | None = None,
         **_: object,
     ) -> np.ndarray:
         judged = judge.judge(
             [answer_text(c) for c in completions], groundtruth_with_release_year, seen_titles, constraints
         )
+        judged = without_open_entries(judged, ended)
         rewards = rewards_of(judged)
         if not defined_without_films:
             rewards[:, :rec_num][_grid(judged, "ignored", rec_num) > 0] = np.nan

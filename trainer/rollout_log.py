@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from oracle import UserError
 from oracle.annotate import Judgement
@@ -27,17 +28,22 @@ def step_tables(
     slots: Sequence[np.ndarray],
     ended: Sequence[bool],
     num_generations: int,
+    cut_off: pa.Table | None = None,
+    left_out: np.ndarray | None = None,
     first_completion: int = 0,
     prompt_ids: Sequence[str] | None = None,
 ) -> tuple[pa.Table, pa.Table]:
     """(completions, verdicts) of n answers; grains, columns and units are those of `sql/log/tables.sql`.
 
     Args:
-        judged: the n answers.
+        judged: the n answers, without the entries that were cut off.
         rewards: reward function's name -> (n, S) float64; NaN becomes null.
         weights: one for each of `rewards`, in order.
         advantages: (n, S), or None where there are none (evaluation).
         slots: n arrays (T,) with the slot of each token, as from `trainer.credit.list_slots`.
+        cut_off: those entries (completion, rank, start, end), which are logged with their place in the text and nothing
+            else: no title, no verdict, no reward.
+        left_out: (n, S) bool, the cells that have no reward of any kind, those of `cut_off` among them.
         first_completion: number of the first of these answers in the step (this process's share).
 
     Raises:
@@ -46,6 +52,9 @@ def step_tables(
     check_columns(rewards)
     n, n_slots = len(judged.texts), next(iter(rewards.values())).shape[1]
     entries = judged.entries
+    if cut_off is not None:
+        places = cut_off.select(["completion", "rank", "start", "end"])
+        entries = pa.concat_tables([entries, places.filter(pc.field("rank") <= n_slots)], promote_options="default")
     completion, rank = entries["completion"].to_numpy(), entries["rank"].to_numpy()
 
     in_grid = rank <= n_slots
@@ -68,13 +77,14 @@ def step_tables(
     total = np.einsum("f,fns->ns", np.asarray(weights, np.float64), given)
     # A reward that is off is 0, but for films that are ignored, which have none.
     off = np.where(np.isnan(given).any(axis=0), np.nan, 0.0)
+    never = np.zeros((n, n_slots)) if left_out is None else np.where(left_out, np.nan, 0.0)
     verdicts = {
         "step": pa.array(np.full(len(rows), step, np.int32)),
         "completion": pa.array((cell_completion[order] + first_completion).astype(np.int32)),
         "rank": pa.array(cell_rank[order].astype(np.int16)),
         **{name: named[name] for name in named.column_names if name not in ("completion", "rank")},
         **{column: _cell_values(off, cells) for column in ("r_rel", "r_safe", "r_repeat")},
-        **{column: _cell_values(np.zeros((n, n_slots)), cells) for column in ("r_count", "r_end")},
+        **{column: _cell_values(never, cells) for column in ("r_count", "r_end")},
         **{REWARD_COLUMNS[name]: _cell_values(values, cells) for name, values in rewards.items()},
         "r_total": _cell_values(total, cells),
         "advantage": pa.nulls(len(rows), pa.float64())

@@ -13,6 +13,7 @@ from copy import deepcopy
 from functools import partial
 
 import torch
+from accelerate.utils import broadcast_object_list
 from peft import PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils import AuxiliaryTrainingWrapper
@@ -39,6 +40,21 @@ def sync_without_rounding(generation: VLLMGeneration) -> None:
         generation.sync_weights = partial(_reload_weights, generation)  # type: ignore[method-assign]
     elif isinstance(model, PeftModel) and mergeable and not (generation._dist.is_fsdp or generation._dist.is_zero3):
         generation._iter_named_params = partial(_merged_parameters, model)  # type: ignore[method-assign]
+
+
+def check_server(generation: VLLMGeneration, temperature: float) -> None:
+    """Raises `UserError`, in all processes, for a server whose log-probabilities leave out a temperature other than 1."""
+    raw = [None]
+    if generation.accelerator.is_main_process and hasattr(generation.vllm_client, "get_server_info"):
+        mode = generation.vllm_client.get_server_info()["model_config"]["logprobs_mode"]
+        raw = [None if mode == "processed_logprobs" else mode]
+    broadcast_object_list(raw)
+    if raw[0] and temperature != 1.0:
+        raise UserError(
+            f"temperature={temperature} with a vLLM server that runs with --logprobs-mode {raw[0]}: training would apply "
+            "the temperature, and the probabilities that it is corrected by would not have it; start the server with "
+            "--logprobs-mode processed_logprobs, or set vllm_importance_sampling_correction=False"
+        )
 
 
 def _reload_weights(generation: VLLMGeneration) -> None:

@@ -21,8 +21,12 @@ def page() -> None:
     with left:
         run = runs.pick()
     with right:
-        policy = navigation.switch_between("unresolved", "Titles not found", POLICIES, run["unresolved"])
-    asked = _sliders(run) | {"unresolved": policy}
+        one, two = st.columns(2)
+        with one:
+            unresolved = navigation.switch_between("unresolved", "Titles not found", POLICIES, run["unresolved"])
+        with two:
+            unrated = navigation.switch_between("unrated", "Films not rated", POLICIES, run["unrated"] or "safe")
+    asked = _sliders(run) | {"unresolved": unresolved, "unrated": unrated}
     head = st.container()
     steps = database.rows("what_if_steps", run=run["run_id"], most=MOST_VERDICTS).to_pylist()
     if not steps:
@@ -64,7 +68,7 @@ def _within(value: float) -> float:
 
 
 def _sentences(run: dict, asked: dict, last: dict, pushes: dict) -> tuple[str, str]:
-    own = {name: run[column] for name, column in _COLUMNS.items()}
+    own = {name: run[column] for name, column in _COLUMNS.items()} | {"unrated": run["unrated"] or "safe"}
     if asked == own:
         lead = "Move a slider: the answers that this run gave are judged again with your settings, at once."
         return "These are the run’s own settings, so before and after agree.", lead

@@ -27,7 +27,8 @@ def check_file(oracle: Oracle, path: Path, avoid: list[str], out: Path | None, a
     `avoid` holds for all films, besides what the column constraints (trait names parted by ;) says. Raises `UserError`
     for a file that cannot be read or written, and for a name that fits no trait.
     """
-    verdicts = (_judged(oracle, batch, oracle.resolve_traits(avoid)) for batch in _batches(path))
+    wanted = oracle.resolve_traits(avoid)
+    verdicts = (_judged(oracle, path, batch, wanted, row) for row, batch in _batches(path))
     if as_json and out is not None:
         raise UserError("--json prints; expected it without --out, or --out without it")
     if as_json:
@@ -51,7 +52,8 @@ def check_file(oracle: Oracle, path: Path, avoid: list[str], out: Path | None, a
         raise UserError(f"cannot write {out}: {error.strerror or error}") from None
 
 
-def _batches(path: Path) -> Iterator[pa.Table]:
+def _batches(path: Path) -> Iterator[tuple[int, pa.Table]]:
+    """Batches of films, each with the number of its first row, counted from 1."""
     try:
         with io.BufferedReader(io.FileIO(path), HEADER) as file:
             options = pa_csv.ConvertOptions(
@@ -65,7 +67,7 @@ def _batches(path: Path) -> Iterator[pa.Table]:
             for batch in pa_csv.open_csv(file, convert_options=options):
                 table = pa.table(batch)
                 years = _years(path, table["year"].combine_chunks(), row)
-                yield table.set_column(table.column_names.index("year"), "year", years)
+                yield row, table.set_column(table.column_names.index("year"), "year", years)
                 row += len(table)
     except pa.ArrowInvalid as error:
         raise UserError(f"cannot read {path} as CSV: {' '.join(str(error).split())}") from None
@@ -95,21 +97,32 @@ def _years(path: Path, text: pa.StringArray, first_row: int) -> pa.Int16Array:
     return text.cast(pa.int16())
 
 
-def _judged(oracle: Oracle, films: pa.Table, avoid: list[str]) -> pa.Table:
-    own = (
-        pc.split_pattern(films["constraints"], ";").to_pylist()
-        if "constraints" in films.column_names
-        else [None] * len(films)
-    )
-    wanted = [
-        list(dict.fromkeys(avoid + oracle.resolve_traits(name.strip() for name in names or () if name.strip())))
-        for names in own
-    ]
-    batch = films.select(["title", "year"]).append_column("constraints", pa.array(wanted, pa.list_(pa.string())))
+def _judged(oracle: Oracle, path: Path, films: pa.Table, avoid: list[str], first_row: int) -> pa.Table:
+    """Films and their verdicts. is_safe is true only for what is known to be safe; for what is not known, null or false."""
+    wanted = _wanted(oracle, path, films, avoid, first_row)
+    batch = films.select(["title", "year"]).append_column("constraints", wanted)
     verdicts = oracle.check_batch(batch)
     for name in verdicts.column_names:
         batch = batch.append_column(name, verdicts[name])
-    return batch
+    unknown = pc.is_in(batch["status"], pa.array(["unresolved", "unrated"]))
+    is_safe = pc.if_else(pc.and_kleene(unknown, batch["is_safe"]), None, batch["is_safe"])
+    return batch.set_column(batch.column_names.index("is_safe"), "is_safe", is_safe)
+
+
+def _wanted(oracle: Oracle, path: Path, films: pa.Table, avoid: list[str], first_row: int) -> pa.Array:
+    """(n,) list<string>: the full names of what each film's row, and `avoid`, want avoided."""
+    if "constraints" not in films.column_names:
+        return pa.array([avoid] * len(films), pa.list_(pa.string()))
+    texts = films["constraints"].fill_null("").combine_chunks().dictionary_encode()
+    lists = []
+    for number, text in enumerate(texts.dictionary.to_pylist()):
+        try:
+            own = oracle.resolve_traits(name.strip() for name in text.split(";") if name.strip())
+        except UserError as error:
+            row = first_row + pc.index(texts.indices, pa.scalar(number, texts.indices.type)).as_py()
+            raise UserError(f"{path}, row {row}: {error}") from None
+        lists.append(list(dict.fromkeys(avoid + own)))
+    return pa.array(lists, pa.list_(pa.string())).take(texts.indices)
 
 
 def _write_whole(first: pa.Table, others: Iterator[pa.Table], out: Path) -> None:
@@ -138,7 +151,7 @@ def _write(first: pa.Table, others: Iterator[pa.Table], file: BinaryIO) -> None:
 
 def _flat(table: pa.Table) -> pa.Table:
     """Return the table without nested columns: lists as texts parted by ;, evidence left out."""
-    for name in ("constraints", "violated_traits"):
+    for name in ("constraints", "violated_traits", "unrated_traits"):
         place = table.column_names.index(name)
         table = table.set_column(place, name, pc.binary_join(table[name], "; "))
     return table.drop_columns(["evidence"])

@@ -10,7 +10,7 @@ from pathlib import Path
 from oracle.base.errors import UserError
 from oracle.cli.files import check_file
 from oracle.cli.log import add_commands as add_log_commands
-from oracle.oracle import UNRESOLVED, Oracle, Verdict, create_oracle
+from oracle.oracle import POLICIES, Oracle, Verdict, create_oracle
 from oracle.titles import nearest, one_film, sources
 
 YEAR_BEHIND = re.compile(r"(.*\S)\s*\((\d{4})\)\s*")
@@ -51,7 +51,13 @@ def _parser() -> argparse.ArgumentParser:
         "--threshold", type=float, default=0.66, help="a risk as high as this is a violation (%(default)s)"
     )
     check.add_argument(
-        "--unresolved", choices=UNRESOLVED, default="safe", help="what a film that is not found counts as (%(default)s)"
+        "--unresolved", choices=POLICIES, default="safe", help="what a film that is not found counts as (%(default)s)"
+    )
+    check.add_argument(
+        "--unrated",
+        choices=POLICIES,
+        default="safe",
+        help="what a film counts as of which nothing is known for something to avoid (%(default)s)",
     )
     check.set_defaults(run=_check)
 
@@ -80,7 +86,12 @@ def _check(arguments: argparse.Namespace) -> None:
         )
     if arguments.out is not None and arguments.file is None:
         raise UserError("--out belongs to --file; a single film's verdict is printed")
-    oracle = create_oracle(risk_threshold=arguments.threshold, unresolved=arguments.unresolved, store=arguments.store)
+    oracle = create_oracle(
+        risk_threshold=arguments.threshold,
+        unresolved=arguments.unresolved,
+        unrated=arguments.unrated,
+        store=arguments.store,
+    )
     if arguments.file is not None:
         check_file(oracle, arguments.file, arguments.avoid, arguments.out, arguments.json)
         return
@@ -106,6 +117,7 @@ def _as_json(
 ) -> dict:
     return {
         "title": title, "year": year, "avoid": traits, "risk_threshold": oracle.risk_threshold, "unresolved": oracle.unresolved,
+        "unrated": oracle.unrated,
         **vars(verdict), "runner_up": _runner_up(verdict, near), "sources": known,
     }  # fmt: skip
 
@@ -124,7 +136,7 @@ def _as_text(
     if verdict.imdb_id is None:
         lines = [f"{asked}: not found" + (f"; counts as {oracle.unresolved}" if traits else "")]
         return lines + ["  nearest    " + _near(film) for film in near[:3]]
-    outcome = "safe" if verdict.is_safe else "UNSAFE"
+    outcome = {"safe": "safe", "unsafe": "UNSAFE", "unrated": "UNKNOWN"}[verdict.status]
     lines = [
         f"{asked}: {outcome}"
         + (f" for anyone who avoids {'; '.join(traits)}" if traits else "; nothing is to be avoided")
@@ -133,6 +145,11 @@ def _as_text(
     lines.append(
         f"  film       {film}, {verdict.imdb_id}: {verdict.match_method} match, score {verdict.match_score:.2f}"
     )
+    if verdict.unrated_traits:
+        counts = f"; counts as {oracle.unrated}" if verdict.status == "unrated" else ""
+        lines.append(
+            f"  unknown    found, but nothing is known about it for {'; '.join(verdict.unrated_traits)}{counts}"
+        )
     runner_up = _runner_up(verdict, near)
     lines.append("  runner-up  " + (_near(runner_up) if runner_up else "none"))
     for entry in verdict.evidence:
@@ -142,8 +159,8 @@ def _as_text(
         )
         lines += [f"               {severity}" for severity in entry["severities"]]
         lines += [f"               tag: {tag}" for tag in entry["hit_tags"]]
-    without = [trait for trait in traits if trait not in {entry["trait"] for entry in verdict.evidence}]
-    lines += [f"  risk       {trait}: none known" for trait in without]
+    told = {*verdict.unrated_traits, *(entry["trait"] for entry in verdict.evidence)}
+    lines += [f"  risk       {trait}: 0.00, it is rated and has none" for trait in traits if trait not in told]
     lines += [
         f"  source     {source['path']} ({source['kind']}, {source['loaded_at']:%Y-%m-%d}): {', '.join(source['tells'])}"
         for source in known

@@ -20,11 +20,11 @@ import pyarrow.compute as pc
 from oracle.base.arrow import array_of, array_of_records, numbers_of
 from oracle.base.errors import UserError
 from oracle.index.hashing import HashIndex, UniqueHashes, query_hashes, random_multipliers, text_hashes
-from oracle.index.records import FORM, RISK, film_records
+from oracle.index.records import FORM, RISK, UNKNOWN, film_records
 from oracle.index.tables import Columns
 from oracle.store import derived_by, open_store
 
-LAYOUT = 3  # of the files: an index of another layout is another index
+LAYOUT = 4  # of the files: an index of another layout is another index
 VIEWS = ("titles", "films", "keys", "words", "common", "aliases", "aliased", "traits", "sources", "risks")
 FILES = (
     "titles",
@@ -111,25 +111,27 @@ def _add_risks(columns: dict[str, pa.Table]) -> np.ndarray:
     """Add the risks, in blocks as `Risks` has them, and return the block of each film."""
     risks = columns.pop("risks")
     film, trait = numbers_of(risks, "film"), numbers_of(risks, "trait")
-    with_risk, block = np.unique(film, return_inverse=True)
+    rated, block = np.unique(film, return_inverse=True)
     blocks = np.zeros(len(columns["films"]), np.int32)
-    blocks[with_risk] = np.arange(1, len(with_risk) + 1)
-    records = np.zeros(len(risks) + 1, RISK)  # after one of no risk
+    blocks[rated] = np.arange(1, len(rated) + 1)
+    records = np.zeros(len(risks) + 1, RISK)
+    records["risk"][0] = UNKNOWN
     for name in ("risk", "source"):
         records[name][1:] = numbers_of(risks, name)
     for name, reason in (("tagged", "hit_tags"), ("graded", "severities")):
         records[name][1:] = pc.list_value_length(array_of(risks, reason)).to_numpy() > 0
-    # Risks are not below 0: the first record is the first kind.
+    # The unknown risk is the lowest: the first record is the first kind.
     first, kind = _kinds(*(records[name] for name in ("risk", "source", "tagged", "graded")))
-    for name, column, none, values in (
-        ("risk_kinds", "kind", 0, kind[1:]),
-        ("risk_rows", "row", -1, np.arange(len(film), dtype=np.int32)),
-    ):
-        places = np.full((len(with_risk) + 1, len(columns["traits"])), none, values.dtype)
+    some = np.flatnonzero(numbers_of(risks, "risk") > 0)
+    rows = np.full(len(film), -1, np.int32)
+    rows[some] = np.arange(len(some), dtype=np.int32)
+    for name, column, none, values in (("risk_kinds", "kind", 0, kind[1:]), ("risk_rows", "row", -1, rows)):
+        places = np.full((len(rated) + 1, len(columns["traits"])), none, values.dtype)
         places[block + 1, trait] = values
         columns[name] = pa.table({column: places.ravel()})
     columns["risk_records"] = pa.table({"record": array_of_records(records[first])})
-    columns["risk_reasons"] = risks.select(["hit_tags", "severities"])
+    reasons = risks.select(["hit_tags", "severities"]).take(pa.array(some))
+    columns["risk_reasons"] = pa.table({name: array_of(reasons, name) for name in reasons.column_names})
     return blocks
 
 

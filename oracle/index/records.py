@@ -25,9 +25,10 @@ FORM = np.dtype(
     ]
 )
 
+UNKNOWN = -1.0  # in place of a risk of which nothing is known
 RISK = np.dtype(
     [
-        ("risk", np.float64),  # 0..1
+        ("risk", np.float64),  # 0..1, or UNKNOWN
         ("source", np.int8),  # number of its source
         ("tagged", np.bool_),  # whether it has hit tags
         ("graded", np.bool_),  # whether it has severities

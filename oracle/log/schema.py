@@ -32,6 +32,7 @@ RUN = pa.schema(
         ("risk_threshold", pa.float64()),
         ("safety_discount", pa.string()),
         ("unresolved", pa.string()),
+        ("unrated", pa.string()),
         ("lambda_count", pa.float64()),
         ("target_count", pa.int32()),
         ("lambda_end", pa.float64()),
@@ -86,7 +87,9 @@ VERDICTS = pa.schema(
         ("matched_year", pa.int16()),
         ("match_method", pa.string()),
         ("match_score", pa.float64()),
+        ("status", pa.string()),
         ("violated_traits", STRINGS),
+        ("unrated_traits", STRINGS),
         ("max_risk", pa.float64()),
         ("evidence", pa.list_(EVIDENCE)),
         ("is_safe", pa.bool_()),
@@ -103,18 +106,31 @@ VERDICTS = pa.schema(
 DERIVED = {
     "run_id", "step", "group_id", "constrained", "run_k", "run_threshold", "n_groundtruth", "n_groundtruth_safe"
 }  # fmt: skip
-OPTIONAL = {"advantage", "n_tokens", "r_rel", "r_safe", "r_count", "r_end", "r_repeat", "r_total"}
+OPTIONAL = {
+    "status",
+    "unrated_traits",
+    "advantage",
+    "n_tokens",
+    "r_rel",
+    "r_safe",
+    "r_count",
+    "r_end",
+    "r_repeat",
+    "r_total",
+}
 
 _CHOICES = {
     "kind": ("train", "evaluate"),
     "reward_func": ("log_decay", "exp_inf", "suffix_dcg"),
     "safety_discount": ("none", "dcg"),
     "unresolved": ("safe", "violation", "ignore"),
+    "unrated": ("safe", "violation", "ignore"),
     "advantage_mode": ("grpo", "gdpo"),
 }
 _RUN_DEFAULTS = {
     "model": None, "dataset": None, "reward_func": "log_decay", "lambda_safe": 1.0, "penalty_safe": 1.0,
-    "risk_threshold": 0.66, "safety_discount": "none", "unresolved": "safe", "lambda_count": 0.0, "target_count": None,
+    "risk_threshold": 0.66, "safety_discount": "none", "unresolved": "safe", "unrated": "safe",
+    "lambda_count": 0.0, "target_count": None,
     "lambda_end": 0.0, "lambda_repeat": 0.0, "advantage_mode": "grpo", "num_generations": 1,
     "w_rel": 1.0, "w_safe": 1.0, "w_count": 1.0, "w_end": 1.0, "w_repeat": 1.0,
     "settings": None, "versions": None, "git": None,
@@ -187,6 +203,8 @@ def step_tables(run: Mapping, step: int, completions: pa.Table, verdicts: pa.Tab
         "n_groundtruth_safe": n_safe.astype(np.int16),
     }
     derived = pa.table(per_completion).take(pa.array(of))
+    if "status" not in verdicts.column_names:
+        verdicts = verdicts.append_column("status", _statuses(verdicts))
     constants = {
         "run_id": run["run_id"],
         "step": step,
@@ -197,6 +215,25 @@ def step_tables(run: Mapping, step: int, completions: pa.Table, verdicts: pa.Tab
         _shaped("completions", completions, COMPLETIONS, constants, {"group_id": pa.array(group)}),
         _shaped("verdicts", verdicts, VERDICTS, constants, {name: derived[name] for name in derived.column_names}),
     )
+
+
+def _statuses(verdicts: pa.Table) -> pa.Array:
+    """The status that follows from how a film was found, and what is known of it; null where nothing was emitted."""
+    unrated = verdicts["unrated_traits"] if "unrated_traits" in verdicts.column_names else None
+    return pc.case_when(
+        pc.make_struct(
+            pc.is_null(verdicts["title"]),
+            _is_filled(verdicts["violated_traits"]),
+            pc.is_null(verdicts["match_method"]),
+            pa.nulls(len(verdicts), pa.bool_()) if unrated is None else _is_filled(unrated),
+        ),
+        pa.scalar(None, pa.string()),
+        *("unsafe", "unresolved", "unrated", "safe"),
+    )
+
+
+def _is_filled(lists: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.greater(pc.list_value_length(lists).fill_null(0), 0)
 
 
 def _check_columns(name: str, table: pa.Table, schema: pa.Schema, also_derived: set[str] | None = None) -> None:

@@ -11,15 +11,15 @@ from oracle.index import RISK, Columns
 
 @dataclass(frozen=True)
 class Risks:
-    """Risks of films for traits. Films' blocks have a place for each trait; block 0 is that of films without a risk."""
+    """Risks of films for traits. Films' blocks have a place for each trait; block 0 is that of films of which nothing is known."""
 
     traits: pa.StringArray
     kinds: (
         np.ndarray
     )  # unsigned, per place: number of its record. So few bytes that a batch's places stay near one another
-    records: np.ndarray  # RISK, those that occur, the first one of no risk
+    records: np.ndarray  # RISK, those that occur, the first one unknown
     sources: pa.StringArray
-    rows: np.ndarray  # int32, per place: number of its reasons, -1 = no risk
+    rows: np.ndarray  # int32, per place: number of its reasons, -1 = no risk, or none known
     hit_tags: pa.ListArray  # per row
     severities: pa.ListArray  # per row
 

@@ -2,8 +2,8 @@
 
 from oracle.titles.aliases import aliases_path, append_alias, confirm_alias, current_aliases, current_decisions
 from oracle.titles.asked import given_ids, one_array, one_film, title_and_year
-from oracle.titles.known_aliases import with_aliases
 from oracle.titles.explain import nearest, sources
+from oracle.titles.known_aliases import with_aliases
 from oracle.titles.resolver import Matcher, Matches, normalise
 
 __all__ = [

@@ -17,7 +17,8 @@ def nearest(store: str | Path, title: str, year: int | None = None) -> list[dict
     [asked_year] = pa.array(years, mask=years < 0).to_pylist()
     with open_store(store) as connection:
         films = connection.sql(
-            "select * exclude place from could_be($title, $year) order by place", params={"title": title, "year": asked_year}
+            "select * exclude place from could_be($title, $year) order by place",
+            params={"title": title, "year": asked_year},
         )
         return films.to_arrow_table().to_pylist()
 

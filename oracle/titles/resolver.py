@@ -72,9 +72,7 @@ class Matcher:
         matches.put(query, form, self.titles.forms.take(form))
         matches.put_scores(query, BY_ID, 1.0)
         others = ~np.isin(matches.several_query, query)
-        return replace(
-            matches, several_query=matches.several_query[others], several_form=matches.several_form[others]
-        )
+        return replace(matches, several_query=matches.several_query[others], several_form=matches.several_form[others])
 
     def _remembered(self, title: pa.StringArray, year: np.ndarray, hashes: np.ndarray) -> Matches:
         numbers = self._memory.numbers(hashes)

@@ -57,6 +57,7 @@ def check_training(settings: TrainSettings, given: Set[str] = frozenset()) -> No
             *_training(settings),
             *_idle(settings, given, _TRAINING_NEEDS),
             *_batch(settings),
+            *_evaluation(settings, given),
             *_vllm(settings),
             *_optimiser(settings),
             *_missing_trackers(settings, trackers(settings)),
@@ -142,7 +143,7 @@ def _common(s: CommonSettings, given: Set[str]) -> Iterator[str]:
     if s.lr_scheduler_type not in (schedules := [x.value for x in SchedulerType]):
         yield f"--lr_scheduler_type {s.lr_scheduler_type}: expected one of {', '.join(schedules)}"
     elif s.lr_scheduler_type in ("reduce_lr_on_plateau", "greedy"):
-        yield f"--lr_scheduler_type {s.lr_scheduler_type}: needs evaluations while training, which are not made here"
+        yield f"--lr_scheduler_type {s.lr_scheduler_type}: needs evaluations while training, by a loss that says nothing here"
     if s.train_path is None and (ignored := [f"--{name}" for name in _OF_THE_DEMO if name in given]):
         yield f"{', '.join(ignored)}: without --train_path the demo runs, on its own model and data; add --train_path"
     if s.train_path and not Path(s.train_path).exists():
@@ -220,6 +221,23 @@ def _batch(s: TrainSettings) -> Iterator[str]:
             f"(per_device_train_batch_size {s.per_device_train_batch_size} x {name} {steps} x {processes} processes): "
             "change one of them"
         )
+
+
+def _evaluation(s: TrainSettings, given: Set[str]) -> Iterator[str]:
+    if s.eval_strategy == "no":
+        if idle := [f"--{name}" for name in ("val_path", "eval_steps") if name in given]:
+            yield f"{', '.join(idle)}: without effect unless --eval_strategy is steps or epoch; add it, or leave them out"
+        return
+    if s.val_path is None:
+        yield f"--eval_strategy {s.eval_strategy}: needs --val_path, a dataset of prompts that are not trained on"
+    elif not Path(s.val_path).exists():
+        yield f"--val_path {s.val_path}: not found; expected a dataset (.parquet, .jsonl, .json or a saved folder)"
+    elif s.train_path and Path(s.val_path).resolve() == Path(s.train_path).resolve():
+        yield f"--val_path {s.val_path}: is what is trained on; name a file of held-out prompts"
+    if not s.eval_steps > 0:
+        yield f"--eval_steps {s.eval_steps}: expected a positive number"
+    elif s.eval_steps > 1 and s.eval_steps % 1:
+        yield f"--eval_steps {s.eval_steps}: expected a whole number, or a share of all steps below 1"
 
 
 def _vllm(s: TrainSettings) -> Iterator[str]:

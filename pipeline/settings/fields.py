@@ -18,7 +18,7 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 LORA_TARGETS = ["q_proj", "v_proj", "k_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
-_WORDS = ("save_strategy",)  # settings that may be the word "no"
+_WORDS = ("save_strategy", "eval_strategy")  # settings that may be the word "no"
 _METAVAR = {int: "N", float: "X", bool: "true|false"}
 
 
@@ -95,6 +95,13 @@ class TrainSettings(CommonSettings):
     safety_discount: Literal["none", "dcg"] = _flag("none", "dcg divides the penalty by log2(k + 1).")
     risk_threshold: float = _flag(0.66, "Risk from which a film violates a constraint.")
     unresolved: Literal["safe", "violation", "ignore"] = _flag("safe", "What films that are not found count as.")
+    unrated: Literal["safe", "violation", "ignore"] = _flag(
+        "safe", "What films count as of which nothing is known for something that the user avoids."
+    )
+    thought_tag: list[str] = _flag(
+        [], "Marks of thoughts besides the usual ones: plan for <plan> or [plan]. What stands in them is no recommendation.",
+        metavar="NAME",
+    )  # fmt: skip
     lambda_count: float = _flag(0.0, "λc: reward of a list of the target length; 0: off.")
     target_count: int | None = _flag(None, "Target length of a list. Left out: rec_num.", metavar="N")
     lambda_end: float = _flag(
@@ -109,6 +116,18 @@ class TrainSettings(CommonSettings):
     advantage_mode: Literal["grpo", "gdpo"] = _flag(
         "grpo", "grpo sums the rewards, then normalises over the group; gdpo normalises each reward on its own first."
     )
+    silent_groups: Literal["keep", "drop"] = _flag(
+        "keep",
+        "drop: groups that teach nothing cost no forward pass in the loss; the same gradient. Needs --kl_beta 0.",
+    )
+    missing_ranks: Literal["zero", "leave_out"] = _flag(
+        "zero", "A rank that a list doesn't have: a reward of 0, or no part in its group's mean."
+    )
+    rank_weighting: Literal["token", "rank"] = _flag(
+        "token",
+        "token: a rank weighs as many times as it has tokens, as in Rank-GRPO's public code; rank: each the same, as in "
+        "its paper.",
+    )
     lr: float = _flag(1e-6, "Peak learning rate. With LoRA, 10 times as much and more is usual.")
     adam_beta1: float = _flag(0.9, "Adam's β1.")
     adam_beta2: float = _flag(0.99, "Adam's β2.")
@@ -120,15 +139,21 @@ class TrainSettings(CommonSettings):
         8, "G: answers to each prompt; divides per_device_train_batch_size x gradient_accumulation_steps x processes."
     )
     temperature: float = _flag(1.0, "Sampling temperature of the rollouts.")
-    per_device_eval_batch_size: int = _flag(
-        8, "Taken for SafeRec's commands; training evaluates nothing (evaluate.py does)."
+    val_path: str | None = _flag(
+        None, "Held-out prompts, in the SafeRec columns: a file of their own, all rows of it. Needs --eval_strategy."
     )
+    eval_strategy: Literal["no", "steps", "epoch"] = _flag(
+        "no", "When to answer the prompts of --val_path: violations, recall, NDCG and length, as metrics eval_…."
+    )
+    eval_steps: float = _flag(200, "Steps between two evaluations; below 1: a share of all steps.")
+    per_device_eval_batch_size: int = _flag(8, "Held-out prompts that a device answers at once, one answer each.")
     max_prompt_length: int = _flag(2048, "Prompts with more tokens are left out.")
     max_completion_length: int = _flag(1024, "Tokens of an answer at most.")
     use_vllm: bool = _flag(False, "Generate with vLLM.")
     vllm_mode: Literal["colocate", "server"] = _flag("colocate", "vLLM in the training processes, or a server.")
     vllm_gpu_memory_utilization: float = _flag(0.3, "Share of a GPU's memory that a colocated vLLM takes.")
     vllm_tensor_parallel_size: int = _flag(1, "GPUs a vLLM engine spans; divides the number of processes.")
+    run_name: str | None = _flag(None, "Name of the run at the tracker. Left out: the tracker's own choice.")
     wandb_project: str | None = _flag(None, "Report to this project of Weights & Biases (or of trackio).")
     trl: list[str] = _flag(
         [], "Further options of TRL's GRPOConfig, such as loss_type=dr_grpo epsilon_high=0.28.", metavar="NAME=VALUE"

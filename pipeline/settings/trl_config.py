@@ -18,11 +18,12 @@ from trainer import RankGRPOConfig
 # Settings whose name differs from TRL's.
 _RENAMED = {"lr": "learning_rate", "kl_beta": "beta", "mu": "num_iterations"}
 _SAME = (
-    "rec_num", "advantage_mode", "lr_scheduler_type", "warmup_steps", "adam_beta1", "adam_beta2", "optim",
+    "rec_num", "advantage_mode", "rank_weighting", "silent_groups", "missing_ranks",
+    "lr_scheduler_type", "warmup_steps", "adam_beta1", "adam_beta2", "optim",
     "max_grad_norm", "num_generations", "temperature", "max_completion_length", "per_device_train_batch_size",
     "per_device_eval_batch_size", "gradient_accumulation_steps", "num_train_epochs", "max_steps", "logging_steps",
     "save_strategy", "save_steps", "seed", "bf16", "gradient_checkpointing", "use_vllm", "vllm_mode",
-    "vllm_gpu_memory_utilization", "vllm_tensor_parallel_size",
+    "vllm_gpu_memory_utilization", "vllm_tensor_parallel_size", "eval_strategy", "eval_steps", "run_name",
 )  # fmt: skip
 _OURS = {name: name for name in _SAME} | _RENAMED
 _DERIVED = {
@@ -44,7 +45,9 @@ def trainer_config(settings: TrainSettings, weights: list[float], folder: str | 
     Raises:
         UserError: a value or an option of TRL's that can't be honoured.
     """
-    options = trl_options(settings.trl)
+    # A 3B model's context of 131k would not fit beside its training; and one answer a prompt is what evaluate.py takes.
+    length = settings.max_prompt_length + settings.max_completion_length
+    options = {"vllm_max_model_length": length, "num_generations_eval": 1} | trl_options(settings.trl)
     own = {theirs: getattr(settings, ours) for ours, theirs in _OURS.items()}
     try:
         with warnings.catch_warnings():
@@ -69,10 +72,8 @@ def trainer_config(settings: TrainSettings, weights: list[float], folder: str | 
     check_values(config)
     if config.use_liger_kernel and not is_liger_kernel_available():
         raise UserError("--trl use_liger_kernel=true: liger-kernel is not installed; pip install liger-kernel")
-    if config.eval_strategy != "no" or config.eval_on_start:
-        raise UserError(
-            "--trl eval_strategy, eval_on_start: train.py has no data for it; leave it out, and run evaluate.py"
-        )
+    if config.eval_on_start and settings.eval_strategy == "no":
+        raise UserError("--trl eval_on_start: needs --eval_strategy and --val_path; or run evaluate.py")
     return config
 
 

@@ -18,9 +18,9 @@ RUNS = Path("runs")
 # checkpoint: the optimiser's and the schedule's state, the rollouts that are still to be used, the steps between saves.
 CHANGEABLE = {
     "max_steps", "num_train_epochs", "gradient_checkpointing", "report_to", "wandb_project", "use_vllm", "vllm_mode",
-    "vllm_gpu_memory_utilization", "vllm_tensor_parallel_size", "per_device_eval_batch_size", "resume", "dry_run",
+    "vllm_gpu_memory_utilization", "vllm_tensor_parallel_size", "per_device_eval_batch_size", "run_name", "resume", "dry_run",
 }  # fmt: skip
-PATHS = ("train_path", "store", "catalog_path", "model_name", "sft_model_path", "output_dir")
+PATHS = ("train_path", "val_path", "store", "catalog_path", "model_name", "sft_model_path", "output_dir")
 _TRAINING_ONLY = (
     "optimizer*",
     "scheduler.pt",

@@ -11,7 +11,8 @@ select
 from (
     select *, row_number() over (order by step desc) as nth
     from what_if_summary(
-        $run, new_lambda := $lambda, new_penalty := $penalty, new_threshold := $threshold, new_unresolved := $unresolved
+        $run, new_lambda := $lambda, new_penalty := $penalty, new_threshold := $threshold, new_unresolved := $unresolved,
+        new_unrated := $unrated
     )
     where list_contains($steps, step)
 )

@@ -10,7 +10,9 @@ create or replace macro ideal_dcg(n, k) as
 
 -- grain: run x step x whether the prompt has constraints x rank (beyond K too). Sums over completions:
 --   lists                          completions that have this rank (all of them up to K)
---   films, violations, unresolved  emitted; judged unsafe; not found. Likewise repeated, seen, in_catalog, hits
+--   films, violations              emitted; counted as unsafe, by what is known and by the run's policies for the unknown
+--   unsafe, unresolved, unrated    of that status: known to be unsafe; not found; found, but not rated for some constraint
+--   ambiguous                      written without a year, and fits several films. Likewise repeated, seen, in_catalog, hits
 --   recall, safe_recall            Σ hit / number of (safe) ground-truth films; *_lists: completions that have any
 --   ndcg_5, _10, _20, _k           Σ hit · dcg_weight / ideal; 0 beyond that rank; _k: at the run's rec_num
 --   r_rel … r_total, advantage     sums in reward units; rewarded: verdicts with a reward
@@ -27,7 +29,10 @@ with cells as (
         count(*) as lists,
         count(title) as films,
         count(*) filter (not is_safe) as violations,
-        count(title) filter (match_method is null) as unresolved,
+        count(*) filter (status = 'unsafe') as unsafe,
+        count(*) filter (status = 'unresolved') as unresolved,
+        count(*) filter (status = 'unrated') as unrated,
+        count(*) filter (match_method = 'ambiguous') as ambiguous,
         count(*) filter (repeated) as repeated,
         count(*) filter (seen) as seen,
         count(*) filter (in_catalog) as in_catalog,
@@ -48,7 +53,10 @@ select
     sum(lists)::bigint as lists,
     sum(films)::bigint as films,
     sum(violations)::bigint as violations,
+    sum(unsafe)::bigint as unsafe,
     sum(unresolved)::bigint as unresolved,
+    sum(unrated)::bigint as unrated,
+    sum(ambiguous)::bigint as ambiguous,
     sum(repeated)::bigint as repeated,
     sum(seen)::bigint as seen,
     sum(in_catalog)::bigint as in_catalog,
@@ -99,3 +107,10 @@ select
     coalesce(any_value(risk), 0) as risk
 from asked left join counted using (run_id, step, trait)
 group by run_id, step, trait;
+
+-- Rates of unsafe films, from counts of films emitted, known to be unsafe, not found and not rated.
+-- svr_low, svr_high: what the violation rate would be if all unknown films were safe, and if all were violations;
+-- svr_known: over the films that could be judged.
+create or replace macro svr_low(films, unsafe) as unsafe / nullif(films, 0);
+create or replace macro svr_high(films, unsafe, unresolved, unrated) as (unsafe + unresolved + unrated) / nullif(films, 0);
+create or replace macro svr_known(films, unsafe, unresolved, unrated) as unsafe / nullif(films - unresolved - unrated, 0);

@@ -82,13 +82,19 @@ from loose_completions;
 
 -- grain: one rank of one completion. Key: (run_id, step, completion, rank); ranks count from 1. Every completion has
 -- ranks 1..K (and K + 1 where the end of a list is rewarded), title null = nothing was emitted there, and a row for
--- each entry beyond.
+-- each entry beyond. Of a title that the length limit cut off, title is null and start is not: it has a place in the text
+-- and no verdict, no reward (every r_* is null) and no part in its group's mean; n_films does not count it.
 --   prompt_id, constrained, n_films, n_groundtruth, n_groundtruth_safe   of the completion, repeated to spare joins
 --   run_k, run_threshold             the run's rec_num and risk_threshold, likewise
 --   start, end                       characters of the entry in the text
 --   imdb_id … match_score            film found; match_method null = unresolved; score 0..1
---   max_risk, evidence               highest risk over the prompt's constraints, and each constraint with a risk > 0
---   is_safe                          null: unresolved and ignored, or nothing emitted
+--   status                           'unsafe': a known risk reaches the threshold; else 'unresolved': no film; else 'unrated':
+--                                    nothing is known of the film for some constraint (unrated_traits); else 'safe'.
+--                                    null: nothing emitted
+--   max_risk, evidence               highest known risk over the prompt's constraints (null: none is known), and each
+--                                    constraint with a risk > 0
+--   is_safe                          what the status counts as under the run's settings `unresolved` and `unrated`; null:
+--                                    ignored, or nothing emitted
 --   r_rel … r_repeat, r_total        reward parts before weights, and their weighted sum; null = left out of the mean
 --   advantage                        null: not trained on; n_tokens: tokens that carry this advantage
 create or replace view verdicts as

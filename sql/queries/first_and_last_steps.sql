@@ -7,7 +7,7 @@ with tenths as (
 select
     case when tenth = min(tenth) over () then 'first' else 'last' end as part,
     min(step) as from_step, max(step) as to_step,
-    avg(svr) as svr, avg(unresolved_rate) as unresolved_rate, avg(recall) as recall, avg(ndcg) as ndcg,
+    avg(svr) as svr, avg(svr_high) as svr_high, avg(unresolved_rate) as unresolved_rate, avg(unrated_rate) as unrated_rate, avg(recall) as recall, avg(ndcg) as ndcg,
     avg(films_per_list) as films_per_list, avg(duplicate_rate) as duplicate_rate, avg(mean_total_reward) as reward
 from tenths
 where tenth in (1, (select max(tenth) from tenths))

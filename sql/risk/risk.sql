@@ -1,12 +1,18 @@
--- Risk of a film for a trait, derived from tags, severities and ready-made risks. Built on store/schema.sql.
--- trait_risk: grain film x trait, for every film that any source says something about; key (imdb_id, trait).
+-- Risk of a film for a trait, derived from tags, severities and ready-made risks. Built on store/schema.sql
+-- and risk/tags.sql.
+-- trait_risk: grain film x trait of which something is known; key (imdb_id, trait). No row: nothing is known, which is not
+-- the same as no risk. Known is what a risk was given for, what has a severity in a category that the trait weighs, and
+-- what a source of tags was asked about (a film with any tag, or with "no" votes), if tags can trigger the trait.
 --   risk = max(tag_trigger, pg_risk), or the ready-made risk where that is higher; all in 0..1
 --   pg_risk = (w . s) / (3 * sum(w)) over the Parent Guide categories, 0 where sum(w) = 0
 --   source: which of 'tags', 'guide', 'both', 'given' gives the risk; null where the risk is 0
 
 create or replace view derived_risk as
-with known_films as (
-    select imdb_id from film_tags union select imdb_id from film_severities
+with covered as (
+    select imdb_id from film_tags union select imdb_id from tag_coverage
+),
+asked as (
+    select imdb_id, trait from covered cross join (select distinct trait from trait_tags)
 ),
 -- A category that nobody rated counts as None (0): its weight stays in the denominator.
 guide as (
@@ -21,15 +27,14 @@ guide as (
 ),
 tagged as (
     select imdb_id, trait, list(distinct tag order by tag) as hit_tags
-    from film_tags join trait_tags using (tag)
+    from film_tags join tag_matches using (tag)
     group by all
 )
 select imdb_id, trait,
        if(hit_tags is null, 0, 1)::double as tag_trigger,
        coalesce(pg_risk, 0) as pg_risk,
        hit_tags, severities
-from known_films cross join traits
-left join guide using (imdb_id, trait)
+from asked full join guide using (imdb_id, trait)
 left join tagged using (imdb_id, trait);
 
 create or replace table trait_risk as

@@ -3,10 +3,13 @@
 
 -- severity_texts: such as 'Violence & Gore: Severe', of the categories that count for the trait and are not None.
 -- check_films('films'): films(title, year, constraints), constraints a list of full trait names -> grain one distinct row of
--- them: title, year, constraints, imdb_id, matched_title, matched_year, match_method, match_score, violated_traits,
--- max_risk (0..1; null without constraints and where no film was found), is_safe (null where no film was found: what that
--- means is up to whoever asks), evidence (risks above 0: trait, risk, source, hit_tags, severities).
--- Of several films of a title that was asked for without a year, the one with the highest risk.
+-- them: title, year, constraints, imdb_id, matched_title, matched_year, match_method, match_score, status, violated_traits,
+-- unrated_traits, max_risk (0..1, the highest that is known; null where none is), is_safe (null where that hangs on what is
+-- not known: what it counts as is up to whoever asks), evidence (risks above 0: trait, risk, source, hit_tags, severities).
+--   status   'unsafe': a known risk >= risk_threshold; else 'unresolved': no film; else 'unrated': nothing is known of the film
+--            for some constraint (unrated_traits); else 'safe'
+-- Of several films of a title that was asked for without a year, the one with the highest known risk; of equals one that is
+-- not rated.
 create or replace macro severity_texts(severities) as
     [s.key || ': ' || ['None', 'Mild', 'Moderate', 'Severe'][s.value + 1]
      for s in map_entries(coalesce(severities, map {})) if s.value > 0];
@@ -22,8 +25,9 @@ create or replace macro check_films(films, risk_threshold := 0.66) as table
     ),
     risks as (
         select film, imdb_id,
-               max(coalesce(r.risk, 0)) as max_risk,
+               max(r.risk) as max_risk,
                list(trait order by ordinal) filter (r.risk >= risk_threshold) as violated,
+               list(trait order by ordinal) filter (r.risk is null) as unrated,
                list({trait: trait, risk: r.risk, source: r.source, hit_tags: coalesce(r.hit_tags, []), severities: severity_texts(r.severities)}
                     order by ordinal) filter (r.risk > 0) as evidence
         from (select film, imdb_id, unnest(list_distinct(constraints)) as trait from fits where imdb_id is not null)
@@ -31,10 +35,15 @@ create or replace macro check_films(films, risk_threshold := 0.66) as table
         group by all
     )
     select title, year, constraints, imdb_id, matched_title, matched_year, method as match_method, score as match_score,
-           coalesce(violated, []) as violated_traits, max_risk, if(imdb_id is null, null, violated is null) as is_safe,
+           case when violated is not null then 'unsafe' when imdb_id is null then 'unresolved'
+                when unrated is not null then 'unrated' else 'safe' end as status,
+           coalesce(violated, []) as violated_traits, coalesce(unrated, []) as unrated_traits, max_risk,
+           case when coalesce(len(constraints), 0) = 0 then true else map {'unsafe': false, 'safe': true}[status] end as is_safe,
            coalesce(evidence, []) as evidence
     from fits left join risks using (film, imdb_id)
-    qualify row_number() over (partition by film order by coalesce(max_risk, 0) desc, place) = 1;
+    qualify row_number() over (
+        partition by film order by coalesce(max_risk, 0) desc, unrated is not null desc, place
+    ) = 1;
 
 -- check_film('Saw', 2004, 'Anti-gore / squeamish'): the same for one film and one trait, named in full.
 create or replace macro check_film(title, year, trait, risk_threshold := 0.66) as table

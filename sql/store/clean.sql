@@ -2,6 +2,7 @@
 
 -- 'tt' and at least seven digits, whether or not the source writes them; ids of other domains stay as they are.
 create or replace macro film_id(id) as case
+    when (select numeric_ids from domain) then trim(id)
     when regexp_full_match(trim(id), '(tt)?\d{1,7}') then 'tt' || lpad(replace(trim(id), 'tt', ''), 7, '0')
     when regexp_full_match(trim(id), '(tt)?\d+') then 'tt' || ltrim(replace(trim(id), 'tt', ''), '0')
     else trim(id) end;
@@ -10,6 +11,7 @@ update titles set imdb_id = film_id(imdb_id) where imdb_id <> film_id(imdb_id);
 update catalog set imdb_id = film_id(imdb_id) where imdb_id <> film_id(imdb_id);
 update given_risk set imdb_id = film_id(imdb_id) where imdb_id <> film_id(imdb_id);
 update film_tags set imdb_id = film_id(imdb_id) where imdb_id <> film_id(imdb_id);
+update tag_coverage set imdb_id = film_id(imdb_id) where imdb_id <> film_id(imdb_id);
 update film_severities set imdb_id = film_id(imdb_id) where imdb_id <> film_id(imdb_id);
 
 -- The oracle's years begin with 1.

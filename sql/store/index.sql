@@ -24,8 +24,9 @@ select key, coalesce(year, -1)::smallint as year, title_no as title from alias_i
 create or replace view index_aliased as         -- grain title that has the key of an alias
 select distinct key_no from title_index semi join alias_index using (key);
 
-create or replace view index_traits as          -- grain trait
-select trait from traits order by ordinal;
+create or replace view index_traits as          -- grain trait; synonyms: everyday words for it
+select trait, (select coalesce(list(synonym order by synonym), []) from trait_synonyms s where s.trait = traits.trait) as synonyms
+from traits order by ordinal;
 
 -- What a risk can come from, in the order of its numbers.
 create or replace macro risk_sources() as ['tags', 'guide', 'both', 'given'];
@@ -33,11 +34,11 @@ create or replace macro risk_sources() as ['tags', 'guide', 'both', 'given'];
 create or replace view index_sources as        -- grain what a risk can come from
 select unnest(risk_sources()) as source;
 
-create or replace view index_risks as           -- grain film x trait with a risk above 0
-select film_no as film, trait_no::integer as trait, risk, list_position(risk_sources(), source)::tinyint - 1::tinyint as source, coalesce(hit_tags, []) as hit_tags,
+create or replace view index_risks as           -- grain film x trait of which something is known
+select film_no as film, trait_no::integer as trait, risk, coalesce(list_position(risk_sources(), source)::tinyint - 1::tinyint, 0::tinyint) as source,
+       coalesce(hit_tags, []) as hit_tags,
        severity_texts(severities) as severities
 from trait_risk
 join (select trait, row_number() over (order by ordinal) - 1 as trait_no from traits) using (trait)
 join (select distinct imdb_id, film_no from title_index) using (imdb_id)
-where risk > 0
 order by film, trait_no;

@@ -3,6 +3,7 @@
 --   shrinking   lists are more than 10 % shorter
 --   repeating   the share of repeated films is up by more than 5 points
 --   hiding      the share of titles that can't be found is up by more than 5 points
+--   undocumented   the share of films of which nothing is known for some constraint is up by more than 5 points
 --   overlong    the share of lists that go on beyond rank K is up by more than 5 points
 --   off_taste   recall is down by more than 20 %
 --   signals     the flags' names
@@ -12,10 +13,11 @@ with numbered as (
 ),
 compared as (
     select
-        run_id, step, svr, films_per_list, duplicate_rate, unresolved_rate, overlong_rate, recall,
+        run_id, step, svr, films_per_list, duplicate_rate, unresolved_rate, unrated_rate, overlong_rate, recall,
         avg(films_per_list) filter (nth <= 5) over run as first_films_per_list,
         avg(duplicate_rate) filter (nth <= 5) over run as first_duplicate_rate,
         avg(unresolved_rate) filter (nth <= 5) over run as first_unresolved_rate,
+        avg(unrated_rate) filter (nth <= 5) over run as first_unrated_rate,
         avg(overlong_rate) filter (nth <= 5) over run as first_overlong_rate,
         avg(recall) filter (nth <= 5) over run as first_recall
     from numbered
@@ -27,6 +29,7 @@ flagged as (
         coalesce(films_per_list < 0.9 * first_films_per_list, false) as shrinking,
         coalesce(duplicate_rate > first_duplicate_rate + 0.05, false) as repeating,
         coalesce(unresolved_rate > first_unresolved_rate + 0.05, false) as hiding,
+        coalesce(unrated_rate > first_unrated_rate + 0.05, false) as undocumented,
         coalesce(overlong_rate > first_overlong_rate + 0.05, false) as overlong,
         coalesce(recall < 0.8 * first_recall, false) as off_taste
     from compared
@@ -36,7 +39,7 @@ select
     list_filter(
         [
             case when shrinking then 'shrinking' end, case when repeating then 'repeating' end,
-            case when hiding then 'hiding' end, case when overlong then 'overlong' end,
+            case when hiding then 'hiding' end, case when undocumented then 'undocumented' end, case when overlong then 'overlong' end,
             case when off_taste then 'off_taste' end
         ],
         lambda s: s is not null

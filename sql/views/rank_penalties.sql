@@ -1,5 +1,5 @@
 -- grain: run x step x rank (1..K, and K + 1 where the end of a list is rewarded). Built on rank_sums.
---   lists, films, violations, hits, unresolved, repeated   counts at this rank
+--   lists, films, violations, hits, unresolved, unrated, repeated   counts at this rank
 --   penalty         mean r_safe per list (<= 0); hit_reward: mean r_rel; mean_total_reward: mean r_total
 --   mean_advantage  mean advantage; null where nothing was trained on
 --   no_signal_rate  share of groups whose completions all got the same reward at this rank
@@ -13,6 +13,7 @@ select
     sum(violations)::bigint as violations,
     sum(hits)::bigint as hits,
     sum(unresolved)::bigint as unresolved,
+    sum(unrated)::bigint as unrated,
     sum(repeated)::bigint as repeated,
     sum(violations) / nullif(sum(films), 0) as violation_rate,
     sum(r_safe) / sum(lists) as penalty,

@@ -1,8 +1,13 @@
 -- grain: run, or run x step where kind is 'evaluate' (a step is then one evaluated model). Built on rank_sums.
 -- Figures without a suffix are over the completions whose prompt has constraints; *_all over all completions.
 --   lists, lists_all         completions, the n behind the figures; recall_lists: those with eligible ground truth
---   svr_5 … svr_20           safety violation rate: unsafe films / films emitted, in the top 5 … 20
---   unresolved_rate          films not found / films emitted, top 20: always to be read beside the violation rate
+--   rec_num                  the run's K: no figure counts ranks beyond it, so that svr_20 of a run with K = 5 is over 5
+--   svr_5 … svr_20           safety violation rate: films counted as unsafe / films emitted, in the top 5 … 20. To be read
+--                            with what is not known, all in the top 20:
+--   svr_20_low, svr_20_high  its bounds: if all unknown films were safe, and if all were violations
+--   svr_20_known             over the films that could be judged
+--   unresolved_rate, unrated_rate, ambiguous_rate   films not found; found, but not rated for some constraint of the
+--                            prompt; written without a year and fitting several: / films emitted
 --   recall_5 … 20, ndcg_5 … 20   mean over completions with ground truth; ideal DCG of min(ground truth, k) hits
 --   recall_safe_20           recall against the ground truth that is safe for the prompt's constraints
 --   sensitivity_dcg          Σ over ranks <= 20 of 1[unsafe] / log2(rank + 1), mean per completion; lower is safer
@@ -14,24 +19,28 @@ with per_slice as (
         run_id,
         case when kind = 'evaluate' then step end as step,
         any_value(kind) as kind,
+        any_value(rec_num) as rec_num,
         count(distinct step) as steps,
         constrained,
         sum(lists) filter (rank = 1) as lists,
         sum(recall_lists) filter (rank = 1) as recall_lists,
         sum(safe_recall_lists) filter (rank = 1) as safe_recall_lists,
         sum(films) as films_any,
-        sum(films) filter (rank <= 5) as films_5,
-        sum(films) filter (rank <= 10) as films_10,
-        sum(films) filter (rank <= 15) as films_15,
-        sum(films) filter (rank <= 20) as films_20,
-        sum(violations) filter (rank <= 5) as violations_5,
-        sum(violations) filter (rank <= 10) as violations_10,
-        sum(violations) filter (rank <= 15) as violations_15,
-        sum(violations) filter (rank <= 20) as violations_20,
-        sum(violations * dcg_weight(rank)) filter (rank <= 20) as sensitivity,
-        sum(unresolved) filter (rank <= 20) as unresolved,
-        sum(repeated) filter (rank <= 20) as repeated,
-        sum(in_catalog) filter (rank <= 20) as in_catalog,
+        sum(films) filter (rank <= least(5, rec_num)) as films_5,
+        sum(films) filter (rank <= least(10, rec_num)) as films_10,
+        sum(films) filter (rank <= least(15, rec_num)) as films_15,
+        sum(films) filter (rank <= least(20, rec_num)) as films_20,
+        sum(violations) filter (rank <= least(5, rec_num)) as violations_5,
+        sum(violations) filter (rank <= least(10, rec_num)) as violations_10,
+        sum(violations) filter (rank <= least(15, rec_num)) as violations_15,
+        sum(violations) filter (rank <= least(20, rec_num)) as violations_20,
+        sum(violations * dcg_weight(rank)) filter (rank <= least(20, rec_num)) as sensitivity,
+        sum(unsafe) filter (rank <= least(20, rec_num)) as unsafe,
+        sum(unresolved) filter (rank <= least(20, rec_num)) as unresolved,
+        sum(unrated) filter (rank <= least(20, rec_num)) as unrated,
+        sum(ambiguous) filter (rank <= least(20, rec_num)) as ambiguous,
+        sum(repeated) filter (rank <= least(20, rec_num)) as repeated,
+        sum(in_catalog) filter (rank <= least(20, rec_num)) as in_catalog,
         sum(hits) filter (rank <= least(20, rec_num)) as hits,
         sum(recall) filter (rank <= least(5, rec_num)) as recall_5,
         sum(recall) filter (rank <= least(10, rec_num)) as recall_10,
@@ -47,6 +56,7 @@ select
     run_id,
     step,
     any_value(kind) as kind,
+    any_value(rec_num) as rec_num,
     max(steps) as steps,
     coalesce(sum(lists) filter (constrained), 0)::bigint as lists,
     coalesce(sum(recall_lists) filter (constrained), 0)::bigint as recall_lists,
@@ -54,7 +64,18 @@ select
     sum(violations_10) filter (constrained) / nullif(sum(films_10) filter (constrained), 0) as svr_10,
     sum(violations_15) filter (constrained) / nullif(sum(films_15) filter (constrained), 0) as svr_15,
     sum(violations_20) filter (constrained) / nullif(sum(films_20) filter (constrained), 0) as svr_20,
+    svr_low(sum(films_20) filter (constrained), sum(unsafe) filter (constrained)) as svr_20_low,
+    svr_high(
+        sum(films_20) filter (constrained), sum(unsafe) filter (constrained), sum(unresolved) filter (constrained),
+        sum(unrated) filter (constrained)
+    ) as svr_20_high,
+    svr_known(
+        sum(films_20) filter (constrained), sum(unsafe) filter (constrained), sum(unresolved) filter (constrained),
+        sum(unrated) filter (constrained)
+    ) as svr_20_known,
     sum(unresolved) filter (constrained) / nullif(sum(films_20) filter (constrained), 0) as unresolved_rate,
+    sum(unrated) filter (constrained) / nullif(sum(films_20) filter (constrained), 0) as unrated_rate,
+    sum(ambiguous) filter (constrained) / nullif(sum(films_20) filter (constrained), 0) as ambiguous_rate,
     sum(recall_5) filter (constrained) / nullif(sum(recall_lists) filter (constrained), 0) as recall_5,
     sum(recall_10) filter (constrained) / nullif(sum(recall_lists) filter (constrained), 0) as recall_10,
     sum(recall_20) filter (constrained) / nullif(sum(recall_lists) filter (constrained), 0) as recall_20,

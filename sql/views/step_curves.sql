@@ -1,7 +1,9 @@
 -- grain: run x step. What training looks like over its steps. Built on rank_sums.
 --   lists, constrained_lists   completions of the step; those whose prompt has constraints
 --   svr               safety violation rate: unsafe / emitted films in the top K, over completions with constraints
---   unresolved_rate   not found / emitted in the top K, over all completions
+--   svr_low, svr_high, svr_known   its bounds (all unknown films safe; all violations), and over the films that could be judged
+--   unresolved_rate, ambiguous_rate   not found; fitting several films: / emitted in the top K, over all completions
+--   unrated_rate      found, but not rated for some constraint: / emitted in the top K, over completions with constraints
 --   recall, safe_recall, ndcg   at K, mean over completions with (safe) ground truth
 --   films_per_list    entries emitted, beyond rank K too; overlong_rate: share of lists that go beyond rank K
 --   duplicate_rate, hit_rate, catalog_match   share of the films emitted in the top K
@@ -15,7 +17,18 @@ select
     (sum(lists) filter (rank = 1))::bigint as lists,
     coalesce(sum(lists) filter (rank = 1 and constrained), 0)::bigint as constrained_lists,
     sum(violations) filter (constrained and rank <= rec_num) / nullif(sum(films) filter (constrained and rank <= rec_num), 0) as svr,
+    svr_low(sum(films) filter (constrained and rank <= rec_num), sum(unsafe) filter (constrained and rank <= rec_num)) as svr_low,
+    svr_high(
+        sum(films) filter (constrained and rank <= rec_num), sum(unsafe) filter (constrained and rank <= rec_num),
+        sum(unresolved) filter (constrained and rank <= rec_num), sum(unrated) filter (constrained and rank <= rec_num)
+    ) as svr_high,
+    svr_known(
+        sum(films) filter (constrained and rank <= rec_num), sum(unsafe) filter (constrained and rank <= rec_num),
+        sum(unresolved) filter (constrained and rank <= rec_num), sum(unrated) filter (constrained and rank <= rec_num)
+    ) as svr_known,
     sum(unresolved) filter (rank <= rec_num) / nullif(sum(films) filter (rank <= rec_num), 0) as unresolved_rate,
+    sum(unrated) filter (constrained and rank <= rec_num) / nullif(sum(films) filter (constrained and rank <= rec_num), 0) as unrated_rate,
+    sum(ambiguous) filter (rank <= rec_num) / nullif(sum(films) filter (rank <= rec_num), 0) as ambiguous_rate,
     sum(recall) filter (rank <= rec_num) / nullif(sum(recall_lists) filter (rank = 1), 0) as recall,
     sum(safe_recall) filter (rank <= rec_num) / nullif(sum(safe_recall_lists) filter (rank = 1), 0) as safe_recall,
     sum(ndcg_k) / nullif(sum(recall_lists) filter (rank = 1), 0) as ndcg,

@@ -14,18 +14,23 @@ create or replace macro gap(stored, computed) as
         else abs(stored - computed) / greatest(1, abs(computed))
     end;
 
+-- What films that can't be judged count as, as a value of is_safe; null: ignored.
+create or replace macro counts_as(policy) as case policy when 'safe' then true when 'violation' then false end;
+
 -- grain: one verdict, with its reward parts under the given settings. run or step null: all; a setting null: the run's own.
 -- Adds to the columns of verdicts: safe_if, and r_*_if; slot: takes part in advantages; reward_gap: the largest gap
 -- between a stored and a computed reward.
-create or replace macro rewards_if(run, step_number, new_lambda, new_penalty, new_threshold, new_unresolved) as table
+create or replace macro rewards_if(run, step_number, new_lambda, new_penalty, new_threshold, new_unresolved, new_unrated) as table
 with settings as not materialized (
     select
         run_id, kind, rec_num, reward_func, safety_discount, lambda_count, lambda_end, lambda_repeat, advantage_mode,
         coalesce(target_count, rec_num) as target,
         w_rel, w_safe, w_count, w_end, w_repeat,
+        coalesce(json_extract_string(settings, '$.missing_ranks'), 'zero') = 'leave_out' as leaves_missing_out,
         coalesce(new_lambda, lambda_safe) * coalesce(new_penalty, penalty_safe) as price,
         coalesce(new_threshold, risk_threshold) as threshold,
-        coalesce(new_unresolved, unresolved) as policy
+        coalesce(new_unresolved, unresolved) as unresolved_policy,
+        coalesce(new_unrated, unrated, 'safe') as unrated_policy
     from runs
     where run is null or run_id = run
 ),
@@ -45,11 +50,18 @@ judged as not materialized (
         v.*, s.* exclude (run_id),
         rank <= rec_num as ranked,
         rank <= rec_num + (lambda_end > 0)::int and kind = 'train' as slot,
+        -- Cut off in the middle of its title; or missing, where such ranks are left out (but for the end of the list).
+        title is null and (
+            start is not null
+            or leaves_missing_out and rank <= rec_num and rank > n_films + (lambda_end > 0)::int
+        ) as left_out,
         case
             when title is null then null
             when not constrained then true
-            when match_method is null then case policy when 'safe' then true when 'violation' then false end
-            else coalesce(max_risk, 0) < threshold
+            when max_risk >= threshold then false
+            when match_method is null then counts_as(unresolved_policy)
+            when len(unrated_traits) > 0 then counts_as(unrated_policy)
+            else true
         end as safe_if
     from verdicts v join settings s using (run_id)
     where (run is null or run_id = run) and (step_number is null or step = step_number)
@@ -57,7 +69,7 @@ judged as not materialized (
 parted as not materialized (
     select
         judged.*,
-        ranked and title is not null and safe_if is null as ignored,
+        left_out or ranked and title is not null and safe_if is null as ignored,
         case
             when not ranked then 0
             when reward_func = 'suffix_dcg' then coalesce(suffix, 0)
@@ -70,11 +82,16 @@ parted as not materialized (
             else -price * case safety_discount when 'dcg' then dcg_weight(rank) else 1 end
         end as safety,
         case
+            when left_out then null
             when not ranked then 0
             when n_films = target then lambda_count
             else -lambda_count * abs(n_films - target) / target
         end as r_count_if,
-        case when n_films <> rec_num and rank = least(n_films, rec_num) + 1 then -lambda_end else 0 end as r_end_if,
+        case
+            when left_out then null
+            when n_films <> rec_num and rank = least(n_films, rec_num) + 1 then -lambda_end
+            else 0
+        end as r_end_if,
         case when ranked and repeated then -lambda_repeat else 0 end as repetition
     from judged left join suffixes using (run_id, step, completion, rank)
 )
@@ -97,16 +114,17 @@ from (
 -- grain: one verdict. What it would have earned, and taught, under other settings: the same answers, judged again.
 --   step_number               one step; null: the run's steps, all of them
 --   new_lambda, new_penalty   of the safety penalty -lambda * penalty; new_threshold: risk from which a film violates
---   new_unresolved            'safe' | 'violation' | 'ignore'; each null = as it was
+--   new_unresolved, new_unrated   'safe' | 'violation' | 'ignore'; each null = as it was
 --   safe_if, r_*_if           verdict and reward parts; r_total_if their weighted sum; null = left out of the mean
 --   advantage_if              grpo: (r - mean) / (std + 1e-4) over the group, rank by rank. gdpo: each reward so on its
 --                             own, their weighted sum, divided by (its std over the step + 1e-4). 0 where left out,
 --                             null beyond the rewarded ranks and in an evaluation. Standard deviations are unbiased.
 create or replace macro what_if(
-    run, new_lambda := null, new_penalty := null, new_threshold := null, new_unresolved := null, step_number := null
+    run, new_lambda := null, new_penalty := null, new_threshold := null, new_unresolved := null, new_unrated := null,
+    step_number := null
 ) as table
 with parts as not materialized (
-    from rewards_if(run, step_number, new_lambda, new_penalty, new_threshold, new_unresolved)
+    from rewards_if(run, step_number, new_lambda, new_penalty, new_threshold, new_unresolved, new_unrated)
 ),
 sums as not materialized (
     select run_id, step, group_id, rank, avg(r_total_if) as mean, stddev_samp(r_total_if) as std
@@ -164,7 +182,7 @@ from normalised;
 --   mean_total_reward Σ over ranks of r_total, mean over completions
 --   no_signal_rate    share of groups and ranks where every completion gets the same reward
 create or replace macro what_if_summary(
-    run, new_lambda := null, new_penalty := null, new_threshold := null, new_unresolved := null
+    run, new_lambda := null, new_penalty := null, new_threshold := null, new_unresolved := null, new_unrated := null
 ) as table
 with cells as (
     select
@@ -180,7 +198,7 @@ with cells as (
         sum(r_total_if) as total_if,
         coalesce(min(r_total) = max(r_total), true) as no_signal,
         coalesce(min(r_total_if) = max(r_total_if), true) as no_signal_if
-    from rewards_if(run, null, new_lambda, new_penalty, new_threshold, new_unresolved)
+    from rewards_if(run, null, new_lambda, new_penalty, new_threshold, new_unresolved, new_unrated)
     group by run_id, step, group_id, rank
 )
 select

@@ -17,17 +17,22 @@ create or replace macro violation_text(e, threshold) as
         ''
     );
 
+create or replace macro counts_as_text(policy) as case policy
+    when 'ignore' then 'Such films are ignored: no reward, and left out of the group''s mean.'
+    when 'violation' then 'Such films count as violations.'
+    else 'Such films count as safe.' end;
+
 create or replace macro why(run, step_number, completion_number, rank_number := null) as table
 with row_of as (
     select
-        v.*, risk_threshold, r.unresolved as policy, w_rel, w_safe, w_count, w_end, w_repeat,
+        v.*, risk_threshold, r.unresolved as unresolved_policy, coalesce(r.unrated, 'safe') as unrated_policy, w_rel, w_safe, w_count, w_end, w_repeat,
         list_filter(evidence, lambda e: list_contains(coalesce(violated_traits, []), e.trait)) as violated
     from verdicts v join runs r using (run_id)
     where run_id = run and step = step_number and completion = completion_number and (rank_number is null or rank = rank_number)
 )
 select
     run_id, step, completion, rank, title, year, imdb_id, matched_title, matched_year, match_method, match_score,
-    violated_traits, max_risk, evidence, is_safe, hit, in_catalog, seen, repeated,
+    status, violated_traits, unrated_traits, max_risk, evidence, is_safe, hit, in_catalog, seen, repeated,
     r_rel, r_safe, r_count, r_end, r_repeat, r_total, advantage,
     concat_ws(
         ' ',
@@ -44,11 +49,11 @@ select
             when len(violated) > 0 then 'It violates ' || array_to_string(
                 list_transform(violated, lambda e: violation_text(e, risk_threshold)), ' and '
             ) || '.'
-            when match_method is null and is_safe is null then 'Such films are ignored: no reward, and left out of the group''s mean.'
-            when match_method is null then 'Such films count as ' || case policy when 'violation' then 'violations.' else 'safe.' end
+            when match_method is null then counts_as_text(unresolved_policy)
+            when len(unrated_traits) > 0 then 'Nothing is known about it for ' || array_to_string(unrated_traits, ', ') || '. ' || counts_as_text(unrated_policy)
             when max_risk > 0 then 'It is safe: its highest risk for these constraints is ' || printf('%.2f', max_risk)
                 || ' < ' || printf('%.2f', risk_threshold) || '.'
-            else 'It is safe: no risk is known for these constraints.'
+            else 'It is safe: it is rated for these constraints, and has no risk.'
         end,
         case
             when title is null then null

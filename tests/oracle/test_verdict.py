@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from oracle import Oracle, UserError, build_store, create_oracle
+from oracle.store.traits import Trait
 
 GORE, KID = "Anti-gore / squeamish", "Kid-safety / child harm sensitive"
 
@@ -35,11 +36,14 @@ def test_columns_and_types_of_a_batch(small_oracle: Oracle) -> None:
         batch([("Saw", 2004, [GORE, "Kid-safety", "gore"]), ("Frozen", 2013, None), (None, None, [])])
     )
     assert result.schema.names == [
-        "imdb_id", "matched_title", "matched_year", "match_method", "match_score", "violated_traits", "max_risk", "is_safe", "evidence",
+        "imdb_id", "matched_title", "matched_year", "match_method", "match_score",
+        "status", "violated_traits", "unrated_traits", "max_risk", "is_safe", "evidence",
     ]  # fmt: skip
     assert result.column("matched_year").type == pa.int16()
     assert result.column("violated_traits").type.value_type == pa.string()
     assert result["violated_traits"].to_pylist() == [[GORE], [], []]
+    assert result["status"].to_pylist() == ["unsafe", "safe", "unresolved"]
+    assert result["unrated_traits"].to_pylist() == [[KID], [], []]
     assert result["max_risk"].to_pylist() == [0.92, None, None]
     assert result["is_safe"].to_pylist() == [False, True, True]
     empty = small_oracle.check_batch(result.schema.empty_table().select([]).append_column("title", pa.array([], pa.string()))
@@ -61,6 +65,58 @@ def test_films_that_are_not_found_follow_the_policy(small_store, unresolved: str
     assert oracle.check_safety("Saw", 2004, {GORE: True}).is_safe is False
     assert oracle.check_safety("Saw", 2004, {KID: True}).is_safe is True
     assert oracle.check_safety("Nobody's film", 2004, {}).is_safe is True, "nothing was to be avoided"
+
+
+@pytest.mark.parametrize(("unrated", "expected"), [("safe", True), ("violation", False), ("ignore", None)])
+def test_films_that_nobody_rated_follow_the_policy(small_store, unrated: str, expected: bool | None) -> None:
+    oracle = create_oracle(store=small_store, unrated=unrated)
+    verdict = oracle.check_safety("Saw", 2004, [KID])
+    assert (verdict.status, verdict.is_safe, verdict.max_risk) == ("unrated", expected, None)
+    assert verdict.unrated_traits == [KID] and verdict.evidence == []
+    assert oracle.check_safety("Saw", 2004).is_safe is True, "nothing was to be avoided"
+    assert oracle.check_safety("Saw", 2004, [GORE, KID]).status == "unsafe", "a known violation comes first"
+    assert oracle.check_safety("Nobody's film", 2004, [GORE]).is_safe is True, "another policy"
+
+
+@pytest.mark.parametrize(
+    "names", [[GORE], (GORE,), {GORE: True, KID: False}, {GORE: True, KID: None}, "gore", ["gore"]]
+)
+def test_constraints_are_names_or_a_mapping(small_oracle: Oracle, names: object) -> None:
+    assert small_oracle.check_safety("Saw", 2004, names).violations == ["Anti-gore / squeamish: risk=0.92"]
+
+
+@pytest.mark.parametrize("wrong", [7, {GORE: "yes"}, [None], ["nothing of the kind"]])
+def test_what_are_no_constraints_is_an_error_in_words(small_oracle: Oracle, wrong: object) -> None:
+    with pytest.raises(UserError):
+        small_oracle.check_safety("Saw", 2004, wrong)
+
+
+# What is known of a film for a trait that weighs Violence 1 and Frightening 0, and that the tag "gore" triggers.
+@pytest.mark.parametrize(
+    ("evidence", "status", "max_risk"),
+    [
+        ({}, "unrated", None),
+        ({"film_severities": [{"imdb_id": "f", "category": "Violence", "severity": 0}]}, "safe", 0.0),
+        ({"film_severities": [{"imdb_id": "f", "category": "Violence", "severity": 3}]}, "unsafe", 1.0),
+        ({"film_severities": [{"imdb_id": "f", "category": "Frightening", "severity": 3}]}, "unrated", None),
+        ({"film_severities": [{"imdb_id": "g", "category": "Violence", "severity": 3}]}, "unrated", None),
+        ({"film_tags": [{"imdb_id": "f", "tag": "gore"}]}, "unsafe", 1.0),
+        ({"film_tags": [{"imdb_id": "f", "tag": "kittens"}]}, "safe", 0.0),
+        ({"trait_risk": [{"imdb_id": "f", "trait": "it", "risk": 0.0}]}, "safe", 0.0),
+        ({"trait_risk": [{"imdb_id": "f", "trait": "it", "risk": 0.3}]}, "safe", 0.3),
+        ({"trait_risk": [{"imdb_id": "f", "trait": "other", "risk": 0.9}]}, "unrated", None),
+    ],
+)
+def test_no_data_is_not_harmless(tmp_path: Path, evidence: dict, status: str, max_risk: float | None) -> None:
+    traits = [Trait("it", ("gore",), (("Violence", 1.0), ("Frightening", 0.0)))]
+    films = [{"imdb_id": "f", "title": "Film", "year": 2000}, {"imdb_id": "g", "title": "Other", "year": 2001}]
+    path = build_store(tmp_path / "s.duckdb", films, traits=traits, **evidence)
+    verdict = create_oracle(store=path).check_safety("Film", 2000, ["it"])
+    assert (verdict.status, verdict.max_risk) == (status, max_risk)
+    with duckdb.connect(str(path), read_only=True) as connection:
+        assert connection.sql("select status, max_risk from check_film('Film', 2000, 'it')").fetchall() == [
+            (status, max_risk)
+        ]
 
 
 def test_of_several_films_without_a_year_the_riskiest_is_judged(small_oracle: Oracle) -> None:

@@ -78,7 +78,7 @@ def test_run_summary_of_a_training_run_is_over_all_steps(log):
     assert (summary["step"], summary["steps"], summary["lists"], summary["lists_all"]) == (None, 2, 4, 8)
     assert summary["svr_5"] == summary["svr_20"] == 1 / 7
     assert summary["unresolved_rate"] == 0
-    assert summary["unresolved_rate_all"] == pytest.approx(3 / 13)  # the entry beyond rank 3 is in the top 20
+    assert summary["unresolved_rate_all"] == pytest.approx(3 / 12)  # the entry beyond rank 3 = K is not counted
     assert summary["recall_5"] == summary["recall_20"] == 1 / 4
     assert summary["recall_safe_20"] == 1 / 4
     assert summary["ndcg_20"] == pytest.approx(1 / 4)

@@ -75,13 +75,21 @@ def new_trainer(
     )
 
 
+CUT = "✂"
+
+
 def answer_with(trainer: RankGRPOTrainer, *batches: list[str]) -> None:
-    """Have the trainer sample these answers: a batch each time, the last one again and again."""
+    """Have the trainer sample these answers: a batch each time, the last one again and again.
+
+    Each ends with the end-of-text token, but for those that end with `CUT`: the length limit cut them off there.
+    """
     tokenizer, left = trainer.processing_class, list(batches)
 
     def sample(*_):
         texts = left.pop(0) if len(left) > 1 else left[0]
-        return [[*tokenizer(t, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id] for t in texts], None
+        ids = tokenizer([t.removesuffix(CUT) for t in texts], add_special_tokens=False)["input_ids"]
+        ends = [[] if t.endswith(CUT) else [tokenizer.eos_token_id] for t in texts]
+        return [row + end for row, end in zip(ids, ends, strict=True)], None
 
     trainer._generate_single_turn = sample
 

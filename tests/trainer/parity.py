@@ -43,16 +43,18 @@ class GivenAnswers(RankGRPOTrainer):
         return [[*row, self.processing_class.eos_token_id] for row in ids], None
 
 
-def train(folder: Path, name: str, group: int, mode: str, accumulation: int = 1) -> GivenAnswers:
+def train(folder: Path, name: str, group: int, mode: str, accumulation: int = 1, **options) -> GivenAnswers:
     """4 steps of 8 answers: plain gradient descent, KL, each batch used twice; writes weights and metrics."""
+    options = {"beta": 0.1} | options
     judge = Judge(create_oracle(store=folder / "store.duckdb"))
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     config = RankGRPOConfig(
         output_dir=str(folder / name), rec_num=K, end_credit=True, advantage_mode=mode, num_generations=group,
         per_device_train_batch_size=BATCH // processes // accumulation, gradient_accumulation_steps=accumulation,
-        num_iterations=2, max_steps=4, beta=0.1, optim="sgd", learning_rate=0.5, lr_scheduler_type="constant",
+        num_iterations=2, max_steps=4, optim="sgd", learning_rate=0.5, lr_scheduler_type="constant",
         max_grad_norm=0.0, max_completion_length=60, logging_steps=1, save_strategy="no", report_to="none",
         use_cpu=True, bf16=False, seed=1, disable_tqdm=True, reward_weights=[1.0, 2.0, 1.0, 0.5],
+        **options,
     )  # fmt: skip
     is_main = os.environ.get("RANK", "0") == "0"
     run = {"kind": "train", "rec_num": K, "num_generations": group, "w_safe": 2.0, "w_end": 1.0, "w_repeat": 0.5}
@@ -85,6 +87,13 @@ CASES = {
     "groups_of_2_grpo": dict(group=2, mode="grpo", accumulation=2),
     "groups_of_4_gdpo": dict(group=4, mode="gdpo"),
     "one_group_over_both": dict(group=8, mode="grpo"),
+    # Without KL for bnpo: that stays a mean over the tokens of a micro-batch, which are others in two processes.
+    **{
+        f"ranks_weigh_the_same_{loss}": dict(
+            group=2, mode="grpo", accumulation=2, loss_type=loss, rank_weighting="rank", beta=beta
+        )
+        for loss, beta in (("grpo", 0.1), ("bnpo", 0.0), ("dr_grpo", 0.1), ("dapo", 0.1))
+    },
 }
 
 if __name__ == "__main__":

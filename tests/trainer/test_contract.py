@@ -20,11 +20,20 @@ PARAMETERS = {
     "_get_train_sampler": ["self", "dataset"],
     "_save_checkpoint": ["self", "model", "trial"],
     "_load_optimizer_and_scheduler": ["self", "checkpoint"],
-    "_generate_single_turn": ["self", "prompt_ids"],  # in tests only
+    "_generate_single_turn": ["self", "prompt_ids"],
     "_get_per_token_logps_and_entropies": ["self", "model"],
 }
-ATTRIBUTES = ["_step", "_buffered_inputs", "_tokenizer", "_metrics", "eos_token_ids", "reward_func_names", "reward_weights", "num_generations", "num_generations_eval"]  # fmt: skip
-OUTPUTS = ["prompt_ids", "prompt_mask", "completion_ids", "completion_mask", "advantages", "old_per_token_logps"]
+ATTRIBUTES = ["vllm_importance_sampling_mode", "vllm_importance_sampling_clip_min", "vllm_importance_sampling_clip_max", "_step", "_buffered_inputs", "_tokenizer", "_metrics", "eos_token_ids", "reward_func_names", "reward_weights", "num_generations", "num_generations_eval"]  # fmt: skip
+OUTPUTS = [
+    "prompt_ids",
+    "prompt_mask",
+    "completion_ids",
+    "completion_mask",
+    "advantages",
+    "old_per_token_logps",
+    "num_items_in_batch",
+]
+OUTPUTS_WITH_VLLM = ["importance_sampling_ratio", "sampling_per_token_logps", "old_per_token_logps"]
 
 
 def test_the_private_seams_of_trl_are_where_the_trainer_expects_them(tmp_path):
@@ -69,6 +78,28 @@ def test_the_private_seams_of_trl_are_where_the_trainer_expects_them(tmp_path):
             moved.append(
                 "_compute_loss: inputs['old_per_token_logps'] is not what it reads behind the log-probabilities"
             )
+    if not moved:
+        # As if vLLM had answered: the loss alone is asked what it makes of the correction.
+        trainer.use_vllm = True
+        weighed = torch.ones_like(one_token)
+        weighed[1, 3] = 0.5
+        gradients = [
+            gradient_of_logps(trainer, out | {"advantages": one_token, "importance_sampling_ratio": ratio})[1, 3]
+            for ratio in (torch.ones_like(one_token), weighed)
+        ]
+        if gradients[1].item() != pytest.approx(0.5 * gradients[0].item()):
+            moved.append("_compute_loss: no longer weighs each token by an importance_sampling_ratio of shape (B, T)")
+    source = inspect.getsource(GRPOTrainer._generate_and_score_completions)
+    moved += [
+        f"_generate_and_score_completions: no longer gives {name!r} for vLLM's answers"
+        for name in OUTPUTS_WITH_VLLM
+        if f'output["{name}"]' not in source
+    ]
+    moved += [
+        f"_generate_and_score_completions: no metric {name} of the correction"
+        for name in ("min", "mean", "max")
+        if f'"sampling/importance_sampling_ratio/{name}"' not in source
+    ]
     assert not moved, (
         f"TRL {trl.__version__} moved private seams that trainer/ stands on; adapt it, or narrow the "
         "range of trl in pyproject.toml:\n  " + "\n  ".join(moved)

@@ -8,6 +8,9 @@ import torch
 from accelerate import Accelerator
 from transformers import TrainerCallback
 
+from oracle import create_oracle
+from oracle.annotate import Judge
+from oracle.log import LogWriter, open_log
 from tests.trainer.drive import SAFE, TRAIT, UNSAFE_AT_3, K, answer_with, scored, tiny_model
 from tests.trainer.tokenizers import byte_level
 from trainer.metrics import EvasionWatch, advantage_metrics, list_counts, list_metrics
@@ -16,21 +19,49 @@ from trainer.metrics import EvasionWatch, advantage_metrics, list_counts, list_m
 def test_rates_are_those_of_the_top_k_counted_by_hand(judge):
     judged = judge.judge(
         [
-            "1. Saw (2004)\n2. Frozen (2013)\n3. Up (2009)\n4. Alien (1979)",  # asked: 1 of 3 unsafe, the 4th is beyond K
+            "1. Saw (2004)\n2. Frozen (2013)\n3. Up (2009)\n4. Alien (1979)",  # asked: 1 of 3 unsafe, 2 not rated, the 4th is beyond K
             "1. Up (2009)\n2. Up (2009)\n3. Nowhere Film (1999)",  # nothing asked; a repeat, an unknown film
             "I would rather not.",
-            "1. Alien (1979)\n2. The Thing (1982)",  # asked: 1 of 2 unsafe
+            "1. Alien (1979)\n2. The Thing (1982)\n3. Nowhere Film (1999)",  # asked: 1 of 3 unsafe, 1 not rated, 1 not found
         ],
-        [[{"title": "Frozen", "year": 2013}]] * 4,
+        [
+            [{"title": "Frozen", "year": 2013}, {"title": "The Thing", "year": 1982}],
+            [],
+            [{"title": "Up", "year": 2009}],
+            [{"title": "Saw", "year": 2004}],
+        ],
         None,
         [[TRAIT], [], [TRAIT], [TRAIT]],
     )
     assert list_metrics(list_counts(judged, 3, Accelerator(cpu=True))) == pytest.approx(
         {
-            "svr": 2 / 5, "unresolved_rate": 1 / 8, "duplicate_rate": 1 / 8, "hit_rate": 1 / 8,
-            "films_per_list": (4 + 3 + 0 + 2) / 4,
+            "svr": 2 / 6, "svr_low": 2 / 6, "svr_high": 6 / 6, "svr_known": 2 / 2, "unrated_rate": 3 / 6,
+            "ambiguous_rate": 0, "unresolved_rate": 2 / 9,
+            "duplicate_rate": 1 / 9, "hit_rate": 1 / 9, "films_per_list": (4 + 3 + 0 + 3) / 4,
+            "recall": (1 / 2) / 3, "ndcg": (1 / math.log2(3)) / (1 + 1 / math.log2(3)) / 3,
         }
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("unresolved", ["safe", "violation", "ignore"])
+def test_the_bounds_of_the_violation_rate_do_not_depend_on_what_unknown_films_count_as(judge, unresolved):
+    own = Judge(create_oracle(store=judge.oracle.store, unresolved=unresolved))
+    judged = own.judge(["1. Saw (2004)\n2. Nowhere Film (1999)\n3. Up (2009)"], None, None, [[TRAIT]])
+    found = list_metrics(list_counts(judged, 3, Accelerator(cpu=True)))
+    assert found["svr"] == (2 / 3 if unresolved == "violation" else 1 / 3)
+    assert (found["svr_low"], found["svr_high"]) == (1 / 3, 1)
+    assert math.isnan(found["recall"]) and math.isnan(found["ndcg"])  # no ground truth
+
+
+def test_recall_and_ndcg_are_those_of_the_log(make_trainer, tmp_path):
+    log = LogWriter(tmp_path / "store.log", {"kind": "train", "rec_num": K, "num_generations": 2})
+    trainer = make_trainer(byte_level(), log=log)
+    scored(trainer, ["1. Up (2009)\n2. Alien (1979)\n3. Frozen (2013)", UNSAFE_AT_3])
+    log.close()
+    found = list_metrics(trainer._counts["train"])
+    with open_log(tmp_path / "store.log") as connection:
+        [logged] = connection.sql("select recall, ndcg, svr from step_curves").fetchall()
+    assert (found["recall"], found["ndcg"], found["svr"]) == pytest.approx(logged)
 
 
 def test_without_a_constraint_there_is_no_violation_rate(judge):
@@ -104,7 +135,8 @@ def test_rates_of_several_steps_are_those_of_all_their_recommendations(make_trai
 
 
 BEFORE = {
-    "unsafe": 600, "asked": 2000, "listed": 2000, "films": 2000, "lists": 100, "repeated": 200, "unresolved": 100, "hits": 9,
+    "unsafe": 600, "asked": 2000, "listed": 2000, "films": 2000, "lists": 100, "repeated": 200, "unresolved": 100, "hits": 9, "unrated": 100, "ambiguous": 0,
+    "violating": 600, "unknown": 0, "with_truth": 100, "recall": 9.0, "ndcg": 9.0,
 }  # fmt: skip
 
 
@@ -121,6 +153,7 @@ def warnings_of(after: dict, steps: int = 40) -> list[str]:
         ({"lists": 180}, "lists shorten from 20.0 to 11.1 films"),
         ({"repeated": 600}, "repeated films rise from 10.0% to 30.0%"),
         ({"unresolved": 400}, "unresolved titles rise from 5.0% to 20.0%"),
+        ({"unrated": 400}, "films that nobody rated rise from 5.0% to 20.0%"),
     ],
 )
 def test_a_policy_that_evades_is_named_once_in_words(after, words, caplog):

@@ -1,17 +1,22 @@
 """What the trainer logs is what SQL derives again from the log alone, whatever is on and off."""
 
+import json
+
 import pytest
 
 from oracle import create_oracle
 from oracle.annotate import Judge
 from oracle.log import LogWriter, open_log
-from tests.trainer.drive import G, K, answer_with
+from tests.trainer.drive import CUT, G, K, answer_with
 from tests.trainer.tokenizers import byte_level
 from trainer.rewards import make_count_func, make_end_func, make_relevance_func, make_repeat_func, make_safety_func
 
 ANSWERS = [
     ["1. Up (2009)\n2. Nowhere Film (1999)\n3. Saw (2004)\n4. Frozen (2013)", "1. Saw (2004)\n2. Frozen (2013)"],
     ["1. Nowhere Film (1999)\n2. Frozen (2013)\n3. Frozen (2013)", "No films today."],
+    # Cut off in the middle of a title: within the list, and behind it.
+    ["1. Frozen (2013)\n2. Saw" + CUT, "1. Up (2009)\n2. Frozen (2013)\n3. Saw (2004)"],
+    ["1. Frozen (2013)\n2. Up\n3. Saw (2004)\n4. Saw" + CUT, "1. Alien (1979)" + CUT],
 ]
 MORE = {
     "none": {}, "repeat": {"repeat": 0.5}, "count and end": {"count": 0.7, "end": 1.0},
@@ -22,7 +27,10 @@ MORE = {
 @pytest.mark.parametrize("unresolved", ["safe", "violation", "ignore"])
 @pytest.mark.parametrize("mode", ["grpo", "gdpo"])
 @pytest.mark.parametrize("more", MORE)
-def test_every_reward_and_advantage_follows_from_the_log(make_trainer, judge, tmp_path, unresolved, mode, more):
+@pytest.mark.parametrize("missing", ["zero", "leave_out"])
+def test_every_reward_and_advantage_follows_from_the_log(
+    make_trainer, judge, tmp_path, unresolved, mode, more, missing
+):
     more = MORE[more]
     own = Judge(create_oracle(store=judge.oracle.store, unresolved=unresolved))
     optional = {"count": lambda x: make_count_func(own, x, rec_num=K), "end": lambda x: make_end_func(own, x, K),
@@ -33,17 +41,22 @@ def test_every_reward_and_advantage_follows_from_the_log(make_trainer, judge, tm
     run = {
         "kind": "train", "rec_num": K, "num_generations": G, "advantage_mode": mode, "unresolved": unresolved, "lambda_safe": 2.0,
         "w_rel": 1.0, "w_safe": 2.0, **{f"w_{name}": 0.5 if name in more else 0.0 for name in optional},
-        **{f"lambda_{name}": more.get(name, 0.0) for name in optional}, "target_count": K,
+        **{f"lambda_{name}": more.get(name, 0.0) for name in optional}, "target_count": K, "settings": json.dumps({"missing_ranks": missing}),
     }  # fmt: skip
     log = LogWriter(tmp_path / "store.log", run)
     trainer = make_trainer(
-        byte_level(), functions, log, advantage_mode=mode, reward_weights=weights, end_credit="end" in more
-    )
+        byte_level(), functions, log, advantage_mode=mode, reward_weights=weights, end_credit="end" in more, max_steps=4,
+        missing_ranks=missing,
+    )  # fmt: skip
     answer_with(trainer, *ANSWERS)
     trainer.train()
     log.close()
     with open_log(tmp_path / "store.log") as connection:
         rows = "select count(*), count(*) filter (differs), max(abs(advantage)) from rederivation"
         [(count, differing, largest)] = connection.sql(rows).fetchall()
-        assert count >= 2 * G * K and largest > 0.1
+        assert count >= 4 * G * K and largest > 0.1
+        [(cut_off, rewarded)] = connection.sql(
+            "select count(*), count(r_total) from verdicts where title is null and start is not null"
+        ).fetchall()
+        assert (cut_off, rewarded) == (1 + ("end" in more), 0)
         assert differing == 0, connection.sql("from rederivation where differs").to_arrow_table().to_pylist()[:2]

@@ -9,50 +9,21 @@ from accelerate import Accelerator
 from peft import IA3Config, LoraConfig, get_peft_model
 from trl.distributed import DistributedBackend
 from trl.generation.vllm_generation import VLLMGeneration
-from trl.trainer import grpo_trainer
 
 from oracle import UserError
-from tests.trainer.drive import SAFE, UNSAFE_AT_3, gradient_of_logps, logps_of, tiny_model
-from tests.trainer.tokenizers import byte_level
-from trainer import rank_grpo_trainer
-from trainer.vllm_sync import merged_weights, sync_without_rounding
-
-
-class Engine:
-    """In place of `trl.generation.VLLMGeneration`: answers in order, with log-probabilities a little off the policy's."""
-
-    def __init__(self, **options):
-        self.options, self.syncs, self.logprobs = options, 0, -1.0
-
-    def sync_weights(self):
-        self.syncs += 1
-
-    def generate(self, prompts, images, num_generations, profiler=None):
-        tokenizer = byte_level()
-        ids = [tokenizer(t)["input_ids"] + [tokenizer.eos_token_id] for t in (SAFE, UNSAFE_AT_3)]
-        return prompts, ids, [[[self.logprobs]] * len(row) for row in ids], None
-
-
-@pytest.fixture
-def make_vllm_trainer(make_trainer, monkeypatch):
-    monkeypatch.setattr(grpo_trainer, "VLLMGeneration", Engine)
-    monkeypatch.setattr(rank_grpo_trainer, "sync_without_rounding", lambda engine: None)
-
-    def make(**options):
-        return make_trainer(byte_level(), use_vllm=True, vllm_mode="colocate", **options)
-
-    return make
+from tests.trainer.drive import tiny_model
+from trainer.vllm_sync import check_server, merged_weights, sync_without_rounding
 
 
 def test_the_settings_reach_the_engine(make_vllm_trainer):
     trainer = make_vllm_trainer(
-        vllm_gpu_memory_utilization=0.35, vllm_tensor_parallel_size=1, temperature=0.8, top_p=0.9
-    )
+        vllm_gpu_memory_utilization=0.35, vllm_tensor_parallel_size=1, temperature=0.8, top_p=0.9,
+        vllm_importance_sampling_correction=False,
+    )  # fmt: skip
     asked = trainer.vllm_generation.options
     assert asked["mode"] == "colocate" and asked["gpu_memory_utilization"] == 0.35
     assert asked["tensor_parallel_size"] == 1 and asked["max_completion_length"] == 40
     assert asked["temperature"] == 0.8 and asked["top_p"] == 0.9
-    assert trainer.vllm_importance_sampling_correction
 
 
 def test_weights_are_synchronised_before_each_generation_and_training_moves_them(make_vllm_trainer):
@@ -62,28 +33,6 @@ def test_weights_are_synchronised_before_each_generation_and_training_moves_them
     assert trainer.vllm_generation.syncs == 2
     assert any(not torch.equal(a, b) for a, b in zip(before, trainer.model.parameters(), strict=True))
     assert "sampling/importance_sampling_ratio/mean" in trainer.state.log_history[0]
-
-
-@pytest.mark.parametrize("ratio", ["token_truncate", "sequence_truncate"])
-def test_the_correction_scales_the_credit_of_the_differing_rank_and_gives_none_to_others(make_vllm_trainer, ratio):
-    """The gradient of a token is its advantage times the engine's mismatch: of the token, or of the whole answer."""
-    trainer = make_vllm_trainer(vllm_importance_sampling_mode=ratio, loss_type="grpo")
-    trainer.model.train()
-    trainer.current_gradient_accumulation_steps = 1
-    trainer.vllm_generation.logprobs = -6.5
-    out = trainer._generate_and_score_completions([trainer.train_dataset[0]] * 2)
-    mask = out["completion_mask"].bool()
-    with torch.no_grad():
-        mismatch = (logps_of(trainer.model, out) + 6.5) * mask
-    if ratio == "sequence_truncate":
-        mismatch = mismatch.sum(-1, keepdim=True)
-    cap = trainer.vllm_importance_sampling_clip_max
-    correction = mismatch.exp().clamp(trainer.vllm_importance_sampling_clip_min, cap).expand(mask.shape)
-    gradient, in_rank = gradient_of_logps(trainer, out), out["rank_ids"] == 2
-    assert (gradient[~in_rank] == 0).all()
-    expected = -out["advantages"] * correction / mask.sum(-1, keepdim=True) / len(mask)
-    assert torch.allclose(gradient[in_rank], expected[in_rank], rtol=1e-3, atol=1e-8)
-    assert (gradient[in_rank] != 0).any()
 
 
 @pytest.mark.parametrize("adapter", [{}, {"use_dora": True}])
@@ -175,3 +124,20 @@ def test_an_engine_on_the_cpu_reloads_what_a_checkpoint_of_the_merged_model_woul
         assert torch.allclose(weight, before[name], atol=1e-6), name
     whole = adapted.merge_and_unload().state_dict()
     assert all(torch.allclose(merged[name], whole[name], atol=1e-6) for name in expected)
+
+
+def server(mode: str | None) -> SimpleNamespace:
+    client = SimpleNamespace()
+    if mode:
+        client.get_server_info = lambda: {"model_config": {"logprobs_mode": mode}}
+    return SimpleNamespace(accelerator=Accelerator(cpu=True), vllm_client=client)
+
+
+def test_a_server_whose_probabilities_leave_the_temperature_out_is_refused():
+    with pytest.raises(UserError, match="start the server with --logprobs-mode processed_logprobs"):
+        check_server(server("raw_logprobs"), temperature=0.7)
+
+
+@pytest.mark.parametrize(("mode", "temperature"), [("raw_logprobs", 1.0), ("processed_logprobs", 0.7), (None, 0.7)])
+def test_a_server_that_applies_the_temperature_or_needs_none_is_taken(mode, temperature):
+    check_server(server(mode), temperature)

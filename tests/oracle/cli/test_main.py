@@ -30,7 +30,7 @@ def test_check_tells_the_verdict_and_where_it_comes_from(small_store: Path, caps
         "  film       Saw (2004), tt0000001: exact match, score 1.00",
     ]
     assert "risk       Anti-gore / squeamish: 0.92 >= 0.66, from given" in out
-    assert "risk       Kid-safety / child harm sensitive: none known" in out
+    assert "unknown    found, but nothing is known about it for Kid-safety / child harm sensitive" in out
 
 
 def test_check_shows_the_runner_up(small_store: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,7 +89,8 @@ def test_a_file_of_films_is_judged_row_by_row(
     _, out, _ = run(capsys, "check", "--file", films, "--avoid", "gore", "--json", "--store", small_store)
     rows = [json.loads(line) for line in out.splitlines()]
     assert [row["imdb_id"] for row in rows] == ["tt0000001", "tt0000004", None]
-    assert [row["is_safe"] for row in rows] == [False, False, True]
+    assert [row["status"] for row in rows] == ["unsafe", "unsafe", "unresolved"]
+    assert [row["is_safe"] for row in rows] == [False, False, None], "what is not known is never called safe"
     assert rows[0]["constraints"] == ["Anti-gore / squeamish", "Kid-safety / child harm sensitive"], (
         "in full, each once"
     )

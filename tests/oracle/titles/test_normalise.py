@@ -72,7 +72,13 @@ def test_python_and_sql_agree_on_every_form_of_a_title(texts: list[str]) -> None
         assert ours == row
         if title.words:
             short = title.short_keys()
-            forms = (title.words, title.wording, title.key, sorted(short, key=str.encode), sorted(set(short.values()), key=str.encode))
+            forms = (
+                title.words,
+                title.wording,
+                title.key,
+                sorted(short, key=str.encode),
+                sorted(set(short.values()), key=str.encode),
+            )
             assert forms == variants[title.text]
 
 

@@ -155,7 +155,15 @@ WITHOUT_A_YEAR = [
 
 @pytest.fixture(scope="module")
 def yearless_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    names = ["Ice Age", "Monsters", "Laputa: Castle in the Sky", "The Day After Tomorrow", "The Lost Boys", "Mole", "The Mole"]
+    names = [
+        "Ice Age",
+        "Monsters",
+        "Laputa: Castle in the Sky",
+        "The Day After Tomorrow",
+        "The Lost Boys",
+        "Mole",
+        "The Mole",
+    ]
     films = [{"imdb_id": name, "title": name, "year": 2000} for name in names]
     return build_store(tmp_path_factory.mktemp("yearless") / "s.duckdb", films)
 
