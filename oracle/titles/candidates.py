@@ -105,15 +105,15 @@ def _candidates(
             same = plain_case(asked.text) == plain_case(f.text)
             closest[q, t] = close, word_class(shorter), len(asked.text) < len(f.text), same
     forms = np.array([t for _, t in closest], np.int32)
-    close, words, leaves_out, same = zip(*closest.values(), strict=True) if closest else ((), (), (), ())
+    found_out = list(closest.values())
     return Candidates(
         query=np.array([q for q, _ in closest], np.int64),
         form=forms,
         record=titles.forms.take(forms),
-        closeness=np.array(close, np.float64),
-        word_class=np.array(words, np.int8),
-        leaves_out=np.array(leaves_out, np.bool_),
-        same_but_case=np.array(same, np.bool_),
+        closeness=np.array([each[0] for each in found_out], np.float64),
+        word_class=np.array([each[1] for each in found_out], np.int8),
+        leaves_out=np.array([each[2] for each in found_out], np.bool_),
+        same_but_case=np.array([each[3] for each in found_out], np.bool_),
     )
 
 

@@ -6,7 +6,6 @@ import numpy as np
 
 from oracle.index import FORM, first_of_each
 from oracle.titles.rules import (
-    ALIAS,
     ALTERNATIVE_COST,
     BARE,
     CONTESTED_YEARS,
