@@ -120,9 +120,20 @@ def _read(path: Path, split: str | None) -> tuple[dict[str, list], str | None]:
             return {name: [row.get(name) for row in rows] for name in {key: None for row in rows for key in row}}, split
     except UserError:
         raise
-    except (OSError, EOFError, ValueError, TypeError, AttributeError, RecursionError, csv.Error, pa.ArrowException) as error:
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        csv.Error,
+        pa.ArrowException,
+    ) as error:
         raise UserError(f"{path}: can't be read as a dataset ({str(error).splitlines()[0]})") from None
-    raise UserError(f"{path}: expected a .parquet, .jsonl, .json or .csv file (or one packed as .gz), or a dataset folder")
+    raise UserError(
+        f"{path}: expected a .parquet, .jsonl, .json or .csv file (or one packed as .gz), or a dataset folder"
+    )
 
 
 def read_json_lines(path: Path) -> list:
@@ -249,7 +260,9 @@ def _traits_of(value: object) -> list[str]:
 
 def _prompt(value: object) -> list[dict]:
     unpacked = _unpacked(value)
-    value = unpacked if isinstance(unpacked, list) and all(isinstance(m, dict) and "role" in m for m in unpacked) else value
+    value = (
+        unpacked if isinstance(unpacked, list) and all(isinstance(m, dict) and "role" in m for m in unpacked) else value
+    )
     if isinstance(value, str):
         return [{"role": "user", "content": plain_text(value)}]
     messages = [{"role": plain_text(m["role"]), "content": plain_text(m["content"])} for m in value]  # type: ignore[attr-defined]
