@@ -44,8 +44,16 @@ import duckdb
 from tqdm import tqdm
 
 from oracle import UserError
-from oracle.sources import Evidence, Loaded, load_sources, read_coverage, recognise, write_report
-from oracle.sources.kinds import DIALOGS, Source
+from oracle.sources import (
+    DIALOGS,
+    Evidence,
+    Loaded,
+    Source,
+    load_sources,
+    read_coverage,
+    recognise,
+    write_report,
+)
 from pipeline.samples.dialogs import read_dialogs, write_dataset
 from pipeline.settings.command import command
 

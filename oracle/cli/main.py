@@ -1,4 +1,4 @@
-"""`check`, `explain` and `log`: the oracle and the run log from the command line."""
+"""`check`, `explain`, `log` and `store`: the oracle and the run log from the command line."""
 
 import argparse
 import json
@@ -10,10 +10,12 @@ from pathlib import Path
 from oracle.base.errors import UserError
 from oracle.cli.files import check_file
 from oracle.cli.log import add_commands as add_log_commands
+from oracle.cli.store import add_commands as add_store_commands
 from oracle.oracle import POLICIES, Oracle, Verdict, create_oracle
-from oracle.titles import nearest, sources
+from oracle.titles import nearest, one_film, sources
 
 YEAR_BEHIND = re.compile(r"(.*\S)\s*\((\d{4})\)\s*")
+BARE_YEAR_BEHIND = re.compile(r"(.*\S)\s+((?:18|19|20)\d\d)\s*")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,16 +67,19 @@ def _parser() -> argparse.ArgumentParser:
     explain.set_defaults(run=_explain)
 
     traits = commands.add_parser("traits", help="list what can be avoided", description=_list_traits.__doc__)
-    traits.add_argument("--store", type=Path, help="default: store.duckdb here, made from the starter data if it is not there")
+    traits.add_argument(
+        "--store", type=Path, help="default: store.duckdb here, made from the starter data if it is not there"
+    )
     traits.add_argument("--json", action="store_true", help="print JSON")
     traits.set_defaults(run=_list_traits)
 
     add_log_commands(commands.add_parser("log", help="look at the run log, and keep it in order"))
+    add_store_commands(commands.add_parser("store", help="keep the store in order"))
     return parser
 
 
 def _add_film(parser: argparse.ArgumentParser, required: bool) -> None:
-    parser.add_argument("title", nargs=None if required else "?", help='"Saw", or "Saw (2004)"')
+    parser.add_argument("title", nargs=None if required else "?", help='"Saw", "Saw (2004)", or a film\'s id')
     parser.add_argument("year", nargs="?", type=int, help="the year of the first release")
     parser.add_argument(
         "--store", type=Path, help="default: store.duckdb here, made from the starter data if it is not there"
@@ -99,7 +104,7 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.file is not None:
         check_file(oracle, arguments.file, arguments.avoid, arguments.out, arguments.json)
         return
-    title, year = _film(arguments)
+    title, year = _film(arguments, oracle)
     traits = oracle.resolve_traits(arguments.avoid)
     verdict = oracle.check_safety(title, year, dict.fromkeys(traits, True))
     near = nearest(oracle.store, title, year)
@@ -175,7 +180,7 @@ def _as_text(
 def _explain(arguments: argparse.Namespace) -> None:
     """Show the films whose titles come near a title, and why each was taken, or was not."""
     oracle = create_oracle(store=arguments.store)
-    title, year = _film(arguments)
+    title, year = _film(arguments, oracle)
     near = nearest(oracle.store, title, year)
     if arguments.json:
         print(json.dumps({"title": title, "year": year, "nearest": near}))
@@ -196,11 +201,17 @@ def _list_traits(arguments: argparse.Namespace) -> None:
         print(trait + (f": {', '.join(words)}" if words else ""))
 
 
-def _film(arguments: argparse.Namespace) -> tuple[str, int | None]:
-    """Return title and year; a year in brackets behind the title is one, unless another is given."""
-    behind = YEAR_BEHIND.fullmatch(arguments.title)
-    if arguments.year is None and behind:
-        return behind[1], int(behind[2])
+def _film(arguments: argparse.Namespace, oracle: Oracle) -> tuple[str, int | None]:
+    """Return title and year; a year behind the title is one, unless another is given.
+
+    Without brackets ("Saw 2004") it is one where the whole is no title, as "Blade Runner 2049" is.
+    """
+    if arguments.year is None:
+        if behind := YEAR_BEHIND.fullmatch(arguments.title):
+            return behind[1], int(behind[2])
+        bare = BARE_YEAR_BEHIND.fullmatch(arguments.title)
+        if bare and oracle.resolve(one_film(arguments.title, None))["imdb_id"][0].as_py() is None:
+            return bare[1], int(bare[2])
     return arguments.title, arguments.year
 
 

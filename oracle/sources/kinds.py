@@ -182,6 +182,7 @@ def kind_of_columns(names: list[str], cells: dict[str, list[str]]) -> Shape | No
         return DIALOGS, {}, {}
     if len(names) == 2 and {"id", "keywords"} <= have.keys() and _are_objects(cells.get(have["keywords"], [])):
         return TAGS, {"tmdb_id": have["id"], "tags": have["keywords"]}, {}
+    needed: tuple[str, ...]
     for kind, needed in (
         (RISKS, ("imdb_id", "trait", "risk")),
         (SEVERITY_VOTES, ("imdb_id", "none", "mild", "moderate", "severe")),
@@ -203,7 +204,7 @@ def kind_of_columns(names: list[str], cells: dict[str, list[str]]) -> Shape | No
     wide = {n: n for n in names if n not in titles.values() and is_severity_column(n, cells.get(n, []))}
     rated: tuple[str, ...] = ("imdb_id",) if wide else ("imdb_id", "no such column")
     for kind, needed in (
-        (RATED_TITLES if "title" in titles else SEVERITIES, ("imdb_id", *([] if wide else ["no such column"]))),
+        (RATED_TITLES if "title" in titles else SEVERITIES, rated),
         (TITLES, ("imdb_id", "title")),
         (CATALOG, ("title", "year")),
     ):

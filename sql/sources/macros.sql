@@ -1,4 +1,4 @@
--- How text from a source is read: what it means, or why it can't be used. Built on ../clean.sql (film_id).
+-- How text from a source is read: what it means, or why it can't be used. Built on store/clean.sql (film_id).
 -- Every x_fault is null where the text can be used; it is the reason that the rejects file gives.
 
 -- Empty cells and IMDb's \N are missing values. Numbers that went through a spreadsheet or pandas end in ".0".
