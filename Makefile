@@ -24,6 +24,7 @@ smoke: setup
 
 test: setup
 	.venv/bin/ruff check .
+	.venv/bin/lint-imports --no-logo
 	.venv/bin/mypy
 	OMP_NUM_THREADS=1 .venv/bin/pytest -n 2 --ignore tests/oracle/log/test_crash.py
 	.venv/bin/pytest tests/oracle/log/test_crash.py  # spawns processes of its own, which workers of pytest can't

@@ -137,7 +137,7 @@ def query(
     Asks once more if a folder was merged away while it was read.
 
     Raises:
-        UserError: a statement that is no SELECT, or holds anything that could do more than read (`log_select`); one that
+        UserError: a statement that is no SELECT, or holds anything that could do more than read (`oracle.log.select`); one that
             fails, or takes longer than `timeout_s` seconds.
     """
     check_reads_only(connection, sql)

@@ -48,6 +48,13 @@ def parse(argv: list[str], about: str) -> argparse.Namespace:
     judged.add_argument("--catalog_path", help="ground-truth catalog in place of the store's")
     judged.add_argument("--rec_num", type=int, default=20, help="K (default: %(default)s)")
     judged.add_argument("--risk_threshold", type=float, default=0.66, help="risk that violates (default: %(default)s)")
+    judged.add_argument(
+        "--thought_tag",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a mark of thoughts: plan for <plan> or [plan]",
+    )
     for name, films in (("unresolved", "not found"), ("unrated", "of which nothing is known for a constraint")):
         judged.add_argument(
             f"--{name}", choices=POLICIES, default="safe", help=f"what films {films} count as (default: %(default)s)"

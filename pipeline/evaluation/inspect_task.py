@@ -16,7 +16,7 @@ from inspect_ai.solver import TaskState, generate
 
 from oracle import create_oracle
 from oracle.annotate import Judge, Judgement
-from oracle.sources.catalog import read_catalog
+from oracle.sources import read_catalog
 from pipeline.samples.dataset import load_dataset
 from trainer.cut_off import without_open_entries
 

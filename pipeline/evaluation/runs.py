@@ -7,7 +7,7 @@ from datasets import Dataset
 
 from oracle import UserError, create_oracle
 from oracle.annotate import Judge
-from oracle.sources.catalog import read_catalog
+from oracle.sources import read_catalog
 from pipeline.evaluation import output, providers
 from pipeline.evaluation.journal import Journal, journal_path
 from pipeline.evaluation.judging import Answers, log_answers
@@ -23,7 +23,7 @@ def evaluate(args: argparse.Namespace) -> None:
     oracle = create_oracle(
         store=args.store, risk_threshold=args.risk_threshold, unresolved=args.unresolved, unrated=args.unrated
     )
-    judge = Judge(oracle, read_catalog(args.catalog_path) if args.catalog_path else None)
+    judge = Judge(oracle, read_catalog(args.catalog_path) if args.catalog_path else None, args.thought_tag)
     if args.data is None:
         dataset = own_prompts(args.answers, oracle.resolve_traits(args.constraints))
     else:

@@ -14,8 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from oracle import UserError, create_oracle
-from oracle.sources.kinds import Source
-from oracle.sources.rejects import rejects_path, write_rejects
+from oracle.sources import Source, rejects_path, write_rejects
 from oracle.store import open_store
 from pipeline.samples.answers import full_answers
 from pipeline.samples.constraints import assign_constraints

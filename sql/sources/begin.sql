@@ -1,4 +1,4 @@
--- Readies a connection to a store for loading sources. Built on ../schema.sql.
+-- Readies a connection to a store for loading sources. Built on store/schema.sql.
 -- sources.digest: SHA-256 of what was loaded, so that the same content is loaded once.
 alter table sources add column if not exists digest varchar;
 alter table catalog add column if not exists source_id integer;

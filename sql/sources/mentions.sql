@@ -1,4 +1,4 @@
--- Which words before a "(year)" are the film's title. Built on ../matching.sql; expects candidates(mention, start, title,
+-- Which words before a "(year)" are the film's title. Built on titles/resolve.sql; expects candidates(mention, start, title,
 -- year): for each mention, the text before its year from several starts on. Grain: one mention that names a known film.
 with fitting as (
     select mention, start, c.title, film_no, lower(c.title) = lower(i.title) as is_same, abs(c.year - i.year) as years_apart
