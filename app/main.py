@@ -12,11 +12,12 @@ import streamlit as st
 
 from app.components import states, style
 from app.core import database, navigation
-from app.pages import answer, films, overview, ranks, sql_editor, titles, what_if
+from app.pages import answer, films, models, overview, ranks, sql_editor, titles, what_if
 
 ICON = str(Path(__file__).with_name("icon.svg"))
 PAGES = {
     "overview": ("Overview", overview.page),
+    "models": ("Models", models.page),
     "ranks": ("Rank penalties", ranks.page),
     "answer": ("Answer", answer.page),
     "films": ("Traits and films", films.page),

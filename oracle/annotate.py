@@ -12,8 +12,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from oracle.answers import parse_batch
 from oracle.oracle import Oracle, active_constraints
-from oracle.parsing import parse_batch
 from oracle.store import open_store
 from oracle.titles import normalise
 
@@ -46,9 +46,11 @@ class Judgement:
 class Judge:
     """Judges answers with one oracle and its ground-truth catalog (an empty catalog excludes no film)."""
 
-    def __init__(self, oracle: Oracle, catalog: pa.Table | None = None):
-        """`catalog` (title, year) replaces the store's ground-truth catalog."""
+    def __init__(self, oracle: Oracle, catalog: pa.Table | None = None, thought_tags: Sequence[str] = ()):
+        """`catalog` (title, year) replaces the store's ground-truth catalog. What stands in <tag> or [tag] of
+        `thought_tags`, besides the usual marks, are thoughts and no recommendations."""
         self.oracle = oracle
+        self.thought_tags = tuple(thought_tags)
         films = _stored_catalog(oracle) if catalog is None else catalog
         self._catalog = self._identified(films.select(["title", "year"])).select("key", "year", "imdb_id")
         self._last: tuple[tuple, Judgement] | None = None
@@ -84,9 +86,11 @@ class Judge:
     def _judge(self, texts: list[str], groundtruth: Sequence, seen: Sequence, constraints: Sequence) -> Judgement:
         traits = [self.oracle.resolve_traits(active_constraints(c)) for c in constraints]
         films_seen = [[as_film(f) for f in films or []] for films in seen]
-        entries = parse_batch(texts)
+        entries = parse_batch(texts, thought_tags=self.thought_tags)
         per_entry = pa.array(traits, pa.list_(pa.string())).take(entries["completion"].combine_chunks())
-        verdicts = self.oracle.check_batch(entries.select(["title", "year"]).append_column("constraints", per_entry))
+        verdicts = self.oracle.check_batch(
+            entries.select(["title", "year", "given_id"]).append_column("constraints", per_entry)
+        )
         for name in verdicts.column_names:
             entries = entries.append_column(name, verdicts[name])
 

@@ -12,7 +12,16 @@ from oracle.base.errors import UserError
 from oracle.index import UNKNOWN, Titles, first_of_each, open_index, risk_blocks, spread
 from oracle.risk import Risks, TraitNames
 from oracle.store import build_starter_store
-from oracle.titles import Matcher, Matches, current_aliases, one_array, one_film, title_and_year, with_aliases
+from oracle.titles import (
+    Matcher,
+    Matches,
+    current_aliases,
+    given_ids,
+    one_array,
+    one_film,
+    title_and_year,
+    with_aliases,
+)
 
 POLICIES = {"safe": True, "violation": False, "ignore": None}
 """What a film that can't be judged counts as, as a value of is_safe."""
@@ -63,7 +72,7 @@ class Oracle:
         self.unrated = unrated
         columns = open_index(store)
         self._risks = Risks.of(columns)
-        self._traits = TraitNames(self._risks.traits.to_pylist())
+        self._traits = TraitNames(self._risks.traits.to_pylist(), columns["traits"]["synonyms"].to_pylist())
         self._matcher = Matcher(with_aliases(Titles.of(columns), current_aliases(store)))
 
     @property
@@ -91,16 +100,16 @@ class Oracle:
         return Verdict(violations=[f"{trait}: risk={risks[trait]:.2f}" for trait in violated], **row)
 
     def resolve(self, table: pa.Table) -> pa.Table:
-        """Find the films of a table with the columns title and year (nulls allowed).
+        """Find the films of a table with the columns title and year, and if there is one, given_id (nulls allowed).
 
         Returns, in the same order: imdb_id, matched_title, matched_year (int16), match_method, match_score (0..1);
         all null where no film was found.
         """
         title, year = title_and_year(table)
-        return pa.table(self._matcher.match(title, year).columns(title, self._matcher.titles))
+        return pa.table(self._matcher.match(title, year, given_ids(table)).columns(title, self._matcher.titles))
 
     def check_batch(self, table: pa.Table) -> pa.Table:
-        """Judge the films of a table: title, year and constraints (list of trait names; null or empty = none).
+        """Judge the films of a table: title, year and constraints (list of trait names; null or empty = none), [given_id].
 
         Returns, in the same order, the columns of `resolve` and: status (see `Verdict`), violated_traits and
         unrated_traits (lists, in the order of `trait_names`), max_risk (over the constraints; null where none is known),
@@ -111,7 +120,7 @@ class Oracle:
         """
         title, year = title_and_year(table)
         wanted_query, wanted_trait = self._constraints(table)
-        matches = self._matcher.match(title, year)
+        matches = self._matcher.match(title, year, given_ids(table))
         self._most_cautious(matches, wanted_query, wanted_trait)
 
         found = matches.form >= 0

@@ -16,7 +16,8 @@ from pathlib import Path
 import yaml
 
 from oracle import UserError
-from pipeline.evaluate import print_summaries, summaries
+from pipeline.evaluation.output import print_summaries
+from pipeline.evaluation.results import summaries
 from pipeline.settings.command import command
 from pipeline.settings.fields import CONFIGS
 from pipeline.simulation.demo_data import demo_paths

@@ -12,14 +12,20 @@ Sources, as CSV, TSV (plain or .gz), Parquet, JSON or JSON lines unless said oth
   titles            imdb_id, title, year; is_primary = false marks another title of the film. Ids may lack their "tt";
                     ids of another domain are any text that is no bare number
   IMDb              title.basics.tsv[.gz]; title.akas.tsv[.gz] adds other titles of films that the store knows
-  MovieLens         movies.csv with links.csv
+  MovieLens         movies.csv with links.csv, now or before
   dictionary        title_to_imdb.pkl: {(title, year): id}
   catalog           title, year: films that count as ground truth; or a pickled list or set of (title, year)
   traits            JSON: [{"trait", "avoid": [tags], "weights": {category: number}}]; replaces traits of the same name
   tags              imdb_id, tag; or imdb_id, tags: a list
   severities        imdb_id, category, severity: None, Mild, Moderate, Severe or 0 to 3; or one column a category
   risks             imdb_id, trait, risk in 0..1; or movie_trait_sensitivity.json
-  conversations     dialog, groundtruth: a list of [title, year]; they become the rows of --dataset
+  conversations     dialog, groundtruth: a list of [title, year], or ReDial's raw files; they become the rows of --dataset
+  MovieLens         tags.csv, genome-scores.csv with genome-tags.csv, ML-DDD: with links.csv, now or before
+  DoesTheDogDie     answers of /media/{id} or /items/{id}, one a file, a list or lines: votes become tags
+  TMDb              answers of /movie/{id}; Kaggle's movies_metadata.csv, keywords.csv, TMDB_movie_dataset_v11.csv
+  IMDb's guide      a column a category (violence_gore_severity), cinemagoer's advisory votes, counts a level (violence.csv)
+  a domain          {"noun": "game", "nouns": "games", "numeric_ids": true, "ask": "Please recommend ..."}
+  any other table   --map COLUMN=ROLE, such as --map film=imdb_id
 
 All sources are stored, or none. A source that is in the store already is left alone, and a changed file replaces what
 it brought before. Rows that can't be used are set aside in <store>.rejects/<source>.csv, each with its reason.
@@ -38,7 +44,16 @@ import duckdb
 from tqdm import tqdm
 
 from oracle import UserError
-from oracle.sources import DIALOGS, Loaded, Source, load_sources, recognise
+from oracle.sources import (
+    DIALOGS,
+    Evidence,
+    Loaded,
+    Source,
+    load_sources,
+    read_coverage,
+    recognise,
+    write_report,
+)
 from pipeline.samples.dialogs import read_dialogs, write_dataset
 from pipeline.settings.command import command
 
@@ -47,14 +62,48 @@ def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(
         prog="prepare.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("sources", nargs="+", type=Path, metavar="SOURCE", help="files to read, in any order")
+    parser.add_argument("sources", nargs="*", type=Path, metavar="SOURCE", help="files to read, in any order")
     parser.add_argument("--store", type=Path, default=Path("store.duckdb"), help="made if not there (%(default)s)")
     parser.add_argument("--dataset", type=Path, help="Parquet file to write conversations to, in the SafeRec columns")
     parser.add_argument("--seed", type=int, default=3407, help="of constraints and splits (%(default)s)")
     parser.add_argument("--no-starter", action="store_true", help="a new store begins without the bundled films")
+    parser.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="COLUMN=ROLE",
+        help="what a column is, such as film=imdb_id; may be repeated",
+    )
+    parser.add_argument(
+        "--tag_share", type=float, default=0.5, help="share of votes from which a film carries a tag (%(default)s)"
+    )
+    parser.add_argument("--tag_votes", type=int, default=1, help="fewer votes on a tag say nothing (%(default)s)")
+    parser.add_argument(
+        "--relevance", type=float, default=0.5, help="from which a tag of MovieLens' genome counts (%(default)s)"
+    )
+    parser.add_argument(
+        "--max_mb", type=int, default=200, help="unpacked size of JSON that must be read at once (%(default)s)"
+    )
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE.html", help="write what is known about the films, with a plot"
+    )
+    parser.add_argument(
+        "--check", type=Path, metavar="DATASET", help="report on a dataset for training, and store nothing"
+    )
+    parser.add_argument("--json", action="store_true", help="with --check: print JSON")
     args = parser.parse_args(argv)
+    if args.check is not None:
+        from pipeline.samples.check import check_dataset as report_on  # loads `datasets`
 
-    sources = recognise(args.sources)
+        print(report_on(args.check, args.store, args.json))
+        return
+    if not args.sources and args.report is None:
+        raise UserError(
+            "name the files to read, such as: prepare.py movies.csv links.csv; or --report FILE.html, or --check DATASET"
+        )
+    sources = recognise(args.sources, _roles(args.map), args.max_mb * 1_000_000)
+    if args.report is not None and not args.report.absolute().parent.is_dir():
+        raise UserError(f"--report {args.report}: its folder is not there; make it, or name another")
     for source in sources:
         print(f"{source.path}: {source.kind.name} ({_form(source)})")
     dialogs = [source for source in sources if source.kind is DIALOGS]
@@ -62,10 +111,28 @@ def main(argv: list[str]) -> None:
     read = [read_dialogs(source) for source in dialogs]
 
     others = [source for source in sources if source.kind is not DIALOGS]
-    for loaded in load_sources(args.store, others, not args.no_starter, progress):
+    evidence = Evidence(args.tag_share, args.tag_votes, args.relevance)
+    for loaded in load_sources(args.store, others, not args.no_starter, progress, evidence):
         print(f"{loaded.source.path}: {told(loaded)}")
+        for note in loaded.notes:
+            print(f"{loaded.source.path}: {note}")
+    coverage = read_coverage(args.store)
+    if others:
+        print(coverage.as_text())
+    for warning in coverage.warnings():
+        print(f"warning: {warning}")
+    if args.report:
+        write_report(coverage, args.report)
+        print(f"{args.report}: the same with a plot")
     if args.dataset:
         print(write_dataset(args.dataset, read, args.store, args.seed))
+
+
+def _roles(mapped: list[str]) -> dict[str, str]:
+    """Raises `UserError` for what is no COLUMN=ROLE."""
+    if wrong := [text for text in mapped if not all(text.rpartition("=")[::2])]:
+        raise UserError(f"--map {wrong[0]}: expected COLUMN=ROLE, such as --map film=imdb_id")
+    return {column: role for column, _, role in (text.rpartition("=") for text in mapped)}
 
 
 def check_dataset(dataset: Path | None, sources: list[Source]) -> None:

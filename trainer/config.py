@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from trl import GRPOConfig
 
 from oracle import UserError
-from oracle.simple_lists import MAX_RANK
+from oracle.answers import MAX_RANK
 from trainer.weighting import LOSSES
 
 # TRL options that per-token advantages and an adjusted old log-probability can't express, or that our rewards rule out.
@@ -70,6 +70,20 @@ class RankGRPOConfig(GRPOConfig):
             "1/(G·N) Σ_i Σ_k (its paper), with N = rec_num; for the losses grpo, bnpo, dr_grpo and dapo."
         },
     )
+    silent_groups: str = field(
+        default="keep",
+        metadata={
+            "help": "keep, or drop: groups in which every advantage is 0 are not computed in the loss, which stays divided by "
+            "all answers, so that the gradient is the same. Needs beta = 0: a KL term pulls on silent answers too."
+        },
+    )
+    missing_ranks: str = field(
+        default="zero",
+        metadata={
+            "help": "zero: a rank that a list doesn't have has reward 0. leave_out: it has no part in its group's mean; with "
+            "end_credit the first missing rank keeps its reward, that of the list's end."
+        },
+    )
     end_credit: bool = field(
         default=False,
         metadata={
@@ -101,6 +115,14 @@ class RankGRPOConfig(GRPOConfig):
                 )
             if self.ratio_level != "item":
                 raise UserError("rank_weighting='rank' needs one ratio a rank: set ratio_level='item'")
+        if self.silent_groups not in ("keep", "drop"):
+            raise UserError(f"silent_groups={self.silent_groups!r}: expected keep or drop")
+        if self.silent_groups == "drop" and self.beta != 0:
+            raise UserError(
+                f"silent_groups='drop' with beta={self.beta}: silent answers have a KL term; set beta=0 (--kl_beta 0), or keep them"
+            )
+        if self.missing_ranks not in ("zero", "leave_out"):
+            raise UserError(f"missing_ranks={self.missing_ranks!r}: expected zero or leave_out")
         self._refuse_other_probabilities()
         if not 1 <= self.rec_num <= MAX_RANK:
             raise UserError(f"rec_num={self.rec_num}: expected 1 to {MAX_RANK}")

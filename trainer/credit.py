@@ -12,7 +12,7 @@ import pyarrow as pa
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from oracle.parsing import entry_spans
+from oracle.answers import entry_spans
 from trainer.offsets import LaidOut
 
 NO_RANK = -1

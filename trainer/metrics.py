@@ -12,6 +12,7 @@ import torch
 from accelerate import Accelerator
 
 from oracle.annotate import Judgement
+from trainer.ratio import rank_means
 from trainer.rewards import discounts
 
 logger = logging.getLogger(__name__)
@@ -122,6 +123,34 @@ def correction_metrics(ratios: torch.Tensor, corrected: torch.Tensor) -> dict[st
         **dict(zip(("p05", "p50", "p95"), quantiles.tolist(), strict=True)),
         "frac_ranks_touched": (ratios != corrected).double().mean().item(),
     }  # fmt: skip
+
+
+def rank_sums(
+    log_ratio: torch.Tensor, kl: torch.Tensor, clipped: torch.Tensor, rank_ids: torch.Tensor, n_slots: int
+) -> torch.Tensor:
+    """(4, S) float64: by rank, the lists that have it, and their sums of the ratio, of what was clipped and of the KL.
+
+    Args:
+        log_ratio, kl, clipped: (B, T), of tokens; a list counts with the mean over the tokens of its rank.
+    """
+    values = torch.cat([log_ratio.exp(), clipped.to(log_ratio), kl])
+    means = rank_means(values, rank_ids.repeat(3, 1), n_slots).unflatten(0, (3, -1)).double()
+    return torch.cat([(~means[:1].isnan()).sum(dim=1), means.nansum(dim=1)])
+
+
+def rank_metrics(sums: torch.Tensor, has_kl: bool) -> dict[str, float]:
+    """Means over lists from `rank_sums` (4, S): ratio/rank_k, clip_ratio/rank_k and kl/rank_k, k counted from 1.
+
+    Where no list has a rank, it has no metric.
+    """
+    lists, *totals = sums.tolist()
+    names = ("ratio", "clip_ratio", "kl")[: 2 + has_kl]
+    return {
+        f"{name}/rank_{k}": total[k - 1] / n
+        for name, total in zip(names, totals, strict=False)
+        for k, n in enumerate(lists, start=1)
+        if n
+    }
 
 
 @dataclass

@@ -32,13 +32,21 @@ from trainer.advantages import gdpo_advantages, grpo_advantages
 from trainer.config import RankGRPOConfig
 from trainer.credit import NO_RANK, list_slots, pad_slots
 from trainer.cut_off import cells_of, open_entries, without_open_entries
-from trainer.metrics import EvasionWatch, advantage_metrics, correction_metrics, list_counts, list_metrics
+from trainer.metrics import (
+    EvasionWatch,
+    advantage_metrics,
+    correction_metrics,
+    list_counts,
+    list_metrics,
+    rank_metrics,
+    rank_sums,
+)
 from trainer.ratio import corrections, generator_log_ratios, of_tokens, rank_level_old_logps
 from trainer.rewards import RankRewardFunc
 from trainer.rollout_log import LogWriter, check_columns, concat, step_tables
 from trainer.sampling import EpochSeeded
 from trainer.vllm_sync import check_server, sync_without_rounding
-from trainer.weighting import equal_rank_weights
+from trainer.weighting import equal_rank_weights, share_of_loss
 
 
 class RankGRPOTrainer(GRPOTrainer):
@@ -77,6 +85,7 @@ class RankGRPOTrainer(GRPOTrainer):
         self._loss_inputs: dict | None = None
         self._evasion = EvasionWatch()
         self._counts: defaultdict[str, Counter[str]] = defaultdict(Counter)  # by mode
+        self._rank_sums: defaultdict[str, torch.Tensor | float] = defaultdict(float)  # by mode
         # The main process alone has the log, but all must agree on whether to send their share.
         self._logs_rollouts = any(gather_object([rollout_log is not None]))
         super().__init__(model, [self._keep_ranks(f) for f in reward_funcs], args, **kwargs)
@@ -101,7 +110,7 @@ class RankGRPOTrainer(GRPOTrainer):
                 )
             padded = np.zeros((len(ranks), self.n_slots))
             padded[:, : ranks.shape[1]] = ranks
-            padded[cells_of(self._cut_off, self.n_slots)] = np.nan
+            padded[self._left_out] = np.nan
             self._rank_rewards.append(padded)
             return np.nansum(padded, axis=1).tolist()
 
@@ -117,7 +126,15 @@ class RankGRPOTrainer(GRPOTrainer):
         judged = self.judge.judge(texts, *samples) if self.judge else None
         entries = judged.entries if judged else parse_batch(texts)
         self._judged = judged and without_open_entries(judged, self._ended)
-        self._cut_off = entries.filter(pa.array(open_entries(entries, texts, self._ended)))
+        is_open = open_entries(entries, texts, self._ended)
+        self._cut_off = entries.filter(pa.array(is_open))
+        self._left_out = np.zeros((len(texts), self.n_slots), dtype=bool)
+        self._left_out[cells_of(self._cut_off, self.n_slots)] = True
+        if self.args.missing_ranks == "leave_out":
+            whole = self._judged.entries if self._judged else entries.filter(pa.array(~is_open))
+            n_films = np.bincount(whole["completion"].to_numpy(), minlength=len(texts))[:, None]
+            missing = np.arange(self.n_slots) >= n_films + self.args.end_credit
+            self._left_out |= missing & (np.arange(self.n_slots) < self.args.rec_num)
         self._rank_rewards = []
         told = [{**x, "ended": ended} for x, ended in zip(inputs, self._ended, strict=True)]
         row_sums = super()._calculate_rewards(told, prompts, texts, completion_ids_list)
@@ -186,6 +203,9 @@ class RankGRPOTrainer(GRPOTrainer):
         # Rates of all steps since the last line are of their sums; TRL would average the rates of steps.
         if counts := self._counts.pop(self._mode, None):
             self._metrics[self._mode] |= {name: [value] for name, value in list_metrics(counts).items()}
+        if torch.is_tensor(sums := self._rank_sums.pop(self._mode, None)):
+            by_rank = rank_metrics(self.accelerator.reduce(sums, "sum"), self.beta != 0)
+            self._metrics[self._mode] |= {name: [value] for name, value in by_rank.items()}
         super().log(logs, start_time)
 
     @property
@@ -209,6 +229,7 @@ class RankGRPOTrainer(GRPOTrainer):
             slots=self._slots,
             ended=self._ended,
             cut_off=self._cut_off,
+            left_out=self._left_out,
         )
         shares = gather_object([tables])
         if self.rollout_log is not None:
@@ -218,13 +239,38 @@ class RankGRPOTrainer(GRPOTrainer):
         inputs = dict(inputs)  # the buffer is used again when num_iterations > 1
         if self.args.rank_weighting == "rank":
             inputs["advantages"] = inputs["advantages"] * self._equal_rank_weights(inputs)
-        if self.args.ratio_level == "token" or inputs.get("old_per_token_logps") is None:
-            return super()._compute_loss(model, inputs)
+        share = self._drop_silent(inputs) if self.args.silent_groups == "drop" else 1.0
         self._loss_inputs = inputs
         try:
-            return super()._compute_loss(model, inputs)
+            loss = super()._compute_loss(model, inputs)
+            self._rank_sums[self._mode] += self._sums_by_rank(inputs)
+            return loss * share
         finally:
             self._loss_inputs = None
+
+    def _drop_silent(self, inputs: dict) -> torch.Tensor | float:
+        """Leave out the answers without any advantage (but one, for a gradient of 0); what the loss is then of all."""
+        rows, mask = len(inputs["advantages"]), inputs["completion_mask"]
+        kept = (inputs["advantages"] != 0).any(dim=1)
+        kept[0] |= ~kept.any()
+        for name, value in inputs.items():
+            if torch.is_tensor(value) and value.dim() and len(value) == rows:
+                inputs[name] = value[kept]
+        return share_of_loss(self.args.loss_type, mask, kept)
+
+    @torch.no_grad()
+    def _sums_by_rank(self, inputs: dict) -> torch.Tensor:
+        logps, old, advantages = self._loss_logps, inputs.get("old_per_token_logps"), inputs["advantages"]
+        log_ratio = torch.zeros_like(logps) if old is None else logps - old
+        kl = torch.zeros_like(logps)
+        if self.beta != 0:
+            gap = inputs["ref_per_token_logps"] - logps
+            kl = gap.exp() - gap - 1
+        ratio, cispo = log_ratio.exp(), self.args.loss_type == "cispo"
+        clipped = (advantages > 0) & (ratio > self.epsilon_high + (not cispo))
+        if not cispo:
+            clipped |= (advantages < 0) & (ratio < 1 - self.epsilon_low)
+        return rank_sums(log_ratio, kl, clipped, inputs["rank_ids"], self.n_slots)
 
     def _equal_rank_weights(self, inputs: dict) -> torch.Tensor:
         """(B, T); `num_items_in_batch` is of all the micro-batches that were generated together, in all processes."""
@@ -245,10 +291,13 @@ class RankGRPOTrainer(GRPOTrainer):
         # With dropout, the old and the reference log-probabilities would be those of another policy each time.
         with contextlib.nullcontext() if torch.is_grad_enabled() else evaluating(model):
             logps, *rest = super()._get_per_token_logps_and_entropies(model, *args, **kwargs)
-        if self._loss_inputs is not None:
-            inputs = self._loss_inputs
+        inputs = self._loss_inputs
+        if inputs is None:
+            return logps, *rest
+        self._loss_logps = logps.detach()
+        if self.args.ratio_level == "item" and inputs.get("old_per_token_logps") is not None:
             inputs["old_per_token_logps"] = rank_level_old_logps(
-                logps.detach(), inputs["old_per_token_logps"], inputs["rank_ids"], self.n_slots
+                self._loss_logps, inputs["old_per_token_logps"], inputs["rank_ids"], self.n_slots
             )
         return logps, *rest
 

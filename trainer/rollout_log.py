@@ -10,7 +10,6 @@ import pyarrow.compute as pc
 from oracle import UserError
 from oracle.annotate import Judgement
 from oracle.log import LogWriter
-from trainer.cut_off import cells_of
 
 __all__ = ["REWARD_COLUMNS", "LogWriter", "check_columns", "concat", "step_tables"]
 
@@ -30,6 +29,7 @@ def step_tables(
     ended: Sequence[bool],
     num_generations: int,
     cut_off: pa.Table | None = None,
+    left_out: np.ndarray | None = None,
     first_completion: int = 0,
     prompt_ids: Sequence[str] | None = None,
 ) -> tuple[pa.Table, pa.Table]:
@@ -43,6 +43,7 @@ def step_tables(
         slots: n arrays (T,) with the slot of each token, as from `trainer.credit.list_slots`.
         cut_off: those entries (completion, rank, start, end), which are logged with their place in the text and nothing
             else: no title, no verdict, no reward.
+        left_out: (n, S) bool, the cells that have no reward of any kind, those of `cut_off` among them.
         first_completion: number of the first of these answers in the step (this process's share).
 
     Raises:
@@ -76,9 +77,7 @@ def step_tables(
     total = np.einsum("f,fns->ns", np.asarray(weights, np.float64), given)
     # A reward that is off is 0, but for films that are ignored, which have none.
     off = np.where(np.isnan(given).any(axis=0), np.nan, 0.0)
-    never = np.zeros((n, n_slots))
-    if cut_off is not None:
-        never[cells_of(cut_off, n_slots)] = np.nan
+    never = np.zeros((n, n_slots)) if left_out is None else np.where(left_out, np.nan, 0.0)
     verdicts = {
         "step": pa.array(np.full(len(rows), step, np.int32)),
         "completion": pa.array((cell_completion[order] + first_completion).astype(np.int32)),

@@ -44,3 +44,16 @@ def equal_rank_weights(
         "dapo": tokens_per_completion,
     }
     return normalisers[loss_type] / (rec_num * of_tokens(per_rank, rank_ids))
+
+
+def share_of_loss(loss_type: str, completion_mask: torch.Tensor, kept: torch.Tensor) -> torch.Tensor | float:
+    """What the loss of some rows of a micro-batch is of that of all, if the others add nothing to it.
+
+    Args:
+        completion_mask: (B, T) of all rows; kept: (B,) bool.
+    """
+    if loss_type in ("dapo", "cispo"):  # divided by the tokens of the whole generated batch
+        return 1.0
+    if loss_type == "bnpo":
+        return completion_mask[kept].sum() / completion_mask.sum()
+    return kept.float().mean()

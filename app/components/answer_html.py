@@ -28,7 +28,12 @@ def side_by_side(answers: list[dict], ranks: list[dict], chosen_rank: int | None
 
 
 def _card(answer: dict, ranks: list[dict], chosen_rank: int | None, as_text: bool) -> str:
-    facts = [f"{answer['violations']} unsafe", plural(answer["hits"], "hit"), plural(answer["films"], "film")]
+    facts = [
+        f"{answer['violations']} unsafe",
+        *_unknown(answer),
+        plural(answer["hits"], "hit"),
+        plural(answer["films"], "film"),
+    ]
     if not answer["ended"]:
         facts.append("cut off")
     listed = "".join(_rank(row, row["rank"] == chosen_rank) for row in ranks)
@@ -37,6 +42,12 @@ def _card(answer: dict, ranks: list[dict], chosen_rank: int | None, as_text: boo
         f"<span>{signed(answer['reward'])}</span></b><span>{' · '.join(facts)}</span></header>"
         f"{coloured_text(answer['text'], ranks) if as_text else listed}</article>"
     )
+
+
+def _unknown(answer: dict) -> list[str]:
+    """How many films can't be judged, where there are any."""
+    counted = ((answer["unrated"], "not rated"), (answer["unresolved"], "not found"))
+    return [f"{count} {what}" for count, what in counted if count]
 
 
 def _rank(row: dict, chosen: bool) -> str:
@@ -57,9 +68,11 @@ def chips_of(row: dict) -> list[tuple[str, str]]:
     chips += [(trait, "bad") for trait in row["violated_traits"] or []]
     if row["title"] is None:
         return chips
-    if row["match_method"] is None:
-        chips.append(("unresolved", "quiet"))
-    elif row["match_score"] is not None and row["match_score"] < 0.95:
+    if row["status"] == "unresolved":
+        chips.append(("? not found", "unknown"))
+    else:
+        chips += [(f"? not rated for {trait}", "unknown") for trait in row["unrated_traits"] or []]
+    if row["match_score"] is not None and row["match_score"] < 0.95:
         chips.append((f"match {number(row['match_score'], 2)}", "quiet"))
     if row["repeated"]:
         chips.append(("repeated", "quiet"))

@@ -51,7 +51,8 @@ def _sentences(group: dict) -> tuple[str, str]:
     answers, unsafe = group["answers"], group["unsafe_answers"]
     lead = (
         f"{formats.plural(group['violations'], 'violation')} and {formats.plural(group['hits'], 'hit')} "
-        f"in {formats.plural(group['films'], 'film')}. "
+        f"in {formats.plural(group['films'], 'film')}; {group['unrated']} not rated for what is to be avoided, "
+        f"{group['unresolved']} not found. "
     )
     if answers > 1 and group["best"] is not None:
         best, worst = formats.signed(group["best"]), formats.signed(group["worst"])
@@ -63,7 +64,8 @@ def _sentences(group: dict) -> tuple[str, str]:
         named = formats.plural(group["violations"], "film") if unsafe else "no film"
         return f"The answer names {named} that this person asked to avoid.", lead
     if unsafe == 0:
-        return f"None of the {answers} answers names a film that this person asked to avoid.", lead
+        known = " as far as is known" if group["unrated"] or group["unresolved"] else ""
+        return f"None of the {answers} answers names a film that this person asked to avoid{known}.", lead
     some = f"All {answers} answers name" if unsafe == answers else f"{unsafe} of the {answers} answers name"
     return f"{some}{'s' if unsafe == 1 else ''} a film that this person asked to avoid.", lead
 

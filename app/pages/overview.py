@@ -52,7 +52,10 @@ def _evaluated(run: dict) -> None:
         ("Recall", formats.number(row["recall_20"])),
         ("NDCG", formats.number(row["ndcg_20"])),
         ("Films a list", formats.number(row["films_per_list"], 1)),
+        ("… at most", formats.percent(row["svr_20_high"])),
+        ("… of judged films", formats.percent(row["svr_20_known"])),
         ("Unresolved titles", formats.percent(row["unresolved_rate"])),
+        ("Films not rated", formats.percent(row["unrated_rate"])),
     )
     style.tiles([(name, value, "", "") for name, value in figures])
 
@@ -70,6 +73,7 @@ def _trained(run: dict, others: list[str]) -> None:
             _tile("Recall", figures, "recall", formats.number, less=False),
             _tile("Films a list", figures, "films", lambda v: formats.number(v, 1), less=None),
             _tile("Unresolved titles", figures, "unresolved", formats.percent, less=True),
+            _tile("Films not rated", figures, "unrated", formats.percent, less=True),
             _tile("Repeated films", figures, "duplicates", formats.percent, less=True),
             _tile("No learning signal", figures, "no_signal", formats.percent, less=None),
         ]
@@ -121,8 +125,8 @@ def _all_runs() -> None:
         hide_index=True,
         placeholder=formats.NOTHING,
         column_order=[
-            "run_id", "kind", "model", "lambda_safe", "steps", "svr_20", "recall_20", "ndcg_20",
-            "films_per_list", "duplicate_rate", "unresolved_rate", "started_at",
+            "run_id", "kind", "model", "lambda_safe", "steps", "svr_20", "svr_20_high", "svr_20_known", "recall_20",
+            "ndcg_20", "films_per_list", "duplicate_rate", "unresolved_rate", "unrated_rate", "ambiguous_rate", "started_at",
         ],
         column_config={
             "run_id": columns.text("run"),
@@ -131,11 +135,15 @@ def _all_runs() -> None:
             "lambda_safe": columns.decimal("λ", 2),
             "steps": columns.whole("steps"),
             "svr_20": columns.share("violations"),
+            "svr_20_high": columns.share("at most"),
+            "svr_20_known": columns.share("of judged"),
             "recall_20": columns.decimal("recall", 3),
             "ndcg_20": columns.decimal("NDCG", 3),
             "films_per_list": columns.decimal("films a list", 1),
             "duplicate_rate": columns.share("repeated"),
             "unresolved_rate": columns.share("unresolved"),
+            "unrated_rate": columns.share("not rated"),
+            "ambiguous_rate": columns.share("ambiguous"),
             "started_at": st.column_config.DatetimeColumn("started (UTC)", format="D MMM YYYY, HH:mm"),
         },
     )  # fmt: skip

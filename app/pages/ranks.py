@@ -87,7 +87,7 @@ def _behind(run: dict, cell: dict | None) -> None:
         placeholder=formats.NOTHING,
         column_order=[
             "step", "title", "year", "violated_traits", "safety", "relevance", "other", "r_total", "advantage", "hit",
-            "unresolved",
+            "status",
         ],
         column_config={
             "step": columns.whole("step"),
@@ -100,7 +100,7 @@ def _behind(run: dict, cell: dict | None) -> None:
             "r_total": columns.decimal("total", 2),
             "advantage": columns.decimal("advantage", 2),
             "hit": columns.flag("hit"),
-            "unresolved": columns.flag("unresolved"),
+            "status": columns.text("status", "small"),
         },
     )  # fmt: skip
     if event.selection.rows:

@@ -11,7 +11,7 @@ from oracle.log import named_queries
 TIMEOUT_S = 15.0
 MOST_ROWS = 20_000
 FIRST = """-- How safe and how good is each run?
-select run_id, kind, step, svr_20, recall_20, films_per_list, unresolved_rate
+select run_id, kind, step, svr_20, svr_20_high, svr_20_known, recall_20, films_per_list, unresolved_rate, unrated_rate
 from run_summary
 order by run_id desc, step;
 """

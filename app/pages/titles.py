@@ -106,9 +106,8 @@ def _decide(row: dict, decision: dict | None) -> None:
 
 
 def _candidate(row: dict, film: dict) -> None:
-    about = f"{film['imdb_id']} · {formats.percent(film['similarity'], 0)} alike"
-    if film["imdb_id"] == row["imdb_id"]:
-        about += " · taken for this one"
+    about = f"{film['imdb_id']} · {formats.percent(film['closeness'], 0)} alike"
+    about += " · taken for this one" if film["imdb_id"] == row["imdb_id"] else f" · {film['why']}"
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         name = formats.safe(formats.film(film["title"], film["year"]))
         st.html(f'{name}<br><span class="about">{formats.safe(about)}</span>', width="content")

@@ -6,6 +6,7 @@ SIGNALS = {
     "shrinking": "lists got shorter",
     "repeating": "films are repeated more often",
     "hiding": "more titles cannot be found",
+    "undocumented": "more films are not rated",
     "overlong": "more lists go on beyond the last rank",
     "off_taste": "recall dropped",
 }
@@ -17,6 +18,8 @@ METRICS = {
     "films_per_list": ("Films a list", "are", lambda value: number(value, 1), lambda value: signed(value, 1)),
     "duplicate_rate": ("Repeated films", "are", percent, points),
     "unresolved_rate": ("Unresolved titles", "are", percent, points),
+    "unrated_rate": ("Films not rated", "are", percent, points),
+    "svr_known": ("Violations among judged films", "are", percent, points),
 }
 """Of compare_runs: name, verb, and how a value and a difference are written."""
 
@@ -39,7 +42,11 @@ def of_training(figures: dict) -> tuple[str, str]:
     svr = change(figures["first_svr"], figures["last_svr"], percent, 0.005)
     joint = "while" if svr.startswith("fell") else "and"
     spans = f"Means of the first and the last {plural(figures['span'], 'step')} of {figures['steps']}."
-    return f"Violations {svr} {joint} {recall}.", f"{evasion(figures)} {spans}"
+    bounds = (
+        f"With all unknown films as violations it is {percent(figures['last_svr_high'])} at last; "
+        f"of the films that could be judged, {percent(figures['last_svr_known'])} violate."
+    )
+    return f"Violations {svr} {joint} {recall}.", f"{evasion(figures)} {bounds} {spans}"
 
 
 def evasion(figures: dict) -> str:
@@ -55,11 +62,18 @@ def evasion(figures: dict) -> str:
 def of_evaluation(row: dict) -> tuple[str, str]:
     """(headline, lead) of an evaluated model, from a row of summaries.sql."""
     recall = number(row["recall_20"])
-    sentence = f"{percent(row['svr_20'])} of the recommended films violate a constraint, at a recall of {recall}."
+    sentence = (
+        f"{percent(row['svr_20'])} of the recommended films violate a constraint, at most {percent(row['svr_20_high'])}, "
+        f"at a recall of {recall}."
+    )
     if row["svr_20"] is None:
         sentence = f"No prompt has constraints, so nothing could be violated; recall is {recall}."
     answers, films = plural(int(row["lists_all"]), "answer"), number(row["films_per_list"], 1)
-    return sentence, f"Over {answers} of {films} films; {percent(row['unresolved_rate'])} of the titles were not found."
+    return sentence, (
+        f"Over {answers} of {films} films; {percent(row['unresolved_rate'])} of the titles were not found, "
+        f"{percent(row['unrated_rate'])} are not rated for what is to be avoided, {percent(row['ambiguous_rate'])} fit several "
+        f"films. Of the films that could be judged, {percent(row['svr_20_known'])} violate."
+    )
 
 
 def of_comparison(rows: list[dict]) -> str:

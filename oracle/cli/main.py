@@ -11,9 +11,10 @@ from oracle.base.errors import UserError
 from oracle.cli.files import check_file
 from oracle.cli.log import add_commands as add_log_commands
 from oracle.oracle import POLICIES, Oracle, Verdict, create_oracle
-from oracle.titles import nearest, sources
+from oracle.titles import nearest, one_film, sources
 
 YEAR_BEHIND = re.compile(r"(.*\S)\s*\((\d{4})\)\s*")
+BARE_YEAR_BEHIND = re.compile(r"(.*\S)\s+((?:18|19|20)\d\d)\s*")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_film(parser: argparse.ArgumentParser, required: bool) -> None:
-    parser.add_argument("title", nargs=None if required else "?", help='"Saw", or "Saw (2004)"')
+    parser.add_argument("title", nargs=None if required else "?", help='"Saw", "Saw (2004)", or a film\'s id')
     parser.add_argument("year", nargs="?", type=int, help="the year of the first release")
     parser.add_argument(
         "--store", type=Path, help="default: store.duckdb here, made from the starter data if it is not there"
@@ -94,7 +95,7 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.file is not None:
         check_file(oracle, arguments.file, arguments.avoid, arguments.out, arguments.json)
         return
-    title, year = _film(arguments)
+    title, year = _film(arguments, oracle)
     traits = oracle.resolve_traits(arguments.avoid)
     verdict = oracle.check_safety(title, year, dict.fromkeys(traits, True))
     near = nearest(oracle.store, title, year)
@@ -170,7 +171,7 @@ def _as_text(
 def _explain(arguments: argparse.Namespace) -> None:
     """Show the films whose titles come near a title, and why each was taken, or was not."""
     oracle = create_oracle(store=arguments.store)
-    title, year = _film(arguments)
+    title, year = _film(arguments, oracle)
     near = nearest(oracle.store, title, year)
     if arguments.json:
         print(json.dumps({"title": title, "year": year, "nearest": near}))
@@ -180,11 +181,17 @@ def _explain(arguments: argparse.Namespace) -> None:
         print(f"  {_near(film)}")
 
 
-def _film(arguments: argparse.Namespace) -> tuple[str, int | None]:
-    """Return title and year; a year in brackets behind the title is one, unless another is given."""
-    behind = YEAR_BEHIND.fullmatch(arguments.title)
-    if arguments.year is None and behind:
-        return behind[1], int(behind[2])
+def _film(arguments: argparse.Namespace, oracle: Oracle) -> tuple[str, int | None]:
+    """Return title and year; a year behind the title is one, unless another is given.
+
+    Without brackets ("Saw 2004") it is one where the whole is no title, as "Blade Runner 2049" is.
+    """
+    if arguments.year is None:
+        if behind := YEAR_BEHIND.fullmatch(arguments.title):
+            return behind[1], int(behind[2])
+        bare = BARE_YEAR_BEHIND.fullmatch(arguments.title)
+        if bare and oracle.resolve(one_film(arguments.title, None))["imdb_id"][0].as_py() is None:
+            return bare[1], int(bare[2])
     return arguments.title, arguments.year
 
 

@@ -4,7 +4,7 @@ from oracle.log.audit import open_audit
 from oracle.log.compaction import compact, delete_run, export_run
 from oracle.log.queries import NamedQuery, ask, named_queries
 from oracle.log.run_info import run_info
-from oracle.log.views import GRACE_S, create_log_views, open_log, query
+from oracle.log.views import GRACE_S, create_log_views, open_log, pattern_of, query, quoted
 from oracle.log.writer import LogWriter
 
 __all__ = [
@@ -19,6 +19,8 @@ __all__ = [
     "named_queries",
     "open_audit",
     "open_log",
+    "pattern_of",
     "query",
+    "quoted",
     "run_info",
 ]

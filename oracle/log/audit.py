@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
@@ -54,12 +55,19 @@ def open_audit(
     create_log_views(connection, root)
     connection.execute("set search_path = 'memory.main,store.main'")
     if locked:
-        lock_down(connection, root)
+        lock_down(connection, root, _alias_patterns(connection))
     return connection
 
 
-def lock_down(connection: duckdb.DuckDBPyConnection, log_root: Path) -> None:
-    """Refuse, from now on, every file outside `log_root`, extensions, and changes of settings."""
+def _alias_patterns(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The files of decisions about titles, as the store names them to its views."""
+    return connection.sql("select alias_files()").fetchall()[0][0]
+
+
+def lock_down(connection: duckdb.DuckDBPyConnection, log_root: Path, files: Sequence[str] = ()) -> None:
+    """Refuse, from now on, every file outside `log_root` but for `files` (patterns), extensions, and changes of settings."""
+    # A pattern, and what it finds.
+    allowed = [text for pattern in files for text in (pattern, pattern[:-3] + "l")]
     for setting in (
         "python_enable_replacements = false",
         "temp_directory = ''",
@@ -67,6 +75,7 @@ def lock_down(connection: duckdb.DuckDBPyConnection, log_root: Path) -> None:
         "autoload_known_extensions = false",
         # DuckDB compares patterns as they are written.
         f"allowed_directories = [{quoted(str(log_root))}, {quoted(pattern_of(log_root))}]",
+        f"allowed_paths = [{', '.join(map(quoted, allowed))}]",
         "enable_external_access = false",
         "lock_configuration = true",
     ):

@@ -8,10 +8,12 @@ from oracle.base.errors import UserError
 
 
 class TraitNames:
-    """Finds the trait that a name means: in full, or any unambiguous short form, whatever its case."""
+    """Finds the trait that a name means: in full, any unambiguous short form, or an everyday word, whatever its case."""
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], synonyms: Sequence[Sequence[str]] = ()) -> None:
+        """`synonyms`: everyday words for each trait, in the order of `names`."""
         self.names = list(names)
+        self.synonyms = [list(words) for words in synonyms] or [[] for _ in self.names]
         self._numbers: dict[str, int] = {name: number for number, name in enumerate(self.names)}
 
     def number(self, name: str) -> int:
@@ -29,10 +31,11 @@ class TraitNames:
             raise UserError(f"{name!r} is no trait name; the traits are: {'; '.join(self.names)}")
         wanted = _words(name)
         padded = [f" {_words(full)} " for full in self.names]
-        # The whole name, then its beginning, then whole words in it, then any part: the first that one trait fits.
+        # The whole name, an everyday word, its beginning, whole words in it, then any part: the first that one trait fits.
         fits: list[int] = []
         for pattern_fits in (
             [number for number, full in enumerate(padded) if full.strip() == wanted],
+            [number for number, words in enumerate(self.synonyms) if wanted in map(_words, words)],
             [number for number, full in enumerate(padded) if full.startswith(f" {wanted}")],
             [number for number, full in enumerate(padded) if f" {wanted} " in full],
             [number for number, full in enumerate(padded) if wanted in full],

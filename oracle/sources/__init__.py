@@ -4,18 +4,24 @@ A row that can't be used is set aside with its reason; a file that can't be read
 """
 
 from oracle.sources.catalog import read_catalog
+from oracle.sources.coverage import Coverage, read_coverage
 from oracle.sources.kinds import DIALOGS, Source
-from oracle.sources.load import Loaded, load_sources
+from oracle.sources.load import Evidence, Loaded, load_sources
 from oracle.sources.recognise import recognise
 from oracle.sources.rejects import rejects_path, write_rejects
+from oracle.sources.report import write_report
 
 __all__ = [
     "DIALOGS",
+    "Coverage",
+    "Evidence",
     "Loaded",
     "Source",
     "load_sources",
     "read_catalog",
+    "read_coverage",
     "recognise",
     "rejects_path",
     "write_rejects",
+    "write_report",
 ]

@@ -18,7 +18,7 @@ def read_catalog(path: str | Path) -> pa.Table:
     Takes any source that lists films with their titles and years: a pickle, CSV, JSON or Parquet. Raises `UserError`.
     """
     [source] = recognise([Path(path)])
-    if source.kind not in (kinds.CATALOG, kinds.TITLES):
+    if source.kind not in (kinds.CATALOG, kinds.TITLES, kinds.TAGGED_TITLES, kinds.RATED_TITLES):
         raise UserError(f"{path} holds {source.kind.name}; expected a catalog with the columns title and year")
     with duckdb.connect() as connection:
         for name in ("store/schema", "titles/normalise", "store/clean"):

@@ -9,6 +9,7 @@ from oracle.sources import kinds
 from oracle.sources.kinds import Kind, Shape
 
 LARGEST_DOCUMENT = 200_000_000
+_DDD = ("topicItemStats", "topicStats", "stats", "topics")
 _DEFINITION = {"avoid", "prefer", "weights", "imdb_parent_guide"}
 
 
@@ -17,6 +18,13 @@ def kind_of_record(record: dict) -> Shape | None:
     names = [str(name) for name in record]
     if "traits" in record and "imdb_id" in kinds.columns_of(kinds.RISKS, names):
         return kinds.SENSITIVITY, {}, {}
+    if isinstance(record.get("noun"), str):
+        return kinds.DOMAIN, {}, {}
+    item = record.get("item", record)
+    if any(isinstance(record.get(name), list) for name in _DDD) and isinstance(item, dict) and "id" in item:
+        return kinds.DDD, {}, {}
+    if {"id", "title", "release_date"} <= record.keys() and {"adult", "keywords", "release_dates"} & record.keys():
+        return kinds.TMDB, {}, {}
     if "trait" in record and _DEFINITION & record.keys():
         return kinds.TRAITS, {}, {}
     return kinds.kind_of_columns(names, {name: [str(value)] for name, value in record.items() if value is not None})
@@ -26,7 +34,7 @@ def kind_of_document(document: object) -> Kind | None:
     """Return the kind of a file that is one JSON object: trait definitions, or tags or severities by film id."""
     if not isinstance(document, dict) or not document:
         return None
-    if isinstance(document.get("traits"), list):
+    if isinstance(document.get("traits"), list) and "imdbId" not in document:
         return kinds.TRAITS
     first = next(iter(document.values()))
     if isinstance(first, list) and all(isinstance(tag, str) for tag in first):
@@ -36,14 +44,20 @@ def kind_of_document(document: object) -> Kind | None:
     return None
 
 
-def read_document(path: Path, compressed: bool) -> object:
-    """Parse a whole file; raises `UserError` where it is no JSON, or too big to be read at once."""
-    if path.stat().st_size > LARGEST_DOCUMENT:
-        raise UserError(f"{path} is one JSON object of over {LARGEST_DOCUMENT:,} bytes: write it as a list of records")
+def read_document(path: Path, compressed: bool, largest: int = LARGEST_DOCUMENT) -> object:
+    """Parse a whole file; raises `UserError` where it is no JSON, or unpacks to more than `largest` bytes."""
     try:
         with gzip.open(path) if compressed else open(path, "rb") as file:
-            return json.loads(file.read())
+            text = file.read(largest + 1)
+        if len(text) > largest:
+            raise UserError(
+                f"{path} must be read at once, and unpacks to over {largest:,} bytes: write it as lines of JSON, or allow it by "
+                "--max_mb"
+            )
+        return json.loads(text)
     except (ValueError, RecursionError, EOFError, OSError) as error:
+        if isinstance(error, UserError):
+            raise
         raise UserError(f"{path} is no valid JSON ({error}): write it again") from None
 
 
@@ -54,11 +68,15 @@ def rows_by_id(document: object, kind: Kind) -> list[dict[str, object]]:
     return [
         {
             "row": row, "content": json.dumps({film: value}, ensure_ascii=False)[:1000], "imdb_id": film,
-            column: json.dumps(value, ensure_ascii=False),
+            column: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False),
         }
         for row, (film, value) in enumerate(document.items(), start=1)
     ]  # fmt: skip
 
 
 def _is_severity(value: object) -> bool:
-    return value in (0, 1, 2, 3) or (isinstance(value, str) and value.lower() in kinds.SEVERITY_WORDS)
+    if isinstance(value, dict):  # votes a level, or a status beside them
+        return "status" in value or "votes" in value or {str(key).lower() for key in value} >= kinds.SEVERITY_WORDS
+    return (value in (0, 1, 2, 3) and not isinstance(value, bool)) or (
+        isinstance(value, str) and value.lower() in kinds.SEVERITY_WORDS
+    )

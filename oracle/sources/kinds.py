@@ -14,33 +14,49 @@ class Kind:
 
     name: str
     """What a person reads, and what `sources.kind` keeps."""
-    sql: str = ""
-    """The statement in sql/sources/ that takes the rows into the store; empty: not SQL's work."""
+    statements: tuple[str, ...] = ()
+    """The statements in sql/sources/ that take the rows into the store, in turn; empty: not SQL's work."""
     columns: tuple[str, ...] = ()
-    """The columns that the statement expects in `raw`, as text; null where the source has none."""
+    """The columns that the statements expect in `raw`, as text; null where the source has none."""
+    from_records: str = ""
+    """The statement that makes `raw` of JSON records, where their keys are no columns."""
 
 
+_TITLE = ("imdb_id", "title", "year", "is_primary", "original_title", "tmdb_id", "movieid")
+_SEVERITY = ("category", "severity", "severities")
+_TAG = ("tag", "tags", "present", "yes", "no", "relevance")
+_RISK = ("imdb_id", "trait", "risk", "pg_risk", "tag_trigger", "hit_tags", "source")
+_OF_FILM = ("imdb_id", "movieid", "tmdb_id")
+
+DOMAIN = Kind("a domain")
 TRAITS = Kind("trait definitions")
-TITLES = Kind("titles with ids", "titles", ("imdb_id", "title", "year", "is_primary"))
-TITLE_IDS = Kind("a dictionary of titles to ids", "titles", ("imdb_id", "title", "year", "is_primary"))
-MOVIELENS = Kind("MovieLens movies with their links", "movielens", ("movieid", "title"))
-MOVIELENS_LINKS = Kind("MovieLens links", "", ("movieid", "imdb_id"))
-IMDB_BASICS = Kind("IMDb title.basics", "imdb_basics")
-IMDB_AKAS = Kind("IMDb title.akas", "imdb_akas")
-CATALOG = Kind("a ground-truth catalog", "catalog", ("imdb_id", "title", "year"))
-TAGS = Kind("content tags of films", "tags", ("imdb_id", "tag", "tags"))
-SEVERITIES = Kind("Parent Guide severities", "severities", ("imdb_id", "category", "severity", "severities"))
-RATED_TITLES = Kind("titles with Parent Guide severities", "severities", (*TITLES.columns, *SEVERITIES.columns[1:]))
-RISKS = Kind(
-    "risks of films for traits", "risks",
-    ("imdb_id", "trait", "risk", "pg_risk", "tag_trigger", "hit_tags", "source"),
+LINKS = Kind("ids of films elsewhere (MovieLens links)", ("links", "note_ids"), _OF_FILM)
+TITLES = Kind("titles with ids", ("titles", "note_ids"), _TITLE)
+TITLE_IDS = Kind("a dictionary of titles to ids", ("titles",), _TITLE)
+MOVIELENS = Kind("MovieLens movies", ("movielens",), ("movieid", "title"))
+IMDB_BASICS = Kind("IMDb title.basics", ("imdb_basics",))
+IMDB_AKAS = Kind("IMDb title.akas", ("imdb_akas",))
+CATALOG = Kind("a ground-truth catalog", ("catalog",), ("imdb_id", "title", "year"))
+TAGS = Kind("content tags of films", ("film_ids", "tags"), (*_OF_FILM, *_TAG))
+TAGGED_TITLES = Kind("titles with content tags", ("titles", "note_ids", "tags"), (*_TITLE, *_TAG))
+GENOME_TAGS = Kind("names of MovieLens' tag genome", (), ("tagid", "tag"))
+GENOME = Kind("MovieLens' tag genome", ("genome", "film_ids", "tags"), (*_OF_FILM, "tagid", *_TAG))
+ML_DDD = Kind("ML-DDD: votes of DoesTheDogDie by MovieLens id", ("ml_ddd", "film_ids", "tags"), ("movieid",))
+DDD = Kind("answers of DoesTheDogDie", ("film_ids", "titles", "note_ids", "tags"), (), "ddd")
+TMDB = Kind("films of TMDb", ("titles", "note_ids", "tags"), (), "tmdb")
+SEVERITIES = Kind("severities", ("severities",), ("imdb_id", *_SEVERITY))
+RATED_TITLES = Kind("titles with severities", ("titles", "note_ids", "severities"), (*_TITLE, *_SEVERITY))
+SEVERITY_VOTES = Kind(
+    "votes on severities", ("severity_votes", "severities"),
+    ("imdb_id", "category", "none", "mild", "moderate", "severe"),
 )  # fmt: skip
-SENSITIVITY = Kind("risks of films for traits (movie_trait_sensitivity.json)", "risks", RISKS.columns)
+RISKS = Kind("risks of films for traits", ("risks",), _RISK)
+SENSITIVITY = Kind("risks of films for traits (movie_trait_sensitivity.json)", ("risks",), _RISK, "sensitivity")
 DIALOGS = Kind("conversations with ground truth")
 
 KINDS = (
-    TRAITS, RATED_TITLES, TITLES, IMDB_BASICS, MOVIELENS, MOVIELENS_LINKS, TITLE_IDS, IMDB_AKAS, CATALOG,
-    TAGS, SEVERITIES, RISKS, SENSITIVITY, DIALOGS,
+    DOMAIN, TRAITS, LINKS, RATED_TITLES, TITLES, TAGGED_TITLES, TMDB, IMDB_BASICS, MOVIELENS, DDD, TITLE_IDS, IMDB_AKAS,
+    CATALOG, TAGS, GENOME, GENOME_TAGS, ML_DDD, SEVERITIES, SEVERITY_VOTES, RISKS, SENSITIVITY, DIALOGS,
 )  # fmt: skip
 
 BASICS_HEADER = [
@@ -51,19 +67,31 @@ AKAS_HEADER = ["titleId", "ordering", "title", "region", "language", "types", "a
 
 # Other names of a column, in the form of `letters`.
 _ALSO = {
-    "imdb_id": ("imdbid", "tconst", "id", "filmid", "itemid", "gameid"),
+    "imdb_id": ("imdbid", "tconst", "imdb", "id", "filmid", "itemid", "gameid", "bookid"),
+    "tmdb_id": ("tmdbid",),
+    "movieid": ("movieid", "workid", "movielensid"),
     "title": ("title", "name", "primarytitle"),
-    "year": ("year", "releaseyear", "startyear"),
-    "tag": ("tag", "descriptor"),
-    "tags": ("tags", "descriptors"),
-    "severities": ("severities", "parentguide"),
+    "original_title": ("originaltitle",),
+    "year": ("year", "releaseyear", "startyear", "releasedate", "premiered", "firstreleasedate"),
+    "tag": ("tag", "descriptor", "descriptorlabel", "contentdescriptor"),
+    "tags": ("tags", "descriptors", "keywords"),
+    "yes": ("yes", "yessum", "yesvotes"),
+    "no": ("no", "nosum", "novotes"),
+    "category": ("category", "aspect"),
+    "severity": ("severity", "status", "rating"),
+    "severities": ("severities", "parentguide", "advisoryvotes"),
     "risk": ("risk", "final"),
     "tag_trigger": ("tagtrigger", "dddtrigger"),
 }
-GUIDE = (
-    "Sex & Nudity", "Violence & Gore", "Profanity", "Alcohol, Drugs & Smoking", "Frightening & Intense Scenes",
-)  # fmt: skip
+# A column that rates a Parent Guide category, as people name it; sql/sources/macros.sql says which.
+_GUIDE_COLUMN = re.compile(
+    r"(sex|nudity|sex(and)?nudity|violence|gore|violence(and)?gore|profanity|swearing|alcohol|drugs?|smoking"
+    r"|alcohol(and)?drugs?|alcoholdrugs?(and)?smoking|(frightening|intense|frightening(and)?intense)(scenes?)?)"
+    r"(severity|rating|level)?"
+)
+_LEVEL = re.compile(r"(none|mild|moderate|severe)( \([\d,.]+.*\))?|[0-3](\.0+)?")
 SEVERITY_WORDS = {"none", "mild", "moderate", "severe"}
+_VERDICTS = ("clear yes:", "clear no:", "unclear:", "no votes:")
 
 
 Shape = tuple[Kind, dict[str, str], dict[str, str]]
@@ -84,15 +112,17 @@ class Source:
     """Column that the kind expects -> its name in the file."""
     categories: dict[str, str] = field(default_factory=dict)
     """Column of severities in the file -> the category that it rates."""
-    links: "Source | None" = None
-    """MovieLens' links.csv."""
+    beside: "Source | None" = None
+    """A further file that this one can't be read without: the names of MovieLens' tag genome."""
+    largest: int = 0
+    """Bytes that a JSON file may unpack to where it must be read at once."""
     rows: pa.Table | None = None
     """What a pickle holds: content, imdb_id, title, year."""
 
     @property
     def adds_to_known_films(self) -> bool:
         """True for further titles without years: what they mean depends on the films that the store knows."""
-        return self.kind is IMDB_AKAS or (self.kind is TITLES and "year" not in self.columns)
+        return self.kind is IMDB_AKAS or (self.kind in (TITLES, TAGGED_TITLES) and "year" not in self.columns)
 
     @property
     def key(self) -> str:
@@ -119,18 +149,16 @@ def columns_of(kind: Kind, names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def category_of(column: str, values: Iterable[str]) -> str | None:
-    """Return the category that a column of severities rates, or None for a column of something else.
+def is_severity_column(column: str, values: Iterable[str]) -> bool:
+    """Whether a column holds severities of the category that it names. `values` are some of its cells.
 
-    `values` are some of its cells. A Parent Guide category may be shortened ('frightening'); a category of another
-    domain is known by its cells, which are all None, Mild, Moderate or Severe.
+    A Parent Guide category is known by its usual names; one of another domain by its cells, which are all None, Mild,
+    Moderate or Severe.
     """
-    name = letters(column)
-    for category in GUIDE:
-        if len(name) >= 8 and letters(category).startswith(name):
-            return category
     words = {value.strip().lower() for value in values} - {""}
-    return column if words - {"none"} and words <= SEVERITY_WORDS else None
+    if _GUIDE_COLUMN.fullmatch(letters(column)):
+        return not words or any(_LEVEL.fullmatch(word) for word in words)
+    return bool(words - {"none"}) and words <= SEVERITY_WORDS
 
 
 def kind_of_columns(names: list[str], cells: dict[str, list[str]]) -> Shape | None:
@@ -138,27 +166,59 @@ def kind_of_columns(names: list[str], cells: dict[str, list[str]]) -> Shape | No
 
     `cells` are some values of each column, as text.
     """
-    have = {letters(name) for name in names}
-    if "movieid" in have and "imdbid" in have and "title" not in have:
-        return MOVIELENS_LINKS, columns_of(MOVIELENS_LINKS, names), {}
-    if {"movieid", "title"} <= have and "imdbid" not in have:
+    have = {letters(name): name for name in names}
+    verdicts = {name: name for name in names if name.lower().startswith(_VERDICTS)}
+    if verdicts and "movieid" in (found := columns_of(ML_DDD, names)):
+        return ML_DDD, found, verdicts
+    if {"movieid", "imdbid"} <= have.keys() and "title" not in have:
+        return LINKS, columns_of(LINKS, names), {}
+    if {"movieid", "tagid", "relevance"} <= have.keys() and "tag" not in have:
+        return GENOME, columns_of(GENOME, names), {}
+    if {"tagid", "tag"} <= have.keys() and "movieid" not in have:
+        return GENOME_TAGS, columns_of(GENOME_TAGS, names), {}
+    if {"movieid", "title"} <= have.keys() and "imdbid" not in have:
         return MOVIELENS, columns_of(MOVIELENS, names), {}
-    if {"dialog", "groundtruth"} <= have:
+    if {"dialog", "groundtruth"} <= have.keys() or {"movieMentions", "messages"} <= set(names):
         return DIALOGS, {}, {}
-    titles = columns_of(TITLES, names)
-    others = {*titles.values(), *columns_of(SEVERITIES, names).values()}
-    categories = {n: c for n in names if n not in others and (c := category_of(n, cells.get(n, [])))}
+    if len(names) == 2 and {"id", "keywords"} <= have.keys() and _are_objects(cells.get(have["keywords"], [])):
+        return TAGS, {"tmdb_id": have["id"], "tags": have["keywords"]}, {}
     for kind, needed in (
         (RISKS, ("imdb_id", "trait", "risk")),
+        (SEVERITY_VOTES, ("imdb_id", "none", "mild", "moderate", "severe")),
         (SEVERITIES, ("imdb_id", "category", "severity")),
+        (RATED_TITLES, ("imdb_id", "title", "severities")),
         (SEVERITIES, ("imdb_id", "severities")),
+        (TAGGED_TITLES, ("imdb_id", "title", "tag")),
+        (TAGGED_TITLES, ("imdb_id", "title", "tags")),
         (TAGS, ("imdb_id", "tag")),
         (TAGS, ("imdb_id", "tags")),
-        (RATED_TITLES if "title" in titles else SEVERITIES, ("imdb_id", *([] if categories else ["no such column"]))),
+        (TAGS, ("movieid", "tag")),
+        (TAGS, ("tmdb_id", "tag")),
+        (TAGS, ("tmdb_id", "tags")),
+    ):
+        found = columns_of(kind, names)
+        if all(name in found for name in needed):
+            return kind, _with_tmdb_id(found, have), {}
+    titles = columns_of(TITLES, names)
+    wide = {n: n for n in names if n not in titles.values() and is_severity_column(n, cells.get(n, []))}
+    for kind, needed in (
+        (RATED_TITLES if "title" in titles else SEVERITIES, ("imdb_id", *([] if wide else ["no such column"]))),
         (TITLES, ("imdb_id", "title")),
         (CATALOG, ("title", "year")),
     ):
         found = columns_of(kind, names)
         if all(name in found for name in needed):
-            return kind, found, categories
+            used = found if not wide else {n: c for n, c in found.items() if n not in _SEVERITY}
+            return kind, _with_tmdb_id(used, have), wide if kind in (RATED_TITLES, SEVERITIES) else {}
     return None
+
+
+def _with_tmdb_id(found: dict[str, str], have: dict[str, str]) -> dict[str, str]:
+    """Beside IMDb's id, a bare `id` is TMDb's: so Kaggle's tables have it."""
+    if letters(found.get("imdb_id", "")) == "imdbid" and "id" in have and "tmdb_id" not in found:
+        return {**found, "tmdb_id": have["id"]}
+    return found
+
+
+def _are_objects(values: list[str]) -> bool:
+    return any(value.lstrip().startswith("[{") for value in values)

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -13,13 +14,34 @@ import pyarrow as pa
 from oracle.base.errors import UserError, first_line
 from oracle.base.resources import read_sql
 from oracle.sources import kinds
+from oracle.sources.domain import load_domain
 from oracle.sources.kinds import Source
+from oracle.sources.notes import told_of
 from oracle.sources.rejects import rejects_path, take_rejects, write_rejects
 from oracle.sources.rows import point_to, read_rows
 from oracle.sources.traits import load_traits
 from oracle.store import open_store, updated_store
 
 Progress = Callable[[duckdb.DuckDBPyConnection, str], AbstractContextManager]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """From when on a film carries a tag that people voted on, or that a model gave a relevance."""
+
+    tag_share: float = 0.5
+    """Share of the votes that say "yes", in 0..1; what is below says that the film does not carry the tag."""
+    tag_votes: int = 1
+    """Fewer votes than these say nothing."""
+    relevance: float = 0.5
+    """Of MovieLens' tag genome, in 0..1."""
+
+    def __post_init__(self) -> None:
+        for name, value in (("tag_share", self.tag_share), ("relevance", self.relevance)):
+            if not 0 < value <= 1:
+                raise UserError(f"--{name} {value}: expected a number above 0 and at most 1")
+        if self.tag_votes < 1:
+            raise UserError(f"--tag_votes {self.tag_votes}: expected a number of at least 1")
 
 
 @dataclass(frozen=True)
@@ -35,6 +57,8 @@ class Loaded:
     """False: this very content was in the store before, and nothing was done."""
     rejects: Path | None = None
     """The file of rejected rows with their reasons."""
+    notes: tuple[str, ...] = ()
+    """What was taken for what, and what a person would not expect."""
 
 
 def load_sources(
@@ -42,16 +66,18 @@ def load_sources(
     sources: Sequence[Source],
     starter: bool = True,
     progress: Progress = lambda connection, label: nullcontext(),
+    evidence: Evidence = Evidence(),
 ) -> list[Loaded]:
     """Load sources into the store at `store`, all of them or none.
 
     A source whose content is there already is left alone; one whose file has changed replaces what it brought before.
     A store that does not exist begins with the starter data, unless `starter` is False. `progress(connection, label)`
-    is entered around each long step. Raises `UserError` for a source that can't be read or has no row that can be used,
+    is entered around each long step. `evidence` says which votes make a tag. Raises
+    `UserError` for a source that can't be read or has no row that can be used,
     and leaves the store as it was.
     """
     store = Path(store)
-    digests = {source.key: _digest(source) for source in sources}
+    digests = {source.key: _digest(source, evidence) for source in sources}
     known = _known(store)
     changed = [source for source in sources if digests[source.key] not in known]
     # Titles without years are read again with other sources: more of their films may be known now.
@@ -63,7 +89,7 @@ def load_sources(
     with ExitStack() as last:
         folder = last.enter_context(tempfile.TemporaryDirectory())
         with updated_store(store, starter) as connection:
-            ready(connection)
+            ready(connection, evidence)
             for source in again:
                 with progress(connection, source.path.name):
                     done, namesakes = _load(connection, source, digests[source.key], Path(folder))
@@ -76,17 +102,19 @@ def load_sources(
     return loaded
 
 
-def ready(connection: duckdb.DuckDBPyConnection) -> None:
+def ready(connection: duckdb.DuckDBPyConnection, evidence: Evidence = Evidence()) -> None:
     """Ready a connection to a store for loading sources."""
+    for name, value in vars(evidence).items():
+        connection.execute(f"set variable {name} = ?", [value])
     connection.execute("set enable_progress_bar = true; set enable_progress_bar_print = false")
-    for name in ("begin", "macros"):
-        connection.execute(read_sql(f"sources/{name}"))
+    for name in ("risk/tag_key", "sources/begin", "sources/macros"):
+        connection.execute(read_sql(name))
 
 
 def load_one(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
     """Load one source into the tables of a ready connection; what is rejected stays in the table `rejects`."""
     with tempfile.TemporaryDirectory() as folder:
-        return _load(connection, source, _digest(source), Path(folder))[0]
+        return _load(connection, source, _digest(source, Evidence()), Path(folder))[0]
 
 
 def _load(connection: duckdb.DuckDBPyConnection, source: Source, digest: str, folder: Path) -> tuple[Loaded, int]:
@@ -97,21 +125,23 @@ def _load(connection: duckdb.DuckDBPyConnection, source: Source, digest: str, fo
         ).fetchall()
         connection.execute("set variable source_id = ?", [source_id])
         connection.execute(read_sql("sources/replace"))
-        is_traits = source.kind is kinds.TRAITS
-        rows_read = load_traits(connection, source) if is_traits else _rows(connection, source, folder)
+        rows_read = _WHOLE_FILES.get(source.kind, partial(_rows, folder=folder))(connection, source)
         [(rejected, reason)] = connection.execute(read_sql("sources/rejected")).fetchall()
-        if rejected >= rows_read:
+        [(stored,)] = connection.execute(read_sql("sources/stored")).fetchall()
+        # A film's row may hold many tags: where films are told by their tags, what was stored counts.
+        by_film = source.kind.from_records or "film_ids" in source.kind.statements
+        if rejected >= rows_read or (by_film and rejected and not stored):
             told = f"none of its {rows_read:,} rows can be used ({reason})" if rows_read else "has no rows"
             raise UserError(f"{source.path}: {told}")
-        [(stored,)] = connection.execute(read_sql("sources/stored")).fetchall()
         if not stored and source.kind is kinds.IMDB_AKAS:
             raise UserError(f"{source.path} has no title of a film that the store knows: name title.basics too")
+        notes = tuple(told_of(connection, source))
         connection.execute(
             read_sql("sources/note"),
             {"source_id": source_id, "path": source.key, "kind": source.kind.name, "rows_read": rows_read,
              "rows_rejected": rejected, "digest": digest},
         )  # fmt: skip
-    return Loaded(source, rows_read, rejected, stored or rows_read, True), namesakes
+    return Loaded(source, rows_read, rejected, stored or rows_read, True, notes=notes), namesakes
 
 
 @contextmanager
@@ -130,29 +160,45 @@ def _transaction(connection: duckdb.DuckDBPyConnection, source: Source, folder: 
     connection.commit()
 
 
+_WHOLE_FILES = {kinds.TRAITS: load_traits, kinds.DOMAIN: load_domain}
+
+
 def _rows(connection: duckdb.DuckDBPyConnection, source: Source, folder: Path) -> int:
     """Take the rows of a source into the store; return how many it has."""
     kind = source.kind
-    connection.execute("set variable names_films = ?", [kind is not kinds.TITLE_IDS and "year" in source.columns])
-    if source.links is not None:
-        point_to(connection, source.links, folder)
-        read_rows(connection, source.links)
-        connection.execute(read_sql("sources/links"))
+    names_films = kind is not kinds.TITLE_IDS and (kind.from_records != "" or "year" in source.columns)
+    connection.execute("set variable names_films = ?", [names_films])
+    connection.execute("set variable tags_alone = ?", [kind is kinds.TAGS])
+    if source.beside is not None:
+        point_to(connection, source.beside, folder)
+        read_rows(connection, source.beside)
+        connection.execute(read_sql("sources/genome_tags"))
     point_to(connection, source, folder)
     if kind in (kinds.IMDB_BASICS, kinds.IMDB_AKAS):
         connection.execute(read_sql("sources/lines"))
-        connection.execute(read_sql(f"sources/{kind.sql}"))
+        connection.execute(read_sql(f"sources/{kind.statements[0]}"))
         [(count,)] = connection.execute("select count(*) - 1 from lines").fetchall()
         return count
-    if kind is kinds.SENSITIVITY:
-        connection.execute(read_sql("sources/sensitivity"))
-    else:
-        read_rows(connection, source)
+    read_rows(connection, source)
     [(count,)] = connection.execute(read_sql("sources/count")).fetchall()
-    if kind is kinds.RATED_TITLES:
-        connection.execute(read_sql("sources/titles"))
-    connection.execute(read_sql(f"sources/{kind.sql}"))
+    if kind is kinds.SEVERITY_VOTES:
+        connection.execute("set variable category = ?", [_category_of(source)])
+    for statement in kind.statements:
+        connection.execute(read_sql(f"sources/{statement}"))
     return count
+
+
+def _category_of(source: Source) -> str | None:
+    """The category that a file of votes is named after, where its rows name none."""
+    if "category" in source.columns:
+        return None
+    name = source.path.name.split(".")[0]
+    if not kinds.is_severity_column(name, []):
+        raise UserError(
+            f"{source.path} has votes on severities, but not of what: add a column category, or name the file after it, "
+            "such as violence.csv"
+        )
+    return name
 
 
 def _known(store: Path) -> dict[str, tuple[int, int]]:
@@ -167,9 +213,13 @@ def _known(store: Path) -> dict[str, tuple[int, int]]:
     return {row["digest"]: (row["rows_read"], row["rows_rejected"]) for row in rows if row.get("digest")}
 
 
-def _digest(source: Source) -> str:
+def _digest(source: Source, evidence: Evidence) -> str:
+    """What makes a load the same: the content of its files, what its columns were taken for, and from when on a tag counts."""
     digest = hashlib.sha256()
-    for path in (source.path, *([source.links.path] if source.links else [])):
+    for path in (source.path, *([source.beside.path] if source.beside else [])):
         with open(path, "rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
+    digest.update(repr(sorted(source.columns.items())).encode())
+    if evidence != Evidence():
+        digest.update(repr(evidence).encode())
     return digest.hexdigest()

@@ -8,35 +8,46 @@ import os
 import re
 import stat
 import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from oracle.base.errors import UserError
 from oracle.sources import kinds
-from oracle.sources.json_files import kind_of_document, kind_of_record, read_document
+from oracle.sources.json_files import LARGEST_DOCUMENT, kind_of_document, kind_of_record, read_document
 from oracle.sources.kinds import Source
 from oracle.sources.pickles import read_pickle
 
 HEAD = 1 << 20
 EXPECTED = (
-    "expected titles (imdb_id, title, year), IMDb's title.basics or title.akas, MovieLens' movies.csv with links.csv, "
+    "expected titles (imdb_id, title, year), IMDb's title.basics or title.akas, MovieLens' files, "
+    "DoesTheDogDie's or TMDb's answers, "
     "a catalog (title, year), content tags (imdb_id, tag), severities (imdb_id, category, severity), "
     "risks (imdb_id, trait, risk), movie_trait_sensitivity.json, trait definitions, a pickle of titles, or dialogs"
 )
+ROLES = {name for kind in kinds.KINDS for name in kind.columns}
 _NOT_DATA = {b"PK\x03\x04": "a ZIP archive", b"7z\xbc\xaf": "a 7z archive", b"BZh": "compressed by bzip2",
              b"\xfd7zXZ": "compressed by xz", b"(\xb5/\xfd": "compressed by zstd", b"%PDF": "a PDF"}  # fmt: skip
 
 _OLD_PICKLE = re.compile(rb"[(\[\]}lde]*(p\d+\n|q\x00|c[\w.]+\n[\w.]+\n)")
 
 
-def recognise(paths: list[Path]) -> list[Source]:
-    """Recognise files, in the order in which they must load; movies.csv and links.csv become one source.
+def recognise(
+    paths: Sequence[Path], roles: Mapping[str, str] | None = None, largest: int = LARGEST_DOCUMENT
+) -> list[Source]:
+    """Recognise files, in the order in which they must load; a tag genome's two files become one source.
 
+    `roles` says what columns of tables mean (name in the file -> a name that this project knows, such as imdb_id).
+    `largest`: bytes that a JSON file may unpack to where it must be read at once.
     Raises `UserError` for a path that is no readable file, and for content that is none of the known kinds.
     """
-    recognised = {source.key: source for source in map(_recognise, paths)}  # a file that is named twice is one source
-    sources = _with_links(list(recognised.values()))
+    if unknown := sorted(set((roles or {}).values()) - ROLES):
+        raise UserError(f"--map: {', '.join(unknown)} is no role; expected one of {', '.join(sorted(ROLES))}")
+    read = [_recognise(path, roles or {}, largest) for path in paths]
+    recognised = {source.key: source for source in read}  # a file that is named twice is one source
+    sources = _with_genome(list(recognised.values()))
 
     def place(source: Source) -> int:
         return kinds.KINDS.index(kinds.IMDB_AKAS if source.adds_to_known_films else source.kind)
@@ -44,25 +55,29 @@ def recognise(paths: list[Path]) -> list[Source]:
     return sorted(sources, key=place)
 
 
-def _with_links(sources: list[Source]) -> list[Source]:
-    links = {s.path.resolve().parent: s for s in sources if s.kind is kinds.MOVIELENS_LINKS}
+def _with_genome(sources: list[Source]) -> list[Source]:
+    """Give each table of relevances the table of its folder that names the tags."""
+    named = {s.path.resolve().parent: s for s in sources if s.kind is kinds.GENOME_TAGS}
+    used = set()
     paired = []
     for source in sources:
-        if source.kind is kinds.MOVIELENS:
-            link = links.pop(source.path.resolve().parent, None)
-            if link is None:
+        if source.kind is kinds.GENOME:
+            beside = named.get(source.path.resolve().parent)
+            if beside is None:
                 raise UserError(
-                    f"{source.path} holds MovieLens titles, which lack IMDb ids: name the links.csv of its folder too"
+                    f"{source.path} has relevances without the tags' names: name genome-tags.csv of its folder too"
                 )
-            paired.append(Source(**{**vars(source), "links": link}))
-        elif source.kind is not kinds.MOVIELENS_LINKS:
+            used.add(beside.key)
+            paired.append(replace(source, beside=beside))
+        elif source.kind is not kinds.GENOME_TAGS:
             paired.append(source)
-    for link in links.values():
-        raise UserError(f"{link.path} holds MovieLens links without titles: name the movies.csv of its folder too")
+    for source in named.values():
+        if source.key not in used:
+            raise UserError(f"{source.path} has names of tags without films: name genome-scores.csv of its folder too")
     return paired
 
 
-def _recognise(path: Path) -> Source:
+def _recognise(path: Path, roles: Mapping[str, str], largest: int) -> Source:
     head = _head(path)
     compressed = head[:2] == b"\x1f\x8b"
     if compressed:
@@ -70,7 +85,7 @@ def _recognise(path: Path) -> Source:
     if not head.strip():
         raise UserError(f"{path} holds nothing but white space: {EXPECTED}")
     if head[:4] == b"PAR1":
-        return _parquet(path)
+        return _parquet(path, roles)
     for magic, what in _NOT_DATA.items():
         if head.startswith(magic):
             raise UserError(f"{path} is {what}: unpack it first, and name the data files in it")
@@ -84,8 +99,8 @@ def _recognise(path: Path) -> Source:
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text (byte {error.start}): {EXPECTED}") from None
     if text.lstrip()[:1] in ("[", "{"):
-        return _json(path, text.lstrip(), compressed)
-    return _text_table(path, text, compressed)
+        return _json(path, text.lstrip(), compressed, largest)
+    return _text_table(path, text, compressed, roles)
 
 
 def _head(path: Path) -> bytes:
@@ -132,7 +147,7 @@ def _pickle(path: Path) -> Source:
     return Source(path, kinds.TITLE_IDS if is_dict else kinds.CATALOG, "pickle", rows=rows)
 
 
-def _parquet(path: Path) -> Source:
+def _parquet(path: Path, roles: Mapping[str, str]) -> Source:
     try:
         file = pq.ParquetFile(path)
         names = file.schema_arrow.names
@@ -140,36 +155,54 @@ def _parquet(path: Path) -> Source:
     except Exception as error:  # Arrow raises many types for a broken file
         raise UserError(f"{path} is a broken Parquet file ({str(error).splitlines()[0]}): write it again") from None
     cells = {name: [str(v) for v in sample[name].to_pylist() if v is not None] for name in names} if sample else {}
-    return _table(path, "parquet", False, names, cells)
+    return _table(path, "parquet", False, names, cells, roles)
 
 
-def _text_table(path: Path, text: str, compressed: bool) -> Source:
+def _text_table(path: Path, text: str, compressed: bool, roles: Mapping[str, str]) -> Source:
     header_line = text.splitlines()[0]
     unquoted = re.sub('"[^"]*"', "", header_line)
     delimiter, name = max(("\t", "tsv"), (",", "csv"), (";", "semicolons"), key=lambda d: unquoted.count(d[0]))
     for kind, columns in ((kinds.IMDB_BASICS, kinds.BASICS_HEADER), (kinds.IMDB_AKAS, kinds.AKAS_HEADER)):
         if header_line.split("\t") == columns:
             return Source(path, kind, name, compressed)
+    if "\r" in text and "\n" not in text:
+        raise UserError(
+            f"{path} ends its lines with carriage returns alone: save it with line feeds, as today's programs do"
+        )
     try:
         rows = list(csv.reader(io.StringIO(text), delimiter=delimiter))[:100]
     except csv.Error as error:
         raise UserError(f"{path} is no table ({error}): {EXPECTED}") from None
     header, *body = rows
     cells = {column: [row[i] for row in body if i < len(row)] for i, column in enumerate(header)}
-    return _table(path, name, compressed, header, cells)
+    return _table(path, name, compressed, header, cells, roles)
 
 
-def _table(path: Path, form: str, compressed: bool, names: list[str], cells: dict[str, list[str]]) -> Source:
+def _table(
+    path: Path, form: str, compressed: bool, names: list[str], cells: dict[str, list[str]], roles: Mapping[str, str]
+) -> Source:
     if repeated := sorted({n for n in names if names.count(n) > 1}):
         raise UserError(f"{path} has several columns of the name {', '.join(repeated)!r}: rename them")
-    found = kinds.kind_of_columns(names, cells)
+    own = {role: name for name, role in roles.items() if name in names}
+    called = [roles.get(name, name) for name in names if name in roles or name not in own]
+    found = kinds.kind_of_columns(called, {roles.get(name, name): values for name, values in cells.items()})
     if found is None:
-        raise UserError(f"{path} has the columns {', '.join(names)[:200]}, which are none that can be used: {EXPECTED}")
+        raise UserError(
+            f"{path} has the columns {', '.join(names)[:200]}, which are none that can be used: {EXPECTED}; or say what a "
+            "column is, such as --map NAME=imdb_id"
+        )
     kind, columns, categories = found
+    columns = {role: own.get(name, name) for role, name in columns.items()}
     return Source(path, kind, form, compressed, columns, categories)
 
 
-def _json(path: Path, text: str, compressed: bool) -> Source:
+def _of_document(document: object) -> kinds.Shape | None:
+    """What a file of one object is: an answer of a service, or a small file of ours."""
+    found = kind_of_record(document) if isinstance(document, dict) else None
+    return found if found is not None and (found[0].from_records or found[0] in (kinds.DOMAIN, kinds.DIALOGS)) else None
+
+
+def _json(path: Path, text: str, compressed: bool, largest: int) -> Source:
     """Tell by the first value, which is short, or by the whole document where it is one object."""
     is_list = text[0] == "["
     start = len(text) - len(text[1:].lstrip()) if is_list else 0
@@ -180,10 +213,13 @@ def _json(path: Path, text: str, compressed: bool) -> Source:
         raise UserError(f"{path} is JSON nested too deeply to be data: {EXPECTED}") from None
     except ValueError:
         first, is_document = None, not is_list
-    if is_document and (kind := kind_of_document(first := read_document(path, compressed))) is not None:
-        return Source(path, kind, "json" if kind is kinds.TRAITS else "json by id", compressed)
+    if is_document and (found := _of_document(first := read_document(path, compressed, largest))) is not None:
+        kind, columns, categories = found
+        return Source(path, kind, "json object", compressed, columns, categories, largest=largest)
+    if is_document and (kind := kind_of_document(first)) is not None:
+        return Source(path, kind, "json" if kind is kinds.TRAITS else "json by id", compressed, largest=largest)
     if isinstance(first, dict) and (found := kind_of_record(first)) is not None:
         kind, columns, categories = found
-        return Source(path, kind, "json" if is_list else "json lines", compressed, columns, categories)
+        return Source(path, kind, "json" if is_list else "json lines", compressed, columns, categories, largest=largest)
     what = f"with the keys {', '.join(map(str, first))[:200]}" if isinstance(first, dict) else "of another layout"
     raise UserError(f"{path} is JSON {what}: {EXPECTED}")

@@ -47,9 +47,11 @@ def read_rows(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
     connection.register("wide_rows", pa.table(wide, pa.schema([("name", pa.string()), ("category", pa.string())])))
     connection.execute(read_sql("sources/wide_columns"))
     connection.unregister("wide_rows")
-    if source.format in ("json", "json lines"):
-        for name in ("json_list",) if source.format == "json" else ("lines", "json_lines"):
-            connection.execute(read_sql(f"sources/{name}"))
+    if source.format in ("json", "json lines", "json object"):
+        read_records(connection, source)
+        if source.kind.from_records:
+            connection.execute(read_sql(f"sources/{source.kind.from_records}"))
+            return
         _json_columns(connection.table("records"), source).create_view("raw_rows")
         connection.execute(read_sql("sources/raw"))
         connection.execute("drop view raw_rows")
@@ -67,6 +69,13 @@ def read_rows(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
     connection.unregister("raw_rows")
     if ragged:
         connection.from_arrow(pa.Table.from_pylist(ragged, _REJECT)).insert_into("rejects")
+
+
+def read_records(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
+    """Make the view `records` of a JSON file: a list, lines, or one object."""
+    statements = {"json": ("json_list",), "json lines": ("lines", "json_lines"), "json object": ("json_object",)}
+    for name in statements[source.format]:
+        connection.execute(read_sql(f"sources/{name}"))
 
 
 def _json_columns(records: duckdb.DuckDBPyRelation, source: Source) -> duckdb.DuckDBPyRelation:
@@ -115,7 +124,7 @@ def _cells(source: Source, ragged: list[dict]) -> Iterator[pa.RecordBatch]:
     if source.rows is not None:
         yield from _pickled(source.rows)
     elif source.format == "json by id":
-        rows = rows_by_id(read_document(source.path, source.compressed), source.kind)
+        rows = rows_by_id(read_document(source.path, source.compressed, source.largest), source.kind)
         yield from pa.Table.from_pylist(rows).to_batches()
     elif source.format == "parquet":
         yield from _parquet(source)

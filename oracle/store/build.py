@@ -1,7 +1,7 @@
 """Building a store from tables, from files of a table each, or from the bundled starter data."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TypeAlias
@@ -12,7 +12,7 @@ import pyarrow as pa
 from oracle.base.errors import UserError, first_line
 from oracle.base.resources import read_sql
 from oracle.store.file import new_store
-from oracle.store.traits import Trait, read_traits
+from oracle.store.traits import Definitions, Trait, read_definitions
 
 REQUIRED = {
     "titles": ("imdb_id", "title"),
@@ -48,7 +48,7 @@ def build_store(
         "film_tags": film_tags, "film_severities": film_severities,
     }  # fmt: skip
     with new_store(path) as connection:
-        insert_traits(connection, bundled_traits() if traits is None else traits)
+        insert_traits(connection, bundled_definitions() if traits is None else traits)
         for table, source in sources.items():
             if source is not None:
                 _insert(connection, table, source)
@@ -69,36 +69,59 @@ def build_starter_store(path: str | Path) -> Path:
     return Path(path)
 
 
+def bundled_definitions() -> Definitions:
+    """The trait definitions of the starter data."""
+    with as_file(files("data") / "traits.json") as path:
+        return read_definitions(path)
+
+
 def bundled_traits() -> list[Trait]:
     """The traits of the starter data."""
-    with as_file(files("data") / "traits.json") as path:
-        return read_traits(path)
+    return bundled_definitions().traits
 
 
-def insert_traits(connection: duckdb.DuckDBPyConnection, traits: str | Path | Sequence[Trait]) -> None:
+def insert_traits(connection: duckdb.DuckDBPyConnection, traits: str | Path | Sequence[Trait] | Definitions) -> None:
     """Add trait definitions to a store that is being written; raises `UserError` for a name that is there already."""
-    definitions = read_traits(traits) if isinstance(traits, str | Path) else list(traits)
-    tables: dict[str, list[dict]] = {
-        "traits": [{"trait": trait.name} for trait in definitions],
-        "trait_tags": [{"trait": trait.name, "tag": tag} for trait in definitions for tag in trait.avoid],
-        "trait_weights": [
-            {"trait": trait.name, "category": category, "weight": weight}
-            for trait in definitions
-            for category, weight in trait.weights
-        ],
-    }
+    read = read_definitions(traits) if isinstance(traits, str | Path) else traits
+    definitions, tag_synonyms = (read.traits, read.tag_synonyms) if isinstance(read, Definitions) else (list(read), {})
     present = [name for (name,) in connection.execute("select trait from traits order by ordinal").fetchall()]
     names = [trait.name for trait in definitions]
     twice = sorted(name for name, times in Counter(present + names).items() if times > 1)
     if twice:
         raise UserError(f"traits are defined twice: {'; '.join(twice)}; expected each name once")
-    count = len(present)
-    tables["traits"] = [{**row, "ordinal": count + number} for number, row in enumerate(tables["traits"])]
-    for table, rows in tables.items():
-        if rows:
-            connection.register("new_rows", pa.Table.from_pylist(rows))
+    for table, rows in trait_rows(definitions, tag_synonyms, len(present)).items():
+        if len(rows):
+            connection.register("new_rows", rows)
             connection.execute(f"insert into {table} by name from new_rows")
             connection.unregister("new_rows")
+
+
+_TEXT = pa.string()
+_TRAIT_TABLES = {
+    "traits": pa.schema([("trait", _TEXT), ("ordinal", pa.int32())]),
+    "trait_tags": pa.schema([("trait", _TEXT), ("tag", _TEXT)]),
+    "trait_weights": pa.schema([("trait", _TEXT), ("category", _TEXT), ("weight", pa.float64())]),
+    "trait_synonyms": pa.schema([("trait", _TEXT), ("synonym", _TEXT)]),
+    "tag_synonyms": pa.schema([("tag", _TEXT), ("synonym", _TEXT)]),
+}
+
+
+def trait_rows(
+    traits: Sequence[Trait], tag_synonyms: Mapping[str, Sequence[str]], first_ordinal: int = 0
+) -> dict[str, pa.Table]:
+    """Return the rows of definitions, by the table of the store that they belong to."""
+    rows: dict[str, list[dict]] = {
+        "traits": [{"trait": trait.name, "ordinal": first_ordinal + number} for number, trait in enumerate(traits)],
+        "trait_tags": [{"trait": trait.name, "tag": tag} for trait in traits for tag in trait.avoid],
+        "trait_weights": [
+            {"trait": trait.name, "category": category, "weight": weight}
+            for trait in traits
+            for category, weight in trait.weights
+        ],
+        "trait_synonyms": [{"trait": trait.name, "synonym": word} for trait in traits for word in trait.synonyms],
+        "tag_synonyms": [{"tag": tag, "synonym": word} for tag, words in tag_synonyms.items() for word in words],
+    }
+    return {table: pa.Table.from_pylist(rows[table], schema) for table, schema in _TRAIT_TABLES.items()}
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, source: Source) -> None:

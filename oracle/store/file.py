@@ -15,15 +15,20 @@ import duckdb
 
 from oracle.base.errors import UserError, first_line
 from oracle.base.resources import read_sql
-from oracle.log import create_log_views
+from oracle.log import create_log_views, pattern_of, quoted
 
 SCHEMA_VERSION = 2
 DERIVATIONS = (
     "store/clean",
     "titles/normalise",
+    "titles/rules",
     "titles/variants",
+    "risk/tag_key",
+    "risk/tags",
     "risk/risk",
+    "risk/coverage",
     "titles/keys",
+    "titles/aliases",
     "titles/resolve",
     "risk/verdict",
     "titles/nearest",
@@ -43,6 +48,7 @@ def new_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
             "insert into store_info values (?, current_timestamp, null, ?)", [SCHEMA_VERSION, derived_by()]
         )
         yield connection
+        _name_alias_files(connection, path)
         derive(connection)
         _create_log_views(connection, path)
 
@@ -59,6 +65,7 @@ def changed_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
             connection.execute("set enable_progress_bar = false")
             _check_version(connection, path)
             yield connection
+            _name_alias_files(connection, path)
             derive(connection)
             _create_log_views(connection, path)
 
@@ -67,6 +74,22 @@ def _create_log_views(connection: duckdb.DuckDBPyConnection, path: str | Path) -
     """Add the views over the store's run log, and what its titles could mean."""
     create_log_views(connection, log_root(path))
     connection.execute(read_sql("titles/candidates"))
+
+
+def alias_files(path: str | Path) -> list[Path]:
+    """Where the decisions about a store's titles are: the file of an older name, only read, and the one that is written.
+
+    `store.duckdb` -> `store.aliases.jsonl`, `store.duckdb.aliases.jsonl`.
+    """
+    path = Path(path).absolute()
+    return list(dict.fromkeys((path.with_suffix(".aliases.jsonl"), path.with_name(path.name + ".aliases.jsonl"))))
+
+
+def _name_alias_files(connection: duckdb.DuckDBPyConnection, path: str | Path) -> None:
+    """Tell a store where the decisions about its titles are; files that aren't there are none."""
+    # As patterns: of those, none need be there.
+    files = ", ".join(quoted(pattern_of(file)[:-1] + "[l]") for file in alias_files(path))
+    connection.execute(f"create or replace macro alias_files() as coalesce(getvariable('alias_files'), [{files}])")
 
 
 def log_root(path: str | Path) -> Path:

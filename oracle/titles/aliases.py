@@ -1,14 +1,14 @@
 """What people decided about titles: which film a way to write one means. Kept beside the store, never in it.
 
-`<store without suffix>.aliases.jsonl` has one decision a line and is only ever appended to; the latest one about a
-title and year holds, and an undo takes it back. The oracle applies the confirmed ones when it opens the store.
+`<store>.aliases.jsonl` (store.duckdb.aliases.jsonl) has one decision a line and is only ever appended to; the latest one about
+a title and year holds, and an undo takes it back. A file of the older name, store.aliases.jsonl, is read before it. The oracle
+applies the confirmed ones when it opens the store; SQL reads them anew (`sql/titles/aliases.sql`, the same rules).
 """
 
 import fcntl
 import json
 import logging
 import os
-import re
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,9 +17,10 @@ from typing import Literal
 import pyarrow as pa
 
 from oracle.base.errors import UserError
+from oracle.store import alias_files, open_store
 
 ACTIONS = ("confirm", "reject", "undo")
-MAX_TITLE = 500  # characters
+MAX_TITLE, MAX_ID = 500, 100  # characters
 DECISIONS = pa.schema(
     [
         ("title", pa.string()),
@@ -30,13 +31,37 @@ DECISIONS = pa.schema(
     ]
 )
 
-_IMDB_ID = re.compile(r"tt\d{7,10}")
 _log = logging.getLogger(__name__)
 
 
 def aliases_path(store_path: str | Path) -> Path:
-    """Where the decisions about a store's titles are."""
-    return Path(store_path).with_suffix(".aliases.jsonl")
+    """Where decisions about a store's titles are written."""
+    return alias_files(store_path)[-1]
+
+
+def confirm_alias(store: str | Path, title: str, year: int | None, film_id: str) -> None:
+    """Note that a person decided which film a title means, as written, with this year (null: without one).
+
+    It holds in SQL at once, for an `Oracle` from its next opening.
+
+    Raises:
+        UserError: no store there, a film that it does not have or of years more than two apart, or a title or year that is none; nothing is noted then.
+    """
+    with open_store(store) as connection:
+        years = connection.execute(
+            "select year from title_index where imdb_id = $id order by title_no", {"id": film_id}
+        ).fetchall()
+        [(most,)] = connection.sql("select year_limits().let_pass").fetchall()
+    if not years:
+        raise UserError(
+            f"cannot note what {title!r} means: {store} has no film {film_id!r}; expected the id of one that it has"
+        )
+    first = years[0][0]
+    if isinstance(year, int) and first is not None and abs(first - year) > most:
+        raise UserError(
+            f"cannot note that {title!r} ({year}) means {film_id!r}: its year is {first}, and {most} years apart are let pass at most"
+        )
+    append_alias(store, title, year, film_id, "confirm")
 
 
 def append_alias(
@@ -87,13 +112,7 @@ def current_aliases(store_path: str | Path) -> pa.Table:
 
 def current_decisions(store_path: str | Path) -> tuple[pa.Table, int]:
     """(decisions that hold, lines that are none and were left out). One row a title and year: `DECISIONS`."""
-    path = aliases_path(store_path)
-    try:
-        lines = path.read_bytes().splitlines()
-    except FileNotFoundError:
-        lines = []
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+    lines = [line for path in alias_files(store_path) for line in _lines(path)]
     held: dict[tuple, list[dict]] = {}
     ignored = 0
     for line in lines:
@@ -106,8 +125,17 @@ def current_decisions(store_path: str | Path) -> tuple[pa.Table, int]:
         if history:
             held[decision["title"], decision["year"]] = history
     if ignored:
-        _log.warning("%s: left out %d lines that are no decisions about titles", path, ignored)
+        _log.warning("%s: left out %d lines that are no decisions about titles", aliases_path(store_path), ignored)
     return pa.Table.from_pylist([history[-1] for history in held.values()], schema=DECISIONS), ignored
+
+
+def _lines(path: Path) -> list[bytes]:
+    try:
+        return path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
 
 
 def _parse(line: bytes) -> dict | None:
@@ -131,8 +159,10 @@ def _complaint(decision: dict) -> str | None:
         return f"the action {action!r} is none of {', '.join(ACTIONS)}"
     if imdb_id is None and action == "confirm":
         return "a confirmed title needs the film's imdb_id"
-    if imdb_id is not None and not (isinstance(imdb_id, str) and _IMDB_ID.fullmatch(imdb_id)):
-        return f"{imdb_id!r} is no imdb_id; expected one like tt0387564"
+    if imdb_id is not None and not (
+        isinstance(imdb_id, str) and 0 < len(imdb_id) <= MAX_ID and imdb_id == imdb_id.strip() and _is_text(imdb_id)
+    ):
+        return f"{imdb_id!r} is no film's id; expected one as the store has it, such as tt0387564"
     if not isinstance(decision["at"], str) or not _is_text(decision["at"]):
         return "expected the time as text"
     return None

@@ -44,6 +44,19 @@ def title_and_year(table: pa.Table) -> tuple[pa.StringArray, np.ndarray]:
     return title, numbers
 
 
+def given_ids(table: pa.Table) -> pa.StringArray | None:
+    """Return the column given_id of a table: films' ids that whoever asks was given, null where none was; None without the column.
+
+    Raises `UserError` where it holds something else than text.
+    """
+    if "given_id" not in table.column_names or table["given_id"].null_count == table.num_rows:
+        return None
+    try:
+        return one_array(table["given_id"], pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise UserError(f"given_id must be text or null: {str(error).splitlines()[0]}") from None
+
+
 def one_array(column: pa.ChunkedArray | pa.Array, kind: pa.DataType) -> pa.Array:
     """Return a column as one array of a type; not copied where it is that already."""
     if column.type != kind:

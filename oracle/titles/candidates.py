@@ -41,9 +41,10 @@ def _probes(query: Title, allowed: int, known: bool) -> Iterator[Probe]:
     yield "bare", "f" + query.key
     if query.bare != query.words:
         yield "bare", "k" + query.bare.replace(" ", "")
-    yield "short", "s" + query.key
-    for form in query.short_forms():
-        yield "short", "k" + form.replace(" ", "")
+    for key in query.whole_keys:
+        yield "short", "s" + key
+    for key in query.short_keys().values():
+        yield "short", "k" + key
     if " " in query.words:
         yield "order", "b" + query.bag
     if allowed:
@@ -95,18 +96,21 @@ def _candidates(
     slips = _count_slips(
         [(queries[q].key, f.key) if k == "half" else None for q, k, f in zip(query, kind, other, strict=True)]
     )
-    closest: dict[tuple[int, int], tuple[float, int]] = {}
+    closest: dict[tuple[int, int], tuple[float, int, bool]] = {}
     for q, k, t, f, count in zip(query, kind, form.tolist(), other, slips, strict=True):
-        close = closeness(k, queries[q], f, count, allowed[q])
-        if close > closest.get((q, t), (0.0, 0))[0]:
-            closest[q, t] = close, word_class(f.words if len(f.words) < len(queries[q].words) else queries[q].words)
+        asked = queries[q]
+        close = closeness(k, asked, f, count, allowed[q])
+        if close > closest.get((q, t), (0.0,))[0]:
+            shorter = f.words if len(f.words) < len(asked.words) else asked.words
+            closest[q, t] = close, word_class(shorter), len(asked.text) < len(f.text)
     forms = np.array([t for _, t in closest], np.int32)
     return Candidates(
         query=np.array([q for q, _ in closest], np.int64),
         form=forms,
         record=titles.forms.take(forms),
-        closeness=np.array([close for close, _ in closest.values()], np.float64),
-        word_class=np.array([words for _, words in closest.values()], np.int8),
+        closeness=np.array([close for close, _, _ in closest.values()], np.float64),
+        word_class=np.array([words for _, words, _ in closest.values()], np.int8),
+        leaves_out=np.array([less for _, _, less in closest.values()], np.bool_),
     )
 
 

@@ -24,7 +24,7 @@ DROPPED = frozenset(("a", "an", "the", "and"))  # "a" and "an" in front only
 def engine() -> duckdb.DuckDBPyConnection:
     """An in-memory connection with the macros for titles: take a cursor of it."""
     connection = duckdb.connect(config={"threads": 1})
-    for name in ("titles/normalise", "titles/variants"):
+    for name in ("titles/normalise", "titles/rules", "titles/variants"):
         connection.execute(read_sql(name))
     return connection
 

@@ -5,14 +5,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from oracle.index import FORM, first_of_each
-from oracle.titles.rules import BARE, CONFIRMED, SAME_KEY, SAME_TITLE, SAME_WORDS, SHORTER
+from oracle.titles.rules import (
+    ALTERNATIVE_COST,
+    BARE,
+    CONTESTED_YEARS,
+    MOST_YEARS_APART,
+    SAME_KEY,
+    SAME_TITLE,
+    SAME_WORDS,
+    SHORTER,
+    TELLING_WORDS,
+    YEAR_COST,
+)
 
-METHODS = ("alias", "exact", "normalised", "alternative", "subtitle", "fuzzy", "ambiguous")
-ALIAS, EXACT, NORMALISED, ALTERNATIVE, SUBTITLE, FUZZY, AMBIGUOUS = range(len(METHODS))
-
-ALTERNATIVE_COST = 0.02
-YEAR_COST = 0.03
-NEAR_YEARS = 15
+METHODS = ("alias", "exact", "normalised", "alternative", "subtitle", "fuzzy", "ambiguous", "id")
+BY_ALIAS, EXACT, NORMALISED, ALTERNATIVE, SUBTITLE, BY_FUZZY, AMBIGUOUS, BY_ID = range(len(METHODS))
 
 
 @dataclass(frozen=True)
@@ -24,11 +31,13 @@ class Candidates:
     record: np.ndarray  # FORM, of the title form
     closeness: np.ndarray  # float64
     word_class: np.ndarray  # int8, of the shorter one of both titles
+    leaves_out: np.ndarray  # bool: the title asked for is shorter, as written
 
     @classmethod
     def none(cls) -> "Candidates":
         """No candidates."""
-        return cls(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, FORM), np.empty(0), np.empty(0, np.int8))
+        none = np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, FORM)
+        return cls(*none, np.empty(0), np.empty(0, np.int8), np.empty(0, np.bool_))
 
     def only(self, which: np.ndarray) -> "Candidates":
         """Return the candidates that `which` marks."""
@@ -38,41 +47,60 @@ class Candidates:
         """Return these candidates and the other ones."""
         return Candidates(*map(np.concatenate, zip(vars(self).values(), vars(other).values(), strict=True)))
 
-    def judge(self, year: np.ndarray, common_classes: np.ndarray) -> "Judged":
-        """Judge candidates of queries whose years (int16, -1 = not given) are `year`."""
-        close, asked = self.closeness, year[self.query]
-        found, primary = self.record["year"], self.record["primary"]
+    def scored(self, year: np.ndarray, common_classes: np.ndarray) -> "ScoredCandidates":
+        """Score candidates of queries whose years (int16, -1 = not given) are `year`: SQL's `scored_pairs`."""
+        close, asked, words = self.closeness, year[self.query], self.word_class
+        found, primary, yearless = self.record["year"], self.record["primary"], year[self.query] < 0
         # A film whose year is not known is as far away as one may be.
-        apart = np.where(asked < 0, 0, np.where(found < 0, 2, np.abs(found.astype(np.int64) - asked)))
-        common = (self.word_class[:, None] == common_classes).any(axis=1)
-        near = (close >= SAME_KEY) & (apart <= NEAR_YEARS)
-        contested = several_films(self.query[near], self.record["film"][near], len(year))[self.query]
-        confirmed, same_words = close >= CONFIRMED, close >= SAME_WORDS
-        one_apart = confirmed | same_words & ~(common & contested) | (close >= SAME_KEY) & ~common
-        two_apart = confirmed | same_words & ~common
+        far = np.where(found < 0, MOST_YEARS_APART, np.abs(found.astype(np.int64) - asked))
+        apart = np.where(yearless, 0, far)
+        common = (words[:, None] == common_classes).any(axis=1)
+        near = (close >= SAME_KEY) & (apart <= CONTESTED_YEARS)
+        contested = common & several_films(self.query[near], self.record["film"][near], len(year))[self.query]
         method = np.where(close < SAME_TITLE, NORMALISED, EXACT)
         method[~primary] = ALTERNATIVE
         method[close < BARE] = SUBTITLE
-        method[close < SHORTER] = FUZZY
-        method[confirmed] = ALIAS
-        return Judged(
+        method[close < SHORTER] = BY_FUZZY
+        method[close > SAME_TITLE] = BY_ALIAS
+        # The methods are in the order of tiers, but that the same words come before the same key.
+        tier = np.where(method == BY_ALIAS, 0, np.where(method == EXACT, 1, method + 1))
+        tier[(method == NORMALISED) & (close >= SAME_WORDS)] = 2
+        exact = np.zeros(len(year), bool)
+        exact[self.query[method == EXACT]] = True
+        rival = (
+            yearless & (words == 1) & self.leaves_out & (close >= SAME_KEY) & (close < SAME_WORDS) & exact[self.query]
+        )
+        tier[rival] = 1
+        return ScoredCandidates(
             candidates=self,
-            years_apart=apart,
-            accepted=(apart == 0) | (apart == 1) & one_apart | (apart == 2) & two_apart,
+            accepted=np.where(yearless, self._title_allows() | rival, self._year_allows(apart, common, contested)),
+            certain=~yearless | (close >= SAME_TITLE) | (words >= TELLING_WORDS) & (close >= SAME_KEY),
             score=np.minimum(1.0, close - np.where(primary, 0.0, ALTERNATIVE_COST) - YEAR_COST * apart),
             method=method,
-            # The methods are in this order, but for a film's own title: there the words count, not signs and articles.
-            tier=np.where((method == EXACT) | (method == NORMALISED), np.where(same_words, EXACT, NORMALISED), method),
+            tier=tier,
         )
+
+    def _year_allows(self, apart: np.ndarray, common: np.ndarray, contested: np.ndarray) -> np.ndarray:
+        """Whether titles are close enough for years so far apart: SQL's `year_allows`."""
+        close = self.closeness
+        one_apart = (close > SAME_TITLE) | (close >= SAME_WORDS) & ~contested | (close >= SAME_KEY) & ~common
+        further = (close > SAME_TITLE) | (close >= SAME_WORDS) & ~common
+        return (apart == 0) | (apart == 1) & one_apart | (apart > 1) & (apart <= MOST_YEARS_APART) & further
+
+    def _title_allows(self) -> np.ndarray:
+        """Whether titles are close enough where no year is given: SQL's `title_allows`."""
+        close, tells = self.closeness, self.word_class >= TELLING_WORDS
+        enough = tells & ((close >= SAME_KEY) | (close >= SHORTER) & self.leaves_out)
+        return (close >= SAME_WORDS) | enough | (self.word_class > 1) & (close >= SAME_KEY) & self.leaves_out
 
 
 @dataclass(frozen=True)
-class Judged:
+class ScoredCandidates:
     """Candidates, and what there is to say about each."""
 
     candidates: Candidates
-    years_apart: np.ndarray  # int64
-    accepted: np.ndarray  # bool: the years allow it
+    accepted: np.ndarray  # bool: the years allow it, or without a year the title
+    certain: np.ndarray  # bool: without a year: no film that the store lacks is likely to be meant
     score: np.ndarray  # float64 in 0..1
     method: np.ndarray  # int64: position in METHODS
     tier: np.ndarray  # int64: what a title without a year is looked for among, lowest first
@@ -87,9 +115,9 @@ class Judged:
         return several_films(query[rivals], self.candidates.record["film"][rivals], len(year))
 
     def choose(self, year: np.ndarray) -> "Choice":
-        """Choose among the candidates that the years allow."""
+        """Choose among the candidates that are accepted: SQL's `best_pairs`."""
         query, form = self.candidates.query, self.candidates.form
-        order = np.lexsort((form, -self.score, self.method != ALIAS, query))
+        order = np.lexsort((form, -self.score, self.method != BY_ALIAS, query))
         order = order[self.accepted[order] & ~self._tied(year)[query[order]]]
         yearless = year[query[order]] < 0
         keep = ~yearless & first_of_each(query[order])
@@ -100,7 +128,10 @@ class Judged:
             of_film = query[order[eligible]] << 32 | self.candidates.record["film"][order[eligible]]
             keep[eligible[np.unique(of_film, return_index=True)[1]]] = True
         order = order[keep]
-        films = np.bincount(query[order], minlength=len(year))[query[order]]
+        films = np.bincount(query[order], minlength=len(year))
+        first = order[first_of_each(query[order])]
+        films[query[first]] += ~self.certain[first]
+        films = films[query[order]]
         return Choice(
             query=query[order],
             form=form[order],
@@ -108,7 +139,7 @@ class Judged:
             score=self.score[order] / films,
             method=np.where(films > 1, AMBIGUOUS, self.method[order]),
             # No other way to write a title comes closer than the same words; those not looked for yet give 0.95 at most.
-            settled=np.where(year[query[order]] < 0, self.tier[order] <= 1, self.score[order] > BARE + 0.001),
+            settled=np.where(year[query[order]] < 0, self.tier[order] <= 2, self.score[order] > BARE + 0.001),
         )
 
 

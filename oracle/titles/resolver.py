@@ -1,6 +1,7 @@
 """From titles and years to films: titles as the store has them at once in columns, all others one by one."""
 
 from dataclasses import replace
+from functools import cached_property
 from threading import Lock
 
 import numpy as np
@@ -8,11 +9,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oracle.base.arrow import booleans_of
-from oracle.index import Titles, distinct, first_of_each, query_hashes, spread, text_hashes
+from oracle.index import (
+    Titles,
+    UniqueHashes,
+    distinct,
+    first_of_each,
+    imdb_ids,
+    query_hashes,
+    spread,
+    text_hashes,
+)
 from oracle.titles.candidates import search
 from oracle.titles.matches import Matches, Memory
-from oracle.titles.normalise import normalise
-from oracle.titles.ranking import AMBIGUOUS, EXACT, Candidates, Choice
+from oracle.titles.normalise import constant, normalise
+from oracle.titles.ranking import AMBIGUOUS, BY_ID, EXACT, Candidates, Choice
+from oracle.titles.rules import SAME_KEY, SAME_TITLE, SAME_WORDS
 from oracle.titles.variants import read_titles
 
 __all__ = ["Matcher", "Matches", "normalise"]
@@ -30,13 +41,38 @@ class Matcher:
         self._memory = Memory()
         self._one_at_a_time = Lock()
 
-    def match(self, title: pa.StringArray, year: np.ndarray) -> Matches:
-        """Find the best film for each title and year (int16, -1 = not given)."""
+    def match(self, title: pa.StringArray, year: np.ndarray, given_id: pa.StringArray | None = None) -> Matches:
+        """Find the best film for each title and year (int16, -1 = not given).
+
+        A given id (null = none) comes before the title where the store has a film of it.
+        """
         hashes = query_hashes(title, year, self.titles.multipliers)
         if len(title) > Memory.SIZE:
-            return self._find(title, year, hashes)
-        with self._one_at_a_time:
-            return self._remembered(title, year, hashes)
+            matches = self._find(title, year, hashes)
+        else:
+            with self._one_at_a_time:
+                matches = self._remembered(title, year, hashes)
+        return matches if given_id is None else self._put_ids(matches, given_id)
+
+    @cached_property
+    def _form_of_id(self) -> UniqueHashes:
+        """The first title form of each film, by its id."""
+        titles = self.titles
+        forms = np.flatnonzero(first_of_each(titles.forms["film"])).astype(np.int32)
+        ids = imdb_ids(titles.forms["of_film"][forms], titles.long_ids)
+        return UniqueHashes.build(text_hashes(ids, titles.multipliers), forms)
+
+    def _put_ids(self, matches: Matches, ids: pa.StringArray) -> Matches:
+        """Put the films of these ids (null = none) in place of what was found."""
+        if len(self.titles.title) == 0:
+            return matches
+        some = np.flatnonzero(booleans_of(ids.is_valid()))
+        position, form = self._form_of_id.find(text_hashes(ids.take(pa.array(some)), self.titles.multipliers))
+        query = some[position]
+        matches.put(query, form, self.titles.forms.take(form))
+        matches.put_scores(query, BY_ID, 1.0)
+        others = ~np.isin(matches.several_query, query)
+        return replace(matches, several_query=matches.several_query[others], several_form=matches.several_form[others])
 
     def _remembered(self, title: pa.StringArray, year: np.ndarray, hashes: np.ndarray) -> Matches:
         numbers = self._memory.numbers(hashes)
@@ -77,12 +113,14 @@ class Matcher:
         matches.put(query[first], choice.form[first], choice.record[first])
         matches.put_scores(query[first], choice.method[first], choice.score[first])
         several = choice.method == AMBIGUOUS
-        return replace(matches, several_query=query[several], several_form=choice.form[several])
+        matches = replace(matches, several_query=query[several], several_form=choice.form[several])
+        ids = pc.struct_field(pc.extract_regex(title, constant("id_as_title")), "id")
+        return self._put_ids(matches, ids) if len(ids) > ids.null_count else matches
 
     def _closest(self, title: pa.StringArray, year: np.ndarray) -> Choice:
         """Choose among the same titles first, and search wider for the queries that these do not settle."""
         same = self._same_titles(title)
-        choice = same.judge(year, self.titles.common).choose(year)
+        choice = same.scored(year, self.titles.common).choose(year)
         open_ = np.ones(len(title), bool)
         open_[choice.query[choice.settled]] = False
         rows = np.flatnonzero(open_)
@@ -97,7 +135,7 @@ class Matcher:
         other = replace(other, query=rows[other.query])
         again = np.zeros(len(title), bool)
         again[other.query] = True
-        wider = same.only(again[same.query]).beside(other).judge(year, self.titles.common).choose(year)
+        wider = same.only(again[same.query]).beside(other).scored(year, self.titles.common).choose(year)
         return choice.only(~again[choice.query]).beside(wider)
 
     def _same_titles(self, title: pa.StringArray) -> Candidates:
@@ -111,9 +149,14 @@ class Matcher:
         pair, place = spread(titles.group_start[key], titles.group_start[key + 1])
         query, some_record, form = query[pair], record[pair], titles.group_form[place]
         record = titles.forms.take(form)
-        closeness = np.where(record["wording_no"] == some_record["wording_no"], 0.99, 0.97)
-        closeness[booleans_of(pc.equal(title.take(pa.array(query)), titles.title.take(pa.array(form))))] = 1.0
-        return Candidates(query, form, record, closeness, np.minimum(record["word_class"], some_record["word_class"]))
+        closeness = np.where(record["wording_no"] == some_record["wording_no"], SAME_WORDS, SAME_KEY)
+        closeness[booleans_of(pc.equal(title.take(pa.array(query)), titles.title.take(pa.array(form))))] = SAME_TITLE
+        length, found_length = (
+            pc.utf8_length(title).to_numpy(),
+            pc.utf8_length(titles.title.take(pa.array(form))).to_numpy(),
+        )
+        words = np.minimum(record["word_class"], some_record["word_class"])
+        return Candidates(query, form, record, closeness, words, length[query] < found_length)
 
     def _not_aliased(self, record: np.ndarray) -> np.ndarray:
         """Whether no person confirmed what a title is that is written like these: only the search knows of that."""

@@ -1,16 +1,17 @@
 """Other ways to write a title, and keys to look it up by: the steps of `sql/titles/variants.sql` and `resolve.sql`."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import md5
 
 import numpy as np
 
-from oracle.titles.normalise import fold, normalise_folded, pattern, wording
+from oracle.titles.normalise import constant, fold, normalise_folded, pattern, wording
 
 
 @dataclass(frozen=True, slots=True)
 class Title:
-    """A title in the forms by which titles are compared."""
+    """A title, and what titles are compared by: one row of SQL's `title_variants`."""
 
     text: str
     folded: str
@@ -34,23 +35,49 @@ class Title:
         """The words in alphabetical order."""
         return " ".join(sorted(self.words.split(" "), key=str.encode))
 
-    def short_forms(self) -> list[str]:
-        """Shorter ways to write the title, normalised."""
+    @property
+    def whole_keys(self) -> list[str]:
+        """What a shorter way to write another title is compared with: the key, and the wording's after "="."""
+        return [self.key, _wording_key(self.key, self.wording)]
+
+    def short_keys(self) -> dict[str, str]:
+        """Shorter ways to write the title: their keys as compared (a short tail's is its wording's) -> their normalised keys."""
         if not pattern("could_be_shorter").search(self.text):
-            return []
+            return {}
         marks = pattern("part_marks")
-        parts = [normalise_folded(part) for part in marks.split(self.folded)] if marks.search(self.folded) else []
-        parts = [part for part in parts if part]
-        sequel, numbered = pattern("sequel_part"), pattern("numbered_part")
-        first = [" ".join(parts[:n]) for n in range(1, len(parts)) if not any(map(sequel.search, parts[n:]))]
-        last = [" ".join(parts[n:]) for n in range(1, len(parts))]
-        forms = first + [words for words in last if " " in words and not numbered.search(words)]
-        if len(parts) > 2:
-            forms.append(f"{parts[0]} {parts[-1]}")
-        for macro in ("after_name", "before_movie"):
-            found = pattern(macro).search(self.text)
-            forms += [normalise_folded(text) for text in fold([found[1]])] if found else []
-        return [form for form in forms if form]
+        pieces = marks.split(self.folded) if marks.search(self.folded) else []
+        parts = [(words, " ".join(wording(piece))) for piece in pieces if (words := normalise_folded(piece))]
+        short = dict(_short_parts([words for words, _ in parts], [text for _, text in parts]))
+        after, before = pattern("after_name").search(self.text), pattern("before_movie").search(self.text)
+        if after and not pattern("no_name").search(self.text):
+            [folded] = fold([after[1]])
+            if key := _key(normalise_folded(folded)):
+                short[_wording_key(key, " ".join(wording(folded)))] = key
+        if before and (key := _key(normalise_folded(fold([before[1]])[0]))):
+            short[key] = key
+        return short
+
+
+def _short_parts(parts: list[str], wordings: list[str]) -> Iterator[tuple[str, str]]:
+    """Return the keys of a title's first parts, of its last ones, and of the first with the last."""
+    sequel, numbered = pattern("sequel_part"), pattern("numbered_part")
+    for n in range(1, len(parts)):
+        if not any(map(sequel.search, parts[n:])):
+            yield (key := _key("".join(parts[:n]))), key
+        last = " ".join(parts[n:])
+        if " " in last and not numbered.search(last):
+            tells = last.count(" ") + 1 >= constant("telling_words")
+            yield _key(last) if tells else _wording_key(_key(last), " ".join(wordings[n:])), _key(last)
+    if len(parts) > 2:
+        yield (key := _key(parts[0] + parts[-1])), key
+
+
+def _wording_key(key: str, text: str) -> str:
+    return "=" + (_key(text) or key)
+
+
+def _key(words: str) -> str:
+    return words.replace(" ", "")
 
 
 def read_titles(texts: list[str]) -> list[Title]:

@@ -1,6 +1,11 @@
 """Reading a dataset in the SafeRec columns, with every problem named at once."""
 
+import csv
+import gzip
+import io
 import json
+import re
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,6 +19,7 @@ from oracle.oracle import active_constraints
 FILM = pa.struct([("title", pa.string()), ("year", pa.int16())])
 MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
 ALL = "all"
+LARGEST = 2_000_000_000  # bytes that a text may unpack to
 _SHOWN = 3  # bad rows of a column that are told in full
 
 
@@ -21,8 +27,9 @@ def load_dataset(path: str | Path, split: str | None, oracle: Oracle, needed: tu
     """A dataset ready for training or evaluation: films as {"title", "year"}, traits in full.
 
     Args:
-        path: a Parquet, JSON-lines or JSON file, a folder that `datasets.save_to_disk` wrote, or a folder of such folders,
-            one a split, as SafeRec has them.
+        path: a Parquet, JSON-lines, JSON or CSV file, packed by gzip or not; a folder that `datasets.save_to_disk` wrote, a
+            folder of such folders, one a split, as SafeRec has them; or a folder of Parquet files, as the hub has them.
+            Columns may hold JSON as text, and films a dict of lists; `messages` is another name of `prompt`.
         split: rows of that split only, by a column, a DatasetDict or a folder of splits; None and "all": all rows. Data
             without splits are all "train".
         needed: columns that must be there; absent `groundtruth_with_release_year`, `seen_titles` and `constraints`
@@ -33,6 +40,7 @@ def load_dataset(path: str | Path, split: str | None, oracle: Oracle, needed: tu
             misnamed rows. Rows count from 0, in the data as they are on disk.
     """
     raw, rows = _of_split(*_read(Path(path), split), path)
+    raw = _renamed(raw, str(path))
     problems = []
     if missing := [c for c in needed if c not in raw]:
         problems.append(
@@ -45,7 +53,7 @@ def load_dataset(path: str | Path, split: str | None, oracle: Oracle, needed: tu
         ("completion", _answer),
         ("groundtruth_with_release_year", _films),
         ("seen_titles", _films),
-        ("constraints", lambda value: oracle.resolve_traits(active_constraints(value))),
+        ("constraints", lambda value: oracle.resolve_traits(_traits_of(value))),
     ):
         if name in raw and (name != "completion" or name in needed):
             columns[name], bad = _converted(name, raw[name], rows, convert)
@@ -66,38 +74,118 @@ def load_dataset(path: str | Path, split: str | None, oracle: Oracle, needed: tu
     return Dataset(pa.table(kept))
 
 
+_ALSO = {
+    "prompt": ("messages", "conversation"),
+    "groundtruth_with_release_year": ("groundtruth", "ground_truth"),
+    "completion": ("answer", "response"),
+}
+
+
+def _renamed(columns: dict[str, list], path: str) -> dict[str, list]:
+    """Columns under the names of SafeRec; says on stderr which other name was taken for one."""
+    renamed = dict(columns)
+    for name, others in _ALSO.items():
+        other = next((o for o in others if o in columns), None)
+        if name not in columns and other is not None:
+            print(f"{path}: the column {other} is taken for {name}", file=sys.stderr)
+            renamed[name] = renamed.pop(other)
+    return renamed
+
+
 def _read(path: Path, split: str | None) -> tuple[dict[str, list], str | None]:
     """Columns, and the split that is still to be chosen from them."""
     if not path.exists():
-        raise UserError(f"{path}: not found; expected a dataset (Parquet, JSON lines or a saved dataset folder)")
+        raise UserError(f"{path}: not found; expected a dataset (Parquet, JSON lines, CSV or a saved dataset folder)")
     try:
+        if path.is_dir() and (shards := _shards(path)):
+            return _of_shards(path, shards, split)
         if path.is_dir():
             chosen, left = _of_folder(path, split)
             return chosen.to_dict(), left
+        if not path.is_file():
+            raise UserError(f"{path}: is no regular file; save what it gives to a file first")
         if path.suffix == ".parquet":
-            return pq.read_table(path).to_pydict(), split
-        if path.suffix in (".json", ".jsonl"):
-            rows = read_json_lines(path) if path.suffix == ".jsonl" else json.loads(path.read_text())
+            table = pq.read_table(path)
+            if twice := sorted({n for n in table.column_names if table.column_names.count(n) > 1}):
+                raise UserError(f"{path}: has several columns of the name {', '.join(twice)}; rename them")
+            return table.to_pydict(), split
+        kind = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
+        if kind == ".csv":
+            return _of_csv(path), split
+        if kind in (".json", ".jsonl"):
+            rows = read_json_lines(path) if kind == ".jsonl" else json.loads(_text(path))
             rows = rows["samples"] if isinstance(rows, dict) and "samples" in rows else rows
             if not rows:
                 raise ValueError("it is empty")
             return {name: [row.get(name) for row in rows] for name in {key: None for row in rows for key in row}}, split
     except UserError:
         raise
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError, pa.ArrowException) as error:
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        csv.Error,
+        pa.ArrowException,
+    ) as error:
         raise UserError(f"{path}: can't be read as a dataset ({str(error).splitlines()[0]})") from None
-    raise UserError(f"{path}: expected a .parquet, .jsonl or .json file, or a saved dataset folder")
+    raise UserError(
+        f"{path}: expected a .parquet, .jsonl, .json or .csv file (or one packed as .gz), or a dataset folder"
+    )
 
 
 def read_json_lines(path: Path) -> list:
     """The values in a file of JSON, one a line; raises ValueError for a line that is none, by its number."""
     values = []
-    for number, line in enumerate(path.read_text().split("\n"), 1):  # U+2028 and the like may stand in a text
+    for number, line in enumerate(_text(path).split("\n"), 1):  # U+2028 and the like may stand in a text
         try:
             values += [json.loads(line)] if line.strip() else []
         except (ValueError, RecursionError) as error:
             raise ValueError(f"line {number}: {error}") from None
     return values
+
+
+def _text(path: Path) -> str:
+    """The text of a file, unpacked where it is packed, without a mark of its encoding."""
+    with open(path, "rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    with gzip.open(path) if packed else open(path, "rb") as file:
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise ValueError(f"it has over {LARGEST:,} bytes unpacked: write it as Parquet")
+    return content.decode("utf-8-sig")
+
+
+def _of_csv(path: Path) -> dict[str, list]:
+    rows = csv.reader(io.StringIO(_text(path)))
+    names = next(rows)
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UserError(f"{path}: has several columns of the name {', '.join(twice)}; rename them")
+    body = [row for row in rows if row]
+    for number, row in enumerate(body):
+        if len(row) != len(names):
+            raise ValueError(f"row {number} has {len(row)} columns instead of {len(names)}")
+    return {name: [row[place] or None for row in body] for place, name in enumerate(names)}
+
+
+def _shards(path: Path) -> dict[str, list[Path]]:
+    """The Parquet files of a folder as the hub has it, by split: data/train-00000-of-00002.parquet."""
+    found: dict[str, list[Path]] = {}
+    for shard in sorted([*path.glob("*.parquet"), *path.glob("data/*.parquet")]):
+        found.setdefault(re.sub(r"-\d+-of-\d+.*$", "", shard.stem), []).append(shard)
+    return found
+
+
+def _of_shards(path: Path, shards: dict[str, list[Path]], split: str | None) -> tuple[dict[str, list], str | None]:
+    if split in (None, ALL) and len(shards) > 1:
+        raise UserError(f"{path}: has {', '.join(shards)}; name one with --split")
+    chosen = shards.get(str(split)) or (next(iter(shards.values())) if len(shards) == 1 else None)
+    if chosen is None:
+        raise UserError(f"{path}: no split {split!r}; it has {', '.join(shards)}")
+    tables = [pq.read_table(shard) for shard in chosen]
+    return pa.concat_tables(tables, promote_options="permissive").to_pydict(), None if split in shards else split
 
 
 def _of_folder(path: Path, split: str | None) -> tuple[Dataset, str | None]:
@@ -152,7 +240,29 @@ def _expected(name: str, value: object) -> str:
     return f"{str(value)[:60]!r} is not {what}"
 
 
+def _unpacked(value: object) -> object:
+    """What a text of JSON holds; anything else as it is."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
+def _traits_of(value: object) -> list[str]:
+    """Traits from a list, an object of truths, JSON of these, or a text with names parted by ";"."""
+    value = _unpacked(value)
+    if isinstance(value, str):
+        return [name.strip() for name in value.split(";") if name.strip()]
+    return active_constraints(value)
+
+
 def _prompt(value: object) -> list[dict]:
+    unpacked = _unpacked(value)
+    value = (
+        unpacked if isinstance(unpacked, list) and all(isinstance(m, dict) and "role" in m for m in unpacked) else value
+    )
     if isinstance(value, str):
         return [{"role": "user", "content": plain_text(value)}]
     messages = [{"role": plain_text(m["role"]), "content": plain_text(m["content"])} for m in value]  # type: ignore[attr-defined]
@@ -163,10 +273,15 @@ def _prompt(value: object) -> list[dict]:
 
 def _answer(value: object) -> str:
     """SafeRec writes an answer as a list of one message."""
-    if isinstance(value, list):
-        (message,) = value
+    unpacked = _unpacked(value)
+    if isinstance(unpacked, list) and (isinstance(value, list) or _is_message(unpacked)):
+        (message,) = unpacked
         return plain_text(message["content"])
     return plain_text(value)
+
+
+def _is_message(value: list) -> bool:
+    return len(value) == 1 and isinstance(value[0], dict) and "content" in value[0]
 
 
 def plain_text(value: object) -> str:
@@ -178,6 +293,10 @@ def plain_text(value: object) -> str:
 
 
 def _films(value: object) -> list[dict]:
+    value = _unpacked(value)
+    if isinstance(value, dict) and isinstance(value.get("title"), list):  # how a Sequence of structs arrives
+        years = value.get("year") or [None] * len(value["title"])
+        value = list(zip(value["title"], years, strict=True))
     if isinstance(value, str | dict):
         raise TypeError
     return [_film(f) for f in value or []]  # type: ignore[attr-defined]
@@ -185,7 +304,7 @@ def _films(value: object) -> list[dict]:
 
 def _film(value: object) -> dict:
     try:
-        film = as_film(value)
+        film = as_film(_with_plain_year(value))
         year = None if film["year"] is None else int(film["year"])
         if year is not None and not 0 <= year < 2**15:
             raise ValueError
@@ -194,3 +313,23 @@ def _film(value: object) -> dict:
         raise UserError(
             f'{str(value)[:60]!r} is no film; expected [title, year], a year such as 1979 or null, or "Title (Year)"'
         ) from None
+
+
+_SPAN = re.compile(r"\((\d{4})\s*[-–—]\s*(?:\d{4}|present)?\s*\)\s*$")
+_YEAR = re.compile(r"(\d{4})(?:\.0+|-\d\d(?:-\d\d.*)?|\s*[-–—]\s*(?:\d{4})?)?")
+
+
+def _with_plain_year(value: object) -> object:
+    """A film whose year is a number where it is a date ("1979-05-25"), a span ("2008–2013") or "1979.0"."""
+    if isinstance(value, str):
+        return _SPAN.sub(r"(\1)", value)
+    if isinstance(value, dict):
+        return {**value, "year": _plain_year(value.get("year"))}
+    if isinstance(value, list | tuple) and len(value) == 2:
+        return [value[0], _plain_year(value[1])]
+    return value
+
+
+def _plain_year(year: object) -> object:
+    written = _YEAR.fullmatch(year.strip()) if isinstance(year, str) else None
+    return int(written[1]) if written else year

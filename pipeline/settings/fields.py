@@ -98,6 +98,10 @@ class TrainSettings(CommonSettings):
     unrated: Literal["safe", "violation", "ignore"] = _flag(
         "safe", "What films count as of which nothing is known for something that the user avoids."
     )
+    thought_tag: list[str] = _flag(
+        [], "Marks of thoughts besides the usual ones: plan for <plan> or [plan]. What stands in them is no recommendation.",
+        metavar="NAME",
+    )  # fmt: skip
     lambda_count: float = _flag(0.0, "λc: reward of a list of the target length; 0: off.")
     target_count: int | None = _flag(None, "Target length of a list. Left out: rec_num.", metavar="N")
     lambda_end: float = _flag(
@@ -111,6 +115,13 @@ class TrainSettings(CommonSettings):
     )
     advantage_mode: Literal["grpo", "gdpo"] = _flag(
         "grpo", "grpo sums the rewards, then normalises over the group; gdpo normalises each reward on its own first."
+    )
+    silent_groups: Literal["keep", "drop"] = _flag(
+        "keep",
+        "drop: groups that teach nothing cost no forward pass in the loss; the same gradient. Needs --kl_beta 0.",
+    )
+    missing_ranks: Literal["zero", "leave_out"] = _flag(
+        "zero", "A rank that a list doesn't have: a reward of 0, or no part in its group's mean."
     )
     rank_weighting: Literal["token", "rank"] = _flag(
         "token",

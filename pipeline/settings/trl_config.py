@@ -18,7 +18,8 @@ from trainer import RankGRPOConfig
 # Settings whose name differs from TRL's.
 _RENAMED = {"lr": "learning_rate", "kl_beta": "beta", "mu": "num_iterations"}
 _SAME = (
-    "rec_num", "advantage_mode", "rank_weighting", "lr_scheduler_type", "warmup_steps", "adam_beta1", "adam_beta2", "optim",
+    "rec_num", "advantage_mode", "rank_weighting", "silent_groups", "missing_ranks",
+    "lr_scheduler_type", "warmup_steps", "adam_beta1", "adam_beta2", "optim",
     "max_grad_norm", "num_generations", "temperature", "max_completion_length", "per_device_train_batch_size",
     "per_device_eval_batch_size", "gradient_accumulation_steps", "num_train_epochs", "max_steps", "logging_steps",
     "save_strategy", "save_steps", "seed", "bf16", "gradient_checkpointing", "use_vllm", "vllm_mode",

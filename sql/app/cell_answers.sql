@@ -2,7 +2,7 @@
 -- Built on verdicts, runs.
 --   safety, relevance, other   weighted parts of the reward, which add up to r_total; other: count, end of list, repetition
 select
-    step, group_id as prompt, completion, title, year, violated_traits, match_method is null and title is not null as unresolved,
+    step, group_id as prompt, completion, title, year, violated_traits, status,
     hit, w_safe * r_safe as safety, w_rel * r_rel as relevance, r_total - safety - relevance as other, r_total, advantage
 from verdicts join runs using (run_id)
 where run_id = $run and step between $first and $last and rank = $rank

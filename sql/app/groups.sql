@@ -1,11 +1,14 @@
 -- grain: one prompt of the step $step of the run $run, with its answers summed up. Built on rollouts and verdicts.
---   answers, unsafe_answers   all of them, and those with a violation; films, violations, hits   in the top K
+--   answers, unsafe_answers   all of them, and those with a film that is known to violate
+--   films, violations, unrated, unresolved, hits   in the top K; violations: known ones, whatever unknown films count as
 --   best, worst               highest and lowest reward of an answer, summed over its ranks; *_answer: which, from 1
 with answers as (
     select
         group_id, completion,
         count(title) filter (rank <= rec_num) as films,
-        count(*) filter (rank <= rec_num and not is_safe) as violations,
+        count(*) filter (rank <= rec_num and status = 'unsafe') as violations,
+        count(*) filter (rank <= rec_num and status = 'unrated') as unrated,
+        count(*) filter (rank <= rec_num and status = 'unresolved') as unresolved,
         count(*) filter (hit) as hits,
         sum(r_total) as reward
     from verdicts join run_shape using (run_id)
@@ -26,6 +29,8 @@ select
     count(*) filter (violations > 0) as unsafe_answers,
     sum(films)::bigint as films,
     sum(violations)::bigint as violations,
+    sum(unrated)::bigint as unrated,
+    sum(unresolved)::bigint as unresolved,
     sum(hits)::bigint as hits,
     max(reward) as best,
     arg_max(generation, reward) + 1 as best_answer,

@@ -3,7 +3,7 @@
 select
     run_id, r.kind, r.started_at, r.model, r.lambda_safe,
     s.steps, s.lists_all,
-    s.svr_5, s.svr_10, s.svr_20,
+    s.svr_5, s.svr_10, s.svr_20, s.svr_20_low, s.svr_20_high, s.svr_20_known, s.unrated_rate, s.ambiguous_rate,
     coalesce(s.recall_20, s.recall_20_all) as recall_20,
     coalesce(s.ndcg_20, s.ndcg_20_all) as ndcg_20,
     s.sensitivity_dcg,

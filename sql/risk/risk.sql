@@ -1,4 +1,5 @@
--- Risk of a film for a trait, derived from tags, severities and ready-made risks. Built on store/schema.sql.
+-- Risk of a film for a trait, derived from tags, severities and ready-made risks. Built on store/schema.sql
+-- and risk/tags.sql.
 -- trait_risk: grain film x trait of which something is known; key (imdb_id, trait). No row: nothing is known, which is not
 -- the same as no risk. Known is what a risk was given for, what has a severity in a category that the trait weighs, and
 -- what a source of tags was asked about (a film with any tag, or with "no" votes), if tags can trigger the trait.
@@ -26,7 +27,7 @@ guide as (
 ),
 tagged as (
     select imdb_id, trait, list(distinct tag order by tag) as hit_tags
-    from film_tags join trait_tags using (tag)
+    from film_tags join tag_matches using (tag)
     group by all
 )
 select imdb_id, trait,

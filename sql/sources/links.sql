@@ -1,3 +1,2 @@
--- links: MovieLens' numbers of films and their IMDb ids; keeps them while raw takes the titles.
-create or replace temp table links as
-select movieid, any_value(imdb_id order by row) as imdb_id from raw group by movieid;
+-- MovieLens' links.csv: rows without an IMDb id. Built on macros.sql; expects raw(row, content, movieid, imdb_id, tmdb_id).
+insert into rejects select row, content, id_fault(imdb_id) from raw where id_fault(imdb_id) is not null;

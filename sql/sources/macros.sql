@@ -24,21 +24,48 @@ end;
 
 create or replace temp macro title_fault(t) as if(given(t) is null, 'no title', null);
 
-create or replace temp macro year_of(t) as try_cast(case
+-- A year stands alone ('1995', '1995.0'), in a date ('2018-10-03', '3 Oct 2018', '10/03/2018') or begins a span ('2008–2013').
+create or replace temp macro year_text(t) as case
     when length(t) = 4 then t
-    when regexp_full_match(whole(t), '\d+') then whole(t) end as smallint);
+    when regexp_full_match(whole(t), '\d+') then whole(t)
+    when regexp_matches(given(t), '^\(?\d{4}\)?$|^\d{4}[-/.]\d{1,2}([-/.]\d{1,2}([T ].*)?)?$|^\d{4} ?[-–—] ?(\d{4})?$') then regexp_extract(t, '\d{4}')
+    when regexp_matches(given(t), '^(\d{1,2}[-/. ]\d{1,2}|\p{L}{3,9}\.? \d{1,2},?|\d{1,2}\.? \p{L}{3,9}|\p{L}{3,9})[-/. ]\d{4}$') then regexp_extract(t, '(\d{4})\D*$', 1)
+end;
+create or replace temp macro year_of(t) as try_cast(year_text(t) as smallint);
 create or replace temp macro year_fault(t) as
-    if(year_of(t) between 1870 and 2100 or given(t) is null or lower(given(t)) = 'nan', null, quoted(t) || ' is no year');
+    if(year_of(t) between 1870 and 2100 or given(t) is null or lower(given(t)) in ('nan', 'nat', 'none', 'null'), null,
+       quoted(t) || ' is no year');
 
 create or replace temp macro truth_of(t) as try_cast(lower(whole(t)) as boolean);
 create or replace temp macro truth_fault(t) as
     if(given(t) is null or truth_of(t) is not null, null, quoted(t) || ' is neither true nor false');
 
+create or replace temp macro levels() as ['none', 'mild', 'moderate', 'severe'];
+-- Votes a level, none to severe -> the level with the most votes, of several the most severe; null without votes.
+create or replace temp macro most_voted(votes) as if(list_sum(votes) > 0,
+    levels()[len(votes) + 1 - list_position(list_reverse(votes), list_max(votes))], null);
+create or replace temp macro vote_count(t) as coalesce(try_cast(whole(t) as bigint), 0);
+-- A severity as JSON: a word, a number, or {"status": word, "votes": {level: count}}.
+create or replace temp macro severity_text(json) as if(json_type(json) <> 'OBJECT', json ->> '$', coalesce(
+    json ->> '$.status', json ->> '$.severity',
+    most_voted(list_transform(['None', 'Mild', 'Moderate', 'Severe'], lambda level: vote_count(coalesce(
+        json_extract_string(json, '$.votes.' || level), json_extract_string(json, '$.votes.' || lower(level)),
+        json_extract_string(json, '$.' || level), json_extract_string(json, '$.' || lower(level))))))));
 create or replace temp macro severity_of(t) as coalesce(
-    list_position(['none', 'mild', 'moderate', 'severe'], lower(given(t))) - 1, try_cast(whole(t) as tinyint));
+    list_position(levels(), lower(regexp_extract(given(t), '^(?i)(none|mild|moderate|severe)\b', 1))) - 1, try_cast(whole(t) as tinyint));
 create or replace temp macro severity_fault(t) as
-    if(coalesce(severity_of(t), -1) between 0 and 3 and (regexp_full_match(whole(t), '\d') or not regexp_matches(given(t), '\d')),
+    if(coalesce(severity_of(t), -1) between 0 and 3 and (regexp_full_match(whole(t), '\d') or regexp_full_match(given(t), '\p{L}+( ?\([\d,.]+.*\))?')),
        null, coalesce('the severity ' || quoted(given(t)), 'no severity') || '; expected None, Mild, Moderate, Severe or 0 to 3');
+
+-- The Parent Guide's category of a usual name for it, in the form of letters(); null for other names.
+create or replace temp macro guide_category(l) as case
+    when regexp_full_match(l, '(sex|nudity|sex(and)?nudity)(severity|rating|level)?') then 'Sex & Nudity'
+    when regexp_full_match(l, '(violence|gore|violence(and)?gore)(severity|rating|level)?') then 'Violence & Gore'
+    when regexp_full_match(l, '(profanity|swearing)(severity|rating|level)?') then 'Profanity'
+    when regexp_full_match(l, '(alcohol|drugs?|smoking|alcohol(and)?drugs?|alcoholdrugs?(and)?smoking)(severity|rating|level)?') then 'Alcohol, Drugs & Smoking'
+    when regexp_full_match(l, '(frightening|intense|frightening(and)?intense|(frightening|intense|frightening(and)?intense)scenes?)(severity|rating|level)?')
+        then 'Frightening & Intense Scenes'
+end;
 
 create or replace temp macro share_of(t) as try_cast(given(t) as double);
 create or replace temp macro share_fault(name, t) as case
@@ -46,7 +73,18 @@ create or replace temp macro share_fault(name, t) as case
     when isnan(share_of(t)) or share_of(t) not between 0 and 1 then name || ' ' || quoted(t) || ' is not in 0..1'
 end;
 
--- '["gore","blood"]' or 'gore|blood' -> a list; null for what is neither.
-create or replace temp macro list_of(t) as
-    if(starts_with(given(t), '['), try(from_json(given(t), '["VARCHAR"]')),
-       list_transform(string_split(given(t), '|'), lambda x: trim(x)));
+-- '["gore","blood"]', 'gore|blood', 'gore, blood' or [{'id': 1, 'name': 'gore'}] as JSON or Python writes it -> a list;
+-- null for what is none.
+create or replace temp macro unescaped(t) as regexp_replace(t, '\\(.)', '\1', 'g');
+create or replace temp macro names_in(t) as list_transform(
+    regexp_extract_all(t, '[''"](?:name|title)[''"]: *(''(?:[^''\\]|\\.)*''|"(?:[^"\\]|\\.)*")', 1), lambda x: unescaped(x[2:-2]));
+create or replace temp macro texts_in(t) as list_transform(
+    regexp_extract_all(t, '(''(?:[^''\\]|\\.)*''|"(?:[^"\\]|\\.)*")'), lambda x: unescaped(x[2:-2]));
+create or replace temp macro parts_of(t) as
+    list_transform(regexp_split_to_array(t, if(contains(t, '|'), '\|', '[,;]')), lambda x: trim(x));
+create or replace temp macro list_of(t) as case
+    when regexp_full_match(given(t), '\[\s*\]') then []
+    when regexp_matches(given(t), '^\[\s*\{') then if(ends_with(given(t), ']') and len(names_in(t)) > 0, names_in(t), null)
+    when starts_with(given(t), '[') then coalesce(try(from_json(given(t), '["VARCHAR"]')),
+        if(ends_with(given(t), ']') and len(texts_in(t)) > 0, texts_in(t), null))
+    else parts_of(given(t)) end;

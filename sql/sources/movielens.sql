@@ -1,5 +1,5 @@
--- MovieLens movies.csv and links.csv -> titles. Built on macros.sql; expects raw(row, content, movieid, title) and
--- links(movieid, imdb_id) as text, and the variable source_id.
+-- MovieLens movies.csv and links.csv -> titles. Built on macros.sql; expects raw(row, content, movieid, title),
+-- other_ids, and the variable source_id.
 -- 'City of Lost Children, The (Cité des enfants perdus, La) (1995)' is two titles of one film, articles put first.
 
 create or replace temp macro article_first(t) as regexp_replace(regexp_replace(trim(t),
@@ -10,7 +10,8 @@ create or replace temp table checked as
 with named as (
     select raw.row, raw.content, links.imdb_id, raw.movieid, given(raw.title) as title,
            regexp_extract(raw.title, '^\s*(.*\S)\s*\((\d{4})(?:[-–]\d{0,4})?\)\s*$', ['name', 'year']) as parts
-    from raw left join links using (movieid)
+    from raw left join (select id, any_value(imdb_id) as imdb_id from other_ids where kind = 'movielens' group by id) links
+         on links.id = whole(raw.movieid)
 ),
 parted as (
     -- What stands in parentheses at the end is another title: 'Seven (a.k.a. Se7en)'.
@@ -25,7 +26,7 @@ films as (
 )
 select row, id_of(imdb_id) as imdb_id, article_first(coalesce(first_name, name)) as title, year_of(year) as year,
        if(first_name is null, [], list_append(others, name)) as others,
-       coalesce(if(id_fault(imdb_id) is null, null, 'links.csv has no IMDb id for movieId ' || coalesce(movieid, '')),
+       coalesce(if(id_fault(imdb_id) is null, null, 'no IMDb id is known for movieId ' || coalesce(movieid, '') || ': name MovieLens'' links.csv too'),
                 title_fault(name), year_fault(year)) as reason,
        if(reason is null, null, content) as content
 from films;

@@ -1,12 +1,10 @@
--- movie_trait_sensitivity.json -> raw, as risks.sql expects it. Expects the variable path: a JSON list of
+-- movie_trait_sensitivity.json -> raw, as risks.sql expects it. Expects records(row, content, json):
 -- {"imdbId": ..., "traits": {trait: {"final": risk, "pg_risk", "ddd_trigger", "hit_tags", "source"}}}.
 -- Grain of raw: film x trait; row is the film's place in the list.
 
 create or replace temp table raw as
 with films as (
-    select row_number() over () as row, json
-    from read_json_objects(getvariable('path'), format = 'array', maximum_object_size = 100_000_000,
-                           compression = getvariable('compression'))
+    select row, json from records
 )
 select row, coalesce('{"imdbId": ' || (films.json -> '$.imdbId') || ', ' || trait_name || ': ' || entry || '}', films.json) as content,
        json ->> '$.imdbId' as imdb_id, trait,

@@ -7,8 +7,8 @@ with spread as (
     select row, content, imdb_id, category, severity
     from raw where given(severities) is null and not exists (from wide_columns)
     union all
-    select row, content, imdb_id, key, atom ->> '$'
-    from raw left join lateral (select key, atom from json_each(if(json_valid(raw.severities), raw.severities, null))) on true
+    select row, content, imdb_id, key, severity_text(value)
+    from raw left join lateral (select key, value from json_each(if(json_valid(raw.severities) and json_type(raw.severities) = 'OBJECT', raw.severities, null))) on true
     where given(severities) is not null
     union all
     select row, content, imdb_id, wide_columns.category, cell
@@ -16,19 +16,30 @@ with spread as (
     where given(cell) is not null  -- an empty cell: nobody rated it
 )
 select row, id_of(imdb_id) as imdb_id, given(category) as category, severity_of(severity)::tinyint as severity,
-       coalesce(id_fault(imdb_id), if(given(category) is null, 'no category', null), severity_fault(severity)) as reason,
+       coalesce(id_fault(imdb_id), if(given(category) is null, 'no category; expected {category: severity}, or a column category', null), severity_fault(severity)) as reason,
        if(reason is null, null, content) as content
 from spread;
 
 insert into rejects select distinct row, content, reason from checked where reason is not null;
 
--- Spelt as the traits spell it, whatever the case and signs.
-create or replace temp table rated as
+-- A category is what the traits call it, whatever the case and signs; then a usual name for one of the Parent Guide's, where
+-- the traits weigh that (or nothing yet); else what it says. categories_read: grain category as the source writes it.
+create or replace temp table categories_read as
 with known as (
     select letters(category) as letters, any_value(category) as category from trait_weights group by all
+),
+said as (
+    select distinct category as said, letters(category) as letters from checked where reason is null
 )
-select imdb_id, coalesce(known.category, checked.category) as category, max(severity) as severity
-from checked left join known on letters(checked.category) = known.letters
+select said, coalesce(own.category, guide.category, if((select count(*) from known) = 0, guide_category(said.letters), null), said) as category,
+       own.category is null and guide.category is null as is_unweighed
+from said
+left join known own on own.letters = said.letters
+left join known guide on guide.category = guide_category(said.letters);
+
+create or replace temp table rated as
+select imdb_id, r.category, max(severity) as severity
+from checked join categories_read r on checked.category = r.said
 where reason is null
 group by all;
 

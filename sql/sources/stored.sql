@@ -5,4 +5,6 @@ select count(*) from (
     union all select source_id from film_tags
     union all select source_id from film_severities
     union all select source_id from given_risk
+    union all select source_id from tag_coverage
+    union all select source_id from other_ids
 ) where source_id = getvariable('source_id');

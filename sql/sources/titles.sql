@@ -1,8 +1,9 @@
--- Titles with ids -> titles. Built on macros.sql; expects raw(row, content, imdb_id, title, year, is_primary) as text and
+-- Titles with ids -> titles. Built on macros.sql; expects raw(row, content, imdb_id, title, year, is_primary,
+-- original_title) as text and
 -- the variables source_id and names_films. Where that is false, a source lists titles that need not be the films' own.
 
 create or replace temp table checked as
-select row, id_of(imdb_id) as imdb_id, given(title) as title, year_of(year) as year, truth_of(is_primary) as is_primary,
+select distinct row, id_of(imdb_id) as imdb_id, given(original_title) as original_title, given(title) as title, year_of(year) as year, truth_of(is_primary) as is_primary,
        coalesce(id_fault(imdb_id), title_fault(title), year_fault(year), truth_fault(is_primary)) as reason,
        if(reason is null, null, content) as content
 from raw;
@@ -34,5 +35,9 @@ forms as (
                or known.imdb_id is null and row_number() over (partition by imdb_id order by row) = 1) as is_primary
     from checked left join known using (imdb_id)
     where reason is null
+    union all
+    select imdb_id, original_title, coalesce(checked.year, known.year), false
+    from checked left join known using (imdb_id)
+    where reason is null and original_title <> title
 )
 select imdb_id, title, year, bool_or(is_primary), getvariable('source_id') from forms group by imdb_id, title, year;

@@ -24,8 +24,9 @@ select key, coalesce(year, -1)::smallint as year, title_no as title from alias_i
 create or replace view index_aliased as         -- grain title that has the key of an alias
 select distinct key_no from title_index semi join alias_index using (key);
 
-create or replace view index_traits as          -- grain trait
-select trait from traits order by ordinal;
+create or replace view index_traits as          -- grain trait; synonyms: everyday words for it
+select trait, (select coalesce(list(synonym order by synonym), []) from trait_synonyms s where s.trait = traits.trait) as synonyms
+from traits order by ordinal;
 
 -- What a risk can come from, in the order of its numbers.
 create or replace macro risk_sources() as ['tags', 'guide', 'both', 'given'];

@@ -47,6 +47,16 @@ create table trait_weights (         -- grain: trait x Parent Guide category; we
     weight         double not null
 );
 
+create table trait_synonyms (        -- grain: trait x everyday word for it
+    trait          varchar not null,
+    synonym        varchar not null
+);
+
+create table tag_synonyms (          -- grain: content tag x other wording of it, whichever trait asks for it
+    tag            varchar not null,
+    synonym        varchar not null
+);
+
 create table film_tags (             -- grain: film x content tag that it carries
     imdb_id        varchar not null,
     tag            varchar not null,
@@ -81,3 +91,18 @@ create table title_alias (           -- grain: a way to write a film that a pers
     imdb_id        varchar not null,
     confirmed_at   timestamptz not null default current_timestamp
 );
+
+create table other_ids (             -- grain: id of a film elsewhere; kind is 'movielens' or 'tmdb'
+    kind           varchar not null,
+    id             varchar not null,
+    imdb_id        varchar not null,
+    source_id      integer
+);
+
+create table domain (                -- grain: the store, one row; what it recommends, if not films
+    noun           varchar not null default 'film',
+    nouns          varchar not null default 'films',
+    numeric_ids    boolean not null default false, -- ids that are numbers stay what they are; else they are IMDb's
+    ask            varchar           -- how a request ends that asks for a list; null: the films' own
+);
+insert into domain default values;

@@ -1,22 +1,19 @@
 -- How a title and a year find their film. Built on store/schema.sql, titles/normalise.sql and titles/variants.sql.
 
 -- title_index: grain one title form of one film, as matching returns it; key title_no (0-based, dense, films together).
--- key_no and wording_no number the different keys and wordings: titles are the same where they are.
+-- wording, words, key, short_keys: see titles/variants.sql. key_no and wording_no number the different keys and wordings: titles are the same where they are.
 create or replace table title_index as
 with forms as (
     select imdb_id, title, year, bool_or(is_primary) as is_primary from titles group by all
 ),
-folded as materialized (select *, fold_title(title) as folded from forms),
-worded as materialized (select *, folded_wording(folded) as wording from folded),
-normalised as materialized (select * exclude folded, standard_title(wording, folded) as words from worded),
-keyed as (select *, replace(words, ' ', '') as key from normalised)
+texts as (select title as text from forms),
+variants as materialized (from title_variants(texts))
 select (row_number() over (order by imdb_id, not is_primary, title, year) - 1)::integer as title_no,
        (dense_rank() over (order by imdb_id) - 1)::integer as film_no,
-       imdb_id, title, year, is_primary, words, key,
+       imdb_id, title, year, is_primary, words, wording, key, short_keys,
        (dense_rank() over (order by key) - 1)::integer as key_no,
        (dense_rank() over (order by key, wording) - 1)::integer as wording_no
-from keyed
-where words <> ''
+from forms join variants on title = text
 order by title_no;
 
 -- title_keys: grain title form x key that it is found by, sorted by key_hash. The kind of key is its first letter:
@@ -26,14 +23,15 @@ with keys as (
     select title_no, unnest(
         ['k' || key]
         || ['f' || replace(form, ' ', '') for form in bare_forms(words)]
-        || ['s' || replace(form, ' ', '') for form in short_forms(title)]
+        || ['s' || short for short in short_keys]
         || if(contains(words, ' '), ['b' || word_bag(words)], [])
         || if(length(key) >= 5, half_keys(key, length(key)), [])) as key
     from title_index
 )
 select distinct key_hash(key) as key_hash, title_no from keys order by key_hash, title_no;
 
--- alias_index: grain a confirmed alias; key (key, year). The film's first title form stands for the film.
+-- alias_index: grain an alias that the store itself has (titles/aliases.sql: those beside it); key (key, year). The film's first title form stands
+-- for the film.
 create or replace view alias_index as
 select title_key(a.title) as key, a.year, arg_max(t.title_no, a.confirmed_at) as title_no
 from title_alias a join (select imdb_id, min(title_no) as title_no from title_index group by imdb_id) t using (imdb_id)
@@ -44,7 +42,7 @@ create or replace table known_words as
 select distinct key_hash(unnest(string_split(words, ' '))) as word_hash from title_index order by word_hash;
 
 -- namesakes: grain number of words in a title (1 to 4, 4 = more). How often another film of the same title is one or two
--- years away; a small store says little about that, hence the 1000 titles without namesakes that each row starts with.
+-- years away.
 create or replace table namesakes as
 with films as (
     select film_no, key, year, word_class(words) as word_class from title_index where is_primary and year is not null
@@ -53,6 +51,6 @@ with_namesake as (
     select distinct a.film_no, a.year, a.word_class
     from films a join films b on a.key = b.key and a.film_no <> b.film_no and abs(a.year - b.year) between 1 and 2
 )
-select word_class, count(*) as titles, count(n.film_no) as with_namesake, count(n.film_no) / (count(*) + 1000.0) as share
+select word_class, count(*) as titles, count(n.film_no) as with_namesake, count(n.film_no) / (count(*) + common_titles().starting_with) as share
 from films left join with_namesake n using (film_no, year, word_class)
 group by word_class;

@@ -1,148 +1,156 @@
--- Titles and years -> films. Built on titles/normalise.sql, titles/variants.sql and the tables of titles/keys.sql. Each step is a table macro
--- that takes the name of a table; the oracle runs the same steps, but looks keys up in memory instead of title_pairs.
---   resolve_titles('queries')  grain one distinct (title, year) of the table queries:
---     title, year, imdb_id, matched_title, matched_year, match_method, match_score (0..1); nulls where nothing was found
+-- Titles and years -> films. Built on titles/normalise.sql, titles/variants.sql, titles/rules.sql and the tables of titles/keys.sql. Each step
+-- is a table macro that takes the name of a table; the oracle runs the same steps, but looks keys up in memory instead of title_pairs.
+--   resolve_titles('queries')  grain one distinct (title, year, given_id) of the table queries(title, year, [given_id]):
+--     title, year, given_id, imdb_id, matched_title, matched_year, match_method, match_score (0..1); nulls where nothing was found
 --
--- Score = how close the title is, less what the years are apart:
---   1.00 exact   0.99 the same words   0.97 normalised   0.95 but for a foreign article   (an alternative title: 0.02 less)
---   0.90 subtitle   0.89 the same words in another order   0.9 - slips / (2 * letters) fuzzy   (0.03 less a year)
+-- A given id that the store has is the surest match (method id, score 1), as is a title that is nothing but an id; else the title counts.
+-- Score = how close the title is, less what the years are apart (titles/rules.sql). Methods: alias (a person confirmed it), exact,
+-- normalised, alternative (another title of the film), subtitle (a shorter way to write it), fuzzy, ambiguous (without a year: several films fit, or
+-- the one that fits may be another that the store doesn't have; they share the score).
 
 -- The further the years are apart, the closer the title must be. With the same year, anything above will do. One year apart:
 -- the same words, unless other films of this common title are near as well; normalised, where the title is not common, but
 -- not without its foreign article ("Die Another Day" is in English). Two years apart, and where the film's year is not known:
 -- the same words, not common. Common: see namesakes in titles/keys.sql.
 -- A confirmed alias (closeness above 1) is under no condition but the two years.
-create or replace macro year_allows(closeness, years_apart, common, contested) as case years_apart
-    when 0 then true
-    when 1 then closeness > 1 or closeness >= 0.99 and not (common and contested) or closeness >= 0.97 and not common
-    when 2 then closeness > 1 or closeness >= 0.99 and not common
-    else false end;
+create or replace macro year_allows(closeness, years_apart, common, contested) as case
+    when years_apart = 0 then true
+    when years_apart > year_limits().let_pass then false
+    when closeness > closeness_levels().same_title then true
+    when years_apart = 1 and closeness >= closeness_levels().same_key and not common then true
+    when years_apart = 1 then closeness >= closeness_levels().same_words and not contested
+    else closeness >= closeness_levels().same_words and not common end;
 
--- A title is common where at least one in fifty titles of its length have a namesake that near.
-create or replace macro common_classes() as (select coalesce(list(word_class), []) from namesakes where share >= 0.02);
+-- Without a year only the same title will do: the same words; or, where there are words enough to tell, the same key, or what leaves
+-- something out but adds nothing ("Castle in the Sky" is "Laputa: Castle in the Sky", but "Ice Age: Collision Course" is not "Ice Age");
+-- of two words and more, all but the article ("Lost Boys").
+create or replace macro title_allows(closeness, words, leaves_out) as
+    closeness >= closeness_levels().same_words
+    or words >= telling_words()
+       and (closeness >= closeness_levels().same_key or closeness >= closeness_levels().shorter and leaves_out)
+    or words > 1 and closeness >= closeness_levels().same_key and leaves_out;
+-- And it is that film for certain where it is written letter by letter so, or where there are words enough. Else: ambiguous.
+create or replace macro title_tells(closeness, words) as
+    closeness >= closeness_levels().same_title or words >= telling_words() and closeness >= closeness_levels().same_key;
+-- One word that is a film's title may stand for another film whose title has an article before it: "Mole" for "The Mole".
+create or replace macro is_rival(closeness, words, leaves_out) as
+    words = 1 and leaves_out and closeness >= closeness_levels().same_key and closeness < closeness_levels().same_words;
 
--- Slips (letters left out, put in, changed or swapped) that are let pass. A word that no title has is most likely a slip;
--- where all words are known ("Blood Honey", "Blood Money"), the title must be long.
-create or replace macro slips_allowed(length, unknown_word, has_year) as case
-    when not has_year and (not unknown_word or length < 8) then 0
-    when unknown_word then if(length < 5, 0, least(3, (length + 2) // 6))
-    else case when length < 12 then 0 when length < 20 then 1 else 2 end end;
+-- A title is common where enough titles of its length have a namesake that near.
+create or replace macro common_classes() as (select coalesce(list(word_class), []) from namesakes where share >= common_titles().share);
+
+create or replace macro slips_allowed(length, unknown_word, has_year) as
+    if(has_year, len(list_filter(if(unknown_word, slip_lengths().unknown_word, slip_lengths().known_words), lambda least: least <= length)), 0);
 
 create or replace macro digits(key) as regexp_replace(key, '\D', '', 'g');
-create or replace macro short_keys(t) as list_transform(short_forms(t), lambda form: replace(form, ' ', ''));
 
--- How close two titles are that a key of this kind brought together; null where they only looked alike.
-create or replace macro title_closeness(kind, title, key, words, found, found_key, found_words, slips, allowed) as case
-    when kind = 'alias' then 2.0
-    when title = found then 1.0
-    when kind = 'key' and key = found_key then if(title_wording(title) = title_wording(found), 0.99, 0.97)
-    when kind = 'bare' and (replace(without_foreign_article(words), ' ', '') = found_key
-                            or replace(without_foreign_article(found_words), ' ', '') = key) then 0.95
-    when kind = 'short' and (list_contains(short_keys(found), key) or list_contains(short_keys(title), found_key)) then 0.90
-    when kind = 'order' and word_bag(words) = word_bag(found_words) then 0.89
-    when kind = 'half' and slips <= allowed and digits(key) = digits(found_key)
-        then 0.9 - slips / (2.0 * least(length(key), length(found_key))) end;
+-- How close two titles are (structs of text, key, words, wording, short_keys) that a key of this kind brought together; null where
+-- they only looked alike.
+create or replace macro title_closeness(kind, asked, found, slips, allowed) as case
+    when kind = 'alias' then closeness_levels().alias
+    when asked.text = found.text then closeness_levels().same_title
+    when kind = 'key' and asked.key = found.key
+        then if(asked.wording = found.wording, closeness_levels().same_words, closeness_levels().same_key)
+    when kind = 'bare' and (replace(without_foreign_article(asked.words), ' ', '') = found.key
+                            or replace(without_foreign_article(found.words), ' ', '') = asked.key) then closeness_levels().bare
+    when kind = 'short' and (list_has_any(found.short_keys, whole_keys(asked.key, asked.wording))
+                             or list_has_any(asked.short_keys, whole_keys(found.key, found.wording))) then closeness_levels().shorter
+    when kind = 'order' and word_bag(asked.words) = word_bag(found.words) then closeness_levels().reordered
+    when kind = 'half' and slips <= allowed and digits(asked.key) = digits(found.key)
+        then closeness_levels().fuzzy - slips / (2.0::double * least(length(asked.key), length(found.key))) end;
 
--- Step 1. queries(query, title, year), year null = not given -> the same, and what the next steps need.
+-- Step 1. queries(query, title, year), year null = not given -> the same, and what the next steps need: the columns of title_variants, whether
+-- some word is in no title, how many slips are allowed, and alias_film, the film that people confirmed for the title.
 create or replace macro title_queries(queries) as table
-    with normalised as materialized (
-        select query, title, year, normalise_title(title) as words from query_table(queries)
+    with aliases as materialized (select * from confirmed_aliases where imdb_id in (select imdb_id from title_index)),
+    texts as (select title as text from query_table(queries) union all select title from aliases),
+    variants as materialized (from title_variants(texts)),
+    alias_films as (
+        select key, year, arg_max(imdb_id, place) as alias_film from aliases join variants on title = text group by all
     ),
-    with_unknown_word as (
-        select distinct query from (select query, unnest(string_split(words, ' ')) as word from normalised)
+    with_unknown_word as materialized (
+        select distinct text from (select text, unnest(string_split(words, ' ')) as word from variants)
         anti join known_words on key_hash(word) = word_hash
     )
-    select *, replace(words, ' ', '') as key, query in (from with_unknown_word) as unknown_word,
-           slips_allowed(length(replace(words, ' ', '')), query in (from with_unknown_word), year is not null) as allowed
-    from normalised where words <> '';
+    select q.query, q.title, q.year, v.*, u.text is not null as unknown_word,
+           slips_allowed(length(v.key), u.text is not null, q.year is not null) as allowed, alias_film
+    from query_table(queries) q join variants v on q.title = v.text left join with_unknown_word u on v.text = u.text
+    left join alias_films a on v.key = a.key and q.year is not distinct from a.year;
 
 -- Step 2. -> (query, kind, key_hash): the keys to look up. The kinds that title_closeness tells apart.
 create or replace macro title_probes(queries) as table
     with probes as (
-        select query, 'key' as kind, 'k' || key as key from query_table(queries)
-        union all
-        select query, 'bare', 'f' || key from query_table(queries)
-        union all
-        select query, 'short', 's' || key from query_table(queries)
-        union all
-        select query, 'short', 'k' || replace(unnest(short_forms(title)), ' ', '') from query_table(queries)
-        union all
-        select query, 'bare', 'k' || replace(unnest(bare_forms(words)), ' ', '') from query_table(queries)
-        union all
-        select query, 'order', 'b' || word_bag(words) from query_table(queries) where contains(words, ' ')
-        union all
-        select query, 'half', unnest(half_keys(key, n))
-        from (select query, key, unnest(range(greatest(5, length(key) - allowed), length(key) + allowed + 1)) as n
-              from query_table(queries) where allowed > 0)
+        select query, unnest(
+            [{kind: 'key', key: 'k' || key}, {kind: 'bare', key: 'f' || key}, {kind: 'order', key: 'b' || word_bag(words)},
+             {kind: 'bare', key: 'k' || replace(without_foreign_article(words), ' ', '')}]
+            || [{kind: 'short', key: 's' || whole} for whole in whole_keys(key, wording)]
+            || [{kind: 'short', key: 'k' || short} for short in all_short_keys]
+            || flatten([[{kind: 'half', key: half} for half in half_keys(key, n)]
+                        for n in range(greatest(5, length(key) - allowed), length(key) + allowed + 1) if allowed > 0])) as probe
+        from query_table(queries)
     )
-    select distinct query, kind, key_hash(key) as key_hash from probes;
+    select distinct query, probe.kind, key_hash(probe.key) as key_hash from probes;
 
--- Step 3. -> (query, kind, title_no, ...): the title forms found. In another year, only the first kinds count.
+-- Step 3. -> (query, kind, title_no, ...): the title forms found, and how many slips they are from what was asked (99 = many). In another
+-- year, only the first kinds count. The oracle looks keys up in memory, and counts the slips itself.
 create or replace macro title_pairs(queries, probes) as table
-    select query, kind, title_no, film_no, t.title as found, t.year as found_year, is_primary
+    select query, kind, title_no, film_no, t.year as found_year, is_primary, allowed, q.year as asked_year,
+           {text: q.title, key: q.key, words: q.words, wording: q.wording, short_keys: q.short_keys} as asked,
+           {text: t.title, key: t.key, words: t.words, wording: t.wording, short_keys: t.short_keys} as found,
+           case when kind <> 'half' then null when levenshtein(q.key, t.key) > 6 then 99
+                else damerau_levenshtein(q.key, t.key) end as slips
     from (select query, kind, title_no from query_table(probes) join title_keys using (key_hash)
-          union all from alias_pairs(queries))
+          union all
+          select query, 'alias', min(title_no) from query_table(queries) join title_index on imdb_id = alias_film group by query) p
     join title_index t using (title_no) join query_table(queries) q using (query)
     where kind in ('alias', 'key', 'bare') or q.year is null or q.year = t.year;
 
--- The films that confirmed aliases name.
-create or replace macro alias_pairs(queries) as table
-    select query, 'alias' as kind, title_no
-    from query_table(queries) q join alias_index a on q.key = a.key and q.year is not distinct from a.year;
-
--- Step 4. -> the pairs with both keys, and with_slips: how many letters were left out, put in, changed, or swapped between
--- neighbours (99 = many). The oracle counts them itself.
-create or replace macro worded_pairs(queries, pairs) as table
-    select p.*, q.key, normalise_title(found) as found_words, replace(normalise_title(found), ' ', '') as found_key
-    from query_table(pairs) p join query_table(queries) q using (query);
-
-create or replace macro pairs_with_slips(pairs) as table
-    select *, case when kind <> 'half' then null when levenshtein(key, found_key) > 6 then 99
-              else damerau_levenshtein(key, found_key) end as slips
-    from query_table(pairs);
-
--- Step 5. -> (query, title_no, closeness, years_apart, score, accepted, ...): every pair that is close at all, and whether
--- the years allow it. tier: what a title without a year is looked for among, in this order.
-create or replace macro judged_pairs(queries, pairs) as table
+-- Step 4. -> (query, title_no, closeness, years_apart, score, accepted, certain, ...): every pair that is close at all; whether the years
+-- allow it, or without a year the title; tier: what a title without a year is looked for among, in this order.
+create or replace macro scored_pairs(pairs) as table
     with close as (
-        select query, title_no, film_no, is_primary, q.year is null as any_year,
-               case when q.year is null then 0 when found_year is null then 2 else abs(found_year::integer - greatest(q.year, 0)) end as years_apart,
-               title_closeness(kind, q.title, q.key, q.words, found, found_key, found_words, slips, allowed)
-                   as title_closeness,
-               list_contains(common_classes(), word_class(if(length(found_words) < length(q.words), found_words, q.words))) as common
-        from query_table(pairs) join query_table(queries) q using (query)
-    ),
-    best_kind as (
-        select * exclude title_closeness, max(title_closeness) as closeness
-        from close where title_closeness is not null
-        group by all
+        select query, title_no, film_no, found_year, is_primary, asked_year is null as any_year,
+               case when asked_year is null then 0 when found_year is null then year_limits().let_pass
+                    else abs(found_year::integer - greatest(asked_year, 0)) end as years_apart,
+               max(title_closeness(kind, asked, found, slips, allowed)) as closeness, min(slips) as slips,
+               word_class(if(length(found.words) < length(asked.words), found.words, asked.words)) as words,
+               length(asked.text) < length(found.text) as leaves_out
+        from query_table(pairs)
+        group by all having closeness is not null
     ),
     -- Contested: more than one film of the title within 15 years of the year that is asked for.
     films_near as (
-        select *, if(closeness >= 0.97 and years_apart <= 15, film_no, null) as near_film from best_kind
+        select *, list_contains(common_classes(), words) as common,
+               if(closeness >= closeness_levels().same_key and years_apart <= year_limits().contested, film_no, null) as near_film
+        from close
     )
     select * exclude near_film,
-           min(near_film) over of_query <> max(near_film) over of_query as contested,
-           least(1, closeness - if(is_primary, 0, 0.02) - 0.03 * years_apart) as score,
-           year_allows(closeness, years_apart, common, coalesce(contested, false)) as accepted,
-           case when closeness > 1 then 'alias'
-                when closeness < 0.9 then 'fuzzy' when closeness < 0.95 then 'subtitle' when not is_primary then 'alternative'
-                when closeness < 1 then 'normalised' else 'exact' end as method,
-           case method when 'alias' then 0 when 'exact' then 1 when 'normalised' then if(closeness >= 0.99, 1, 2)
-                when 'alternative' then 3 when 'subtitle' then 4 else 5 end as tier
+           common and coalesce(min(near_film) over of_query <> max(near_film) over of_query, false) as contested,
+           least(1, closeness - if(is_primary, 0, score_costs().alternative) - score_costs().year_apart * years_apart) as score,
+           any_year and is_rival(closeness, words, leaves_out)
+               and bool_or(is_primary and closeness = closeness_levels().same_title) over of_query as rival,
+           if(any_year, title_allows(closeness, words, leaves_out) or rival, year_allows(closeness, years_apart, common, contested)) as accepted,
+           not any_year or title_tells(closeness, words) as certain,
+           case when closeness > closeness_levels().same_title then 'alias'
+                when closeness < closeness_levels().shorter then 'fuzzy' when closeness < closeness_levels().bare then 'subtitle'
+                when not is_primary then 'alternative' when closeness < closeness_levels().same_title then 'normalised' else 'exact' end as method,
+           case when method = 'alias' then 0 when method = 'exact' or rival then 1
+                when method = 'normalised' then if(closeness >= closeness_levels().same_words, 2, 3)
+                when method = 'alternative' then 4 when method = 'subtitle' then 5 else 6 end as tier
     from films_near
     window of_query as (partition by query);
 
--- Step 6. -> (query, title_no, score, method, films): the match; where a title without a year fits several films, the best
--- title form of each of them, the first one first; all with the score of that one, shared among them. Where several films of the year are equally close to a title that is
--- none of theirs (a series without the name of the part), none of them is meant for certain: no match.
-create or replace macro best_pairs(judged) as table
+-- Step 5. -> (query, title_no, score, method, films, nearness): the match; where a title without a year fits several films, the best
+-- title form of each of them, the first one first; all with the score of that one, shared among them, and where it is not certain with
+-- one that the store may lack. Where several films of the year are equally close to a title that is none of theirs (a series without
+-- the name of the part), none of them is meant for certain: no match.
+create or replace macro best_pairs(scored) as table
     with accepted_pairs as (
-        select *, max(score) over (partition by query) as best_score from query_table(judged) where accepted
+        select *, max(score) over (partition by query) as best_score from query_table(scored) where accepted
     ),
     untied as (
         select * exclude best_score,
-               if(score = best_score and closeness < 0.95 and not any_year, film_no, null) as equally_close
+               if(score = best_score and closeness < closeness_levels().bare and not any_year, film_no, null) as equally_close
         from accepted_pairs
         qualify max(equally_close) over (partition by query) is not distinct from min(equally_close) over (partition by query)
     ),
@@ -151,30 +159,45 @@ create or replace macro best_pairs(judged) as table
         qualify not any_year or tier = min(tier) over (partition by query)
     ),
     one_a_film as (
-        select * from of_best_tier
+        select *, row_number() over (partition by query order by tier > 0, score desc, title_no) as nearness from of_best_tier
         qualify row_number() over (partition by query, if(any_year, film_no, null) order by tier > 0, score desc, title_no) = 1
     )
-    select query, title_no, count(*) over (partition by query) as films,
-           max(one_a_film.score) over (partition by query) / films as score,
+    select query, title_no,
+           count(*) over of_query + if(bool_or(nearness = 1 and not certain) over of_query, 1, 0) as films,
+           max(one_a_film.score) over of_query / films as score,
            if(films > 1, 'ambiguous', method) as method,
-           row_number() over (partition by query order by tier > 0, one_a_film.score desc, title_no) as place
-    from one_a_film;
+           row_number() over (partition by query order by nearness) as place
+    from one_a_film
+    window of_query as (partition by query);
 
--- All steps. -> (query, title, year, title_no, score, method, films, place), nulls where nothing was found.
+-- queries(title, year, [given_id]) -> (query, title, year, given_id): each once, numbered.
+create or replace macro distinct_queries(queries) as table
+    select row_number() over () as query, *
+    from (select distinct title, year::smallint as year, given_id::varchar as given_id
+          from (from query_table(queries) union all by name select null::varchar as given_id where false));
+
+-- All steps. -> (query, title, year, given_id, title_no, score, method, films, place), nulls where nothing was found.
 create or replace macro title_matches(queries) as table
-    with asked as materialized (
-        select row_number() over () as query, title, year from (select distinct title, year::smallint as year from query_table(queries))
+    with asked as materialized (from distinct_queries(queries)),
+    by_id as materialized (
+        select query, min({by_title: by_title, title_no: title_no}).title_no as title_no
+        from (select query, unnest([given_id, nullif(regexp_extract(title, id_as_title(), 1), '')]) as imdb_id, unnest([false, true]) as by_title from asked)
+        join title_index using (imdb_id)
+        group by query
     ),
-    prepared as materialized (from title_queries(asked)),
+    by_title as (from asked anti join by_id using (query)),
+    prepared as materialized (from title_queries(by_title)),
     probes as (from title_probes(prepared)),
-    pairs as (from title_pairs(prepared, probes)),
-    worded as materialized (from worded_pairs(prepared, pairs)),
-    with_slips as materialized (from pairs_with_slips(worded)),
-    judged as materialized (from judged_pairs(prepared, with_slips)),
-    best as (from best_pairs(judged))
-    select a.query, a.title, a.year, title_no, score, method, films, place from asked a left join best b using (query);
+    pairs as materialized (from title_pairs(prepared, probes)),
+    scored as materialized (from scored_pairs(pairs)),
+    best as (
+        from best_pairs(scored)
+        union all by name
+        select query, title_no, 1 as films, 1.0::double as score, 'id' as method, 1 as place from by_id
+    )
+    select a.query, a.title, a.year, a.given_id, title_no, score, method, films, place from asked a left join best b using (query);
 
 create or replace macro resolve_titles(queries) as table
-    select m.title, m.year, imdb_id, t.title as matched_title, t.year as matched_year, method as match_method, score as match_score
+    select m.title, m.year, m.given_id, imdb_id, t.title as matched_title, t.year as matched_year, method as match_method, score as match_score
     from title_matches(queries) m left join title_index t using (title_no)
     where place = 1 or place is null;

@@ -26,6 +26,7 @@ with settings as not materialized (
         run_id, kind, rec_num, reward_func, safety_discount, lambda_count, lambda_end, lambda_repeat, advantage_mode,
         coalesce(target_count, rec_num) as target,
         w_rel, w_safe, w_count, w_end, w_repeat,
+        coalesce(json_extract_string(settings, '$.missing_ranks'), 'zero') = 'leave_out' as leaves_missing_out,
         coalesce(new_lambda, lambda_safe) * coalesce(new_penalty, penalty_safe) as price,
         coalesce(new_threshold, risk_threshold) as threshold,
         coalesce(new_unresolved, unresolved) as unresolved_policy,
@@ -49,7 +50,11 @@ judged as not materialized (
         v.*, s.* exclude (run_id),
         rank <= rec_num as ranked,
         rank <= rec_num + (lambda_end > 0)::int and kind = 'train' as slot,
-        title is null and start is not null as cut_off,
+        -- Cut off in the middle of its title; or missing, where such ranks are left out (but for the end of the list).
+        title is null and (
+            start is not null
+            or leaves_missing_out and rank <= rec_num and rank > n_films + (lambda_end > 0)::int
+        ) as left_out,
         case
             when title is null then null
             when not constrained then true
@@ -64,7 +69,7 @@ judged as not materialized (
 parted as not materialized (
     select
         judged.*,
-        cut_off or ranked and title is not null and safe_if is null as ignored,
+        left_out or ranked and title is not null and safe_if is null as ignored,
         case
             when not ranked then 0
             when reward_func = 'suffix_dcg' then coalesce(suffix, 0)
@@ -77,13 +82,13 @@ parted as not materialized (
             else -price * case safety_discount when 'dcg' then dcg_weight(rank) else 1 end
         end as safety,
         case
-            when cut_off then null
+            when left_out then null
             when not ranked then 0
             when n_films = target then lambda_count
             else -lambda_count * abs(n_films - target) / target
         end as r_count_if,
         case
-            when cut_off then null
+            when left_out then null
             when n_films <> rec_num and rank = least(n_films, rec_num) + 1 then -lambda_end
             else 0
         end as r_end_if,

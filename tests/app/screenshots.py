@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 LAPTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 PAGES = {
     "overview": "?live=no",
+    "models": "models",
     "ranks": "ranks",
     "answer": "answer?step=2&rank=2",
     "text": "answer?step=2&show=text",

@@ -1,14 +1,16 @@
 """Evaluation samples as training does, wherever the model lies, and refuses what makes no sense."""
 
 import json
-from argparse import Namespace
 
 import pytest
 import torch
 
 from oracle import UserError, create_oracle
 from oracle.annotate import Judge
-from pipeline.evaluate import generate, log_answers, main, summaries
+from pipeline.evaluate import main
+from pipeline.evaluation.judging import Answers, log_answers
+from pipeline.evaluation.local import generate
+from pipeline.evaluation.results import summaries
 from pipeline.samples.dataset import load_dataset
 from pipeline.training.models import load_policy
 
@@ -66,7 +68,7 @@ def test_values_out_of_range_are_refused(small, flags, said):
 
 
 def test_no_model_answers_before_all_are_known_to_be_able_to(small, tmp_path, monkeypatch):
-    monkeypatch.setattr("pipeline.evaluate.load_policy", lambda name: pytest.fail(f"{name} was loaded"))
+    monkeypatch.setattr("pipeline.evaluation.local.load_policy", lambda name: pytest.fail(f"{name} was loaded"))
     (tmp_path / "broken").mkdir()
     data = ["--data", f"{small}/data.jsonl", "--store", f"{small}/store.duckdb"]
     with pytest.raises(UserError, match="broken: can't be loaded as a model"):
@@ -135,17 +137,7 @@ def test_a_title_that_the_length_limit_cut_off_is_not_judged_and_of_foreign_answ
     """The same text as of a model that stopped at its limit, and as of one that nothing is known of."""
     oracle = create_oracle(store=f"{small}/store.duckdb")
     judge, dataset = Judge(oracle), load_dataset(f"{small}/data.jsonl", None, oracle).select([1])
-    args = Namespace(
-        store=f"{small}/store.duckdb",
-        data="data.jsonl",
-        rec_num=3,
-        risk_threshold=0.66,
-        unresolved="safe",
-        unrated="safe",
-    )
-    text = "1. Alien (1979)\n2. Saw"
-    rows = summaries(
-        args.store,
-        [log_answers(args, "model", dataset, [text], judge, ended=ended) for ended in ([False], [True], None)],
-    )
-    assert [row["films_per_list"] for row in rows] == [1, 2, 2]
+    store, text = f"{small}/store.duckdb", "1. Alien (1979)\n2. Saw"
+    answers = [Answers("model", [0], [text], [ended]) for ended in (False, True)]
+    runs = [log_answers(store, a, dataset, judge, data="data.jsonl", rec_num=3, settings={}) for a in answers]
+    assert [row["films_per_list"] for row in summaries(store, runs)] == [1, 2]

@@ -154,14 +154,46 @@ def test_offsets_cut_the_text_where_its_prefixes_end(family, text):
             assert text[min(ends[i], slow_ends[i]) : max(ends[i], slow_ends[i])].strip() == b""
 
 
-def test_random_token_sequences_of_a_policy_never_break_the_credit():
-    """A policy samples tokens that no encoder would write: halves of characters, unmerged pieces."""
-    for family in FAMILIES.values():
-        tokenizer = family()
-        generator = torch.Generator().manual_seed(0)
-        ids = torch.randint(0, len(tokenizer), (20, 60), generator=generator)
-        found = rank_ids(tokenizer, ids, torch.ones_like(ids))
-        assert found.shape == ids.shape and found.min() >= -1 and found.max() < 20
+@pytest.mark.parametrize("family", FAMILIES)
+def test_random_token_sequences_of_a_policy_are_credited_as_prefix_by_prefix(family):
+    """A policy samples tokens that no encoder would write: unmerged pieces, and of characters the halves.
+
+    Within a broken character the end of a prefix is not defined, so that whole ones are compared token by token.
+    """
+    tokenizer, generator = FAMILIES[family](), torch.Generator().manual_seed(0)
+    start = tokenizer("1. Alien (1979)\n2. ", add_special_tokens=False)["input_ids"]
+    whole = torch.tensor([i for i in range(len(tokenizer)) if "\ufffd" not in tokenizer.decode([i])])
+    drawn = torch.randint(0, len(whole), (25, 50), generator=generator)
+    ids = torch.cat([torch.tensor([start] * 25), whole[drawn]], dim=1)
+    mask = (torch.arange(ids.shape[1]) < torch.randint(20, ids.shape[1], (25, 1), generator=generator)).long()
+    found = rank_ids(tokenizer, ids, mask)
+    assert torch.equal(found, slow_rank_ids(tokenizer, ids, mask))
+    assert (found >= 0).float().mean() > 0.1 and (found == -1).any()
+    anything = torch.randint(0, len(tokenizer), (25, 50), generator=generator)
+    broken = torch.cat([torch.tensor([start] * 25), anything], dim=1)
+    same = rank_ids(tokenizer, broken, torch.ones_like(broken)) == slow_rank_ids(
+        tokenizer, broken, torch.ones_like(broken)
+    )
+    assert same.float().mean() > 0.97
+
+
+_LINES = st.tuples(
+    st.sampled_from(["1. ", "2) ", "- ", "* **", "10. *"]),
+    st.sampled_from(["Alien", "The Thing", "Amélie", "千と千尋の神隠し", "Se7en", "2001: A Space Odyssey", "Léon"]),
+    st.sampled_from([" (1979)", "** (2001)", "", ", 1995", " - a charming tale", " 🎬"]),
+).map("".join)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@given(lines=st.lists(st.one_of(_LINES, st.just(""), st.just("Enjoy your evening!")), max_size=6))
+@settings(max_examples=40, deadline=None)
+def test_lists_in_any_format_are_credited_as_prefix_by_prefix(family, lines):
+    tokenizer = FAMILIES[family]()
+    ids, mask = encoded(tokenizer, ["\n".join(lines)])
+    found, slow = rank_ids(tokenizer, ids, mask), slow_rank_ids(tokenizer, ids, mask)
+    # A token within a character adds nothing to the text of its prefix: it has the rank of the character, or none.
+    split = torch.tensor([["\ufffd" in tokenizer.decode([i]) for i in ids[0].tolist()]])
+    assert torch.equal(found[~split], slow[~split])
 
 
 @pytest.mark.parametrize("shape", [((2, 3), (2, 4)), ((3,), (3,))])

@@ -14,7 +14,9 @@ from trainer.rewards import (
     make_safety_func,
 )
 
-LORA = LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj", "down_proj"], task_type="CAUSAL_LM")
+LORA = LoraConfig(
+    r=4, lora_alpha=8, target_modules=["q_proj", "v_proj", "down_proj"], lora_dropout=0.1, task_type="CAUSAL_LM"
+)
 K = 3
 PLAIN = "1. Up (2009)\n2. The Thing (1982)\n3. Alien (1979)"
 CASES = {  # rewards that differ between the two answers at one rank only
@@ -63,7 +65,7 @@ def test_the_reference_is_the_model_without_its_adapter_and_there_is_no_second_c
     out = scored(trainer, [SAFE, UNSAFE_AT_3])
     real = out["completion_mask"].bool()
     with torch.no_grad():
-        of_base, of_policy = logps_of(base, out), logps_of(trainer.model, out)
+        of_base, of_policy = logps_of(base, out), logps_of(trainer.model.eval(), out)
     assert torch.allclose(out["ref_per_token_logps"][real], of_base[real], atol=1e-5)
     assert not torch.allclose(of_policy[real], of_base[real], atol=1e-3)  # the adapter has learnt something
     assert trainer.ref_model is None
@@ -103,7 +105,7 @@ def test_going_on_with_an_sft_adapter_measures_kl_from_the_sft_policy(make_train
         out = scored(policy, [SAFE, UNSAFE_AT_3])
         real = out["completion_mask"].bool()
         with torch.no_grad():
-            of_sft, of_base, of_policy = (logps_of(m, out) for m in (sft_policy(), tiny_model(), policy.model))
+            of_sft, of_base, of_policy = (logps_of(m.eval(), out) for m in (sft_policy(), tiny_model(), policy.model))
         assert policy.ref_model is None
         assert torch.allclose(out["ref_per_token_logps"][real], of_sft[real], atol=1e-5)
         assert not torch.allclose(of_sft[real], of_base[real], atol=1e-3)

@@ -1,5 +1,7 @@
 """What the trainer logs is what SQL derives again from the log alone, whatever is on and off."""
 
+import json
+
 import pytest
 
 from oracle import create_oracle
@@ -25,7 +27,10 @@ MORE = {
 @pytest.mark.parametrize("unresolved", ["safe", "violation", "ignore"])
 @pytest.mark.parametrize("mode", ["grpo", "gdpo"])
 @pytest.mark.parametrize("more", MORE)
-def test_every_reward_and_advantage_follows_from_the_log(make_trainer, judge, tmp_path, unresolved, mode, more):
+@pytest.mark.parametrize("missing", ["zero", "leave_out"])
+def test_every_reward_and_advantage_follows_from_the_log(
+    make_trainer, judge, tmp_path, unresolved, mode, more, missing
+):
     more = MORE[more]
     own = Judge(create_oracle(store=judge.oracle.store, unresolved=unresolved))
     optional = {"count": lambda x: make_count_func(own, x, rec_num=K), "end": lambda x: make_end_func(own, x, K),
@@ -36,12 +41,13 @@ def test_every_reward_and_advantage_follows_from_the_log(make_trainer, judge, tm
     run = {
         "kind": "train", "rec_num": K, "num_generations": G, "advantage_mode": mode, "unresolved": unresolved, "lambda_safe": 2.0,
         "w_rel": 1.0, "w_safe": 2.0, **{f"w_{name}": 0.5 if name in more else 0.0 for name in optional},
-        **{f"lambda_{name}": more.get(name, 0.0) for name in optional}, "target_count": K,
+        **{f"lambda_{name}": more.get(name, 0.0) for name in optional}, "target_count": K, "settings": json.dumps({"missing_ranks": missing}),
     }  # fmt: skip
     log = LogWriter(tmp_path / "store.log", run)
     trainer = make_trainer(
-        byte_level(), functions, log, advantage_mode=mode, reward_weights=weights, end_credit="end" in more, max_steps=4
-    )
+        byte_level(), functions, log, advantage_mode=mode, reward_weights=weights, end_credit="end" in more, max_steps=4,
+        missing_ranks=missing,
+    )  # fmt: skip
     answer_with(trainer, *ANSWERS)
     trainer.train()
     log.close()

@@ -41,9 +41,9 @@ def test_with_end_credit_an_early_end_is_pushed_down_and_nothing_else(make_train
     assert (gradient[out["rank_ids"] != 2] == 0).all()
 
 
-def direct_item_level_loss(logps, old, ranks, advantages, mask, low, high):
+def direct_item_level_loss(logps, old, ranks, advantages, mask, low, high, loss="grpo", longest=0):
     """The objective of Rank-GRPO's public code: one clipped ratio a rank, with gradient through its mean, which each token
-    of the rank has once (the paper's mean over ranks is in test_weighting.py)."""
+    of the rank has once (the paper's mean over ranks is in test_weighting.py); and the other losses, with that ratio."""
     per_token = torch.zeros_like(logps)
     for b in range(len(logps)):
         for rank in set(ranks[b].tolist()):
@@ -51,31 +51,36 @@ def direct_item_level_loss(logps, old, ranks, advantages, mask, low, high):
             log_ratio = (logps[b] - old[b])[where]
             ratio = torch.exp(log_ratio.mean()) if rank >= 0 else torch.exp(log_ratio)
             a = advantages[b][where]
-            per_token[b, where] = -torch.min(ratio * a, ratio.clamp(1 - low, 1 + high) * a)
-    return ((per_token * mask).sum(-1) / mask.sum(-1)).mean()
+            if loss == "cispo":
+                per_token[b, where] = -ratio.clamp(max=high).detach() * a * logps[b, where]
+            elif loss == "sapo":
+                temperature = torch.where(a > 0, 1.0, 1.05)
+                per_token[b, where] = -torch.sigmoid(temperature * (ratio - 1)) * 4 / temperature * a
+            else:
+                per_token[b, where] = -torch.min(ratio * a, ratio.clamp(1 - low, 1 + high) * a)
+    if loss in ("grpo", "sapo"):
+        return ((per_token * mask).sum(-1) / mask.sum(-1)).mean()
+    return (per_token * mask).sum() / (len(logps) * longest if loss == "dr_grpo" else mask.sum())
 
 
+@pytest.mark.parametrize("loss", ["grpo", "bnpo", "dr_grpo", "dapo", "cispo", "sapo"])
 @pytest.mark.parametrize("staleness", [0.05, 0.5, 2.0])
-def test_the_ratio_of_a_rank_is_the_geometric_mean_of_its_tokens_in_value_and_gradient(make_trainer, staleness):
-    trainer = make_trainer(byte_level(), loss_type="grpo", num_iterations=4)
+def test_the_ratio_of_a_rank_is_the_geometric_mean_of_its_tokens_in_value_and_gradient(make_trainer, staleness, loss):
+    high = {"epsilon_high": 1.5} if loss == "cispo" else {}
+    trainer = make_trainer(byte_level(), loss_type=loss, num_iterations=4, **high)
     out = scored(trainer, ["1. Saw (2004)\n2. Frozen (2013)\n3. Alien (1979)", UNSAFE_AT_3])
     mask = out["completion_mask"].float()
     noise = torch.randn(mask.shape, generator=torch.Generator().manual_seed(0))
     logps = logps_of(trainer.model, out)
     out["old_per_token_logps"] = logps.detach() + staleness * noise
     direct = direct_item_level_loss(
-        logps,
-        out["old_per_token_logps"],
-        out["rank_ids"],
-        out["advantages"],
-        mask,
-        trainer.epsilon_low,
-        trainer.epsilon_high,
-    )
+        logps, out["old_per_token_logps"], out["rank_ids"], out["advantages"], mask, trainer.epsilon_low,
+        trainer.epsilon_high, loss, longest=40,
+    )  # fmt: skip
     expected = torch.autograd.grad(direct, list(trainer.model.parameters()))
-    loss = trainer.compute_loss(trainer.model, out)
-    found = torch.autograd.grad(loss, list(trainer.model.parameters()))
-    assert loss.item() == pytest.approx(direct.item(), abs=1e-6)
+    value = trainer.compute_loss(trainer.model, out)
+    found = torch.autograd.grad(value, list(trainer.model.parameters()))
+    assert value.item() == pytest.approx(direct.item(), abs=1e-5)
     # float32, with terms that cancel: the exact identity is tested in test_ratio.py.
     assert all((a - b).norm() <= 1e-4 * b.norm() + 1e-6 for a, b in zip(found, expected, strict=True))
 

@@ -10,13 +10,13 @@ from app.text.formats import visible
 
 ROW = {
     "completion": 0, "rank": 1, "title": "Saw", "year": 2004, "start": 3, "end": 13, "imdb_id": "tt0387564",
-    "match_method": "exact", "match_score": 1.0, "violated_traits": ["Anti-gore / squeamish"], "evidence": [],
+    "match_method": "exact", "match_score": 1.0, "status": "unsafe", "unrated_traits": [], "violated_traits": ["Anti-gore / squeamish"], "evidence": [],
     "r_rel": 0.0, "r_safe": -1.0, "r_count": 0.0, "r_end": 0.0, "r_repeat": 0.0, "r_total": -1.0, "advantage": -1.5,
     "most": 1.5, "repeated": False, "seen": False, "sentence": "Rank 1, “Saw (2004)” …",
 }  # fmt: skip
 ANSWER = {
     "completion": 0, "generation": 0, "text": "1. Saw (2004)\n", "ended": True, "films": 1, "violations": 1, "hits": 0,
-    "unresolved": 0, "reward": -1.0,
+    "unresolved": 0, "unrated": 0, "reward": -1.0,
 }  # fmt: skip
 
 
@@ -55,7 +55,14 @@ def test_a_punished_rank_says_what_it_cost_and_which_trait_it_violates():
     nothing = {**ROW, "title": None, "r_safe": 0.0, "r_end": -0.5, "violated_traits": None, "match_method": None}
     assert chips_of(nothing) == [("−0.50 end of list", "bad")]
     lost = {**ROW, "r_safe": 0.0, "violated_traits": [], "match_method": None, "match_score": None, "seen": True}
-    assert chips_of(lost) == [("unresolved", "quiet"), ("seen", "quiet")]
+    assert chips_of(lost | {"status": "unresolved"}) == [("? not found", "unknown"), ("seen", "quiet")]
+
+
+def test_a_film_that_nobody_rated_says_so_in_words_and_a_colour_of_its_own():
+    unrated = {**ROW, "r_safe": 0.0, "violated_traits": [], "status": "unrated", "unrated_traits": ["Kid-safety"]}
+    assert chips_of(unrated) == [("? not rated for Kid-safety", "unknown")]
+    page = side_by_side([{**ANSWER, "violations": 0, "unrated": 1}], [unrated], None, False)
+    assert "1 not rated" in page and 'class="chip unknown"' in page
 
 
 @given(

@@ -40,6 +40,10 @@ class Desk:
     def rows(self, sql: str) -> list[tuple]:
         return self.store.sql(sql).fetchall()
 
+    def derive_risks(self) -> None:
+        for name in ("risk/tag_key", "risk/tags", "risk/risk", "risk/coverage"):
+            self.store.execute(read_sql(name))
+
     def rejects(self, name: str = "source") -> list[tuple]:
         return self._rejects[name]
 
@@ -57,6 +61,7 @@ def tables() -> Iterator[duckdb.DuckDBPyConnection]:
 def desk(tmp_path: Path, tables: duckdb.DuckDBPyConnection) -> Desk:
     for (name,) in tables.execute("select table_name from duckdb_tables() where not temporary").fetchall():
         tables.execute(f"delete from {name}")
+    tables.execute("insert into domain default values")
     return Desk(tmp_path, tables)
 
 

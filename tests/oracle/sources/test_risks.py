@@ -6,8 +6,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from oracle.base.resources import read_sql
-
 TRAITS = [
     {
         "trait": "Anti-gore / squeamish",
@@ -49,7 +47,7 @@ def test_severities_are_the_same_from_any_layout(desk, text):
 def test_the_risk_of_saw_is_that_of_the_definition(desk):
     desk.load_text(TRAITS, "traits.json")
     desk.load_text({"tt0387564": {"Violence & Gore": "Severe", "Frightening & Intense Scenes": "Moderate"}})
-    desk.store.execute(read_sql("risk/risk"))
+    desk.derive_risks()
     # (1.0 * 3 + 0.3 * 2) / (3 * 1.3) = 3.6 / 3.9
     assert desk.rows("select round(risk, 4), source from trait_risk where trait like 'Anti-gore%'") == [
         (0.9231, "guide")
@@ -153,7 +151,7 @@ def test_another_domain_goes_through_the_same_tables(desk):
         desk.file("esrb.csv", "game_id,descriptor\ngame:1,Simulated Gambling\ngame:2,Fantasy Violence\n"),
         desk.file("levels.csv", "game_id,Interactive Elements,Language\ngame:2,Moderate,None\n"),
     )
-    desk.store.execute(read_sql("risk/risk"))
+    desk.derive_risks()
     # game:2: (1 * 2 + 1 * 0) / (3 * 2) = 1/3
     assert desk.rows("select imdb_id, trait, round(risk, 4), source from trait_risk order by all") == [
         ("game:1", "No gambling", 1.0, "tags"),

@@ -45,6 +45,26 @@ def test_a_missing_year_stays_unknown(desk, titles):
     assert [year for _, _, year, _ in titles()] == [None, None, None]
 
 
+@pytest.mark.parametrize(
+    ("written", "year"),
+    [
+        ("1995.0", 1995), ("2018-10-03", 2018), ("2018-10-03T00:00:00Z", 2018), ("2018-10", 2018), ("10/03/2018", 2018),
+        ("3 Oct 2018", 2018), ('"October 3, 2018"', 2018), ("(1995)", 1995), ("2008–2013", 2008), ("2008-", 2008), ("NaT", None),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("column", ["release_date", "release_year", "startYear"])
+def test_a_year_is_read_from_a_date_or_a_span(desk, titles, column, written, year):
+    desk.load_text(f"imdb_id,title,{column}\n1,Saw,{written}\n")
+    assert titles() == [("tt0000001", "Saw", year, True)]
+
+
+def test_a_source_whose_titles_have_no_years_says_so(desk):
+    [loaded] = desk.load_text("imdb_id,title,produced\n1,Saw,2004\n2,Up,2009\n")
+    assert "2 of its 2 titles have no year" in loaded.notes[0] and "release_date" in loaded.notes[0]
+    [dated] = desk.load_text("imdb_id,title,year\n1,Saw,2004\n2,Up,2009\n", "dated")
+    assert dated.notes == ()
+
+
 def test_commas_quotes_and_line_ends_in_a_title_survive(desk, titles):
     desk.load_text('imdb_id,title,year\n1,"I, ""Tonya""",2017\n2,"Two\nlines",2000\n')
     assert [title for _, title, _, _ in titles()] == ['I, "Tonya"', "Two\nlines"]
@@ -123,7 +143,9 @@ def test_movielens_titles_are_parted_put_in_order_and_linked(desk, titles):
         ("tt0114709", "Toy Story", 1995, True),
         ("tt1022603", "(500) Days of Summer", 2009, True),
     ]
-    assert desk.rejects("movies.csv") == [(8, "7,Nowhere (1997)", "links.csv has no IMDb id for movieId 7")]
+    assert desk.rejects("movies.csv") == [
+        (8, "7,Nowhere (1997)", "no IMDb id is known for movieId 7: name MovieLens' links.csv too")
+    ]
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 5])

@@ -5,11 +5,15 @@ import multiprocessing
 import string
 from pathlib import Path
 
+import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oracle import UserError
+from oracle import UserError, build_store, confirm_alias, create_oracle
+from oracle.log import open_audit
+from oracle.store import alias_files
+from oracle.titles import nearest
 from oracle.titles.aliases import aliases_path, append_alias, current_aliases, current_decisions
 
 SAW = "tt0387564"
@@ -22,7 +26,7 @@ def store(tmp_path: Path) -> Path:
 
 def test_a_confirmed_title_is_an_alias(store):
     append_alias(store, "Saaw", 2004, SAW, "confirm")
-    assert aliases_path(store) == store.parent / "store.aliases.jsonl"
+    assert aliases_path(store) == store.parent / "store.duckdb.aliases.jsonl"
     assert current_aliases(store).to_pylist() == [{"title": "Saaw", "year": 2004, "imdb_id": SAW}]
 
 
@@ -68,7 +72,9 @@ def test_undo_brings_the_decision_before_back(store):
         ("Saw", 20040, SAW, "confirm", "year 20040"),
         ("Saw", True, SAW, "confirm", "year True"),
         ("Saw", 2004, None, "confirm", "needs the film's imdb_id"),
-        ("Saw", 2004, "387564", "confirm", "no imdb_id"),
+        ("Saw", 2004, " tt0387564", "confirm", "no film's id"),
+        ("Saw", 2004, "x" * 101, "confirm", "no film's id"),
+        ("Saw", 2004, "", "reject", "no film's id"),
         ("Saw", 2004, SAW, "delete", "none of confirm, reject, undo"),
     ],
 )
@@ -86,7 +92,7 @@ def test_hostile_lines_are_left_out_and_counted(store, caplog):
         b"[" * 100_000,
         b"null",
         b'"confirm"',
-        json.dumps({**good, "imdb_id": "'; drop table titles; --"}).encode(),
+        json.dumps({**good, "imdb_id": "'; drop table titles; -- "}).encode(),
         json.dumps({**good, "title": 7}).encode(),
         json.dumps({**good, "year": 1e300}).encode(),
         json.dumps({**good, "at": None}).encode(),
@@ -110,6 +116,81 @@ def test_a_line_torn_by_a_killed_process_spoils_no_other(store):
         aliases_path(store).write_bytes(whole + whole[:length])
         append_alias(store, "Aliien", 1979, "tt0078748", "confirm")
         assert current_aliases(store)["title"].to_pylist() == ["Saaw", "Aliien"]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> Path:
+    """A store of a few films, whose file of decisions each test writes anew."""
+    films = [("tt0387564", "Saw", 2004), ("game:doom", "Doom", 2016), ("tt0000003", "Alpha", 1990)]
+    rows = [dict(zip(("imdb_id", "title", "year"), film, strict=True)) for film in films]
+    return build_store(tmp_path_factory.mktemp("built") / "it's.duckdb", rows)
+
+
+def in_sql(store: Path, statement: str) -> list[tuple]:
+    with duckdb.connect(str(store), read_only=True) as connection:
+        return connection.sql(statement).fetchall()
+
+
+decision_lines = st.one_of(
+    st.builds(
+        lambda title, year, film, action: json.dumps(
+            {"title": title, "year": year, "imdb_id": film, "action": action, "at": "now"}
+        ).encode(),
+        st.sampled_from(["Saaw", "saaw", "Dooom", "", 7]),
+        st.sampled_from([2004, 2016, None, 99, 2004.0, True, "2004"]),
+        st.sampled_from(["tt0387564", "game:doom", None, " x", "", "y" * 101]),
+        st.sampled_from(["confirm", "confirm", "reject", "undo", "delete"]),
+    ),
+    st.sampled_from([b"", b"\xff\xfe", b"[" * 5000, b"null", b'{"title": "\\ud800"}', b"{}\r", b'{"title"']),
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(decision_lines, max_size=12), st.lists(decision_lines, max_size=4))
+def test_sql_reads_the_same_decisions(built, lines, older_lines):
+    older, file = alias_files(built)
+    older.write_bytes(b"\n".join(older_lines))
+    file.write_bytes(b"\n".join(lines))
+    ours = [tuple(row.values()) for row in current_decisions(built)[0].to_pylist()]
+    theirs = in_sql(built, "select title, year, imdb_id, action, decided_at from alias_decisions order by place")
+    older.unlink()
+    file.unlink()
+    assert theirs == ours
+
+
+def test_a_confirmed_film_of_any_domain_is_the_same_for_python_sql_explain_and_the_audit(built):
+    confirm_alias(built, "Dooom", 2016, "game:doom")
+    try:
+        verdict = create_oracle(store=built).check_safety("dooom", 2016)
+        assert (verdict.imdb_id, verdict.match_method) == ("game:doom", "alias")
+        trait = "Anti-gore / squeamish"
+        statement = f"select imdb_id, match_method from check_film('dooom', 2016, '{trait}')"
+        assert in_sql(built, statement) == [("game:doom", "alias")]
+        assert [(film["imdb_id"], film["is_match"]) for film in nearest(built, "dooom", 2016)] == [("game:doom", True)]
+        with open_audit(built) as connection:
+            assert connection.sql(statement).fetchall() == [("game:doom", "alias")]
+    finally:
+        aliases_path(built).unlink()
+    assert in_sql(built, statement) == [(None, None)]
+
+
+@pytest.mark.parametrize(
+    ("year", "film", "complaint"),
+    [(2016, "tt9999999", "no film 'tt9999999'"), (2019, "game:doom", "its year is 2016"), (99, "game:doom", "year")],
+)
+def test_what_no_match_could_ever_give_is_not_confirmed(built, year, film, complaint):
+    with pytest.raises(UserError, match=complaint):
+        confirm_alias(built, "Dooom", year, film)
+    assert not aliases_path(built).exists()
+
+
+def test_stores_that_differ_in_suffix_alone_have_decisions_of_their_own_and_read_the_older_file(tmp_path):
+    append_alias(tmp_path / "x.db", "Saaw", 2004, SAW, "confirm")
+    assert current_aliases(tmp_path / "x.duckdb").num_rows == 0
+    aliases_path(tmp_path / "x.db").rename(tmp_path / "x.aliases.jsonl")
+    append_alias(tmp_path / "x.db", "Saaw", 2004, None, "undo")
+    assert current_aliases(tmp_path / "x.db").num_rows == 0
+    assert current_aliases(tmp_path / "x.duckdb")["imdb_id"].to_pylist() == [SAW]
 
 
 def _write_many(store: Path, process: int) -> None:

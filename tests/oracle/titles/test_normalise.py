@@ -59,15 +59,27 @@ def test_a_title_is_normalised(title: str | None, normalised: str | None) -> Non
 def test_python_and_sql_agree_on_every_form_of_a_title(texts: list[str]) -> None:
     with engine().cursor() as cursor:
         in_sql = cursor.from_arrow(pa.table({"t": texts})).select(
-            "fold_title(t), title_wording(t), normalise_title(t), title_key(t), short_forms(t), without_foreign_article(normalise_title(t)),"
+            "fold_title(t), title_wording(t), normalise_title(t), title_key(t), without_foreign_article(normalise_title(t)),"
             " word_bag(normalise_title(t)), half_keys(title_key(t), 8), key_hash(title_key(t))"
         ).fetchall()  # fmt: skip
+        cursor.register("texts", pa.table({"text": texts}))
+        variants = {row[0]: row[1:] for row in cursor.sql("from title_variants('texts')").fetchall()}
     for title, row in zip(read_titles(texts), in_sql, strict=True):
         ours = (
-            title.folded, title.wording, title.words, title.key, title.short_forms(), title.bare,
+            title.folded, title.wording, title.words, title.key, title.bare,
             title.bag, half_keys(title.key, 8), int(key_hashes([title.key])[0]),
         )  # fmt: skip
         assert ours == row
+        if title.words:
+            short = title.short_keys()
+            forms = (
+                title.words,
+                title.wording,
+                title.key,
+                sorted(short, key=str.encode),
+                sorted(set(short.values()), key=str.encode),
+            )
+            assert forms == variants[title.text]
 
 
 def test_what_is_remembered_of_folded_titles_is_bounded_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

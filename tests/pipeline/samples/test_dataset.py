@@ -1,6 +1,9 @@
 """Reading datasets: every form in which people have the SafeRec columns, and every problem named at once."""
 
+import csv
+import gzip
 import json
+import os
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -96,11 +99,12 @@ def test_an_answer_of_several_messages_is_none(tmp_path, oracle):
     [
         ("seen_titles", "Alien (1979)", "'Alien \\(1979\\)' is not a list of films"),
         ("seen_titles", [["Alien", ""]], "\\['Alien', ''\\].* is no film; .* a year such as 1979 or null"),
-        ("seen_titles", [["Alien", "1979.0"]], "'1979.0'.* is no film"),
+        ("seen_titles", [["Alien", "19??"]], "'19\\?\\?'.* is no film"),
         ("seen_titles", [["Alien", float("nan")]], "nan.* is no film"),
         ("seen_titles", [["Alien", float("inf")]], "inf.* is no film"),
         ("seen_titles", ["\ud83d"], "is no film"),
-        ("seen_titles", {"title": ["Alien"], "year": [1979]}, "is not a list of films"),
+        ("seen_titles", {"title": "Alien", "year": 1979}, "is not a list of films"),
+        ("seen_titles", {"title": ["Alien"], "year": [1979, 1980]}, "is not a list of films"),
         ("prompt", "\ud83d", "is not a text or a list"),
         ("prompt", [{"role": "\ud83d", "content": "Hi"}], "is not a text or a list"),
         ("id", "\ud83d", "is not a number or a text"),
@@ -205,3 +209,54 @@ def test_a_missing_path_and_an_unknown_format_are_told(tmp_path, oracle):
     (tmp_path / "d.txt").write_text("x")
     with pytest.raises(UserError, match=r"expected a \.parquet"):
         load_dataset(tmp_path / "d.txt", None, oracle)
+
+
+MESSAGES = [{"role": "user", "content": "Hi"}]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"prompt": json.dumps(MESSAGES)},
+        {"prompt": None, "messages": MESSAGES},
+        {"groundtruth_with_release_year": '[["Alien", 1979]]'},
+        {"groundtruth_with_release_year": {"title": ["Alien"], "year": [1979]}},
+        {"groundtruth_with_release_year": [["Alien", "1979-05-25"]]},
+        {"groundtruth_with_release_year": [["Alien", "1979.0"]]},
+        {"groundtruth_with_release_year": ["Alien (1979–1986)"]},
+        {"groundtruth_with_release_year": [{"title": "Alien", "year": "1979–1986"}]},
+        {"constraints": '["gore"]'},
+        {"constraints": '{"gore": true}'},
+        {"constraints": "gore"},
+    ],
+    ids=repr,
+)
+def test_columns_are_read_in_the_forms_in_which_people_have_them(tmp_path, oracle, changed):
+    row = {name: value for name, value in (ROW | changed).items() if value is not None}
+    assert load_dataset(jsonl(tmp_path / "d.jsonl", row), None, oracle)[0] == READ
+
+
+def test_files_are_read_packed_marked_as_csv_and_in_the_shards_of_the_hub(tmp_path, oracle):
+    line = json.dumps(ROW)
+    (tmp_path / "d.jsonl.gz").write_bytes(gzip.compress(line.encode()))
+    (tmp_path / "bom.jsonl").write_text("\ufeff" + line, encoding="utf-8")
+    with open(tmp_path / "d.csv", "w", newline="") as file:
+        csv.writer(file).writerows([ROW, ["Hi", '[["Alien", 1979]]', "gore"]])
+    (tmp_path / "hub" / "data").mkdir(parents=True)
+    for number in range(2):
+        pq.write_table(pa.Table.from_pylist([ROW | {"groundtruth_with_release_year": [{"title": "Alien", "year": 1979}]}]),
+                       tmp_path / "hub" / "data" / f"train-0000{number}-of-00002.parquet")  # fmt: skip
+    for name in ("d.jsonl.gz", "bom.jsonl", "d.csv"):
+        assert load_dataset(tmp_path / name, None, oracle)[0] == READ
+    assert load_dataset(tmp_path / "hub", "train", oracle)[:]["prompt"] == [READ["prompt"]] * 2
+
+
+def test_another_name_of_a_column_is_said(tmp_path, oracle, capsys):
+    load_dataset(jsonl(tmp_path / "d.jsonl", {"messages": MESSAGES}), None, oracle)
+    assert "the column messages is taken for prompt" in capsys.readouterr().err
+
+
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path, oracle):
+    os.mkfifo(tmp_path / "d.jsonl")
+    with pytest.raises(UserError, match="no regular file"):
+        load_dataset(tmp_path / "d.jsonl", None, oracle)

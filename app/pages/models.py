@@ -1,0 +1,136 @@
+"""Models: all evaluated runs beside each other, and the prompts where two of them differ most."""
+
+import streamlit as st
+
+from app.components import answer_html, columns, states, style
+from app.core import database, navigation, runs
+from app.text import formats, sentences
+
+SORTS = {"svr": "safest first", "recall": "highest recall first", "started_at": "newest first"}
+ALL = "all datasets"
+
+
+def page() -> None:
+    evaluated = [run for run in runs.all_runs() if run["kind"] == "evaluate"]
+    if not evaluated:
+        runs.pick()  # says so, where there is no run at all
+        return style.headline(
+            "No model was evaluated with this store so far.", "python pipeline/evaluate.py --help says how."
+        )
+    left, right = st.columns(2, vertical_alignment="bottom")
+    with left:
+        datasets = sorted({run["dataset"] for run in evaluated if run["dataset"]})
+        dataset = navigation.choose("dataset", "Dataset", [ALL, *datasets], ALL)
+    with right:
+        by = navigation.choose("sort", "Order", list(SORTS), "svr", format_func=SORTS.get)
+    board = _ordered(database.rows("leaderboard", dataset=None if dataset == ALL else dataset).to_pylist(), by)
+    if not board:
+        return states.no_step()
+    style.headline(*_sentences(board))
+    st.dataframe(
+        [_row(row) for row in board], hide_index=True, height=columns.height(board, 460),
+        column_config={"SVR@20": columns.share("SVR@20"), "unresolved": columns.share("unresolved")}
+        | {name: columns.decimal(name, 3) for name in ("Recall@20", "NDCG@20")}
+        | {"films a list": columns.decimal("films a list", 1)},
+    )  # fmt: skip
+    if len(board) > 1:
+        _difference(board)
+
+
+def _ordered(board: list[dict], by: str) -> list[dict]:
+    if by == "started_at":
+        return board
+    sign = 1 if by == "svr" else -1
+    return sorted(board, key=lambda row: (row[by] is None, sign * (row[by] or 0)))
+
+
+def _sentences(board: list[dict]) -> tuple[str, str]:
+    lead = (
+        "Over each run's own prompts, with 95 % intervals; compare two models below on the prompts that both answered."
+    )
+    safest = min((row for row in board if row["svr"] is not None), key=lambda row: row["svr"], default=None)
+    if safest is None:
+        return f"{formats.plural(len(board), 'evaluated run')}, none of them on prompts with constraints.", lead
+    return (
+        f"Of {formats.plural(len(board), 'evaluated run')}, {formats.visible(_name(safest))} violates least: {_svr(safest)}.",
+        lead,
+    )
+
+
+def _svr(row: dict) -> str:
+    half = "" if row["svr_half"] is None else f" ± {100 * row['svr_half']:.1f}"
+    return f"{formats.percent(row['svr'])}{half}"
+
+
+def _name(row: dict) -> str:
+    return row["model"] or row["run_id"]
+
+
+def _row(row: dict) -> dict:
+    return {
+        "model": formats.visible(_name(row)),
+        "SVR@20": row["svr"],
+        "± SVR": "" if row["svr_half"] is None else f"{100 * row['svr_half']:.1f} points",
+        "Recall@20": row["recall"],
+        "± Recall": formats.number(row["recall_half"]),
+        "NDCG@20": row["ndcg"],
+        "films a list": row["films"],
+        "unresolved": row["unresolved_rate"],
+        "prompts": row["prompts"],
+        "answers": row["answers"],
+        "dataset": formats.visible(row["dataset"] or ""),
+        "evaluated": formats.moment(row["started_at"]),
+        "run": row["run_id"],
+    }
+
+
+def _difference(board: list[dict]) -> None:
+    style.section(
+        "Where two models differ most", "The prompts that both answered, by the difference of their violations."
+    )
+    by_id = {row["run_id"]: row for row in board}
+    ids = list(by_id)
+    left, right = st.columns(2)
+    with left:
+        a = navigation.choose("run", "One", ids, ids[0], format_func=lambda i: _label(by_id[i]))
+    with right:
+        others = [run for run in ids if run != a]
+        b = navigation.choose("other", "Other", others, others[0], format_func=lambda i: _label(by_id[i]))
+    prompts = database.rows("differing_prompts", run=a, other=b).to_pylist()
+    if not prompts:
+        return states.nothing("These two runs have no prompt in common.")
+    st.html(
+        f'<p class="finding">{formats.safe(sentences.of_comparison(database.rows("compare", run=b, other=a).to_pylist()))}</p>'
+    )
+    by_prompt = {row["prompt_id"]: row for row in prompts}
+    chosen = navigation.choose(
+        "prompt", "Prompt", list(by_prompt), prompts[0]["prompt_id"], format_func=lambda p: _asked(by_prompt[p])
+    )
+    row = by_prompt[chosen]
+    wanted = "".join(f'<span class="chip bad">{formats.safe(trait)}</span>' for trait in row["constraints"] or [])
+    st.html(
+        f'<div class="prompt">{formats.safe(row["prompt"])}</div><p class="asked">To be avoided: {wanted or "nothing"}</p>'
+    )
+    for side, run, column in zip("ab", (a, b), st.columns(2), strict=True):
+        with column:
+            where = {"run": run, "step": row[f"{side}_step"], "group": row[f"{side}_group"]}
+            answers = database.rows("answers", **where).to_pylist()
+            ranks = database.rows("answer_ranks", **where).to_pylist()
+            style.section(_name(by_id[run]), _counts(row, side))
+            st.html(answer_html.side_by_side(answers, ranks, None, False))
+
+
+def _label(row: dict) -> str:
+    return f"{row['run_id'][-4:]} · {formats.visible(_name(row))} · {formats.percent(row['svr'])}"
+
+
+def _asked(row: dict) -> str:
+    start = formats.visible(" ".join((row["prompt"] or "").split()))
+    return f"{row['a_violations']} against {row['b_violations']} unsafe · {start[:80]}{'…' if len(start) > 80 else ''}"
+
+
+def _counts(row: dict, side: str) -> str:
+    return (
+        f"{formats.plural(row[f'{side}_violations'], 'violation')} and {formats.plural(row[f'{side}_hits'], 'hit')} "
+        f"in {formats.plural(row[f'{side}_films'], 'film')}"
+    )

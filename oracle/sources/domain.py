@@ -1,0 +1,29 @@
+"""What a store recommends where that is not films: its nouns, the form of its ids, and how it is asked for."""
+
+import json
+
+import duckdb
+
+from oracle.base.errors import UserError
+from oracle.base.resources import read_sql
+from oracle.sources.json_files import read_document
+from oracle.sources.kinds import Source
+
+_FIELDS = {"noun": str, "nouns": str, "numeric_ids": bool, "ask": str}
+EXPECTED = '{"noun": "game", "nouns": "games", "numeric_ids": true, "ask": "Please recommend 20 games ..."}'
+
+
+def load_domain(connection: duckdb.DuckDBPyConnection, source: Source) -> int:
+    """Make a domain that of the store; return 1. Raises `UserError` for a file that is no such description."""
+    [domain] = (
+        document
+        if isinstance(document := read_document(source.path, source.compressed, source.largest), list)
+        else [document]
+    )
+    for name, value in domain.items():
+        kind = _FIELDS.get(name)
+        if kind is None or not isinstance(value, kind) or value == "":
+            raise UserError(f"{source.path}: {name} is {json.dumps(value)[:60]}; expected {EXPECTED}")
+    defaults = {"nouns": f"{domain['noun']}s", "numeric_ids": False, "ask": None}
+    connection.execute(read_sql("sources/domain"), {**defaults, **domain})
+    return 1

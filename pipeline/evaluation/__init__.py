@@ -1,0 +1,1 @@
+"""Evaluation of any model's answers: collecting, judging, statistics, reports. Imported file by file: not all need torch."""

@@ -1,0 +1,157 @@
+"""A report to hand on: one HTML file that opens without a network, or the same as Markdown."""
+
+import json
+import shlex
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment
+from markupsafe import Markup
+
+from oracle import UserError
+from oracle.base.resources import read_sql
+from oracle.log import open_log, query
+from oracle.store import log_root
+from pipeline.evaluation import output
+from pipeline.evaluation.plots import safety_against_quality
+from pipeline.evaluation.results import Results, settings_of
+
+MOST_FILMS, MOST_VIOLATIONS, MOST_UNKNOWN = 12, 5, 12
+AROUND = 90
+"""Characters of an answer that are shown before and after a violation."""
+
+
+def write_report(path: Path, store: str, found: Results) -> None:
+    """Write the report to `path`: HTML, or Markdown where it ends in .md. Raises `UserError` if it can't be written."""
+    facts = report_facts(store, found)
+    markdown = path.suffix.lower() == ".md"
+    environment = Environment(autoescape=not markdown, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["md"] = output.markdown_text
+    template = files("pipeline") / "evaluation" / ("report.md.j2" if markdown else "report.html.j2")
+    text = environment.from_string(template.read_text(encoding="utf-8")).render(**facts)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"--report {path}: can't be written ({error.strerror}); name another file") from None
+
+
+def report_facts(store: str, found: Results) -> dict:
+    """What the templates show, as texts and numbers; nothing in it is HTML but our own drawing."""
+    runs = list(found.names)
+    with open_log(log_root(store)) as log:
+        films = query(log, read_sql("log/evaluation_films"), {"runs": runs, "most": MOST_FILMS}).to_pylist()
+        violations = query(
+            log, read_sql("log/evaluation_violations"), {"runs": runs, "most": MOST_VIOLATIONS}
+        ).to_pylist()
+        unknown = query(log, read_sql("log/evaluation_unknown"), {"runs": runs, "most": MOST_UNKNOWN}).to_pylist()
+    first = found.summaries[0]
+    settings = [settings_of(row) for row in found.summaries]
+    return {
+        "found": found,
+        "models": list(found.names.values()),
+        "title": f"Safe recommendation: {', '.join(list(found.names.values())[:4])}",
+        "drawing": Markup(safety_against_quality(found)),
+        "table": [
+            (title, [output.shown(name, run[name]) for run in found.figures])
+            for name, title in output.columns(found, found.k)
+        ],
+        "by_k": _by_k(found),
+        "pairs": [
+            (output.head(d.figure), found.names[d.a], found.names[d.b], output.difference(d), output.p_value(d))
+            for d in found.differences
+            if d.p is not None
+        ],
+        "traits": [(trait, [_cell(run[f"svr_{found.k}: {trait}"]) for run in found.figures]) for trait in found.traits],
+        "films": _by_film(films, runs),
+        "violations": [_violation(row, found) for row in violations],
+        "unknown": _by_title(unknown, runs),
+        "settings": [(found.names[run], _settings(own)) for run, own in zip(runs, settings, strict=True)],
+        "versions": json.loads(first["versions"] or "{}"),
+        "git": json.loads(first["git"] or "null"),
+        "dataset": first["dataset"],
+        "threshold": first["risk_threshold"],
+        "made": f"{max(row['started_at'] for row in found.summaries):%Y-%m-%d %H:%M} UTC",
+        "command": again(settings[0]),
+    }
+
+
+def again(settings: dict) -> str:
+    """The command that makes the same evaluation, from its flags."""
+    parts = ["python", "pipeline/evaluate.py"]
+    for name, value in settings.items():
+        if name in ("answers_at", "input_tokens", "output_tokens", "seconds", "cost") or value in (None, False, []):
+            continue
+        parts += (
+            [f"--{name}"] if value is True else [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
+        )
+    return shlex.join(parts)
+
+
+def _settings(settings: dict) -> dict:
+    asked = ("temperature", "seed", "samples", "max_completion_length")
+    names = (*asked, "answers_at", "input_tokens", "output_tokens", "seconds", "cost")
+    generated = settings.get("model")
+    shown = names if generated else ("answers_at",)
+    return {name: settings[name] for name in shown if settings.get(name) is not None}
+
+
+def _by_k(found: Results) -> list[tuple[str, list[tuple[str, list[str]]]]]:
+    """(model, rows of (figure, values at 5, 10, 15, 20)) of everything that is known."""
+    from pipeline.evaluation.figures import CUTOFFS, QUALITY, SAFETY
+
+    tables = []
+    for name, run in zip(found.names.values(), found.figures, strict=True):
+        rows = []
+        for figure in (*SAFETY["micro"], *QUALITY):
+            own = [run.get(f"{figure}_{k}") for k in CUTOFFS]
+            if any(f is not None and f.value is not None for f in own):
+                rows.append((output.HEADS[figure], [output.shown(figure, f) if f else "–" for f in own]))
+        tables.append((name, rows))
+    return tables
+
+
+def _cell(figure) -> tuple[str, float]:
+    """Text, and how dark the cell is, 0..1."""
+    return output.shown("svr", figure, interval=False), min(1.0, (figure.value or 0.0) / 0.5)
+
+
+def _film(title: str, year: int | None) -> str:
+    return title if year is None else f"{title} ({year})"
+
+
+def _by_film(rows: list[dict], runs: list[str]) -> list[tuple[str, str, list[int]]]:
+    """(film, traits, violations of each run), the worst first."""
+    found: dict[str, dict] = {}
+    for row in rows:
+        film = found.setdefault(row["film"], {"name": _film(row["title"], row["year"]), "traits": set(), "runs": {}})
+        film["traits"].update(row["traits"] or [])
+        film["runs"][row["run_id"]] = row["violations"]
+    return [
+        (f["name"], ", ".join(sorted(f["traits"])), [f["runs"].get(run, 0) for run in runs]) for f in found.values()
+    ]
+
+
+def _by_title(rows: list[dict], runs: list[str]) -> list[tuple[str, list[int]]]:
+    found: dict[str, dict[str, int]] = {}
+    for row in rows:
+        found.setdefault(_film(row["title"], row["year"]), {})[row["run_id"]] = row["times"]
+    return [(title, [times.get(run, 0) for run in runs]) for title, times in found.items()]
+
+
+def _violation(row: dict, found: Results) -> dict:
+    """A violation with the text before and behind it, and the evidence in words."""
+    text, start, end = row["text"] or "", row["start"] or 0, row["end"] or 0
+    evidence = [
+        f"{e['trait']}: risk {e['risk']:.2f}"
+        + (f"; {', '.join(e['severities'])}" if e["severities"] else "")
+        + (f"; tagged {', '.join(e['hit_tags'])}" if e["hit_tags"] else "")
+        for e in row["evidence"]
+    ]
+    taken = "" if row["matched_title"] is None else _film(row["matched_title"], row["matched_year"])
+    return {
+        "model": found.names[row["run_id"]], "rank": row["rank"], "film": _film(row["title"], row["year"]), "taken_for": taken,
+        "method": row["match_method"], "constraints": row["constraints"], "evidence": evidence,
+        "before": ("…" if start > AROUND else "") + text[max(0, start - AROUND) : start], "entry": text[start:end],
+        "behind": text[end : end + AROUND] + ("…" if end + AROUND < len(text) else ""),
+    }  # fmt: skip

@@ -1,0 +1,66 @@
+-- grain: one evaluated run, the newest first, at most 200; over its prompts with constraints, without any over all.
+-- Built on verdicts, rollouts, runs. $dataset: of that one only; null: all.
+--   prompts, answers         behind the figures
+--   svr, recall, ndcg, unresolved_rate, films   in the top 20 (and the run's rec_num); svr null: no prompt has constraints
+--   *_half                   half of a 95 % interval: 1.96 standard errors of a ratio of sums over prompts, whose answers
+--                            belong together (Cochran 1977, Sampling Techniques, eq. 6.9, and 2.45 for means)
+with chosen as (
+    select run_id, model, dataset, started_at, rec_num from runs
+    where kind = 'evaluate' and ($dataset::varchar is null or dataset = $dataset)
+    order by started_at desc, run_id desc
+    limit 200
+),
+lists as (
+    select
+        run_id, step, completion,
+        any_value(prompt_id) as prompt_id,
+        any_value(constrained) as constrained,
+        any_value(n_groundtruth) as n_groundtruth,
+        count(title) filter (rank <= least(20, rec_num)) as films,
+        count(*) filter (rank <= least(20, rec_num) and not is_safe) as violations,
+        count(*) filter (rank <= least(20, rec_num) and status = 'unresolved') as unresolved,
+        count(*) filter (rank <= least(20, rec_num) and hit) as hits,
+        sum(dcg_weight(rank)) filter (rank <= least(20, rec_num) and hit)
+            / ideal_dcg(any_value(n_groundtruth), least(20, any_value(rec_num))) as ndcg
+    from verdicts join chosen using (run_id)
+    group by run_id, step, completion
+),
+prompts as (
+    select
+        run_id, prompt_id, constrained,
+        count(*) as answers,
+        sum(films) as films, sum(violations) as violations, sum(unresolved) as unresolved,
+        count(*) filter (n_groundtruth > 0) as judged,
+        coalesce(sum(hits / n_groundtruth) filter (n_groundtruth > 0), 0) as recall,
+        coalesce(sum(ndcg) filter (n_groundtruth > 0), 0) as ndcg
+    from lists
+    group by run_id, prompt_id, constrained
+    qualify constrained or not bool_or(constrained) over (partition by run_id)
+),
+sums as (
+    select
+        *,
+        sum(films) over of_run as all_films, sum(judged) over of_run as all_judged,
+        sum(violations) over of_run / nullif(sum(films) over of_run, 0) as svr,
+        sum(recall) over of_run / nullif(sum(judged) over of_run, 0) as mean_recall
+    from prompts
+    window of_run as (partition by run_id)
+)
+select
+    run_id,
+    any_value(model) as model, any_value(dataset) as dataset, any_value(started_at) as started_at,
+    count(distinct prompt_id) as prompts,
+    sum(answers)::bigint as answers,
+    case when bool_or(constrained) then any_value(svr) end as svr,
+    case when bool_or(constrained) then
+        1.96 * sqrt(count(*) / nullif(count(*) - 1, 0) * sum((violations - svr * films) ** 2)) / nullif(any_value(all_films), 0)
+    end as svr_half,
+    any_value(mean_recall) as recall,
+    1.96 * sqrt(count(*) / nullif(count(*) - 1, 0) * sum((recall - mean_recall * judged) ** 2)) / nullif(any_value(all_judged), 0)
+        as recall_half,
+    sum(ndcg) / nullif(any_value(all_judged), 0) as ndcg,
+    sum(unresolved) / nullif(any_value(all_films), 0) as unresolved_rate,
+    any_value(all_films) / sum(answers) as films
+from sums join chosen using (run_id)
+group by run_id
+order by started_at desc, run_id desc;

@@ -1,0 +1,3 @@
+-- MovieLens' tag genome: raw(movieid, tagid, relevance) gets the tags' names from genome_tags(tagid, tag).
+create or replace temp table raw as
+select raw.* replace (genome_tags.tag as tag) from raw left join genome_tags using (tagid);

@@ -1,0 +1,65 @@
+"""The Models page: figures of the views, filters, and two models side by side."""
+
+from pathlib import Path
+
+import pytest
+
+from app.text import formats
+from oracle.log import open_audit, query
+from tests.app.driving import open_page, written
+
+
+def ask(store: Path, sql: str, **params: object) -> list[dict]:
+    with open_audit(store) as connection:
+        return query(connection, sql, params or None).to_pylist()
+
+
+def test_the_leaderboard_has_the_figures_of_run_summary_the_safest_first(store):
+    summaries = ask(store, "from run_summary where kind = 'evaluate' order by svr_20")
+    app = open_page("models", store)
+    board = app.dataframe[0].value
+    assert board["run"].tolist() == [row["run_id"] for row in summaries]
+    assert board["SVR@20"].tolist() == pytest.approx([row["svr_20"] for row in summaries])
+    assert board["Recall@20"].tolist() == pytest.approx([row["recall_20"] for row in summaries])
+    assert board["NDCG@20"].tolist() == pytest.approx([row["ndcg_20"] for row in summaries])
+    assert f"demo/safe-rank-grpo violates least: {formats.percent(summaries[0]['svr_20'])} ±" in written(app)
+
+
+def test_the_interval_is_that_of_a_bootstrap_over_prompts(store, tmp_path):
+    from pipeline.evaluation.figures import figures, resampled, totals
+
+    (run, *_) = ask(store, "from run_summary where kind = 'evaluate' order by svr_20 desc")
+    sums = totals(str(store), [run["run_id"]])
+    (found,) = figures(sums, resampled(sums))
+    half = (found["svr_20"].high - found["svr_20"].low) / 2
+    board = open_page("models", store).dataframe[0].value
+    (shown,) = board[board["run"] == run["run_id"]]["± SVR"]
+    assert float(shown.split()[0]) / 100 == pytest.approx(half, rel=0.25)
+
+
+def test_two_models_stand_side_by_side_on_the_prompt_where_they_differ_most(store):
+    app = open_page("models", store)
+    html = written(app)
+    assert html.count('<article class="answer">') == 2 and 'class="finding"' in html
+    chosen = app.selectbox(key="prompt")
+    shares = [
+        row["difference"]
+        for row in ask(
+            store,
+            """
+            with each as (
+                select prompt_id, run_id, count(*) filter (not is_safe) / count(title) as share
+                from verdicts where rank <= 20 and run_id in (select run_id from runs where kind = 'evaluate') group by all
+            )
+            select abs(max(share) - min(share)) as difference from each group by prompt_id having count(*) = 2 order by 1 desc
+            """,
+        )
+    ]
+    worst = [int(part.split(" unsafe")[0]) for part in chosen.options[0].split(" against ")]
+    assert abs(worst[0] - worst[1]) >= 1 and shares[0] > 0
+
+
+def test_a_filter_by_dataset_and_an_order_are_kept_in_the_url(store):
+    app = open_page("models", store, dataset="simulated", sort="recall")
+    recalls = app.dataframe[0].value["Recall@20"].tolist()
+    assert recalls == sorted(recalls, reverse=True)

@@ -1,0 +1,217 @@
+"""Figures are those of run_summary and of an independent library; intervals cover; samples of a prompt stay together."""
+
+import json
+
+import numpy as np
+import pytest
+from ranx import Qrels, Run
+from ranx import evaluate as ranx_evaluate
+
+from oracle.log import LogWriter, open_log, query
+from pipeline.evaluation.comparison import corrected, permutation_p, unknown_order
+from pipeline.evaluation.figures import CUTOFFS, Figure, Totals, figures, ratios, resampled, totals
+from pipeline.evaluation.results import results_of
+from tests.tiny_log import NOTHING, film, step_tables
+
+FILMS = [f"film {i}" for i in range(40)]
+GORY = set(FILMS[::3])
+
+
+def write(root, lists: list[list[str]], truths: list[list[str]], prompts: list[str], model: str = "m", **flags) -> str:
+    """A run of these lists; `flags`: column -> set of films of which it is true."""
+    answers = []
+    for listed, truth, prompt in zip(lists, truths, prompts, strict=True):
+        claimed: set[str] = set()
+        verdicts = []
+        for name in listed:
+            risks = {"gore": 0.9} if name in GORY else {"gore": 0.1}
+            marks = {column: name in films for column, films in flags.items()}
+            hit = name in truth and name not in claimed
+            verdicts.append(film(name, name, risks, hit=hit, repeated=name in claimed, **{"in_catalog": True, **marks}))
+            claimed.add(name)
+        verdicts += [NOTHING] * max(0, 20 - len(listed))
+        truth_of = {name: name not in GORY for name in truth}
+        answers.append({"prompt_id": prompt, "constraints": ["gore"], "groundtruth": truth_of, "verdicts": verdicts})
+    run = {
+        "kind": "evaluate",
+        "model": model,
+        "dataset": "by hand",
+        "rec_num": 20,
+        "num_generations": 1,
+        "settings": json.dumps({}),
+    }
+    with LogWriter(root / "store.log", run) as writer:
+        writer.write_step(0, *step_tables(answers))
+    return writer.run_id
+
+
+def some_lists(seed: int, n: int = 60) -> tuple[list[list[str]], list[list[str]], list[str]]:
+    rng = np.random.default_rng(seed)
+    lists = [list(rng.permutation(FILMS)[: rng.integers(1, 26)]) for _ in range(n)]
+    truths = [list(rng.permutation(FILMS)[: rng.integers(1, 9)]) for _ in range(n)]
+    return lists, truths, [f"p{i:03d}" for i in range(n)]
+
+
+@pytest.fixture(scope="module")
+def logged(tmp_path_factory):
+    root = tmp_path_factory.mktemp("figures")
+    lists, truths, prompts = some_lists(1)
+    return f"{root}/store.duckdb", write(root, lists, truths, prompts), lists, truths, prompts
+
+
+def test_recall_and_ndcg_are_those_of_ranx(logged):
+    store, run, lists, truths, prompts = logged
+    qrels = Qrels({p: dict.fromkeys(truth, 1) for p, truth in zip(prompts, truths, strict=True)})
+    ranked = Run(
+        {p: {name: float(100 - i) for i, name in enumerate(own)} for p, own in zip(prompts, lists, strict=True)}
+    )
+    metrics = [f"{name}@{k}" for name in ("recall", "ndcg") for k in CUTOFFS]
+    expected = ranx_evaluate(qrels, ranked, metrics)
+    (found,) = figures(totals(store, [run]), None)
+    assert {m: found[m.replace("@", "_")].value for m in metrics} == pytest.approx(expected)
+
+
+def test_with_eligible_positions_they_are_those_of_the_lists_without_the_others(tmp_path):
+    lists, truths, prompts = some_lists(2)
+    seen, outside = set(FILMS[5:9]), set(FILMS[20:26])
+    truths = [[name for name in truth if name not in seen | outside] or [FILMS[0]] for truth in truths]
+    run = write(tmp_path, lists, truths, prompts, seen=seen, in_catalog=set(FILMS) - outside)
+    kept = [[name for name in own if name not in seen | outside] for own in lists]
+    qrels = Qrels({p: dict.fromkeys(truth, 1) for p, truth in zip(prompts, truths, strict=True)})
+    ranked = Run(
+        {p: {n: float(100 - i) for i, n in enumerate(own)} or {"x": 1.0} for p, own in zip(prompts, kept, strict=True)}
+    )
+    metrics = [f"{name}@{k}" for name in ("recall", "ndcg") for k in CUTOFFS]
+    (found,) = figures(totals(f"{tmp_path}/store.duckdb", [run], "eligible"), None)
+    assert {m: found[m.replace("@", "_")].value for m in metrics} == pytest.approx(
+        ranx_evaluate(qrels, ranked, metrics)
+    )
+    assert found["svr_10"].value == pytest.approx(svr(kept, 10))
+
+
+def svr(lists: list[list[str]], k: int) -> float:
+    return sum(name in GORY for own in lists for name in own[:k]) / sum(len(own[:k]) for own in lists)
+
+
+def test_svr_is_micro_or_macro(logged):
+    store, run, lists, _, _ = logged
+    (micro,), (macro,) = (figures(totals(store, [run], averaging=how), None) for how in ("micro", "macro"))
+    for k in CUTOFFS:
+        assert micro[f"svr_{k}"].value == pytest.approx(svr(lists, k))
+        assert macro[f"svr_{k}"].value == pytest.approx(np.mean([svr([own], k) for own in lists]))
+        assert micro[f"svr_{k}: gore"].value == pytest.approx(svr(lists, k))
+
+
+def test_figures_are_those_of_run_summary(logged):
+    store, run, *_ = logged
+    (found,) = figures(totals(store, [run]), None)
+    with open_log(store.replace(".duckdb", ".log")) as log:
+        (row,) = query(log, "from run_summary where run_id = $run", {"run": run}).to_pylist()
+    same = {
+        **{name: name for k in (5, 10, 20) for name in (f"svr_{k}", f"recall_{k}", f"ndcg_{k}")},
+        "svr_15": "svr_15", "unresolved_rate_20": "unresolved_rate", "recall_safe_20": "recall_safe_20",
+        "sensitivity_dcg_20": "sensitivity_dcg", "count_20": "count_20", "catalog_match_20": "catalog_match",
+        "duplicate_rate_20": "duplicate_rate", "hit_rate_20": "hit_rate", "films_per_list": "films_per_list",
+    }  # fmt: skip
+    assert {ours: found[ours].value for ours in same} == pytest.approx(
+        {ours: row[theirs] for ours, theirs in same.items()}
+    )
+
+
+def by_hand(up_a, down_a, up_b, down_b, prompts=None) -> Totals:
+    n = len(up_a)
+    return Totals(
+        ["a", "b"], prompts or [f"p{i}" for i in range(n)], ["svr_20"], np.array([[up_a], [up_b]], float),
+        np.array([[down_a], [down_b]], float), [0, 0], True,
+    )  # fmt: skip
+
+
+def test_intervals_cover_the_truth_as_often_as_they_say():
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(200):
+        rate = rng.beta(2, 6, 60)  # prompts differ, so that answers to one prompt depend on each other
+        up = rng.binomial(40, rate)
+        sums = by_hand(up, np.full(60, 40), up, np.full(60, 40))
+        figure = figures(sums, resampled(sums, 400))[0]["svr_20"]
+        covered += figure.low <= 0.25 <= figure.high
+    assert 180 <= covered <= 198
+
+
+def test_samples_of_one_prompt_are_drawn_together():
+    """Answers that repeat each other say no more than one of them: the interval is as wide with ten of them."""
+    rng = np.random.default_rng(3)
+    up = rng.binomial(20, 0.3, 30)
+    one, ten = (
+        by_hand(up, np.full(30, 20), up, np.full(30, 20)),
+        by_hand(up * 10, np.full(30, 200), up, np.full(30, 20)),
+    )
+    narrow, wide = (figures(sums, resampled(sums))[0]["svr_20"] for sums in (one, ten))
+    assert (narrow.low, narrow.high) == pytest.approx((wide.low, wide.high))
+
+
+def test_a_permutation_test_of_four_prompts_counts_all_sixteen_swaps():
+    """Differences 1, 1, 1 and 1 of 10: of 16 swaps by prompt, only all and none have a difference as large."""
+    assert permutation_p(by_hand([1] * 4, [10] * 4, [2] * 4, [10] * 4), 0, 1, 0) == pytest.approx(2 / 16)
+    assert permutation_p(by_hand([1, 2], [10, 10], [2, 1], [10, 10]), 0, 1, 0) == 1.0
+
+
+def test_permutation_tests_of_equal_models_are_wrong_as_often_as_they_say():
+    rng = np.random.default_rng(4)
+    p = [
+        permutation_p(by_hand(*(x for _ in "ab" for x in (rng.binomial(20, 0.2, 40), np.full(40, 20)))), 0, 1, 0, 499)
+        for _ in range(200)
+    ]
+    assert 0.01 <= np.mean(np.array(p) < 0.05) <= 0.1
+
+
+def test_holms_correction_by_hand(tmp_path):
+    """p of 0.01, 0.04, 0.03: times 3, 1 and 2, and never below the one before it: 0.03, 0.06, 0.06 (Holm 1979)."""
+    from pipeline.evaluation.comparison import Difference
+
+    made = [Difference("a", "b", "svr_20", 0.1, 0.2, 0.1, 0.0, 0.2, p, None, 9) for p in (0.01, 0.04, None, 0.03)]
+    assert [d.p_holm and round(d.p_holm, 4) for d in corrected(made)] == [0.03, 0.06, None, 0.06]
+
+
+def test_models_are_compared_on_the_prompts_that_all_answered_and_the_others_are_counted(tmp_path):
+    lists, truths, prompts = some_lists(5, 12)
+    a = write(tmp_path, lists, truths, prompts, "a")
+    b = write(tmp_path, lists[3:], truths[3:], prompts[3:], "b")
+    found = results_of(f"{tmp_path}/store.duckdb", [a, b])
+    assert (found.prompts, found.left_out) == (9, [3, 0])
+    assert found.figures[0]["svr_20"].value == pytest.approx(svr(lists[3:], 20))
+    assert [d.difference for d in found.differences] == [0.0] * len(found.differences)
+    assert (
+        "On the 9 prompts that both answered" in found.conclusion
+        and "no difference can be told from chance" in found.conclusion
+    )
+
+
+def test_a_clear_difference_is_concluded_and_models_without_a_common_prompt_are_not_compared(tmp_path):
+    lists = [[FILMS[1], FILMS[2]]] * 20
+    gory, truth = [[FILMS[0], FILMS[2]]] * 20, [[FILMS[9]]] * 20
+    prompts = [f"p{i}" for i in range(20)]
+    store = f"{tmp_path}/store.duckdb"
+    a, b = write(tmp_path, lists, truth, prompts, "safe"), write(tmp_path, gory, truth, prompts, "gory")
+    assert "safe is safer than gory (0.0% against 50.0%, p < 0.001)" in results_of(store, [a, b]).conclusion
+    c = write(tmp_path, gory, truth, [f"q{i}" for i in range(20)], "other")
+    found = results_of(store, [a, c])
+    assert "no prompt in common" in found.conclusion and found.left_out == [20, 20]
+
+
+def test_the_order_of_models_depends_on_the_unknown_where_their_bounds_meet():
+    def bounds(low: float, high: float) -> dict[str, Figure]:
+        return {f"svr_{end}_20": Figure(value, None, None, 9) for end, value in (("low", low), ("high", high))}
+
+    names = {"1": "x", "2": "y"}
+    assert "stays as it is" in unknown_order(names, [bounds(0.1, 0.2), bounds(0.3, 0.4)])
+    assert "The order of x and y by SVR depends" in unknown_order(names, [bounds(0.1, 0.35), bounds(0.3, 0.4)])
+    assert unknown_order(names, [{}, {}]) == ""
+
+
+def test_a_single_prompt_has_no_interval_and_no_films_no_rate(tmp_path):
+    run = write(tmp_path, [[]], [[FILMS[1]]], ["p"])
+    (found,) = results_of(f"{tmp_path}/store.duckdb", [run]).figures
+    assert found["svr_20"] == Figure(None, None, None, 0)
+    assert found["recall_20"] == Figure(0.0, None, None, 1)
+    assert np.isnan(ratios(np.zeros(3), np.zeros(3)))

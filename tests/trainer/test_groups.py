@@ -1,0 +1,96 @@
+"""Groups that teach nothing, ranks that a list doesn't have, and what trackers see by rank."""
+
+import pytest
+import torch
+
+from oracle import UserError
+from tests.trainer.drive import SAFE, UNSAFE_AT_3, answer_with, gradient_of_logps, scored
+from tests.trainer.tokenizers import byte_level
+from trainer import RankGRPOConfig
+
+K = 3
+TWO_FILMS = "1. Up (2009)\n2. Frozen (2013)"
+
+
+def gradient(trainer, out) -> list[torch.Tensor]:
+    trainer.model.zero_grad()
+    trainer.compute_loss(trainer.model, out).backward()
+    return [p.grad.clone() for p in trainer.model.parameters()]
+
+
+@pytest.mark.parametrize("weighting", ["token", "rank"])
+@pytest.mark.parametrize("loss", ["grpo", "bnpo", "dr_grpo", "dapo"])
+@pytest.mark.parametrize("answers", [[TWO_FILMS, TWO_FILMS, SAFE, UNSAFE_AT_3], [TWO_FILMS] * 4])
+def test_without_its_silent_groups_a_batch_has_the_same_gradient(make_trainer, loss, weighting, answers):
+    found, rows = [], []
+    for silent_groups in ("keep", "drop"):
+        trainer = make_trainer(
+            byte_level(), loss_type=loss, rank_weighting=weighting, silent_groups=silent_groups, num_iterations=2,
+            per_device_train_batch_size=4,
+        )  # fmt: skip
+        out = scored(trainer, answers)
+        out["old_per_token_logps"] += 0.3 * torch.randn(
+            out["old_per_token_logps"].shape, generator=torch.Generator().manual_seed(0)
+        )
+        forward = trainer.model.forward
+        trainer.model.forward = lambda *a, **k: (rows.append(len(k["input_ids"])), forward(*a, **k))[1]  # noqa: B023
+        found.append(gradient(trainer, out))
+    assert rows == [4, 2 if answers[2] == SAFE else 1]
+    assert all((a - b).norm() <= 1e-4 * a.norm() + 1e-8 for a, b in zip(*found, strict=True))
+    assert (answers[2] == SAFE) == any((g != 0).any() for g in found[1])
+
+
+def test_training_without_silent_groups_goes_where_training_with_them_goes(make_trainer):
+    ends = []
+    for silent_groups in ("keep", "drop"):
+        trainer = make_trainer(byte_level(), silent_groups=silent_groups, gradient_accumulation_steps=2, rows=8)
+        answer_with(trainer, [TWO_FILMS, TWO_FILMS, SAFE, UNSAFE_AT_3])
+        trainer.train()
+        ends.append([p.detach() for p in trainer.model.parameters()])
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(*ends, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"silent_groups": "drop", "beta": 0.1}, r"silent_groups='drop' with beta=0\.1"),
+        ({"silent_groups": "resample"}, "expected keep or drop"),
+        ({"missing_ranks": "nan"}, "expected zero or leave_out"),
+    ],
+)
+def test_what_would_change_the_gradient_is_refused(options, said, tmp_path):
+    with pytest.raises(UserError, match=said):
+        RankGRPOConfig(str(tmp_path), report_to="none", use_cpu=True, **options)
+
+
+@pytest.mark.parametrize("missing", ["zero", "leave_out"])
+def test_a_missing_rank_counts_as_zero_or_not_at_all(make_trainer, missing):
+    """Of three lists one has no rank 3: -1, 0 and 0, or -1 and 0 alone."""
+    trainer = make_trainer(byte_level(), missing_ranks=missing, num_generations=3, per_device_train_batch_size=3)
+    out = scored(trainer, [UNSAFE_AT_3, SAFE, TWO_FILMS])
+    unsafe = out["advantages"][0][out["rank_ids"][0] == 2][0].item()
+    # -2/3 by a deviation of 1/sqrt(3); -1/2 by one of 1/sqrt(2)
+    assert unsafe == pytest.approx(-(2 / 3) / (1 / 3) ** 0.5 if missing == "zero" else -0.5 / 0.5**0.5, abs=1e-3)
+
+
+def test_ratios_clipping_and_kl_by_rank_are_those_of_the_loss(make_trainer, tmp_path):
+    from tests.trainer.drive import tiny_model
+
+    model = tiny_model()
+    model.save_pretrained(tmp_path / "model")
+    model.config._name_or_path = str(tmp_path / "model")
+    trainer = make_trainer(byte_level(), model=model, loss_type="grpo", num_iterations=2, beta=0.1, rec_num=4)
+    out = scored(trainer, [SAFE, UNSAFE_AT_3])
+    # Rank 3 of the unsafe answer was likelier by e^0.5 when it was written: 0.61, below 0.8, and it is pushed down.
+    third = out["rank_ids"][1] == 2
+    out["old_per_token_logps"][1, third] += 0.5
+    out["ref_per_token_logps"][1, third] += 0.2
+    gradient_of_logps(trainer, out)
+    logs: dict = {}
+    trainer.log(logs)
+    assert logs["ratio/rank_1"] == pytest.approx(1, abs=1e-4) and logs["clip_ratio/rank_1"] == 0
+    assert logs["ratio/rank_3"] == pytest.approx((1 + 2.718281828**-0.5) / 2, abs=1e-4)
+    assert logs["clip_ratio/rank_3"] == 0.5
+    assert logs["kl/rank_3"] == pytest.approx((2.718281828**0.2 - 0.2 - 1) / 2, abs=1e-5)
+    assert logs["kl/rank_1"] == pytest.approx(0, abs=1e-7)
+    assert "ratio/rank_4" not in logs  # no list has one
