@@ -51,7 +51,9 @@ def main(argv: list[str]) -> None:
     print_summaries(rows, f"{args.split} prompts with constraints")
     print(f"Simulated users, seed {args.seed}; {(time.monotonic() - started) / 60:.1f} minutes. Next:\n")
     print(f"  .venv/bin/streamlit run app/main.py -- --store {paths['store']}      # audit every rank in the browser")
-    print(f"  .venv/bin/python -m oracle log list --store {paths['store']}         # runs in the log; SQL: see docs/sql.md")
+    print(
+        f"  .venv/bin/python -m oracle log list --store {paths['store']}         # runs in the log; SQL: see docs/sql.md"
+    )
 
 
 def evaluate(paths: dict[str, str], models: list[str], split: str, seed: int, more: list[str]) -> list[str]:

@@ -182,6 +182,7 @@ def kind_of_columns(names: list[str], cells: dict[str, list[str]]) -> Shape | No
         return DIALOGS, {}, {}
     if len(names) == 2 and {"id", "keywords"} <= have.keys() and _are_objects(cells.get(have["keywords"], [])):
         return TAGS, {"tmdb_id": have["id"], "tags": have["keywords"]}, {}
+    needed: tuple[str, ...]
     for kind, needed in (
         (RISKS, ("imdb_id", "trait", "risk")),
         (SEVERITY_VOTES, ("imdb_id", "none", "mild", "moderate", "severe")),

@@ -216,8 +216,8 @@ def _json(path: Path, text: str, compressed: bool, largest: int) -> Source:
     if is_document and (found := _of_document(first := read_document(path, compressed, largest))) is not None:
         kind, columns, categories = found
         return Source(path, kind, "json object", compressed, columns, categories, largest=largest)
-    if is_document and (kind := kind_of_document(first)) is not None:
-        return Source(path, kind, "json" if kind is kinds.TRAITS else "json by id", compressed, largest=largest)
+    if is_document and (whole := kind_of_document(first)) is not None:
+        return Source(path, whole, "json" if whole is kinds.TRAITS else "json by id", compressed, largest=largest)
     if isinstance(first, dict) and (found := kind_of_record(first)) is not None:
         kind, columns, categories = found
         return Source(path, kind, "json" if is_list else "json lines", compressed, columns, categories, largest=largest)

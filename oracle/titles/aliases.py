@@ -45,7 +45,8 @@ def confirm_alias(store: str | Path, title: str, year: int | None, film_id: str)
     It holds in SQL at once, for an `Oracle` from its next opening.
 
     Raises:
-        UserError: no store there, a film that it does not have or of years more than two apart, or a title or year that is none; nothing is noted then.
+        UserError: no store there, a film that it does not have or of years more than two apart, or a title or year that is
+            none; nothing is noted then.
     """
     with open_store(store) as connection:
         years = connection.execute(
@@ -59,7 +60,8 @@ def confirm_alias(store: str | Path, title: str, year: int | None, film_id: str)
     first = years[0][0]
     if isinstance(year, int) and first is not None and abs(first - year) > most:
         raise UserError(
-            f"cannot note that {title!r} ({year}) means {film_id!r}: its year is {first}, and {most} years apart are let pass at most"
+            f"cannot note that {title!r} ({year}) means {film_id!r}: its year is {first}, "
+            f"and {most} years apart are let pass at most"
         )
     append_alias(store, title, year, film_id, "confirm")
 

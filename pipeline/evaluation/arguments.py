@@ -48,7 +48,7 @@ def parse(argv: list[str], about: str) -> argparse.Namespace:
     judged.add_argument("--catalog_path", help="ground-truth catalog in place of the store's")
     judged.add_argument("--rec_num", type=int, default=20, help="K (default: %(default)s)")
     judged.add_argument("--risk_threshold", type=float, default=0.66, help="risk that violates (default: %(default)s)")
-    parser.add_argument(
+    judged.add_argument(
         "--thought_tag",
         action="append",
         default=[],

@@ -87,7 +87,7 @@ def test_the_rows_of_a_markdown_table_have_as_many_cells_as_its_head(reports):
 
 
 def test_a_report_that_cant_be_written_is_one_line(small, tmp_path):
-    with pytest.raises(UserError, match="expected a name that ends in .html or .md"):
+    with pytest.raises(UserError, match=r"expected a name that ends in \.html or \.md"):
         main(["--data", "x", "--answers", "a", "--report", "r.pdf"])
 
 
