@@ -8,11 +8,22 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 
 from oracle.base.errors import UserError
-from oracle.log import GRACE_S, ask, compact, delete_run, export_run, named_queries, open_audit, open_log, query
+from oracle.base.files import check_writable, written_whole
+from oracle.log import (
+    GRACE_S,
+    KINDS,
+    ask,
+    compact,
+    delete_run,
+    export_run,
+    named_queries,
+    open_audit,
+    open_log,
+    query,
+    write_rows,
+)
 from oracle.store import log_root
 
 _VARIABLES: dict[str, type] = {"run": str, "other_run": str, "step": int, "completion": int}
@@ -40,9 +51,9 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     merging.add_argument("runs", nargs="*", metavar="RUN", help="runs to merge (default: all that nobody is writing)")
     merging.add_argument("--no-wait", action="store_true", help="leave the removal of what was merged to the next call")
 
-    exporting = _command(commands, "export", _export, "write a run as one Parquet file")
+    exporting = _command(commands, "export", _export, "write a run as one file, with a row for each rank")
     exporting.add_argument("run_id", metavar="RUN")
-    exporting.add_argument("file", type=Path)
+    exporting.add_argument("file", type=Path, help="a .parquet or .csv file")
     exporting.add_argument("--overwrite", action="store_true", help="replace a file that is there")
 
     deleting = _command(commands, "delete", _delete, "remove runs and all their steps")
@@ -87,8 +98,10 @@ def _query(arguments: argparse.Namespace) -> None:
         return
     if arguments.name and arguments.sql:
         raise UserError(f"query {arguments.name} and --sql: give one of them")
-    if arguments.out and arguments.out.suffix not in (".csv", ".parquet"):
-        raise UserError(f"--out {arguments.out}: expected a name that ends in .csv or .parquet")
+    if arguments.out:
+        if arguments.out.suffix not in KINDS:
+            raise UserError(f"--out {arguments.out}: expected a name that ends in .csv or .parquet")
+        check_writable(arguments.out)
     with _connection(arguments) as connection:
         if arguments.name:
             given = {name: getattr(arguments, f"about_{name}") for name in _VARIABLES}
@@ -98,7 +111,8 @@ def _query(arguments: argparse.Namespace) -> None:
             sql = sys.stdin.read() if arguments.sql == "-" else arguments.sql
             rows = query(connection, sql, timeout_s=arguments.timeout)
     if arguments.out:
-        _write(rows, arguments.out)
+        with written_whole(arguments.out) as part:
+            write_rows(rows.to_reader(), part, arguments.out.suffix)
         print(f"{rows.num_rows} rows in {arguments.out}", file=sys.stderr)
     else:
         _show(rows, arguments.json)
@@ -110,7 +124,7 @@ def _compact(arguments: argparse.Namespace) -> None:
         runs = arguments.runs or query(connection, "select run_id from runs order by run_id")["run_id"].to_pylist()
     merged = [run_id for run_id in runs if _compact_one(root, run_id, must=bool(arguments.runs))]
     if merged and not arguments.no_wait:
-        time.sleep(2 * GRACE_S + 0.1)  # until nobody reads the single folders any more
+        time.sleep(GRACE_S + 0.1)  # until nobody reads the single folders any more
         for run_id in merged:
             _compact_one(root, run_id, must=False)
 
@@ -151,21 +165,6 @@ def _show(rows: pa.Table, as_json: bool) -> None:
         return
     with pl.Config(tbl_rows=1000, tbl_cols=-1, tbl_width_chars=200, fmt_str_lengths=200, tbl_hide_dataframe_shape=True):
         print(frame)
-
-
-def _write(rows: pa.Table, target: Path) -> None:
-    try:
-        if target.suffix == ".parquet":
-            pq.write_table(rows, target, compression="zstd")
-        else:
-            flat = [c.cast(pa.string()) if not pa.types.is_nested(c.type) else _text(c) for c in rows.columns]
-            pa_csv.write_csv(pa.table(flat, rows.column_names), target)
-    except OSError as error:
-        raise UserError(f"cannot write {target}: {error.strerror or error}") from None
-
-
-def _text(column: pa.ChunkedArray) -> pa.Array:
-    return pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.string())
 
 
 app = argparse.ArgumentParser(prog="log", description="The run log of a store.")

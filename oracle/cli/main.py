@@ -1,4 +1,4 @@
-"""`check`, `explain` and `log`: the oracle and the run log from the command line."""
+"""`check`, `explain`, `log` and `store`: the oracle and the run log from the command line."""
 
 import argparse
 import json
@@ -10,6 +10,7 @@ from pathlib import Path
 from oracle.base.errors import UserError
 from oracle.cli.files import check_file
 from oracle.cli.log import add_commands as add_log_commands
+from oracle.cli.store import add_commands as add_store_commands
 from oracle.oracle import POLICIES, Oracle, Verdict, create_oracle
 from oracle.titles import nearest, one_film, sources
 
@@ -66,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     explain.set_defaults(run=_explain)
 
     add_log_commands(commands.add_parser("log", help="look at the run log, and keep it in order"))
+    add_store_commands(commands.add_parser("store", help="keep the store in order"))
     return parser
 
 
