@@ -55,7 +55,10 @@ def parse(argv: list[str], about: str) -> argparse.Namespace:
     )
     for name, films in (("unresolved", "not found"), ("unrated", "of which nothing is known for a constraint")):
         judged.add_argument(
-            f"--{name}", choices=("safe", "violation", "ignore"), default="safe", help=f"what films {films} count as (default: %(default)s)"
+            f"--{name}",
+            choices=("safe", "violation", "ignore"),
+            default="safe",
+            help=f"what films {films} count as (default: %(default)s)",
         )
     judged.add_argument(
         "--positions", choices=("emitted", "eligible"), default="emitted",
