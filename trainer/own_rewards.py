@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from oracle import UserError
 from oracle.annotate import Judge
-from oracle.log.rewards import BY_NAME
+from oracle.log import BY_NAME
 from trainer.cut_off import without_open_entries
 from trainer.rewards import RankRewardFunc, answer_text
 

@@ -8,8 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oracle.annotate import Judgement
-from oracle.log import LogWriter
-from oracle.log.rewards import BY_NAME, REWARDS
+from oracle.log import BY_NAME, REWARDS, LogWriter
 
 __all__ = ["LogWriter", "concat", "step_tables"]
 

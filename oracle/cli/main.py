@@ -71,6 +71,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_film(explain, required=True)
     explain.set_defaults(run=_explain)
 
+    traits = commands.add_parser("traits", help="list what can be avoided", description=_list_traits.__doc__)
+    traits.add_argument(
+        "--store", type=Path, help="default: store.duckdb here, made from the starter data if it is not there"
+    )
+    traits.add_argument("--json", action="store_true", help="print JSON")
+    traits.set_defaults(run=_list_traits)
+
     add_log_commands(commands.add_parser("log", help="look at the run log, and keep it in order"))
     add_store_commands(commands.add_parser("store", help="keep the store in order"))
     return parser
@@ -194,6 +201,19 @@ def _explain(arguments: argparse.Namespace) -> None:
     print(f"{_named(title, year)}: " + ("found" if any(film["is_match"] for film in near) else "not found"))
     for film in near:
         print(f"  {_near(film)}")
+
+
+def _list_traits(arguments: argparse.Namespace) -> None:
+    """List the traits that can be avoided, each with everyday words that may be said instead of its name."""
+    from oracle.oracle import create_oracle
+
+    oracle = create_oracle(store=arguments.store)
+    traits = zip(oracle.trait_names, oracle.trait_synonyms, strict=True)
+    if arguments.json:
+        print(json.dumps([{"trait": trait, "synonyms": words} for trait, words in traits]))
+        return
+    for trait, words in traits:
+        print(trait + (f": {', '.join(words)}" if words else ""))
 
 
 def _film(arguments: argparse.Namespace, oracle: "Oracle") -> tuple[str, int | None]:

@@ -101,6 +101,8 @@ VERDICTS = pa.schema(
     ]
 )
 
+MOST_RANKS = 2**15 - 1
+
 # Columns that the log fills in, so that no caller has to repeat them and no view has to join for them.
 DERIVED = {
     "run_id", "step", "group_id", "constrained", "run_k", "run_threshold", "n_groundtruth", "n_groundtruth_safe"
@@ -147,6 +149,9 @@ def run_table(run: dict) -> pa.Table:
     for name in ("rec_num", "num_generations"):
         if not (isinstance(row[name], int | np.integer) and row[name] >= 1):
             raise UserError(f"{name} {row[name]!r}: expected a whole number of at least 1")
+    last = row["rec_num"] + (isinstance(row["lambda_end"], int | float) and row["lambda_end"] > 0)
+    if last > MOST_RANKS:  # the end of a list is rewarded one rank behind the last
+        raise UserError(f"rec_num {row['rec_num']} makes {last} ranks a list: expected {MOST_RANKS} at most")
     try:
         return pa.Table.from_pylist([row], schema=RUN)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:

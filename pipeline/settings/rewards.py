@@ -8,7 +8,7 @@ from collections.abc import Callable
 import trainer.rewards
 from oracle import UserError
 from oracle.annotate import Judge
-from oracle.log.rewards import BY_NAME, REWARDS, Reward
+from oracle.log import BY_NAME, REWARDS, Reward
 from pipeline.settings.fields import TrainSettings
 from trainer.own_rewards import name_of, takes_batch
 

@@ -256,7 +256,7 @@ def test_a_person_confirms_a_title_and_takes_it_back(store, run):
 
 def test_decisions_that_nobody_made_are_left_out_and_told(store, run):
     aliases_path(store).write_text("<script>alert(1)</script>\n{}\n")
-    assert "2 lines of store.aliases.jsonl left out" in written(open_page("titles", store, run=run))
+    assert "2 lines of store.duckdb.aliases.jsonl left out" in written(open_page("titles", store, run=run))
     aliases_path(store).unlink()
 
 
