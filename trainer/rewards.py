@@ -7,13 +7,14 @@ last rank. NaN means: no reward here, leave this entry out of its group's mean. 
 off in the middle of a title. Functions made from one `Judge` parse and judge a batch only once between them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
 
 from oracle import Oracle, UserError
-from oracle.annotate import Judge, Judgement
+from oracle.annotate import Judge, Judgement, as_film
 from trainer.cut_off import without_open_entries
 
 RankRewardFunc = Callable[..., np.ndarray]
@@ -69,23 +70,55 @@ def make_safety_func(
 
 
 def make_safe_reward_func(
-    oracle: Oracle | Judge,
+    oracle: Oracle | Judge | None = None,
     reward_func: RelevanceKind = "log_decay",
     lambda_safe: float = 1.0,
     penalty_safe: float = 1.0,
     safety_discount: Discount = "none",
     rec_num: int = 20,
+    *,
+    safety_oracle: Oracle | None = None,
+    gt_catalog: Iterable[tuple[str, int]] | pa.Table | None = None,
 ) -> RankRewardFunc:
-    """Relevance and safety in one: r_total = r_rel + r_safe."""
-    judge = Judge.of(oracle)
-    relevance = make_relevance_func(judge, reward_func, rec_num)
-    safety = make_safety_func(judge, lambda_safe, penalty_safe, safety_discount, rec_num)
+    """Relevance and safety in one: r_total = r_rel + r_safe. The trainer logs it as these two, of the same weight.
+
+    `safety_oracle` and `gt_catalog` are the names of the method's public code: the oracle, and the ground-truth catalog in
+    place of the store's, as (title, year) pairs.
+
+    Raises:
+        UserError: no oracle, or two; or a catalog beside a judge, which has one.
+    """
+    if (oracle is None) == (safety_oracle is None):
+        raise UserError("make_safe_reward_func: expected an oracle, as `oracle` or as `safety_oracle`")
+    source = oracle if oracle is not None else safety_oracle
+    assert source is not None
+    if gt_catalog is None:
+        judge = Judge.of(source)
+    elif isinstance(source, Judge):
+        raise UserError("gt_catalog: the judge has a catalog already; give it to Judge(oracle, catalog)")
+    else:
+        judge = Judge(source, gt_catalog if isinstance(gt_catalog, pa.Table) else _catalog(gt_catalog))
+    parts = [
+        make_relevance_func(judge, reward_func, rec_num),
+        make_safety_func(judge, lambda_safe, penalty_safe, safety_discount, rec_num),
+    ]
 
     def safe_reward(**batch) -> np.ndarray:
-        return relevance(**batch) + safety(**batch)
+        return np.sum([part(**batch) for part in parts], axis=0)
 
     safe_reward.judge = judge  # type: ignore[attr-defined]
+    safe_reward.parts = parts  # type: ignore[attr-defined]
     return safe_reward
+
+
+def _catalog(films: Iterable[tuple[str, int]]) -> pa.Table:
+    pairs = [as_film(film) for film in films]
+    return pa.table(
+        {
+            "title": pa.array([f["title"] for f in pairs], pa.string()),
+            "year": pa.array([f["year"] for f in pairs], pa.int16()),
+        }
+    )
 
 
 def make_count_func(
@@ -182,8 +215,13 @@ def _grid(judged: Judgement, column: str, rec_num: int) -> np.ndarray:
         values = unknown if column == "ignored" else ~unknown & (safe == False)  # noqa: E712 - nulls make it object
     else:
         values = entries[column].to_numpy()
-    grid = np.zeros((len(judged.texts), rec_num))
-    rank = entries["rank"].to_numpy() - 1
+    return on_grid(judged, values, rec_num)
+
+
+def on_grid(batch: Judgement, values: Sequence[float] | np.ndarray, rec_num: int) -> np.ndarray:
+    """(N, K) float64 of values of `batch.entries`, one a row; 0 where a list has no such rank."""
+    grid = np.zeros((len(batch.texts), rec_num))
+    rank = batch.entries["rank"].to_numpy() - 1
     kept = rank < rec_num
-    grid[entries["completion"].to_numpy()[kept], rank[kept]] = values[kept]
+    grid[batch.entries["completion"].to_numpy()[kept], rank[kept]] = np.asarray(values)[kept]
     return grid

@@ -13,6 +13,7 @@ SIGNALS = {
 
 METRICS = {
     "svr": ("Violations", "are", percent, points),
+    "svr_known": ("Violations among judged films", "are", percent, points),
     "recall": ("Recall", "is", number, lambda value: signed(value, 3)),
     "ndcg": ("NDCG", "is", number, lambda value: signed(value, 3)),
     "films_per_list": ("Films a list", "are", lambda value: number(value, 1), lambda value: signed(value, 1)),
@@ -81,7 +82,16 @@ def of_comparison(rows: list[dict]) -> str:
     if not rows:
         return "These two runs have no prompt in common, so they cannot be compared prompt by prompt."
     found = [_difference(row) for row in rows if row["metric"] in ("svr", "recall")]
-    return f"On {plural(rows[-1]['prompts'], 'prompt')} that both answered, {' and '.join(found)}."
+    return f"On {plural(rows[-1]['prompts'], 'prompt')} that both answered, {' and '.join(found)}.{_order_of_the_judged(rows)}"
+
+
+def _order_of_the_judged(rows: list[dict]) -> str:
+    """A warning where the two runs stand the other way round over the films that could be judged."""
+    by = {row["metric"]: row["difference"] for row in rows}
+    all_films, judged = by.get("svr"), by.get("svr_known")
+    if all_films is None or judged is None or all_films * judged >= 0:
+        return ""
+    return " Over the films that could be judged it is the other way round: their order depends on what is unknown."
 
 
 def _difference(row: dict) -> str:

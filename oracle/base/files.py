@@ -100,7 +100,7 @@ def hold(path: str | Path, busy: str) -> FileLock:
 
 
 def _number(path: str | Path) -> str:
-    """" (process 1234)", the one that holds a lock, where the system lists locks."""
+    """ " (process 1234)", the one that holds a lock, where the system lists locks."""
     with suppress(OSError, ValueError, IndexError):
         inode = os.stat(path).st_ino
         for line in Path("/proc/locks").read_text().splitlines():

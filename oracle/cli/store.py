@@ -11,7 +11,9 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     about = "bring a store of an older format up to date, from what it holds"
     updating = commands.add_parser("update", help=about, description=about)
-    updating.add_argument("store", nargs="?", type=Path, default=Path("store.duckdb"), metavar="STORE", help="(%(default)s)")
+    updating.add_argument(
+        "store", nargs="?", type=Path, default=Path("store.duckdb"), metavar="STORE", help="(%(default)s)"
+    )
     updating.set_defaults(run=_update)
 
 

@@ -60,8 +60,11 @@ def open_audit(
 
 
 def _alias_patterns(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """The files of decisions about titles, as the store names them to its views."""
-    return connection.sql("select alias_files()").fetchall()[0][0]
+    """The files of decisions about titles, as the store names them to its views; none of an older store."""
+    try:
+        return connection.sql("select alias_files()").fetchall()[0][0]
+    except duckdb.CatalogException:
+        return []
 
 
 def lock_down(connection: duckdb.DuckDBPyConnection, log_root: Path, files: Sequence[str] = ()) -> None:

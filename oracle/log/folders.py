@@ -197,7 +197,9 @@ def remove_superseded(folder: Path, grace_s: float) -> int:
     found = counted(folder)
     counts = {s.path for s in (*found.merged, *found.single)} | {manifest_path(folder, found.epoch)}
     ours = (_MANIFEST, _SINGLE, _MERGED, _SINGLE_1, _MERGED_1, _ENDED_1)
-    out = [path for path in sorted(folder.iterdir()) if path not in counts and any(p.fullmatch(path.name) for p in ours)]
+    out = [
+        path for path in sorted(folder.iterdir()) if path not in counts and any(p.fullmatch(path.name) for p in ours)
+    ]
     now = time.monotonic()
     due = [path for path in out if now - _first_seen.setdefault(path, now) >= grace_s]
     for path in due:

@@ -29,7 +29,9 @@ def _write(batches: Iterable[pa.RecordBatch], write) -> int:
 
 
 def _needs_text(kind: pa.DataType) -> bool:
-    return pa.types.is_nested(kind) or pa.types.is_interval(kind) or pa.types.is_decimal(kind) or pa.types.is_binary(kind)
+    return (
+        pa.types.is_nested(kind) or pa.types.is_interval(kind) or pa.types.is_decimal(kind) or pa.types.is_binary(kind)
+    )
 
 
 def _flat(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

@@ -17,6 +17,7 @@ from oracle.base.database import connect
 from oracle.base.errors import UserError, first_line
 from oracle.base.resources import read_sql
 from oracle.log.folders import FORMAT, MANIFEST, Steps, counted
+from oracle.log.rewards import reward_kinds
 from oracle.log.schema import COMPLETIONS, RUN, VERDICTS
 from oracle.log.select import check_reads_only
 
@@ -96,6 +97,9 @@ def create_base(connection: duckdb.DuckDBPyConnection, log_root: Path) -> None:
     connection.execute("set variable log_runs = '_schema'")
     for name in ("log/tables", "log/sums"):
         connection.execute(read_sql(name))
+    kinds = ", ".join(f"({', '.join(map(_literal, kind.values()))})" for kind in reward_kinds().to_pylist())
+    columns = ", ".join(quoted_name(name) for name in reward_kinds().column_names)
+    connection.execute(f"create or replace macro reward_kinds() as table from (values {kinds}) as kinds ({columns})")
 
 
 def ensure_schema(log_root: Path) -> None:
@@ -108,7 +112,9 @@ def ensure_schema(log_root: Path) -> None:
     """
     there = log_root / "_schema"
     if later := [f.name for f in there.glob("step-*-f[0-9]") if int(f.name[-1]) > FORMAT]:
-        raise UserError(f"the run log {log_root} has format {later[0][-1]}, and this program knows 1 to {FORMAT}: update it")
+        raise UserError(
+            f"the run log {log_root} has format {later[0][-1]}, and this program knows 1 to {FORMAT}: update it"
+        )
     if _is_whole(there):
         return
     new = log_root / f".tmp-{uuid.uuid4().hex}"
@@ -243,6 +249,16 @@ def _first(rows: pa.RecordBatchReader, most: int) -> pa.Table:
 def pattern_of(path: Path) -> str:
     """The path as part of a pattern of files, in which it stands for itself."""
     return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
+
+
+def _literal(value: int | str | list[str]) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(quoted, value))}]"
+    return quoted(value) if isinstance(value, str) else str(value)
+
+
+def quoted_name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def quoted(text: str) -> str:

@@ -80,6 +80,11 @@ class LogWriter:
         tell_of_state(writer.folder.parent)
         return writer
 
+    @property
+    def run(self) -> Mapping:
+        """The run's row: the columns of `runs`."""
+        return self._run
+
     def _begin(self, table: pa.Table) -> None:
         self._lock = lock_run(self.folder)
         self._run: dict = table.to_pylist()[0]

@@ -41,8 +41,7 @@ with cells as (
         count(*) filter (hit and is_safe is distinct from false) as safe_hits,
         sum(n_tokens) as tokens,
         count(r_total) as rewarded,
-        sum(r_rel) as r_rel, sum(r_safe) as r_safe, sum(r_count) as r_count, sum(r_end) as r_end,
-        sum(r_repeat) as r_repeat, sum(r_total) as r_total, sum(advantage) as advantage,
+        sum(columns('^r_')), sum(advantage) as advantage,
         count(advantage) > 0 as trained,
         count(advantage) > 0 and coalesce(max(r_total) = min(r_total), true) as without_signal,
         stddev_samp(advantage) as spread
@@ -72,8 +71,7 @@ select
     coalesce(sum(hits * dcg_weight(rank) / ideal_dcg(n_groundtruth, least(20, run_k))) filter (rank <= least(20, run_k) and n_groundtruth > 0), 0) as ndcg_20,
     coalesce(sum(hits * dcg_weight(rank) / ideal_dcg(n_groundtruth, run_k)) filter (rank <= run_k and n_groundtruth > 0), 0) as ndcg_k,
     sum(rewarded)::bigint as rewarded,
-    sum(r_rel) as r_rel, sum(r_safe) as r_safe, sum(r_count) as r_count, sum(r_end) as r_end,
-    sum(r_repeat) as r_repeat, sum(r_total) as r_total, sum(advantage) as advantage,
+    sum(columns('^r_')), sum(advantage) as advantage,
     count(*) filter (trained) as cells,
     count(*) filter (without_signal) as cells_without_signal,
     sum(spread) as spread

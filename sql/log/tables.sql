@@ -29,7 +29,7 @@ create or replace macro single_files_1(name) as log_files('step-' || log_digits(
 create or replace macro merged_files_1(name) as log_files('steps-' || log_digits(8) || '-' || log_digits(8) || '-' || log_digits(10) || '-9999999999/' || name);
 
 -- grain: one run. run_id is unique; every weight and setting that rewards and advantages follow from is a column.
--- lambda_*, penalty_safe, w_* : reward units; risk_threshold: 0..1; settings, versions, git: JSON.
+-- lambda_*, penalty_safe, w_* : reward units; own_weights: MAP, weights of own rewards by name; risk_threshold: 0..1; settings, versions, git: JSON.
 --   started_at   UTC, whatever the session's time zone (and Python needs no pytz to fetch it)
 create or replace view runs as
 select * replace (make_timestamp(epoch_us(started_at)) as started_at) from read_parquet(log_files('run.parquet'), union_by_name = true);
@@ -51,7 +51,7 @@ end;
 
 -- grain: one run. What the shape of its lists follows from; apart from runs, whose names many sums share.
 create or replace view run_shape as
-select run_id, kind, rec_num, rec_num + (lambda_end > 0)::integer as rewarded_ranks from runs;
+select run_id, kind, rec_num, rec_num + (lambda_end > 0 or coalesce(length_control, 0) > 0)::integer as rewarded_ranks from runs;
 
 -- grain: one folder of steps that counts. folder: its path.
 -- Files are listed when a statement is bound; by union_by_name all of the manifests, at once.
@@ -135,6 +135,9 @@ create or replace view rollouts as from log_rows('completions.parquet');
 --                                    constraint with a risk > 0
 --   is_safe                          what the status counts as under the run's settings `unresolved` and `unrated`; null:
 --                                    ignored, or nothing emitted
---   r_rel … r_repeat, r_total        reward parts before weights, and their weighted sum; null = left out of the mean
+--   r_rel … r_repeat                 reward parts before weights (reward_kinds() tells what each is)
+--   own_rewards                      MAP: of rewards that are somebody's own, by name, before weights; null: the run has none
+--   r_total                          their weighted sum; null = left out of the mean
+--   length_control                   what was added to the advantage for the length of the list, in its own units
 --   advantage                        null: not trained on; n_tokens: tokens that carry this advantage
 create or replace view verdicts as from log_rows('verdicts.parquet');

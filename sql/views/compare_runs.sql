@@ -1,7 +1,9 @@
 -- Two runs, paired by prompt: compare_runs(run_a, run_b), or with step_a, step_b one step of each (an evaluated model).
 -- grain: one metric. Built on verdicts.
 --   prompts              prompts that both runs answered (and that the metric is defined for)
---   value_a, value_b, difference   b - a; recall and ndcg are means over prompts, the others ratios of sums over them
+--   value_a, value_b, difference   b - a; recall and ndcg are means over prompts, the others ratios of sums over them;
+--                         svr_known is over the films that could be judged: where it and svr disagree, the order of the two
+--                         runs depends on films of which nothing is known
 --   low, high            95 % percentile interval of the difference, from at most `resamples` bootstrap samples of the prompts
 --                        (Efron & Tibshirani 1993); the samples are the same in every call
 --   b_higher, b_lower, ties   prompts by the sign of their own difference
@@ -15,7 +17,9 @@ with lists as (
         count(title) as films_any,
         count(title) filter (rank <= run_k) as films,
         count(*) filter (rank <= run_k and not is_safe) as violations,
-        count(title) filter (rank <= run_k and match_method is null) as unresolved,
+        count(*) filter (rank <= run_k and status = 'unresolved') as unresolved,
+        count(*) filter (rank <= run_k and status = 'unsafe') as unsafe,
+        count(*) filter (rank <= run_k and status in ('unsafe', 'safe')) as judged,
         count(*) filter (rank <= run_k and repeated) as repeated,
         count(*) filter (rank <= run_k and hit) as hits,
         sum(dcg_weight(rank)) filter (rank <= run_k and hit) / ideal_dcg(any_value(n_groundtruth), any_value(run_k)) as ndcg
@@ -27,6 +31,8 @@ select
     prompt_id,
     case when any_value(constrained) then sum(violations)::bigint end as violations,
     case when any_value(constrained) then sum(films)::bigint end as constrained_films,
+    case when any_value(constrained) then sum(unsafe)::bigint end as unsafe,
+    case when any_value(constrained) then sum(judged)::bigint end as judged,
     sum(unresolved)::bigint as unresolved,
     sum(repeated)::bigint as repeated,
     sum(films)::bigint as films,
@@ -56,16 +62,17 @@ with pairs as materialized (
         row_number() over (order by prompt_id) - 1 as i, count(*) over () as n,
         a.violations as violations_a, a.constrained_films as constrained_films_a, a.recall as recall_a, a.ndcg as ndcg_a,
         a.one as one_a, a.films_any as films_any_a, a.lists as lists_a, a.repeated as repeated_a,
-        a.unresolved as unresolved_a, a.films as films_a,
+        a.unresolved as unresolved_a, a.films as films_a, a.unsafe as unsafe_a, a.judged as judged_a,
         b.violations as violations_b, b.constrained_films as constrained_films_b, b.recall as recall_b, b.ndcg as ndcg_b,
         b.one as one_b, b.films_any as films_any_b, b.lists as lists_b, b.repeated as repeated_b,
-        b.unresolved as unresolved_b, b.films as films_b
+        b.unresolved as unresolved_b, b.films as films_b, b.unsafe as unsafe_b, b.judged as judged_b
     from prompt_totals(run_a, step_a) a join prompt_totals(run_b, step_b) b using (prompt_id)
 ),
 resampled as (
     select
         resample,
         ratio(violations_b, constrained_films_b) - ratio(violations_a, constrained_films_a) as svr,
+        ratio(unsafe_b, judged_b) - ratio(unsafe_a, judged_a) as svr_known,
         ratio(recall_b, one_b) - ratio(recall_a, one_a) as recall,
         ratio(ndcg_b, one_b) - ratio(ndcg_a, one_a) as ndcg,
         ratio(films_any_b, lists_b) - ratio(films_any_a, lists_a) as films_per_list,
@@ -86,6 +93,7 @@ intervals as (
 observed as (
     select unnest([
         observed_metric('svr', violations_a, constrained_films_a, violations_b, constrained_films_b),
+        observed_metric('svr_known', unsafe_a, judged_a, unsafe_b, judged_b),
         observed_metric('recall', recall_a, one_a, recall_b, one_b),
         observed_metric('ndcg', ndcg_a, one_a, ndcg_b, one_b),
         observed_metric('films_per_list', films_any_a, lists_a, films_any_b, lists_b),
@@ -99,4 +107,4 @@ select
     b_higher, b_lower, prompts - b_higher - b_lower as ties
 from observed left join intervals using (metric)
 where prompts > 0
-order by list_position(['svr', 'recall', 'ndcg', 'films_per_list', 'duplicate_rate', 'unresolved_rate'], metric);
+order by list_position(['svr', 'svr_known', 'recall', 'ndcg', 'films_per_list', 'duplicate_rate', 'unresolved_rate'], metric);

@@ -49,5 +49,7 @@ def make(folder: Path) -> None:
     ]  # fmt: skip
     (folder / "data.jsonl").write_text("\n".join(map(json.dumps, rows)))
     pq.write_table(pa.Table.from_pylist(rows), folder / "data.parquet")
+    several = [{"id": f"{m}-{n}", "model": m, "text": ANSWER} for m in ("gpt-4", "vicuna") for n in range(3)]
+    (folder / "completions.jsonl").write_text("\n".join(map(json.dumps, several)))
     answers = [{"id": f"p{n}", "text": ANSWER} for n in range(4)]
     (folder / "gpt4.jsonl").write_text("\n".join(map(json.dumps, answers)))

@@ -93,7 +93,7 @@ def test_bootstrap_intervals_are_those_that_numpy_finds(tmp_path):
     rng = np.random.default_rng(0)
     drawn = rng.integers(len(a["prompt_id"]), size=(4000, len(a["prompt_id"])))
     for metric, up, down in (
-        ("svr", "violations", "constrained_films"), ("recall", "recall", "one"), ("ndcg", "ndcg", "one"),
+        ("svr", "violations", "constrained_films"), ("svr_known", "unsafe", "judged"), ("recall", "recall", "one"), ("ndcg", "ndcg", "one"),
         ("films_per_list", "films_any", "lists"), ("duplicate_rate", "repeated", "films"),
     ):  # fmt: skip
 

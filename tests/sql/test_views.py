@@ -171,7 +171,7 @@ def test_runs_are_compared_prompt_by_prompt(tmp_path):
     with open_log(root) as log:
         same = rows(log, f"from compare_runs('{run_a}', '{run_b}')")
         assert [(r["metric"], r["difference"], r["low"], r["high"], r["ties"]) for r in same] == [
-            ("svr", 0, 0, 0, 1), ("recall", 0, 0, 0, 2), ("ndcg", 0, 0, 0, 2), ("films_per_list", 0, 0, 0, 2),
+            ("svr", 0, 0, 0, 1), ("svr_known", 0, 0, 0, 1), ("recall", 0, 0, 0, 2), ("ndcg", 0, 0, 0, 2), ("films_per_list", 0, 0, 0, 2),
             ("duplicate_rate", 0, 0, 0, 2), ("unresolved_rate", 0, 0, 0, 2),
         ]  # fmt: skip
         steps = {

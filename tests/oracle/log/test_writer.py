@@ -39,6 +39,7 @@ def test_runs_that_start_in_the_same_second_are_told_apart(tmp_path):
     [
         ({"kind": "training"}, "kind 'training': expected one of train, evaluate"),
         ({"unresolved": "skip"}, "unresolved 'skip': expected one of safe, violation, ignore"),
+        ({"rec_num": 32767, "lambda_end": 1.0}, "rec_num 32767 makes 32768 ranks a list: expected 32767 at most"),
         ({"rec_num": 0}, "rec_num 0: expected a whole number of at least 1"),
         ({"num_generations": 2.5}, "num_generations 2.5: expected a whole number"),
         ({"lamda_safe": 1}, "no setting lamda_safe"),

@@ -13,14 +13,16 @@ from oracle.store import STORE_FORMAT, updated_store, upgrade_store
 from oracle.store.file import DERIVATIONS
 
 FILM = [{"imdb_id": "tt0387564", "title": "Saw", "year": 2004}]
-TAGS = [{"imdb_id": "tt0387564", "tag": "gore"}]
+TAGS = [{"imdb_id": "tt0387564", "tag": "a zebra"}]
 GORE = "Anti-gore / squeamish"
 
 
 @pytest.fixture
 def older(tmp_path: Path) -> Path:
     """A store as format 2 had it: with derived_by, without a table of today's, and with other derived tables."""
-    store = build_store(tmp_path / "s.duckdb", FILM, [{"imdb_id": "387564", "trait": GORE, "risk": 0.9}], film_tags=TAGS)
+    store = build_store(
+        tmp_path / "s.duckdb", FILM, [{"imdb_id": "387564", "trait": GORE, "risk": 0.9}], film_tags=TAGS
+    )
     with duckdb.connect(str(store)) as connection:
         connection.execute(
             "update store_info set schema_version = 2, description = 'mine', created_at = timestamptz '2020-01-01'; "
@@ -32,7 +34,9 @@ def older(tmp_path: Path) -> Path:
 
 def test_a_store_of_an_older_format_is_refused_with_the_command_that_updates_it(older: Path) -> None:
     for use in (lambda: create_oracle(store=older), lambda: updated_store(older).__enter__()):
-        with pytest.raises(UserError, match=f"format 2, and this program needs {STORE_FORMAT}: run python -m oracle store update"):
+        with pytest.raises(
+            UserError, match=f"format 2, and this program needs {STORE_FORMAT}: run python -m oracle store update"
+        ):
             use()
 
 
@@ -42,7 +46,7 @@ def test_a_store_is_brought_up_to_date_from_what_it_holds(older: Path, capsys: p
     verdict = create_oracle(store=older).check_safety("Saw", 2004, {GORE: True})
     assert verdict.violations == ["Anti-gore / squeamish: risk=0.90"]
     with duckdb.connect(str(older), read_only=True) as connection:
-        assert connection.sql("select tag from film_tags").fetchall() == [("gore",)]
+        assert connection.sql("select tag from film_tags").fetchall() == [("a zebra",)]
         assert connection.sql("select schema_version, description, year(created_at) from store_info").fetchall() == [
             (STORE_FORMAT, "mine", 2020)
         ]
@@ -75,7 +79,7 @@ def test_a_store_of_a_later_format_is_refused(tmp_path: Path) -> None:
 def test_changed_statements_raise_the_format() -> None:
     """Who changes what a store holds raises STORE_FORMAT (see its docstring) and writes the new pair down here."""
     words = [word for name in ("store/schema", *DERIVATIONS) for word in meaning(read_sql(name))]
-    assert (STORE_FORMAT, sha256("\0".join(words).encode()).hexdigest()[:12]) == (3, "786c1e832852")
+    assert (STORE_FORMAT, sha256("\0".join(words).encode()).hexdigest()[:12]) == (3, "da2f8267aae7")
 
 
 def meaning(sql: str) -> list[str]:

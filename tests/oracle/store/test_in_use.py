@@ -36,11 +36,15 @@ def test_another_programs_writes_are_not_overwritten_and_it_is_named(tmp_path: P
     with subprocess.Popen([sys.executable, "-c", ANALYST, str(store)], **pipes) as analyst:
         number = analyst.stdout.readline().strip()
         for write in (change, lambda path: build_store(path, FILM)):
-            with pytest.raises(UserError, match=rf"s\.duckdb(\.wal)? (is open for writing in process {number}|holds writes)"):
+            with pytest.raises(
+                UserError, match=rf"s\.duckdb(\.wal)? (is open for writing in process {number}|holds writes)"
+            ):
                 write(store)
         analyst.communicate("\n")
     assert store.with_name("s.duckdb.wal").exists()  # it was killed
-    with pytest.raises(UserError, match=r"s\.duckdb\.wal holds writes of another program that are not in the store yet"):
+    with pytest.raises(
+        UserError, match=r"s\.duckdb\.wal holds writes of another program that are not in the store yet"
+    ):
         change(store)
     with duckdb.connect(str(store)) as connection:
         assert connection.sql("select n from notes").fetchall() == [(42,)]

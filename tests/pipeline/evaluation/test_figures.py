@@ -118,6 +118,23 @@ def test_figures_are_those_of_run_summary(logged):
     )
 
 
+def test_what_is_unknown_gives_bounds_and_the_rate_over_films_that_could_be_judged(tmp_path):
+    """Four films: one unsafe, one not found, one not rated, one safe: 1/4, between 1/4 and 3/4, and 1/2 of those judged."""
+    known = [film(FILMS[0], FILMS[0], {"gore": 0.9}, unrated_traits=[]), film(FILMS[1], FILMS[1], {"gore": 0.1})]
+    unknown = [film("Heet"), film(FILMS[2], FILMS[2], {}, unrated_traits=["gore"], max_risk=None)]
+    answer = {"prompt_id": "p", "constraints": ["gore"], "groundtruth": {FILMS[1]: True}, "verdicts": [*known, *unknown]}
+    run = {"kind": "evaluate", "model": "m", "dataset": "by hand", "rec_num": 20, "num_generations": 1, "settings": "{}"}
+    with LogWriter(tmp_path / "store.log", run) as writer:
+        writer.write_step(0, *step_tables([answer]))
+    for averaging in ("micro", "macro"):
+        (found,) = figures(totals(f"{tmp_path}/store.duckdb", [writer.run_id], averaging=averaging), None)
+        names = ("svr", "svr_low", "svr_high", "svr_known", "unresolved_rate", "unrated_rate")
+        assert [found[f"{name}_20"].value for name in names] == [0.25, 0.25, 0.75, 0.5, 0.25, 0.25]
+    with open_log(tmp_path / "store.log") as log:
+        (row,) = query(log, "select svr_20_low, svr_20_high, svr_20_known, unrated_rate from run_summary").to_pylist()
+    assert list(row.values()) == [0.25, 0.75, 0.5, 0.25]
+
+
 def by_hand(up_a, down_a, up_b, down_b, prompts=None) -> Totals:
     n = len(up_a)
     return Totals(
@@ -210,8 +227,8 @@ def test_the_order_of_models_depends_on_the_unknown_where_their_bounds_meet():
 
 
 def test_a_single_prompt_has_no_interval_and_no_films_no_rate(tmp_path):
-    run = write(tmp_path, [[]], [[FILMS[1]]], ["p"])
+    run = write(tmp_path, [[FILMS[3]]], [[FILMS[1]]], ["p"])
     (found,) = results_of(f"{tmp_path}/store.duckdb", [run]).figures
-    assert found["svr_20"] == Figure(None, None, None, 0)
+    assert found["svr_20"] == Figure(1.0, None, None, 1)
     assert found["recall_20"] == Figure(0.0, None, None, 1)
     assert np.isnan(ratios(np.zeros(3), np.zeros(3)))

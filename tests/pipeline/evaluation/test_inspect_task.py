@@ -11,13 +11,14 @@ import pytest
 from inspect_ai.log import read_eval_log
 
 from pipeline.evaluate import main
+from tests.pipeline.evaluation.loopback import Server
 
 ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
 def log(small, tmp_path_factory) -> Path:
-    """The .eval log of inspect's own command with a model that answers nothing of use, and the data beside it."""
+    """The .eval log of inspect's own command, and the data beside it (mockllm counts tokens by a table from the network)."""
     folder = tmp_path_factory.mktemp("inspect")
     rows = [
         {
@@ -44,10 +45,12 @@ def log(small, tmp_path_factory) -> Path:
         "INSPECT_DISPLAY": "plain",
     }
     command = [
-        sys.executable, "-m", "inspect_ai", "eval", "safe_rank/recommend", "--model", "mockllm/model", "--epochs", "2",
+        sys.executable, "-m", "inspect_ai", "eval", "safe_rank/recommend", "--model", "openai-api/loop/m", "--epochs", "2",
         "-T", "data=data.jsonl", "-T", f"store={small}/store.duckdb", "--log-dir", "logs",
     ]  # fmt: skip
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=240)
+    with Server() as server:
+        environment |= {"LOOP_API_KEY": "not-a-key", "LOOP_BASE_URL": server.url}
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     (path,) = (folder / "logs").glob("*.eval")
     return path
@@ -65,7 +68,7 @@ def test_its_log_is_read_back_with_all_epochs(log, small, capsys, monkeypatch):
     monkeypatch.chdir(log.parents[1])
     main(["--data", "data.jsonl", "--store", f"{small}/store.duckdb", "--answers", str(log), "--json"])
     (row,) = json.loads(capsys.readouterr().out)
-    assert (row["model"], row["lists"]) == ("mockllm/model", 6)
+    assert (row["model"], row["lists"]) == ("openai-api/loop/m", 6)
 
 
 def test_its_figures_are_those_of_the_log(small, tmp_path, monkeypatch, capsys):
