@@ -16,7 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 from oracle import UserError, create_oracle
 from oracle.annotate import Judge
 from oracle.log import LogWriter, run_info
-from oracle.sources.catalog import read_catalog
+from oracle.sources import read_catalog
 from oracle.store import log_root
 from pipeline.samples.dataset import load_dataset
 from pipeline.settings.checks import adapter_settings, check_model, check_training, starting_point
