@@ -81,7 +81,7 @@ REWARDS = (
         switch="lambda_repeat",
     ),
 )  # fmt: skip
-REWARDS_BY_NAME = {reward.name: reward for reward in REWARDS}
+BY_NAME = {reward.name: reward for reward in REWARDS}
 SETTINGS = tuple(setting for reward in REWARDS for setting in reward.settings)
 
 
