@@ -64,4 +64,5 @@ def make(folder: Path) -> None:
     several = [{"id": f"{m}-{n}", "model": m, "text": ANSWER} for m in ("gpt-4", "vicuna") for n in range(3)]
     (folder / "completions.jsonl").write_text("\n".join(map(json.dumps, several)))
     answers = [{"id": f"p{n}", "text": ANSWER} for n in range(4)]
-    (folder / "gpt4.jsonl").write_text("\n".join(map(json.dumps, answers)))
+    for name in ("gpt4.jsonl", "completions.jsonl"):
+        (folder / name).write_text("\n".join(map(json.dumps, answers)))
