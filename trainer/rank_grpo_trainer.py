@@ -55,9 +55,9 @@ class RankGRPOTrainer(GRPOTrainer):
 
     Args:
         model, args, train_dataset, processing_class, peft_config, …: as for `trl.GRPOTrainer`.
-        reward_funcs: functions of `trainer.rewards`, sharing a annotator, and any of your own (`trainer.own_rewards`); their
+        reward_funcs: functions of `trainer.rewards`, sharing an annotator, and any of your own (`trainer.own_rewards`); their
             weights are `args.reward_weights`. What `make_safe_reward_func` makes counts as its two parts.
-        annotator: judges each batch, once for rewards, credit, metrics and log; by default that of the reward functions.
+        annotator: annotates each batch, once for rewards, credit, metrics and log; by default that of the reward functions.
             Without one there are no verdicts to log.
         rollout_log: where each step's verdicts, rewards and advantages go; None keeps no log.
     """

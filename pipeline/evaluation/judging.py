@@ -50,7 +50,8 @@ def log_answers(
     run = {
         "kind": "evaluate", "model": answers.name, "dataset": data, "rec_num": rec_num,
         "num_generations": answers.samples, "risk_threshold": annotator.oracle.risk_threshold,
-        "unresolved": annotator.oracle.unresolved, "unrated": annotator.oracle.unrated, "w_count": 0.0, "w_end": 0.0, "w_repeat": 0.0,
+        "unresolved": annotator.oracle.unresolved, "unrated": annotator.oracle.unrated,
+        "w_count": 0.0, "w_end": 0.0, "w_repeat": 0.0,
         "settings": json.dumps({**settings, **answers.notes}), "versions": json.dumps(info["versions"]),
         "git": json.dumps(info["git"]),
     }  # fmt: skip
