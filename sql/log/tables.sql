@@ -85,18 +85,20 @@ files_1 as materialized (
     from glob(log_files('step*/verdicts.parquet'))
     where regexp_full_match(log_part(file, -2), 'step-\d{8}|steps-\d{8}-\d{8}-\d{10}-9{10}')
 )
-select run_id, folder from manifests where folder is not null
+select run_id, folder from manifests where folder is not null and run_id <> '_schema'
 union all
 select manifests.run_id, log_folder(file)
 from glob(single_files('verdicts.parquet'))
 join manifests on manifests.folder is null and log_part(file, -3) = run_id and log_part(file, -2)[16:23]::integer = epoch
+where run_id <> '_schema'
 union all
 select run_id, folder
 from files_1
 anti join manifests using (run_id)
 anti join files_1 as merged
     on merged.run_id = files_1.run_id and not merged.single and files_1.single
-    and files_1.first_step between merged.first_step and merged.last_step::integer;
+    and files_1.first_step between merged.first_step and merged.last_step::integer
+where files_1.run_id <> '_schema';
 
 -- Files of that name in these folders. (Compared by path, as DuckDB does that once a file.)
 create or replace macro log_paths(folders, name) as table
