@@ -250,6 +250,7 @@ class RankGRPOTrainer(GRPOTrainer):
             first_completion=first,
             num_generations=self._group_size,
             prompts=[x["prompt"] for x in inputs],
+            dataset_ids=[x.get("id") for x in inputs],
             rewards={f: self._local_rewards[:, i] for i, f in enumerate(self.reward_func_names)},
             weights=self.reward_weights.tolist(),
             advantages=advantages,

@@ -31,6 +31,7 @@ def step_tables(
     length_control: np.ndarray | None = None,
     first_completion: int = 0,
     prompt_ids: Sequence[str] | None = None,
+    dataset_ids: Sequence | None = None,
 ) -> tuple[pa.Table, pa.Table]:
     """(completions, verdicts) of n answers; grains, columns and units are those of `sql/log/tables.sql`.
 
@@ -46,6 +47,7 @@ def step_tables(
         left_out: (n, S) bool, the cells that have no reward of any kind, those of `cut_off` among them.
         length_control: (n, S), what was added to the advantages for the length of the list; None: nothing.
         first_completion: number of the first of these answers in the step (this process's share).
+        dataset_ids: n ids of the prompts in their dataset, None where it has none.
     """
     n, n_slots = len(judged.texts), next(iter(rewards.values())).shape[1]
     entries = judged.entries
@@ -94,9 +96,9 @@ def step_tables(
         else _cell_values(advantages, cells, outside=None),
         "n_tokens": pa.array(np.where(cells >= 0, tokens.ravel()[cells], 0).astype(np.int32)),
     }
-    return _completions(judged, step, prompts, prompt_ids, slots, ended, num_generations, first_completion), pa.table(
-        verdicts
-    )
+    completions = _completions(judged, step, prompts, prompt_ids, slots, ended, num_generations, first_completion)
+    ids = [None if i is None else str(i) for i in dataset_ids or [None] * n]
+    return completions.append_column("dataset_id", pa.array(ids, pa.string())), pa.table(verdicts)
 
 
 def _by_name(rewards: dict[str, np.ndarray], cells: np.ndarray) -> pa.Array:

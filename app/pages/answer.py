@@ -21,7 +21,7 @@ def page() -> None:
         worst = max(groups.values(), key=lambda row: row["violations"])["group_id"]
         chosen = navigation.choose("prompt", "Prompt", list(groups), worst, format_func=lambda g: _label(groups[g]))
 
-    style.headline(*_sentences(groups[chosen]), eyebrow=f"{runs.eyebrow(run)} · step {step}")
+    style.headline(*_sentences(groups[chosen]), eyebrow=_eyebrow(run, step, groups[chosen]))
     _prompt(groups[chosen])
     where = {"run": run["run_id"], "step": step, "group": chosen}
     answers = database.rows("answers", **where).to_pylist()
@@ -34,6 +34,11 @@ def page() -> None:
                 width="content",
             )
     st.html(answer_html.side_by_side(answers, ranks, _chosen_rank(), show == "text"))
+
+
+def _eyebrow(run: dict, step: int, group: dict) -> str:
+    of_dataset = "" if group["dataset_id"] is None else f" · prompt {group['dataset_id']} of its dataset"
+    return f"{runs.eyebrow(run)} · step {step}{of_dataset}"
 
 
 def _label(group: dict) -> str:

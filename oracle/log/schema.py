@@ -49,6 +49,7 @@ COMPLETIONS = pa.schema(
         ("completion", pa.int32()),
         ("group_id", pa.int32()),
         ("prompt_id", pa.string()),
+        ("dataset_id", pa.string()),
         ("generation", pa.int32()),
         ("prompt", pa.string()),
         ("constraints", STRINGS),
@@ -108,6 +109,7 @@ DERIVED = {
     "run_id", "step", "group_id", "constrained", "run_k", "run_threshold", "n_groundtruth", "n_groundtruth_safe"
 }  # fmt: skip
 OPTIONAL = {f"r_{reward.column}" for reward in REWARDS} | {
+    "dataset_id",
     "status",
     "unrated_traits",
     "own_rewards",

@@ -74,6 +74,7 @@ def _judged(answers: Answers, dataset: Dataset, annotator: Annotator, rec_num: i
         values[cells_of(cut_off, rec_num)] = np.nan
     return step_tables(
         without_open_entries(judged, ended), cut_off=cut_off, step=0, prompts=dataset["prompt"][:], rewards=rewards,
+        dataset_ids=dataset["id"][:] if "id" in dataset.column_names else None,
         weights=[1.0, 1.0], advantages=None, slots=_slots(answers, judged.entries, rec_num), ended=ended,
         num_generations=answers.samples,
     )  # fmt: skip

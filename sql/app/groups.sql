@@ -16,13 +16,14 @@ with answers as (
     group by group_id, completion
 ),
 asked as (
-    select group_id, completion, generation, prompt_id, prompt, constraints
+    select group_id, completion, generation, prompt_id, dataset_id, prompt, constraints
     from rollouts
     where run_id = $run and step = $step
 )
 select
     group_id,
     any_value(prompt_id) as prompt_id,
+    any_value(dataset_id) as dataset_id,
     any_value(prompt) as prompt,
     any_value(constraints) as constraints,
     count(*) as answers,

@@ -132,6 +132,7 @@ join read_parquet([merged_files_1(name), single_files_1(name)], filename = true,
 
 -- grain: one completion (an answer). Key: (run_id, step, completion); completion counts from 0 in its step.
 --   group_id      completions of one prompt, compared with each other: completion // num_generations
+--   prompt_id     the same for the same text of a prompt, in every run; dataset_id: the id that the dataset gives it, if any
 --   groundtruth   eligible films (in the catalog, not seen), is_safe for this prompt's constraints
 --   n_tokens      tokens generated; n_films: entries parsed, beyond rank K too; ended: wrote its end-of-text token
 create or replace view rollouts as from log_rows('completions.parquet');

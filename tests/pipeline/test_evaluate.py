@@ -7,6 +7,8 @@ import torch
 
 from oracle import UserError, create_oracle
 from oracle.annotate import Annotator
+from oracle.log import open_log, query
+from oracle.store import log_root
 from pipeline.evaluate import main
 from pipeline.evaluation.judging import Answers, log_answers
 from pipeline.evaluation.local import generate
@@ -141,3 +143,5 @@ def test_a_title_that_the_length_limit_cut_off_is_not_judged_and_of_foreign_answ
     answers = [Answers("model", [0], [text], [ended]) for ended in (False, True)]
     runs = [log_answers(store, a, dataset, annotator, data="data.jsonl", rec_num=3, settings={}) for a in answers]
     assert [row["films_per_list"] for row in summaries(store, runs)] == [1, 2]
+    with open_log(log_root(store)) as log:
+        assert query(log, "select distinct dataset_id from rollouts")["dataset_id"].to_pylist() == dataset["id"][:]
