@@ -80,6 +80,11 @@ class Oracle:
         """The full names of all traits."""
         return list(self._traits.names)
 
+    @property
+    def trait_synonyms(self) -> list[list[str]]:
+        """Everyday words for each trait, in the order of `trait_names`, which constraints may say instead."""
+        return [list(words) for words in self._traits.synonyms]
+
     def resolve_traits(self, names: Iterable[str]) -> list[str]:
         """Return the full names of traits; raises `UserError` for a name that fits no trait, or several."""
         return self._traits.resolve(names)

@@ -15,12 +15,9 @@ from pathlib import Path
 
 import yaml
 
-from oracle import UserError
-from pipeline.evaluation.output import print_summaries
-from pipeline.evaluation.results import summaries
+from oracle.base.errors import UserError
 from pipeline.settings.command import command
 from pipeline.settings.fields import CONFIGS
-from pipeline.simulation.demo_data import demo_paths
 
 SCRIPTS = Path(__file__).parent
 
@@ -33,6 +30,10 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--split", default="heldout", help="users to report on; tune settings on: tune")
     parser.add_argument("--smoke", action="store_true", help="3 steps of each stage, 40 prompts")
     args, train_flags = parser.parse_known_args(argv)
+    from pipeline.evaluation.output import print_summaries  # slow to import: behind --help
+    from pipeline.evaluation.results import summaries
+    from pipeline.simulation.demo_data import demo_paths
+
     paths = demo_paths(args.seed)
     if earlier := sorted(Path("runs").glob("*-*/final")):
         print(f"Earlier runs stay where they are: {', '.join(str(p.parent) for p in earlier)}")

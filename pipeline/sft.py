@@ -6,109 +6,17 @@ python pipeline/sft.py --train_path redial.parquet --model_name HuggingFaceTB/Sm
 """
 
 import sys
-from pathlib import Path
 
-import torch
-from datasets import Dataset
-from peft import get_peft_model
-from transformers import DataCollatorForSeq2Seq, PreTrainedTokenizerBase, Trainer, TrainingArguments, set_seed
-
-from oracle import UserError, create_oracle
-from pipeline.samples.dataset import load_dataset
-from pipeline.settings.checks import check_sft, sft_folder
 from pipeline.settings.command import command
-from pipeline.settings.fields import SftSettings, parse_settings
-from pipeline.simulation.demo_data import make_demo_data
-from pipeline.training.models import (
-    check_fit,
-    empty_adapter,
-    empty_model,
-    load_model,
-    load_tokenizer,
-    lora_config,
-    weights_dtype,
-    written_prompts,
-)
-from pipeline.training.processes import on_cpu, tell_if_alone, this_process
+from pipeline.settings.fields import SftSettings
+from pipeline.settings.parsing import parse_settings
 
 
 def main(argv: list[str]) -> None:
     parsed = parse_settings(SftSettings, "sft.py", argv, demo="sft", help=__doc__)
-    settings = parsed.settings
-    tell_if_alone()
-    check_sft(settings, parsed.given)
-    if parsed.is_demo:
-        paths = make_demo_data(settings.seed)
-        settings.train_path, settings.store = paths["train_path"], paths["store"]
-        settings.model_name, settings.output_dir = paths["model_name"], settings.output_dir or paths["sft"]
-    run_sft(settings)
+    from pipeline.training.fine_tuning import fine_tune  # slow to import: behind --help
 
-
-def run_sft(settings: SftSettings) -> Path:
-    """Fine-tune as the settings say; returns the folder of the final model (or adapter)."""
-    assert settings.train_path is not None
-    output = Path(settings.output_dir or sft_folder(settings.model_name))
-    if any(output.glob("*config.json")) or any(output.glob("checkpoint-*")):
-        raise UserError(f"{output} has a model already: name another folder with --output_dir")
-    oracle = create_oracle(store=settings.store)
-    dataset = load_dataset(settings.train_path, settings.split, oracle, needed=("prompt", "completion"))
-    arguments = sft_arguments(settings, output)
-    lora = lora_config(settings.lora_r, settings.lora_alpha, settings.lora_dropout, settings.lora_target_modules)
-    if settings.use_lora:
-        empty_adapter(empty_model(settings.model_name), lora)
-    set_seed(settings.seed)
-    tokenizer = load_tokenizer(settings.model_name)
-    written_prompts(tokenizer, dataset["prompt"][:])
-    check_fit(empty_model(settings.model_name), tokenizer, settings.model_name, 0)
-    model: torch.nn.Module = load_model(settings.model_name, weights_dtype(settings.bf16, settings.use_lora))
-    if settings.use_lora:
-        model = get_peft_model(model, lora)
-        if settings.gradient_checkpointing:
-            model.enable_input_require_grads()
-    trainer = Trainer(
-        model=model,
-        args=arguments,
-        train_dataset=tokenised(dataset, tokenizer, settings.max_length),
-        data_collator=DataCollatorForSeq2Seq(tokenizer, padding=True),
-        processing_class=tokenizer,
-    )
-    trainer.train()
-    trainer.save_model()
-    if this_process().is_main_process:
-        tokenizer.save_pretrained(output)
-        print(f"SFT model: {output}")
-    return output
-
-
-def sft_arguments(s: SftSettings, output: Path) -> TrainingArguments:
-    """The settings in transformers' names; raises `UserError` for what it refuses."""
-    same = (
-        "max_steps", "num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps",
-        "lr_scheduler_type", "warmup_steps", "logging_steps", "save_strategy", "save_steps", "bf16",
-        "gradient_checkpointing", "seed", "report_to",
-    )  # fmt: skip
-    own = {name: getattr(s, name) for name in same}
-    try:
-        return TrainingArguments(output_dir=str(output), learning_rate=s.lr, use_cpu=on_cpu(), **own)
-    except (ValueError, TypeError, ImportError) as error:
-        raise UserError(f"transformers refuses these settings: {' '.join(str(error).split())}") from None
-
-
-def tokenised(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
-    """input_ids and labels; only the completion and the end of text are learnt."""
-
-    def encode(batch: dict) -> dict:
-        prompts = written_prompts(tokenizer, batch["prompt"])
-        prompt_ids = tokenizer(prompts, add_special_tokens=False)["input_ids"]
-        ends = [c + tokenizer.eos_token for c in batch["completion"]]
-        answer_ids = tokenizer(ends, add_special_tokens=False)["input_ids"]
-        pairs = list(zip(prompt_ids, answer_ids, strict=True))
-        return {
-            "input_ids": [(p + a)[-max_length:] for p, a in pairs],
-            "labels": [([-100] * len(p) + a)[-max_length:] for p, a in pairs],
-        }
-
-    return dataset.map(encode, batched=True, remove_columns=dataset.column_names, desc="tokenising")
+    fine_tune(parsed)
 
 
 if __name__ == "__main__":

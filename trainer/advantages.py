@@ -47,6 +47,24 @@ def gdpo_advantages(rewards: torch.Tensor, weights: torch.Tensor, num_generation
     return (summed / (std + EPSILON)).nan_to_num(0.0).to(rewards.dtype)
 
 
+def length_control(n_films: torch.Tensor, rec_num: int, size: float) -> torch.Tensor:
+    """What is added to advantages for the length of a list, outside of any mean: the public code's length control.
+
+    A group that agrees on a wrong length has no advantage by comparison; this it has all the same.
+
+    Args:
+        n_films: (N,) films of each list. size: X > 0.
+
+    Returns:
+        (N, K + 1) float64: +X at slot K of a list of exactly K films, whose end that is; -X at slot n of one that ends
+        after n < K; -X at slot K of a longer one, which is all that goes on beyond rank K. Else 0.
+    """
+    added = torch.zeros(len(n_films), rec_num + 1, dtype=torch.float64)
+    signed = torch.full((len(n_films),), size, dtype=torch.float64)
+    signed[n_films != rec_num] = -size
+    return added.scatter(1, n_films.clamp(max=rec_num)[:, None], signed[:, None])
+
+
 def _weighted_sum(rewards: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """(N, F, K), (F,) -> (N, K); a rank that any reward function left out is left out (NaN)."""
     return torch.einsum("nfk,f->nk", rewards, weights.to(rewards))

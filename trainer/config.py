@@ -1,5 +1,6 @@
 """Settings of Rank-GRPO on top of TRL's `GRPOConfig`."""
 
+import math
 from dataclasses import dataclass, field
 
 from trl import GRPOConfig
@@ -91,9 +92,20 @@ class RankGRPOConfig(GRPOConfig):
             "K + 1 of their own. Off: neither gets any advantage."
         },
     )
+    length_control: float = field(
+        default=0.0,
+        metadata={
+            "help": "Added to the advantages, unnormalised, of the tokens that end a list: +X after exactly rec_num films, "
+            "-X where it ends early, and -X on all that goes on beyond. Needs end_credit. 0: off."
+        },
+    )
 
     def __post_init__(self):
         super().__post_init__()
+        if not 0 <= self.length_control < math.inf:
+            raise UserError(f"length_control={self.length_control}: expected a number of at least 0")
+        if self.length_control and not self.end_credit:
+            raise UserError("length_control is for the tokens that end a list: set end_credit=True too")
         for name, (supported, why) in _UNSUPPORTED.items():
             if (value := getattr(self, name)) != supported:
                 raise UserError(f"{name}={value!r} can't be used here ({why}): set {supported!r}")

@@ -15,7 +15,7 @@ Three more make a resumed run go on as if it had never stopped: `_get_train_samp
 
 import contextlib
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from copy import copy
 from dataclasses import asdict
 from pathlib import Path
 from pickle import UnpicklingError
@@ -27,11 +27,11 @@ from accelerate.utils import gather, gather_object
 from trl import GRPOTrainer
 
 from oracle import UserError, parse_batch
-from oracle.annotate import Judge, Judgement
-from trainer.advantages import gdpo_advantages, grpo_advantages
+from oracle.annotate import AnnotatedBatch, Annotator
+from oracle.cut_off import cells_of, open_entries, without_open_entries
+from trainer.advantages import gdpo_advantages, grpo_advantages, length_control
 from trainer.config import RankGRPOConfig
 from trainer.credit import NO_RANK, list_slots, pad_slots
-from trainer.cut_off import cells_of, open_entries, without_open_entries
 from trainer.metrics import (
     EvasionWatch,
     advantage_metrics,
@@ -41,9 +41,10 @@ from trainer.metrics import (
     rank_metrics,
     rank_sums,
 )
+from trainer.own_rewards import as_rank_reward, is_own, name_of, own_names
 from trainer.ratio import corrections, generator_log_ratios, of_tokens, rank_level_old_logps
 from trainer.rewards import RankRewardFunc
-from trainer.rollout_log import LogWriter, check_columns, concat, step_tables
+from trainer.rollout_log import LogWriter, concat, step_tables
 from trainer.sampling import EpochSeeded
 from trainer.vllm_sync import check_server, sync_without_rounding
 from trainer.weighting import equal_rank_weights, share_of_loss
@@ -54,9 +55,10 @@ class RankGRPOTrainer(GRPOTrainer):
 
     Args:
         model, args, train_dataset, processing_class, peft_config, …: as for `trl.GRPOTrainer`.
-        reward_funcs: functions of `trainer.rewards`, sharing a judge; their weights are `args.reward_weights`.
-        judge: judges each batch, once for rewards, credit, metrics and log; by default that of the reward functions.
-            Any other function of (N, K) rewards works as well; without a judge there are no verdicts to log.
+        reward_funcs: functions of `trainer.rewards`, sharing an annotator, and any of your own (`trainer.own_rewards`); their
+            weights are `args.reward_weights`. What `make_safe_reward_func` makes counts as its two parts.
+        annotator: annotates each batch, once for rewards, credit, metrics and log; by default that of the reward functions.
+            Without one there are no verdicts to log.
         rollout_log: where each step's verdicts, rewards and advantages go; None keeps no log.
     """
 
@@ -68,17 +70,20 @@ class RankGRPOTrainer(GRPOTrainer):
         reward_funcs: list[RankRewardFunc],
         args: RankGRPOConfig,
         *,
-        judge: Judge | None = None,
+        annotator: Annotator | None = None,
         rollout_log: LogWriter | None = None,
         **kwargs,
     ):
-        self.judge = judge or next((f.judge for f in reward_funcs if hasattr(f, "judge")), None)
-        names = [name_of(f) for f in reward_funcs]
-        _refuse(kwargs, names)
+        self.annotator = annotator or next((f.annotator for f in reward_funcs if hasattr(f, "annotator")), None)
+        reward_funcs, args = _in_parts(reward_funcs, args)
+        _refuse(kwargs, [name_of(f) for f in reward_funcs])
         if rollout_log is not None:
-            check_columns(names)
-            if self.judge is None:
-                raise UserError("a rollout log needs verdicts: name the judge, or use a reward function made with one")
+            if self.annotator is None:
+                raise UserError(
+                    "a rollout log needs verdicts: name the annotator, or use a reward function made with one"
+                )
+            _check_own(own_names(reward_funcs), rollout_log)
+        reward_funcs = [as_rank_reward(f, self.annotator, args.rec_num) if is_own(f) else f for f in reward_funcs]
         self.rollout_log = rollout_log
         self.n_slots = args.rec_num + args.end_credit
         self._rank_rewards: list[np.ndarray] = []
@@ -99,9 +104,15 @@ class RankGRPOTrainer(GRPOTrainer):
 
         def row_sums(**batch) -> list[float]:
             ranks = np.asarray(reward_func(**batch), dtype=np.float64)
-            if ranks.ndim != 2:
-                raise ValueError(
-                    f"{row_sums.__name__} gives rewards of shape {ranks.shape}: expected (completions, ranks)"
+            n = len(batch["completions"])
+            if ranks.ndim != 2 or len(ranks) != n:
+                raise UserError(
+                    f"{row_sums.__name__} gives rewards of shape {ranks.shape}: expected (completions, ranks), "
+                    f"{n} rows here"
+                )
+            if np.isinf(ranks).any():
+                raise UserError(
+                    f"{row_sums.__name__} gives infinite rewards: expected numbers, or NaN to leave a rank out"
                 )
             if ranks.shape[1] > self.n_slots:
                 raise ValueError(
@@ -123,8 +134,9 @@ class RankGRPOTrainer(GRPOTrainer):
         self._ended = [len(ids) > 0 and int(ids[-1]) in self.eos_token_ids for ids in completion_ids_list]
         columns = ("groundtruth_with_release_year", "seen_titles", "constraints")
         samples = ([x.get(c) or [] for x in inputs] for c in columns)
-        judged = self.judge.judge(texts, *samples) if self.judge else None
+        judged = self.annotator.annotate(texts, *samples) if self.annotator else None
         entries = judged.entries if judged else parse_batch(texts)
+        self._entries = entries
         self._judged = judged and without_open_entries(judged, self._ended)
         is_open = open_entries(entries, texts, self._ended)
         self._cut_off = entries.filter(pa.array(is_open))
@@ -163,6 +175,10 @@ class RankGRPOTrainer(GRPOTrainer):
         )
         first = self.accelerator.process_index * n
         advantages = all_advantages[first : first + n]  # (n, S)
+        added = None
+        if self.args.length_control and self._mode == "train":
+            added = self._length_control(n)
+            advantages = advantages + added.to(advantages)
 
         slots = pad_slots(self._slots, out["completion_ids"].shape[1]).to(device)
         per_token = advantages.to(torch.float32).gather(1, slots.clamp(min=0))
@@ -180,7 +196,7 @@ class RankGRPOTrainer(GRPOTrainer):
             if self.accelerator.is_main_process:  # all processes count the same; one of them warns
                 self._evasion.update(counts)
             if self._logs_rollouts:
-                self._log_rollouts(self._judged, inputs, advantages.cpu().numpy(), first)
+                self._log_rollouts(self._judged, inputs, advantages.cpu().numpy(), first, added)
         return out
 
     def _correct_by_rank(self, out: dict) -> None:
@@ -216,7 +232,18 @@ class RankGRPOTrainer(GRPOTrainer):
     def _group_size(self) -> int:
         return (self.num_generations if self._mode == "train" else self.num_generations_eval) or 1
 
-    def _log_rollouts(self, judged: Judgement, inputs, advantages: np.ndarray, first: int) -> None:
+    def _length_control(self, n: int) -> torch.Tensor:
+        """(n, S); 0 where a title was cut off, which is no end."""
+        films = np.bincount(self._entries["completion"].to_numpy(), minlength=n) - np.bincount(
+            self._cut_off["completion"].to_numpy(), minlength=n
+        )
+        added = length_control(torch.from_numpy(films), self.args.rec_num, self.args.length_control)
+        added[cells_of(self._cut_off, self.n_slots)] = 0.0
+        return added
+
+    def _log_rollouts(
+        self, judged: AnnotatedBatch, inputs, advantages: np.ndarray, first: int, added: torch.Tensor | None
+    ) -> None:
         tables = step_tables(
             judged,
             step=self.state.global_step + 1,
@@ -230,6 +257,7 @@ class RankGRPOTrainer(GRPOTrainer):
             ended=self._ended,
             cut_off=self._cut_off,
             left_out=self._left_out,
+            length_control=None if added is None else added.numpy(),
         )
         shares = gather_object([tables])
         if self.rollout_log is not None:
@@ -378,8 +406,21 @@ def evaluating(*models: torch.nn.Module):
             module.training = True
 
 
-def name_of(function: Callable) -> str:
-    return getattr(function, "__name__", type(function).__name__)
+def _in_parts(functions: list[RankRewardFunc], args: RankGRPOConfig) -> tuple[list[RankRewardFunc], RankGRPOConfig]:
+    """Reward functions that are sums of others as these, each with the weight of the sum."""
+    parts = [getattr(function, "parts", [function]) for function in functions]
+    weights = args.reward_weights
+    if weights is not None and len(weights) == len(functions):
+        args = copy(args)
+        args.reward_weights = [weight for weight, of in zip(weights, parts, strict=True) for _ in of]
+    return [part for of in parts for part in of], args
+
+
+def _check_own(names: list[str], log: LogWriter) -> None:
+    """Raises `UserError` where the log's run says nothing of the weight of a reward, or of one that isn't there."""
+    if set(names) != set(known := dict(log.run["own_weights"] or {})):
+        given = {name: known.get(name, 1.0) for name in names}
+        raise UserError(f"own rewards {names}: begin the run's log with LogWriter(root, {{…, 'own_weights': {given}}})")
 
 
 def _refuse(options: dict, reward_names: list[str]) -> None:

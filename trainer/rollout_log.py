@@ -1,24 +1,22 @@
 """A training step as the two tables of the rollout log: completions, and a full grid of verdicts by rank."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from oracle import UserError
-from oracle.annotate import Judgement
-from oracle.log import LogWriter
+from oracle.annotate import AnnotatedBatch
+from oracle.log import BY_NAME, REWARDS, LogWriter
 
-__all__ = ["REWARD_COLUMNS", "LogWriter", "check_columns", "concat", "step_tables"]
+__all__ = ["LogWriter", "concat", "step_tables"]
 
-REWARD_COLUMNS = {"relevance": "r_rel", "safety": "r_safe", "count": "r_count", "end": "r_end", "repeat": "r_repeat"}
 _FILM = pa.struct([("title", pa.string()), ("year", pa.int16())])
 
 
 def step_tables(
-    judged: Judgement,
+    judged: AnnotatedBatch,
     *,
     step: int,
     prompts: Sequence,
@@ -30,6 +28,7 @@ def step_tables(
     num_generations: int,
     cut_off: pa.Table | None = None,
     left_out: np.ndarray | None = None,
+    length_control: np.ndarray | None = None,
     first_completion: int = 0,
     prompt_ids: Sequence[str] | None = None,
 ) -> tuple[pa.Table, pa.Table]:
@@ -37,19 +36,17 @@ def step_tables(
 
     Args:
         judged: the n answers, without the entries that were cut off.
-        rewards: reward function's name -> (n, S) float64; NaN becomes null.
+        rewards: reward function's name -> (n, S) float64; NaN becomes null. Names without a column of their own are
+            somebody's own rewards, and stand together in one.
         weights: one for each of `rewards`, in order.
         advantages: (n, S), or None where there are none (evaluation).
         slots: n arrays (T,) with the slot of each token, as from `trainer.credit.list_slots`.
         cut_off: those entries (completion, rank, start, end), which are logged with their place in the text and nothing
             else: no title, no verdict, no reward.
         left_out: (n, S) bool, the cells that have no reward of any kind, those of `cut_off` among them.
+        length_control: (n, S), what was added to the advantages for the length of the list; None: nothing.
         first_completion: number of the first of these answers in the step (this process's share).
-
-    Raises:
-        UserError: a reward function that the log has no column for.
     """
-    check_columns(rewards)
     n, n_slots = len(judged.texts), next(iter(rewards.values())).shape[1]
     entries = judged.entries
     if cut_off is not None:
@@ -76,17 +73,22 @@ def step_tables(
     given = np.stack(list(rewards.values()))
     total = np.einsum("f,fns->ns", np.asarray(weights, np.float64), given)
     # A reward that is off is 0, but for films that are ignored, which have none.
-    off = np.where(np.isnan(given).any(axis=0), np.nan, 0.0)
+    own = {name: values for name, values in rewards.items() if name not in BY_NAME}
+    ignored = [np.isnan(values) for name, values in rewards.items() if name not in own]
+    off = np.where(np.any(ignored, axis=0), np.nan, 0.0) if ignored else np.zeros((n, n_slots))
     never = np.zeros((n, n_slots)) if left_out is None else np.where(left_out, np.nan, 0.0)
     verdicts = {
         "step": pa.array(np.full(len(rows), step, np.int32)),
         "completion": pa.array((cell_completion[order] + first_completion).astype(np.int32)),
         "rank": pa.array(cell_rank[order].astype(np.int16)),
         **{name: named[name] for name in named.column_names if name not in ("completion", "rank")},
-        **{column: _cell_values(off, cells) for column in ("r_rel", "r_safe", "r_repeat")},
-        **{column: _cell_values(never, cells) for column in ("r_count", "r_end")},
-        **{REWARD_COLUMNS[name]: _cell_values(values, cells) for name, values in rewards.items()},
+        **{
+            f"r_{reward.column}": _cell_values(rewards.get(reward.name, never if reward.of_list else off), cells)
+            for reward in REWARDS
+        },
+        **({"own_rewards": _by_name(own, cells)} if own else {}),
         "r_total": _cell_values(total, cells),
+        "length_control": _cell_values(length_control if length_control is not None else np.zeros((n, n_slots)), cells),
         "advantage": pa.nulls(len(rows), pa.float64())
         if advantages is None
         else _cell_values(advantages, cells, outside=None),
@@ -97,13 +99,12 @@ def step_tables(
     )
 
 
-def check_columns(reward_names: Iterable[str]) -> None:
-    """Raises `UserError` for a reward function that the log has no column for."""
-    if unknown := set(reward_names) - REWARD_COLUMNS.keys():
-        raise UserError(
-            f"the rollout log has no column for reward function {sorted(unknown)[0]!r}: "
-            f"it knows {', '.join(REWARD_COLUMNS)}; train without a log, or rename the function"
-        )
+def _by_name(rewards: dict[str, np.ndarray], cells: np.ndarray) -> pa.Array:
+    """Name -> value at each cell, as a map."""
+    values = np.stack([_cell_values(grid, cells).to_numpy(zero_copy_only=False) for grid in rewards.values()], axis=1)
+    names = pa.array(list(rewards) * len(cells), pa.string())
+    offsets = pa.array(np.arange(len(cells) + 1) * len(rewards), pa.int32())
+    return pa.MapArray.from_arrays(offsets, names, pa.array(values.ravel(), pa.float64(), from_pandas=True))
 
 
 def _cell_values(grid: np.ndarray, cells: np.ndarray, outside: float | None = 0.0) -> pa.Array:

@@ -4,14 +4,6 @@ import html
 
 from app.text.formats import film, number, plural, safe, signed, visible
 
-PARTS = (
-    ("r_rel", "relevance"),
-    ("r_safe", "safety"),
-    ("r_count", "count"),
-    ("r_end", "end of list"),
-    ("r_repeat", "repetition"),
-)
-
 
 def side_by_side(answers: list[dict], ranks: list[dict], chosen_rank: int | None, as_text: bool) -> str:
     """Cards of the answers, in order: their ranks with reasons, or their text coloured by advantage.
@@ -64,7 +56,12 @@ def _rank(row: dict, chosen: bool) -> str:
 
 def chips_of(row: dict) -> list[tuple[str, str]]:
     """(text, kind) of what stands beside a rank: reward parts that are not 0, violated traits, what it missed."""
-    chips = [(f"{signed(row[part])} {name}", "good" if row[part] > 0 else "bad") for part, name in PARTS if row[part]]
+    chips = [
+        (f"{signed(part['value'])} {part['label']}", "good" if part["value"] > 0 else "bad")
+        for part in row["parts"] or []
+    ]
+    if row["length_control"]:
+        chips.append((f"{signed(row['length_control'])} length", "good" if row["length_control"] > 0 else "bad"))
     chips += [(trait, "bad") for trait in row["violated_traits"] or []]
     if row["title"] is None:
         return chips

@@ -20,7 +20,6 @@ METRICS = {
     "duplicate_rate": ("Repeated films", "are", percent, points),
     "unresolved_rate": ("Unresolved titles", "are", percent, points),
     "unrated_rate": ("Films not rated", "are", percent, points),
-    "svr_known": ("Violations among judged films", "are", percent, points),
 }
 """Of compare_runs: name, verb, and how a value and a difference are written."""
 

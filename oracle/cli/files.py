@@ -15,6 +15,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from oracle.base.errors import UserError
+from oracle.base.files import check_writable, written_whole
 from oracle.oracle import Oracle
 
 COLUMNS = ("title", "year", "constraints")
@@ -38,6 +39,8 @@ def check_file(oracle: Oracle, path: Path, avoid: list[str], out: Path | None, a
         return
     if out is not None and out.suffix not in (".csv", ".parquet"):
         raise UserError(f"cannot write {out}: expected a name that ends in .csv or .parquet")
+    if out is not None:
+        check_writable(out)
     first = next(verdicts, None)
     if first is None:
         raise UserError(f"{path} has no rows; expected at least one film")
@@ -127,18 +130,13 @@ def _wanted(oracle: Oracle, path: Path, films: pa.Table, avoid: list[str], first
 
 def _write_whole(first: pa.Table, others: Iterator[pa.Table], out: Path) -> None:
     """Write a file that is there when all of it is."""
-    part = out.with_name(f".{out.name}.part")
-    try:
-        with open(part, "wb") as file:
-            if out.suffix == ".parquet":
-                with pq.ParquetWriter(file, first.schema) as writer:
-                    for table in chain([first], others):
-                        writer.write_table(table)
-            else:
-                _write(first, others, file)
-        part.replace(out)
-    finally:
-        part.unlink(missing_ok=True)
+    with written_whole(out) as part, open(part, "wb") as file:
+        if out.suffix == ".parquet":
+            with pq.ParquetWriter(file, first.schema) as writer:
+                for table in chain([first], others):
+                    writer.write_table(table)
+        else:
+            _write(first, others, file)
 
 
 def _write(first: pa.Table, others: Iterator[pa.Table], file: BinaryIO) -> None:

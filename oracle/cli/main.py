@@ -1,4 +1,4 @@
-"""`check`, `explain` and `log`: the oracle and the run log from the command line."""
+"""`check`, `explain`, `log` and `store`: the oracle and the run log from the command line."""
 
 import argparse
 import json
@@ -6,13 +6,16 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from oracle.base.errors import UserError
-from oracle.cli.files import check_file
 from oracle.cli.log import add_commands as add_log_commands
-from oracle.oracle import POLICIES, Oracle, Verdict, create_oracle
-from oracle.titles import nearest, one_film, sources
+from oracle.cli.store import add_commands as add_store_commands
 
+if TYPE_CHECKING:  # slow to import: behind --help
+    from oracle.oracle import Oracle, Verdict
+
+POLICIES = ("safe", "violation", "ignore")  # those of oracle.oracle
 YEAR_BEHIND = re.compile(r"(.*\S)\s*\((\d{4})\)\s*")
 BARE_YEAR_BEHIND = re.compile(r"(.*\S)\s+((?:18|19|20)\d\d)\s*")
 
@@ -51,7 +54,10 @@ def _parser() -> argparse.ArgumentParser:
         "--threshold", type=float, default=0.66, help="a risk as high as this is a violation (%(default)s)"
     )
     check.add_argument(
-        "--unresolved", choices=POLICIES, default="safe", help="what a film that is not found counts as (%(default)s)"
+        "--unresolved",
+        choices=POLICIES,
+        default="safe",
+        help="what a film that is not found counts as (%(default)s)",
     )
     check.add_argument(
         "--unrated",
@@ -65,7 +71,15 @@ def _parser() -> argparse.ArgumentParser:
     _add_film(explain, required=True)
     explain.set_defaults(run=_explain)
 
+    traits = commands.add_parser("traits", help="list what can be avoided", description=_list_traits.__doc__)
+    traits.add_argument(
+        "--store", type=Path, help="default: store.duckdb here, made from the starter data if it is not there"
+    )
+    traits.add_argument("--json", action="store_true", help="print JSON")
+    traits.set_defaults(run=_list_traits)
+
     add_log_commands(commands.add_parser("log", help="look at the run log, and keep it in order"))
+    add_store_commands(commands.add_parser("store", help="keep the store in order"))
     return parser
 
 
@@ -86,6 +100,9 @@ def _check(arguments: argparse.Namespace) -> None:
         )
     if arguments.out is not None and arguments.file is None:
         raise UserError("--out belongs to --file; a single film's verdict is printed")
+    from oracle.oracle import create_oracle
+    from oracle.titles import nearest, sources
+
     oracle = create_oracle(
         risk_threshold=arguments.threshold,
         unresolved=arguments.unresolved,
@@ -93,6 +110,8 @@ def _check(arguments: argparse.Namespace) -> None:
         store=arguments.store,
     )
     if arguments.file is not None:
+        from oracle.cli.files import check_file
+
         check_file(oracle, arguments.file, arguments.avoid, arguments.out, arguments.json)
         return
     title, year = _film(arguments, oracle)
@@ -107,11 +126,11 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _as_json(
-    oracle: Oracle,
+    oracle: "Oracle",
     title: str,
     year: int | None,
     traits: list[str],
-    verdict: Verdict,
+    verdict: "Verdict",
     near: list[dict],
     known: list[dict],
 ) -> dict:
@@ -123,11 +142,11 @@ def _as_json(
 
 
 def _as_text(
-    oracle: Oracle,
+    oracle: "Oracle",
     title: str,
     year: int | None,
     traits: list[str],
-    verdict: Verdict,
+    verdict: "Verdict",
     near: list[dict],
     known: list[dict],
 ) -> list[str]:
@@ -170,6 +189,9 @@ def _as_text(
 
 def _explain(arguments: argparse.Namespace) -> None:
     """Show the films whose titles come near a title, and why each was taken, or was not."""
+    from oracle.oracle import create_oracle
+    from oracle.titles import nearest
+
     oracle = create_oracle(store=arguments.store)
     title, year = _film(arguments, oracle)
     near = nearest(oracle.store, title, year)
@@ -181,7 +203,20 @@ def _explain(arguments: argparse.Namespace) -> None:
         print(f"  {_near(film)}")
 
 
-def _film(arguments: argparse.Namespace, oracle: Oracle) -> tuple[str, int | None]:
+def _list_traits(arguments: argparse.Namespace) -> None:
+    """List the traits that can be avoided, each with everyday words that may be said instead of its name."""
+    from oracle.oracle import create_oracle
+
+    oracle = create_oracle(store=arguments.store)
+    traits = zip(oracle.trait_names, oracle.trait_synonyms, strict=True)
+    if arguments.json:
+        print(json.dumps([{"trait": trait, "synonyms": words} for trait, words in traits]))
+        return
+    for trait, words in traits:
+        print(trait + (f": {', '.join(words)}" if words else ""))
+
+
+def _film(arguments: argparse.Namespace, oracle: "Oracle") -> tuple[str, int | None]:
     """Return title and year; a year behind the title is one, unless another is given.
 
     Without brackets ("Saw 2004") it is one where the whole is no title, as "Blade Runner 2049" is.
@@ -190,12 +225,14 @@ def _film(arguments: argparse.Namespace, oracle: Oracle) -> tuple[str, int | Non
         if behind := YEAR_BEHIND.fullmatch(arguments.title):
             return behind[1], int(behind[2])
         bare = BARE_YEAR_BEHIND.fullmatch(arguments.title)
+        from oracle.titles import one_film
+
         if bare and oracle.resolve(one_film(arguments.title, None))["imdb_id"][0].as_py() is None:
             return bare[1], int(bare[2])
     return arguments.title, arguments.year
 
 
-def _runner_up(verdict: Verdict, near: list[dict]) -> dict | None:
+def _runner_up(verdict: "Verdict", near: list[dict]) -> dict | None:
     return next((film for film in near if film["imdb_id"] != verdict.imdb_id), None)
 
 

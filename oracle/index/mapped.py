@@ -22,7 +22,7 @@ from oracle.base.errors import UserError
 from oracle.index.hashing import HashIndex, UniqueHashes, query_hashes, random_multipliers, text_hashes
 from oracle.index.records import FORM, RISK, UNKNOWN, film_records
 from oracle.index.tables import Columns
-from oracle.store import derived_by, open_store
+from oracle.store import STORE_FORMAT, open_store
 
 LAYOUT = 4  # of the files: an index of another layout is another index
 VIEWS = ("titles", "films", "keys", "words", "common", "aliases", "aliased", "traits", "sources", "risks")
@@ -81,7 +81,7 @@ def _folder(store: Path) -> Path:
         raise UserError(f"no store at {store}; build one with pipeline/prepare.py or oracle.build_store")
     status = store.stat()
     return store.with_suffix(".index") / (
-        f"{derived_by()}-{LAYOUT}-{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
+        f"{STORE_FORMAT}-{LAYOUT}-{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
     )
 
 

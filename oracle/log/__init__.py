@@ -3,14 +3,20 @@
 from oracle.log.audit import open_audit
 from oracle.log.compaction import compact, delete_run, export_run
 from oracle.log.queries import NamedQuery, ask, named_queries
+from oracle.log.rewards import BY_NAME, REWARDS, Reward
 from oracle.log.run_info import run_info
+from oracle.log.tables import KINDS, write_rows
 from oracle.log.views import GRACE_S, create_log_views, open_log, pattern_of, query, quoted
 from oracle.log.writer import LogWriter
 
 __all__ = [
+    "BY_NAME",
     "GRACE_S",
+    "KINDS",
+    "REWARDS",
     "LogWriter",
     "NamedQuery",
+    "Reward",
     "ask",
     "compact",
     "create_log_views",
@@ -23,4 +29,5 @@ __all__ = [
     "query",
     "quoted",
     "run_info",
+    "write_rows",
 ]

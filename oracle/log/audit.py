@@ -7,8 +7,9 @@ from pathlib import Path
 
 import duckdb
 
+from oracle.base.database import connect
 from oracle.base.errors import UserError, first_line
-from oracle.log.views import create_log_views, pattern_of, quoted
+from oracle.log.views import create_log_views, pattern_of, quoted, tell_of_state
 
 ATTEMPTS = 3
 
@@ -42,10 +43,8 @@ def open_audit(
     if not store.is_file():
         raise UserError(f"no store at {store}: build one with pipeline/prepare.py, or name another")
     root = Path(log_root).absolute() if log_root else store.with_suffix(".log")
-    connection = duckdb.connect()
+    connection = connect(threads=threads)
     connection.execute("set timezone = 'UTC'")
-    if threads:
-        connection.execute(f"set threads = {int(threads)}")
     if memory:
         connection.execute("set memory_limit = ?", [memory])
     if copied:
@@ -53,6 +52,7 @@ def open_audit(
     else:
         _attach_copy(connection, store)
     create_log_views(connection, root)
+    tell_of_state(root)
     connection.execute("set search_path = 'memory.main,store.main'")
     if locked:
         lock_down(connection, root, _alias_patterns(connection))
@@ -60,8 +60,11 @@ def open_audit(
 
 
 def _alias_patterns(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """The files of decisions about titles, as the store names them to its views."""
-    return connection.sql("select alias_files()").fetchall()[0][0]
+    """The files of decisions about titles, as the store names them to its views; none of an older store."""
+    try:
+        return connection.sql("select alias_files()").fetchall()[0][0]
+    except duckdb.CatalogException:
+        return []
 
 
 def lock_down(connection: duckdb.DuckDBPyConnection, log_root: Path, files: Sequence[str] = ()) -> None:
@@ -71,8 +74,6 @@ def lock_down(connection: duckdb.DuckDBPyConnection, log_root: Path, files: Sequ
     for setting in (
         "python_enable_replacements = false",
         "temp_directory = ''",
-        "autoinstall_known_extensions = false",
-        "autoload_known_extensions = false",
         # DuckDB compares patterns as they are written.
         f"allowed_directories = [{quoted(str(log_root))}, {quoted(pattern_of(log_root))}]",
         f"allowed_paths = [{', '.join(map(quoted, allowed))}]",

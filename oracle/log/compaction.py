@@ -1,37 +1,37 @@
 """Upkeep of the run log: merge the many small folders of a run into one, export a run, delete a run.
 
-Merging is safe for readers and against being killed at any moment, by time rather than by locks: the merged folder's
-name says from which second on it counts. It is put there before that second, and the single steps that it covers are
-removed some seconds after, so a query finds either the ones or the other, whichever its now() calls for. What a killed
-merge leaves behind is finished, or removed, by the next one.
+A merge is one new folder and then one new manifest (see `folders`), so it is safe for readers and against being killed at
+any moment. What it replaced stays for some seconds, for those who began to read before.
 """
 
-import math
 import os
 import re
-import shutil
 import time
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
-from oracle.base.errors import UserError
+from oracle.base.database import connect
+from oracle.base.errors import UserError, first_line
+from oracle.base.files import check_writable, written_whole
 from oracle.log.folders import (
-    FOREVER,
-    Merged,
+    FORMAT,
+    Counted,
+    Steps,
+    announce,
+    counted,
     lock_run,
-    loose_steps,
-    merged_steps,
+    merged_path,
+    new_folder,
     remove_folder,
     remove_superseded,
     run_folder,
-    sync_folder,
     tidy,
     told_plainly,
 )
-from oracle.log.views import GRACE_S, create_base, open_log
+from oracle.log.tables import write_rows
+from oracle.log.views import GRACE_S, MERGED_SCHEMA, create_base, open_log
 
 
 @dataclass(frozen=True)
@@ -48,56 +48,87 @@ def compact(log_root: str | Path, run_id: str, *, grace_s: float = GRACE_S, wait
 
     Args:
         grace_s: see `GRACE_S`.
-        wait: stay until the single folders are removed (twice the grace); else the next call removes them.
+        wait: stay until the single folders are removed; else the next call removes them.
 
     Raises:
         UserError: no such run, another process is writing it, or no space (the log is then as it was).
     """
     folder = run_folder(log_root, run_id)
-    with lock_run(folder), told_plainly(f"cannot merge the steps of run {run_id}"):
-        tidy(folder)
-        removed = remove_superseded(folder, grace_s)
-        merged = merge_steps(folder, grace_s)
-        if wait:
-            changes = [m.since if m.until == FOREVER else m.until for m in merged_steps(folder)]
-            time.sleep(max(0.0, max(changes, default=0) + grace_s + 0.01 - time.time()))
-            removed += remove_superseded(folder, grace_s)
+    lock = lock_run(folder)
+    try:
+        with told_plainly(f"cannot merge the steps of run {run_id}"):
+            tidy(folder)
+            merged = merge_steps(folder)
+            removed = remove_superseded(folder, grace_s)
+            if wait and merged:
+                time.sleep(grace_s)
+                removed += remove_superseded(folder, grace_s)
+    finally:
+        lock.release()
     return Compacted(run_id, merged, removed)
 
 
-def merge_steps(folder: Path, grace_s: float) -> int:
-    """Merge the single steps of a run that the caller holds; how many that were.
-
-    The single folders stay until `remove_superseded` finds that nobody can be reading them any more.
-    """
-    steps = loose_steps(folder)
-    if len(steps) < 2:
+def merge_steps(folder: Path) -> int:
+    """Merge the single steps of a run that the caller holds; how many that were."""
+    now = counted(folder)
+    if len(now.single) < 2:
         return 0
-    _merge(folder, steps, grace_s)
-    return len(steps)
+    begin_epoch(folder, now, keep=now.merged, rewrite=now.single)
+    return len(now.single)
+
+
+def drop_after(folder: Path, step: int) -> None:
+    """Have the steps after `step` count no more, in a run that the caller holds."""
+    now = counted(folder)
+    if any(s.steps[-1:] > (step,) for s in (*now.merged, *now.single)):
+        keep = [s for s in now.merged if s.steps[-1:] <= (step,)]
+        shorter = [_up_to(s, step) for s in (*now.merged, *now.single) if s not in keep]
+        begin_epoch(folder, now, keep=keep, rewrite=[s for s in shorter if s.steps])
+
+
+def _up_to(steps: Steps, last: int) -> Steps:
+    return steps._replace(steps=tuple(s for s in steps.steps if s <= last))
+
+
+def begin_epoch(folder: Path, now: Counted, keep: list[Steps], rewrite: list[Steps]) -> None:
+    """Have the merged folders `keep` count, and the steps of `rewrite`, put into one folder; and nothing else.
+
+    Raises:
+        UserError: no space; everything is as it was.
+    """
+    epoch = now.epoch + 1
+    try:
+        if rewrite:
+            steps = sorted(step for s in rewrite for step in s.steps)
+            target = merged_path(folder, steps, epoch)
+            with new_folder(target) as temporary:
+                _write_merged(folder, rewrite, steps, temporary)
+            keep = [*keep, Steps(target, tuple(steps), merged=True, format=FORMAT)]
+        announce(folder, epoch, keep)
+    except duckdb.IOException as error:
+        raise UserError(f"cannot merge the steps of run {folder.name}: {_reason(error)}; free some space") from None
 
 
 def export_run(log_root: str | Path, run_id: str, target: str | Path, *, overwrite: bool = False) -> int:
-    """Write a run's verdicts, each with its completion beside it, as one Parquet file. Returns the number of rows.
+    """Write a run's verdicts, each with its completion beside it, as one .parquet or .csv file.
+
+    Returns the number of rows. Steps that can't be read are left out; `open_log` tells of them.
 
     Raises:
-        UserError: no such run, a target that exists, or one that can't be written.
+        UserError: no such run, a target of another kind or that exists, or one that can't be written.
     """
     run_folder(log_root, run_id)
     target = Path(target).absolute()
-    if target.exists() and not overwrite:
-        raise UserError(f"{target} exists: choose another name, or say --overwrite")
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
-    with open_log(log_root) as connection:
-        rows = connection.sql("from log_export(?)", params=[run_id])
+    if target.suffix not in (".parquet", ".csv"):
+        raise UserError(f"cannot write {target}: expected a name that ends in .csv or .parquet")
+    check_writable(target, overwrite=overwrite)
+    with open_log(log_root) as connection, written_whole(target, overwrite=overwrite) as part:
         try:
-            rows.write_parquet(str(temporary), compression="zstd")
-            os.replace(temporary, target)
-        except (duckdb.IOException, OSError) as error:
+            # Each time it is asked, the views look for files anew, but one answer is one state.
+            batches = connection.sql("from log_export(?)", params=[run_id]).to_arrow_reader(10_000)
+            return write_rows(batches, part, target.suffix)
+        except duckdb.IOException as error:
             raise UserError(f"cannot write {target}: {_reason(error)}") from None
-        finally:
-            temporary.unlink(missing_ok=True)
-        return connection.read_parquet(str(target)).aggregate("count(*)").fetchall()[0][0]
 
 
 def delete_run(log_root: str | Path, run_id: str) -> None:
@@ -107,45 +138,40 @@ def delete_run(log_root: str | Path, run_id: str) -> None:
         UserError: no such run, or another process is writing it.
     """
     folder = run_folder(log_root, run_id)
-    with lock_run(folder), told_plainly(f"cannot delete run {run_id}"):
-        remove_folder(folder)
-
-
-def _merge(folder: Path, steps: list[int], grace_s: float) -> None:
-    temporary = folder / f".tmp-merge-{uuid.uuid4().hex}"
+    lock = lock_run(folder)
     try:
-        temporary.mkdir()
-        _write_merged(folder, steps, temporary)
-        since = math.ceil(time.time() + grace_s)
-        os.rename(temporary, Merged(temporary, steps[0], steps[-1], since, FOREVER).named())
-        sync_folder(folder)
-    except duckdb.IOException as error:
-        raise UserError(f"cannot merge the steps of run {folder.name}: {_reason(error)}; free some space") from None
+        with told_plainly(f"cannot delete run {run_id}"):
+            remove_folder(folder)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        lock.release()
 
 
-def _write_merged(folder: Path, steps: list[int], target: Path) -> None:
-    with duckdb.connect() as connection:
+def _write_merged(folder: Path, sources: list[Steps], steps: list[int], target: Path) -> None:
+    schema = folder.parent / "_schema" / MERGED_SCHEMA
+    with connect(threads=1) as connection:  # training goes on beside this
         create_base(connection, folder.parent)
-        connection.execute("set threads = 1")  # training goes on beside this
-        connection.execute("set variable log_runs = ?", [folder.name])
+        connection.execute("reset variable log_runs")
         for name in ("completions", "verdicts"):
-            files = [str(folder / f"step-{step:08d}" / f"{name}.parquet") for step in steps]
             # In the order of the files, which are sorted: no sort, and little memory.
-            _copy(connection.read_parquet(files), target / f"{name}.parquet")
+            files = [str(schema / f"{name}.parquet"), *(str(s.path / f"{name}.parquet") for s in sources)]
+            rows = "from read_parquet($files, union_by_name = true) where list_contains($steps::integer[], step)"
+            _copy(connection.sql(rows, params={"files": files, "steps": steps}), target / f"{name}.parquet")
+        single = [str(s.path) for s in sources if not s.merged]
         for name in ("rank_sums", "trait_sums"):
-            sums = f"from loose_{name} where step between ? and ? order by all"
-            _copy(connection.sql(sums, params=[steps[0], steps[-1]]), target / f"{name}.parquet")
+            files = [str(schema / f"{name}.parquet"), *(str(s.path / f"{name}.parquet") for s in sources if s.merged)]
+            sums = (
+                f"from (from single_{name}($single::varchar[]) where run_id = $run union all by name "
+                "from read_parquet($files, union_by_name = true)) where list_contains($steps::integer[], step) order by all"
+            )
+            given = {"single": single, "run": folder.name, "files": files, "steps": steps}
+            _copy(connection.sql(sums, params=given), target / f"{name}.parquet")
 
 
 def _copy(rows: duckdb.DuckDBPyRelation, target: Path) -> None:
     rows.write_parquet(str(target), compression="zstd", row_group_size=122_880)
-    with open(target, "rb") as file:
-        os.fsync(file.fileno())
 
 
 def _reason(error: Exception) -> str:
     """What the system said, where DuckDB hands on its number."""
     number = re.search(r'"errno":"(\d+)"', str(error))
-    return os.strerror(int(number[1])) if number else str(error).splitlines()[0]
+    return os.strerror(int(number[1])) if number else first_line(error)

@@ -1,62 +1,124 @@
 """The folders of a run: put there whole, taken away whole, changed by one process at a time.
 
-Names: `step-00000012` holds one step; `steps-<first>-<last>-<from>-<until>` holds merged steps, and counts from one
-second (Unix time) to another. `.tmp-*` is being written, `.old-*` being replaced, `.gone-*` being removed.
+`step-<step>-e<epoch>-f<format>` holds one step, `steps-<first>-<last>-e<epoch>-f<format>` merged ones. What counts is written
+down: `manifest-<epoch>.parquet` lists the merged folders that count, and besides these count the single steps of its own
+epoch, the newest one. So a step counts as soon as it is there; anything else (a merge, going back to a checkpoint, a step
+that is written again) puts the folders of the next epoch in place, and then the manifest, in one move. No clock has a say in it.
+docs/log-format.md draws it; the view `log_counted` says the same in SQL. `.tmp-*` is being written, `.gone-*` removed.
 """
 
-import ctypes
-import fcntl
 import os
 import re
 import shutil
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from filelock import FileLock
 
 from oracle.base.errors import UserError
+from oracle.base.files import hold, sync, written_whole
 
-FOREVER = 9_999_999_999
-_HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
-_STEP = re.compile(r"step-(\d{8})")
-_MERGED = re.compile(r"steps-(\d{8})-(\d{8})-(\d{10})-(\d{10})")
+FORMAT = 2
+"""Of what is written. Raise it when a column is added or means something else; tests/oracle/log/test_formats.py reminds.
+An older format stays readable: sql/log/tables.sql has a pattern for its folders, `views.ensure_schema` an empty one."""
+
+MANIFEST = pa.schema([("folder", pa.string()), ("steps", pa.list_(pa.int32()))])
+"""A row for each merged folder, with the steps in it; and one row of nulls, so that no manifest is without rows."""
+
+_NOTHING = pa.Table.from_pylist([{"folder": None, "steps": None}], schema=MANIFEST)
+MANIFEST_0 = {"manifest-00000000": _NOTHING}
+
+_MANIFEST = re.compile(r"manifest-(\d{8})\.parquet")
+_SINGLE = re.compile(r"step-(\d{8})-e(\d{8})-f(\d)")
+_MERGED = re.compile(r"steps-(\d{8})-(\d{8})-e(\d{8})-f(\d)")
+# Format 1 had no manifest: a merged folder counted from one second to another, and single steps where none spans them.
+_SINGLE_1 = re.compile(r"step-(\d{8})")
+_MERGED_1 = re.compile(r"steps-(\d{8})-(\d{8})-\d{10}-9{10}")
+_ENDED_1 = re.compile(r"steps-\d{8}-\d{8}-\d{10}-\d{10}")
 
 
-class Merged(NamedTuple):
-    """A folder of merged steps."""
+class Steps(NamedTuple):
+    """A folder that counts, and the steps in it, in order."""
 
     path: Path
-    first: int
-    last: int
-    since: int
-    until: int
-
-    def named(self) -> Path:
-        """The path that says so."""
-        name = f"steps-{self.first:08d}-{self.last:08d}-{self.since:010d}-{self.until:010d}"
-        return self.path.with_name(name)
+    steps: tuple[int, ...]
+    merged: bool
+    format: int
 
 
-def single_steps(folder: Path) -> dict[int, Path]:
-    """Step -> folder of the steps that stand alone, in order."""
-    return {int(m[1]): f for f in sorted(folder.iterdir()) if (m := _STEP.fullmatch(f.name))}
+class Counted(NamedTuple):
+    """What counts in a run."""
+
+    epoch: int
+    merged: list[Steps]
+    single: list[Steps]
+
+    def steps(self) -> list[int]:
+        return sorted(step for s in (*self.merged, *self.single) for step in s.steps)
 
 
-def merged_steps(folder: Path) -> list[Merged]:
-    """The merged folders of a run, in order; those that don't count yet, or no more, too."""
-    named = [(f, _MERGED.fullmatch(f.name)) for f in sorted(folder.iterdir())]
-    return [Merged(f, *(int(part) for part in m.groups())) for f, m in named if m]
+def counted(folder: Path) -> Counted:
+    """What counts in a run now, in the order of its steps. Raises `OSError` for a folder that can't be listed."""
+    names = sorted(os.listdir(folder))
+    epochs = [int(m[1]) for name in names if (m := _MANIFEST.fullmatch(name))]
+    if not epochs:
+        return _counted_1(folder, names)
+    epoch = max(epochs)
+    listed = pq.read_table(manifest_path(folder, epoch)).to_pylist()
+    merged = [Steps(folder / r["folder"], tuple(r["steps"]), True, _format(r["folder"])) for r in listed if r["folder"]]
+    matches = [(name, m) for name in names if (m := _SINGLE.fullmatch(name)) and int(m[2]) == epoch]
+    single = [Steps(folder / name, (int(m[1]),), False, int(m[3])) for name, m in matches]
+    return Counted(epoch, sorted(merged, key=lambda s: s.steps), single)
 
 
-def loose_steps(folder: Path) -> list[int]:
-    """The steps that stand alone and in no merged folder, in order."""
-    spans = merged_steps(folder)
-    return [step for step in single_steps(folder) if not any(m.first <= step <= m.last for m in spans)]
+def _counted_1(folder: Path, names: list[str]) -> Counted:
+    """The same for a run that only earlier versions have written."""
+    spans = {name: range(int(m[1]), int(m[2]) + 1) for name in names if (m := _MERGED_1.fullmatch(name))}
+    merged = [Steps(folder / name, tuple(_steps_in(folder / name)), True, 1) for name in spans]
+    alone = {name: int(m[1]) for name in names if (m := _SINGLE_1.fullmatch(name))}
+    single = [
+        Steps(folder / name, (step,), False, 1)
+        for name, step in alone.items()
+        if not any(step in span for span in spans.values())
+    ]
+    return Counted(-1, merged, single)
+
+
+def _steps_in(merged: Path) -> list[int]:
+    try:
+        return sorted(set(pq.read_table(merged / "rank_sums.parquet", columns=["step"])["step"].to_pylist()))
+    except OSError:
+        return []
+
+
+def _format(name: str) -> int:
+    return int(m[4]) if (m := _MERGED.fullmatch(name)) else 1
+
+
+def announce(folder: Path, epoch: int, merged: list[Steps]) -> None:
+    """Have these merged folders count, and the single steps of `epoch`, and nothing else; in one move."""
+    rows = [{"folder": s.path.name, "steps": list(s.steps)} for s in merged]
+    with written_whole(manifest_path(folder, epoch)) as part:
+        pq.write_table(pa.concat_tables([pa.Table.from_pylist(rows, schema=MANIFEST), _NOTHING]), part)
+    sync(folder)
+
+
+def manifest_path(folder: Path, epoch: int) -> Path:
+    return folder / f"manifest-{epoch:08d}.parquet"
+
+
+def single_path(folder: Path, step: int, epoch: int) -> Path:
+    return folder / f"step-{step:08d}-e{epoch:08d}-f{FORMAT}"
+
+
+def merged_path(folder: Path, steps: list[int], epoch: int) -> Path:
+    return folder / f"steps-{steps[0]:08d}-{steps[-1]:08d}-e{epoch:08d}-f{FORMAT}"
 
 
 def run_folder(log_root: str | Path, run_id: str) -> Path:
@@ -68,57 +130,40 @@ def run_folder(log_root: str | Path, run_id: str) -> Path:
     return folder
 
 
-def lock_run(folder: Path) -> IO:
-    """Hold a run for changing it; readers don't care. Released by close(), and by the process' end, however it ends.
+def lock_run(folder: Path) -> FileLock:
+    """Hold a run for changing it; readers don't care. Given back by release(), and by the process' end, however it ends.
 
     Raises:
         UserError: another process holds it, or the folder can't be written.
     """
     with told_plainly(f"cannot write to run {folder.name}"):
-        lock = open(folder / ".lock", "w")  # noqa: SIM115 - kept open for as long as the run is held
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise UserError(f"run {folder.name} is being written by another process: try again when that is done") from None
-    except OSError:
-        pass  # a shared folder without locks: one writer a run is then for people to see to
-    return lock
+        return hold(folder / ".lock", f"run {folder.name} is being written")
 
 
 def write_folder(target: Path, tables: dict[str, pa.Table]) -> None:
-    """Write tables as `target`/<name>.parquet: on disk before they are there under that name. Replaces `target`."""
-    temporary = target.with_name(f".tmp-{target.name}-{uuid.uuid4().hex[:8]}")
-    try:
-        temporary.mkdir()
+    """Write tables as `target`/<name>.parquet: on disk before they are there under that name, which must be free."""
+    with new_folder(target) as temporary:
         for name, table in tables.items():
             sink = pa.BufferOutputStream()
             pq.write_table(table, sink, compression="zstd", compression_level=1)
-            with open(temporary / f"{name}.parquet", "wb") as file:
-                file.write(sink.getvalue())
-                file.flush()
-                os.fsync(file.fileno())
-        sync_folder(temporary)
-        if target.exists():
-            _replace(target, temporary)
-        else:
-            os.rename(temporary, target)
-        sync_folder(target.parent)
+            (temporary / f"{name}.parquet").write_bytes(sink.getvalue())
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """Yield an empty folder; at the end its files are put on disk, and it is moved to `target`."""
+    temporary = target.with_name(f".tmp-{uuid.uuid4().hex}")
+    try:
+        temporary.mkdir()
+        yield temporary
+        for file in temporary.iterdir():
+            sync(file)
+        sync(temporary)
+        os.rename(temporary, target)
+        sync(target.parent)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-
-
-def _replace(target: Path, new: Path) -> None:
-    """Put `new` in the place of `target`: in one move where two folders can be swapped, else in two."""
-    swap = getattr(ctypes.CDLL(None), "renameat2", None)
-    if swap and swap(_HERE, os.fsencode(new), _HERE, os.fsencode(target), _EXCHANGE) == 0:
-        shutil.rmtree(new)
-        return
-    old = target.with_name(f".old-{target.name}")  # `tidy` moves it back if we are killed now
-    os.rename(target, old)
-    os.rename(new, target)
-    shutil.rmtree(old)
 
 
 def remove_folder(folder: Path) -> None:
@@ -129,43 +174,41 @@ def remove_folder(folder: Path) -> None:
 
 
 def tidy(folder: Path) -> None:
-    """Put right what a killed process left in a run: drop what is half written, put back what wasn't replaced yet."""
-    for leftover in folder.glob(".old-*"):
-        original = folder / leftover.name.removeprefix(".old-")
-        if original.exists():
-            shutil.rmtree(leftover)
-        else:
-            os.rename(leftover, original)
-    for leftover in (*folder.glob(".tmp-*"), *folder.glob(".gone-*")):
-        shutil.rmtree(leftover)
+    """Drop what a killed process left in a run that the caller holds: half written, half removed, or not announced."""
+    epoch = counted(folder).epoch
+    for path in folder.iterdir():
+        m = _SINGLE.fullmatch(path.name)
+        n = _MERGED.fullmatch(path.name)
+        if path.name.startswith((".tmp-", ".gone-")) or (m and int(m[2]) > epoch) or (n and int(n[3]) > epoch):
+            shutil.rmtree(path)
+    for path in folder.glob(".*.tmp"):
+        path.unlink()
+
+
+_first_seen: dict[Path, float] = {}  # what no longer counts -> when this process first saw that (monotonic clock)
 
 
 def remove_superseded(folder: Path, grace_s: float) -> int:
-    """Remove what has not counted for `grace_s` seconds: single steps that were merged, and merged folders that ended.
+    """Remove what has not counted for `grace_s` seconds, as far as this process saw; how many folders that were.
 
-    Returns the number of folders removed.
+    The seconds spare those who began to read before an error, "no such file". Nobody reads a wrong figure without them:
+    manifests go first, so a reader that still gets to read one had listed all the folders that it speaks of.
     """
-    before = time.time() - grace_s
-    merged = merged_steps(folder)
-    ended = [m.path for m in merged if m.until < before]
-    covered = [
-        path
-        for step, path in single_steps(folder).items()
-        if any(m.first <= step <= m.last and m.since < before and m.until == FOREVER for m in merged)
+    found = counted(folder)
+    counts = {s.path for s in (*found.merged, *found.single)} | {manifest_path(folder, found.epoch)}
+    ours = (_MANIFEST, _SINGLE, _MERGED, _SINGLE_1, _MERGED_1, _ENDED_1)
+    out = [
+        path for path in sorted(folder.iterdir()) if path not in counts and any(p.fullmatch(path.name) for p in ours)
     ]
-    for path in (*covered, *ended):
-        remove_folder(path)
-    return len(covered) + len(ended)
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the folder's entries on disk."""
-    with suppress(OSError):  # some shared folders can't
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    now = time.monotonic()
+    due = [path for path in out if now - _first_seen.setdefault(path, now) >= grace_s]
+    for path in due:
+        if path.suffix == ".parquet":
+            path.unlink()
+        else:
+            remove_folder(path)
+        del _first_seen[path]
+    return sum(path.suffix != ".parquet" for path in due)
 
 
 @contextmanager

@@ -11,10 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oracle.base.errors import UserError
+from oracle.log.rewards import REWARDS, SETTINGS
 
 STRINGS = pa.list_(pa.string())
 FILM = pa.struct([("title", pa.string()), ("year", pa.int16())])
 _SOURCE = [("source", pa.string()), ("hit_tags", STRINGS), ("severities", STRINGS)]
+OWN = pa.map_(pa.string(), pa.float64())  # by the name of a reward that is somebody's own
 EVIDENCE = pa.struct([("trait", pa.string()), ("risk", pa.float64()), *_SOURCE])
 
 RUN = pa.schema(
@@ -26,19 +28,14 @@ RUN = pa.schema(
         ("dataset", pa.string()),
         ("rec_num", pa.int32()),
         ("num_generations", pa.int32()),
-        ("reward_func", pa.string()),
-        ("lambda_safe", pa.float64()),
-        ("penalty_safe", pa.float64()),
+        *[(setting.name, setting.type) for setting in SETTINGS],
         ("risk_threshold", pa.float64()),
-        ("safety_discount", pa.string()),
         ("unresolved", pa.string()),
         ("unrated", pa.string()),
-        ("lambda_count", pa.float64()),
-        ("target_count", pa.int32()),
-        ("lambda_end", pa.float64()),
-        ("lambda_repeat", pa.float64()),
+        ("length_control", pa.float64()),
         ("advantage_mode", pa.string()),
-        *[(f"w_{reward}", pa.float64()) for reward in ("rel", "safe", "count", "end", "repeat")],
+        *[(f"w_{reward.column}", pa.float64()) for reward in REWARDS],
+        ("own_weights", OWN),
         ("settings", pa.string()),
         ("versions", pa.string()),
         ("git", pa.string()),
@@ -97,42 +94,40 @@ VERDICTS = pa.schema(
         ("seen", pa.bool_()),
         ("repeated", pa.bool_()),
         ("hit", pa.bool_()),
-        *[(name, pa.float64()) for name in ("r_rel", "r_safe", "r_count", "r_end", "r_repeat", "r_total", "advantage")],
+        *[(f"r_{reward.column}", pa.float64()) for reward in REWARDS],
+        ("own_rewards", OWN),
+        *[(name, pa.float64()) for name in ("r_total", "length_control", "advantage")],
         ("n_tokens", pa.int32()),
     ]
 )
+
+MOST_RANKS = 2**15 - 1
 
 # Columns that the log fills in, so that no caller has to repeat them and no view has to join for them.
 DERIVED = {
     "run_id", "step", "group_id", "constrained", "run_k", "run_threshold", "n_groundtruth", "n_groundtruth_safe"
 }  # fmt: skip
-OPTIONAL = {
+OPTIONAL = {f"r_{reward.column}" for reward in REWARDS} | {
     "status",
     "unrated_traits",
+    "own_rewards",
+    "r_total",
+    "length_control",
     "advantage",
     "n_tokens",
-    "r_rel",
-    "r_safe",
-    "r_count",
-    "r_end",
-    "r_repeat",
-    "r_total",
 }
 
 _CHOICES = {
     "kind": ("train", "evaluate"),
-    "reward_func": ("log_decay", "exp_inf", "suffix_dcg"),
-    "safety_discount": ("none", "dcg"),
+    **{setting.name: setting.choices for setting in SETTINGS if setting.choices},
     "unresolved": ("safe", "violation", "ignore"),
     "unrated": ("safe", "violation", "ignore"),
     "advantage_mode": ("grpo", "gdpo"),
 }
 _RUN_DEFAULTS = {
-    "model": None, "dataset": None, "reward_func": "log_decay", "lambda_safe": 1.0, "penalty_safe": 1.0,
-    "risk_threshold": 0.66, "safety_discount": "none", "unresolved": "safe", "unrated": "safe",
-    "lambda_count": 0.0, "target_count": None,
-    "lambda_end": 0.0, "lambda_repeat": 0.0, "advantage_mode": "grpo", "num_generations": 1,
-    "w_rel": 1.0, "w_safe": 1.0, "w_count": 1.0, "w_end": 1.0, "w_repeat": 1.0,
+    "model": None, "dataset": None, "num_generations": 1, "risk_threshold": 0.66, "unresolved": "safe", "unrated": "safe",
+    "length_control": 0.0, "advantage_mode": "grpo", "own_weights": {},
+    **{setting.name: setting.default for setting in SETTINGS}, **{f"w_{reward.column}": 1.0 for reward in REWARDS},
     "settings": None, "versions": None, "git": None,
 }  # fmt: skip
 
@@ -154,6 +149,9 @@ def run_table(run: dict) -> pa.Table:
     for name in ("rec_num", "num_generations"):
         if not (isinstance(row[name], int | np.integer) and row[name] >= 1):
             raise UserError(f"{name} {row[name]!r}: expected a whole number of at least 1")
+    last = row["rec_num"] + (isinstance(row["lambda_end"], int | float) and row["lambda_end"] > 0)
+    if last > MOST_RANKS:  # the end of a list is rewarded one rank behind the last
+        raise UserError(f"rec_num {row['rec_num']} makes {last} ranks a list: expected {MOST_RANKS} at most")
     try:
         return pa.Table.from_pylist([row], schema=RUN)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:

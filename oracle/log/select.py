@@ -13,6 +13,7 @@ from functools import cache
 
 import duckdb
 
+from oracle.base.database import connect
 from oracle.base.errors import UserError, first_line
 from oracle.base.resources import read_sql
 
@@ -74,7 +75,7 @@ def _nodes(tree: dict) -> Iterator[dict]:
 
 @cache
 def _allowed_functions() -> frozenset[str]:
-    with duckdb.connect() as connection:
+    with connect() as connection:
         return frozenset(name for (name,) in connection.sql(read_sql("log/allowed_functions")).fetchall()) | {""}
 
 

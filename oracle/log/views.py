@@ -1,25 +1,39 @@
 """The run log as SQL: connections that have its views, and queries with a time limit."""
 
+import logging
 import os
 import shutil
 import threading
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from oracle.base.database import connect
 from oracle.base.errors import UserError, first_line
 from oracle.base.resources import read_sql
+from oracle.log.folders import FORMAT, MANIFEST, Steps, counted
+from oracle.log.rewards import reward_kinds
 from oracle.log.schema import COMPLETIONS, RUN, VERDICTS
 from oracle.log.select import check_reads_only
 
-STEPS_WITHOUT_ROWS = "steps-00000000-00000000-0000000000-9999999999"
+_log = logging.getLogger(__name__)
+
+SINGLE_SCHEMA = f"step-00000000-e00000000-f{FORMAT}"
+MERGED_SCHEMA = f"steps-00000000-00000000-e00000000-f{FORMAT}"
+SINGLE_SCHEMAS = (SINGLE_SCHEMA, "step-00000000")
+MERGED_SCHEMAS = (MERGED_SCHEMA, "steps-00000000-00000000-0000000000-9999999999")
+SCHEMA_FILES = ("run.parquet", "manifest-00000000.parquet")
+"""Folders and files without rows in `_schema`, one for each pattern of folders: DuckDB refuses a pattern that fits nothing."""
+
 GRACE_S = 5.0
-"""Seconds that folders overlap when steps are merged: longer than a query takes to list its files, and than the clocks
-of machines differ."""
+"""Seconds that folders stay which no longer count: longer than a query takes from listing its files to opening them.
+A shorter time would show nobody a wrong figure, only now and then an error "no such file"."""
+ATTEMPTS = 5
 
 VIEWS = (
     "views/sums",
@@ -49,13 +63,12 @@ def open_log(log_root: str | Path) -> duckdb.DuckDBPyConnection:
         UserError: no log at `log_root`.
     """
     root = Path(log_root).absolute()
-    if not (root / "_schema").is_dir():
-        if not any(root.glob("[0-9]*/run.parquet")):
-            raise UserError(f"no run log at {root}: train or evaluate with a store beside it, or name another store")
-        ensure_schema(root)
-    connection = duckdb.connect()
+    if not (root / "_schema").is_dir() and not any(root.glob("[0-9]*/run.parquet")):
+        raise UserError(f"no run log at {root}: train or evaluate with a store beside it, or name another store")
+    connection = connect()
     connection.execute("set timezone = 'UTC'")
     create_log_views(connection, root)
+    tell_of_state(root)
     return connection
 
 
@@ -84,45 +97,99 @@ def create_base(connection: duckdb.DuckDBPyConnection, log_root: Path) -> None:
     connection.execute("set variable log_runs = '_schema'")
     for name in ("log/tables", "log/sums"):
         connection.execute(read_sql(name))
+    kinds = ", ".join(f"({', '.join(map(_literal, kind.values()))})" for kind in reward_kinds().to_pylist())
+    columns = ", ".join(quoted_name(name) for name in reward_kinds().column_names)
+    connection.execute(f"create or replace macro reward_kinds() as table from (values {kinds}) as kinds ({columns})")
 
 
 def ensure_schema(log_root: Path) -> None:
     """Make an empty log at `log_root` unless there is one: files without rows, from which views know the columns.
 
+    A log of an older format gets those of this format as well.
+
     Raises:
-        UserError: the folder can't be written, or the log there is of another version.
+        UserError: the folder can't be written, or the log there is of a later format.
     """
-    if (log_root / "_schema").is_dir():
-        _check_columns(log_root)
+    there = log_root / "_schema"
+    if later := [f.name for f in there.glob("step-*-f[0-9]") if int(f.name[-1]) > FORMAT]:
+        raise UserError(
+            f"the run log {log_root} has format {later[0][-1]}, and this program knows 1 to {FORMAT}: update it"
+        )
+    if _is_whole(there):
         return
-    new = log_root / f".tmp-_schema-{uuid.uuid4().hex}"
+    new = log_root / f".tmp-{uuid.uuid4().hex}"
     try:
-        merged = new / "_schema" / STEPS_WITHOUT_ROWS
-        for folder in (merged, new / "_schema" / "step-00000000"):
-            folder.mkdir(parents=True)
-            pq.write_table(COMPLETIONS.empty_table(), folder / "completions.parquet")
-            pq.write_table(VERDICTS.empty_table(), folder / "verdicts.parquet")
-        pq.write_table(RUN.empty_table(), new / "_schema" / "run.parquet")
-        with duckdb.connect() as connection:
-            create_base(connection, new)
-            for name in ("rank_sums", "trait_sums"):
-                columns = connection.sql(f"from loose_{name} limit 0").to_arrow_table()
-                pq.write_table(columns, merged / f"{name}.parquet")
-        os.rename(new / "_schema", log_root / "_schema")
+        _write_schema(new)
+        if not there.is_dir():
+            os.rename(new / "_schema", there)
+            return
+        for folder in (*SINGLE_SCHEMAS, *MERGED_SCHEMAS):
+            if not (there / folder).is_dir():
+                os.rename(new / "_schema" / folder, there / folder)
+        for file in SCHEMA_FILES:
+            os.replace(new / "_schema" / file, there / file)
     except OSError as error:
-        if not (log_root / "_schema").is_dir():  # else another process made it first
+        if not _is_whole(there):  # else another process made it first
             raise UserError(f"cannot make a run log at {log_root}: {error.strerror or error}") from None
     finally:
         shutil.rmtree(new, ignore_errors=True)
 
 
-def _check_columns(log_root: Path) -> None:
-    there = pq.read_schema(log_root / "_schema" / "step-00000000" / "verdicts.parquet").names
-    if missing := [name for name in VERDICTS.names if name not in there]:
-        raise UserError(
-            f"the run log {log_root} was written by another version of this project (it lacks {', '.join(missing)}): "
-            "move it away, or read it with that version"
-        )
+def _is_whole(schema: Path) -> bool:
+    """Whether it has all that this format needs."""
+    if not all((schema / name).exists() for name in (*SINGLE_SCHEMAS, *MERGED_SCHEMAS, *SCHEMA_FILES)):
+        return False
+    return pq.read_schema(schema / "run.parquet").names == RUN.names
+
+
+def _write_schema(root: Path) -> None:
+    schema = root / "_schema"
+    for folder in (*SINGLE_SCHEMAS, *MERGED_SCHEMAS):
+        (schema / folder).mkdir(parents=True)
+        pq.write_table(COMPLETIONS.empty_table(), schema / folder / "completions.parquet")
+        pq.write_table(VERDICTS.empty_table(), schema / folder / "verdicts.parquet")
+    pq.write_table(RUN.empty_table(), schema / "run.parquet")
+    pq.write_table(MANIFEST.empty_table(), schema / "manifest-00000000.parquet")
+    with connect() as connection:
+        create_base(connection, root)
+        for name in ("rank_sums", "trait_sums"):
+            columns = connection.sql(f"from single_{name}([]::varchar[]) limit 0").to_arrow_table()
+            for folder in MERGED_SCHEMAS:
+                pq.write_table(columns, schema / folder / f"{name}.parquet")
+
+
+_said: set[str] = set()
+
+
+def tell_of_state(log_root: Path) -> None:
+    """Say, once a process, which steps no view can show, and which runs have steps of an older format."""
+    older, unreadable = [], []
+    for folder in sorted(log_root.glob("[0-9]*")):
+        try:
+            found = counted(folder)
+        except OSError:  # no folder, or one that can't be listed
+            unreadable += [folder] if folder.is_dir() else []
+            continue
+        steps = [*found.merged, *found.single]
+        older += [folder.name] if any(s.format < FORMAT for s in steps) else []
+        unreadable += [s.path for s in steps if not _is_readable(s)]
+    if unreadable:
+        some = ", ".join(str(path) for path in unreadable[:3]) + (" …" if len(unreadable) > 3 else "")
+        _say(f"{len(unreadable)} folders of steps can't be read, and are in no figure and no export: {some}")
+    if older:
+        some = ", ".join(older[:3]) + (" …" if len(older) > 3 else "")
+        _say(f"{len(older)} runs have steps of a format before {FORMAT}; columns that these lack are null: {some}")
+
+
+def _is_readable(steps: Steps) -> bool:
+    names = ("completions", "verdicts", *(("rank_sums", "trait_sums") if steps.merged else ()))
+    return all(os.access(steps.path / f"{name}.parquet", os.R_OK) for name in names)
+
+
+def _say(text: str) -> None:
+    if text not in _said:
+        _said.add(text)
+        _log.warning(text)
 
 
 def query(
@@ -134,20 +201,16 @@ def query(
 ) -> pa.Table:
     """The rows of one SELECT statement, the first `most` of them.
 
-    Asks once more if a folder was merged away while it was read.
+    Asks again, a few times, if a folder was removed between being listed and being read.
 
     Raises:
         UserError: a statement that is no SELECT, or holds anything that could do more than read (`oracle.log.select`); one that
             fails, or takes longer than `timeout_s` seconds.
     """
     check_reads_only(connection, sql)
-    try:
-        return _timed(connection, sql, params, timeout_s, most)
-    except duckdb.IOException:
-        return _asked_again(connection, sql, params, timeout_s, most)
-
-
-def _asked_again(connection, sql, params, timeout_s, most) -> pa.Table:
+    for _ in range(ATTEMPTS - 1):
+        with suppress(duckdb.IOException):
+            return _timed(connection, sql, params, timeout_s, most)
     try:
         return _timed(connection, sql, params, timeout_s, most)
     except duckdb.IOException as error:
@@ -186,6 +249,16 @@ def _first(rows: pa.RecordBatchReader, most: int) -> pa.Table:
 def pattern_of(path: Path) -> str:
     """The path as part of a pattern of files, in which it stands for itself."""
     return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
+
+
+def _literal(value: int | str | list[str]) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(quoted, value))}]"
+    return quoted(value) if isinstance(value, str) else str(value)
+
+
+def quoted_name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def quoted(text: str) -> str:

@@ -2,40 +2,33 @@
 
 A step is a folder of Parquet files that is moved into place whole; what is there is never changed, so nobody who
 reads can meet half a step or wait for a lock. From time to time the steps so far are merged, because a view opens every
-file. Layout and columns: `sql/log/tables.sql`.
+file. Layout and columns: `sql/log/tables.sql`; why it is so: docs/log-format.md.
 """
 
-import math
-import os
 import secrets
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from oracle.base.errors import UserError
-from oracle.log.compaction import merge_steps
+from oracle.log.compaction import begin_epoch, drop_after, merge_steps
 from oracle.log.folders import (
-    FOREVER,
-    Merged,
+    MANIFEST_0,
+    counted,
     lock_run,
-    loose_steps,
-    merged_steps,
-    remove_folder,
     remove_superseded,
     run_folder,
-    single_steps,
+    single_path,
     tidy,
     told_plainly,
     write_folder,
 )
 from oracle.log.schema import run_table, step_tables
-from oracle.log.views import GRACE_S, ensure_schema
+from oracle.log.views import GRACE_S, ensure_schema, tell_of_state
 
 MERGE_EVERY = 200
 """Steps that stand alone at most, so that a query opens few files; merging them takes about a second."""
@@ -63,7 +56,7 @@ class LogWriter:
         with told_plainly(f"cannot begin a run in the log {root}"):
             root.mkdir(parents=True, exist_ok=True)
             ensure_schema(root)
-            write_folder(self.folder, {"run": table})
+            write_folder(self.folder, {"run": table, **MANIFEST_0})
         self._begin(table)
 
     @classmethod
@@ -78,8 +71,19 @@ class LogWriter:
         writer.folder = run_folder(log_root, run_id)
         writer._begin(pq.read_table(writer.folder / "run.parquet"))
         with told_plainly(f"cannot go on with run {run_id}"):
+            ensure_schema(writer.folder.parent)
             tidy(writer.folder)
+            if counted(writer.folder).epoch < 0:  # of an older format: from now on a manifest says what counts
+                now = counted(writer.folder)
+                begin_epoch(writer.folder, now, keep=now.merged, rewrite=now.single)
+            remove_superseded(writer.folder, GRACE_S)
+        tell_of_state(writer.folder.parent)
         return writer
+
+    @property
+    def run(self) -> Mapping:
+        """The run's row: the columns of `runs`."""
+        return self._run
 
     def _begin(self, table: pa.Table) -> None:
         self._lock = lock_run(self.folder)
@@ -99,67 +103,41 @@ class LogWriter:
         """
         if not 0 <= step < 10**8:
             raise UserError(f"step {step}: expected 0 to 99999999")
-        for merged in merged_steps(self.folder):
-            if merged.first <= step <= merged.last and merged.until == FOREVER:
-                raise UserError(f"step {step} is merged with others: call truncate_after({step - 1}) to write it again")
-        tables = step_tables(self._run, step, completions, verdicts)
+        now = counted(self.folder)
+        if any(step in s.steps for s in now.merged):
+            raise UserError(f"step {step} is merged with others: call truncate_after({step - 1}) to write it again")
+        completions, verdicts = step_tables(self._run, step, completions, verdicts)
+        others = [s for s in now.single if step not in s.steps]
+        again = len(others) < len(now.single)
+        target = single_path(self.folder, step, now.epoch + again)
         with told_plainly(f"cannot log step {step} in {self.folder} (the steps before it are safe)"):
-            self._put(step, *tables)
+            write_folder(target, {"completions": completions, "verdicts": verdicts})
+            if again:
+                try:
+                    begin_epoch(self.folder, now, keep=now.merged, rewrite=others)
+                except BaseException:
+                    tidy(self.folder)
+                    raise
             remove_superseded(self.folder, GRACE_S)
-        if len(loose_steps(self.folder)) >= MERGE_EVERY:
+        if len(others) + 1 >= MERGE_EVERY:
             with suppress(UserError, OSError):  # no space: the steps are there, and stand alone until there is some
-                merge_steps(self.folder, GRACE_S)
-
-    def _put(self, step: int, completions: pa.Table, verdicts: pa.Table) -> None:
-        write_folder(self.folder / f"step-{step:08d}", {"completions": completions, "verdicts": verdicts})
+                merge_steps(self.folder)
 
     def steps(self) -> list[int]:
         """Numbers of the finished steps, in order."""
-        merged = [_steps_of(m) for m in self._lasting()]
-        return sorted({*single_steps(self.folder)}.union(*merged))
+        return counted(self.folder).steps()
 
     def truncate_after(self, step: int) -> None:
-        """Drop the steps after `step`, the one of the checkpoint that training goes on from; the last one first.
-
-        Of merged steps, those after `step` are still seen for `GRACE_S` seconds, and new ones not yet.
-        """
+        """Drop the steps after `step`, the one of the checkpoint that training goes on from; all at once."""
         with told_plainly(f"cannot drop the steps after {step} of run {self.run_id}"):
-            for number, path in reversed(single_steps(self.folder).items()):
-                if number > step:
-                    remove_folder(path)
-            for merged in self._lasting():
-                if merged.last > step:
-                    self._split(merged, step)
-                    os.rename(merged.path, merged._replace(until=math.ceil(time.time() + GRACE_S)).named())
-
-    def _split(self, merged: Merged, last: int) -> None:
-        """Write the steps up to `last` singly again; they count as soon as the merged folder doesn't."""
-        completions = pq.ParquetFile(merged.path / "completions.parquet")
-        verdicts = pq.ParquetFile(merged.path / "verdicts.parquet")
-        for step in sorted(s for s in _steps_of(merged) if s <= last):
-            self._put(step, _rows_of(completions, step), _rows_of(verdicts, step))
-
-    def _lasting(self) -> list[Merged]:
-        return [m for m in merged_steps(self.folder) if m.until == FOREVER]
+            drop_after(self.folder, step)
 
     def close(self) -> None:
         """Let go of the run, so that it can be merged, exported, deleted, or gone on with by others."""
-        self._lock.close()
+        self._lock.release()
 
     def __enter__(self) -> "LogWriter":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _steps_of(merged: Merged) -> set[int]:
-    return set(pq.read_table(merged.path / "rank_sums.parquet", columns=["step"])["step"].to_pylist())
-
-
-def _rows_of(file: pq.ParquetFile, step: int) -> pa.Table:
-    """The rows of one step, from the row groups that have any."""
-    index = file.schema_arrow.get_field_index("step")
-    spans = [file.metadata.row_group(g).column(index).statistics for g in range(file.num_row_groups)]
-    groups = [g for g, span in enumerate(spans) if span is None or span.min <= step <= span.max]
-    return file.read_row_groups(groups).filter(pc.field("step") == step)

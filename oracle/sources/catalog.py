@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 
+from oracle.base.database import connect
 from oracle.base.errors import UserError
 from oracle.base.resources import read_sql
 from oracle.sources import kinds
@@ -20,7 +20,7 @@ def read_catalog(path: str | Path) -> pa.Table:
     [source] = recognise([Path(path)])
     if source.kind not in (kinds.CATALOG, kinds.TITLES, kinds.TAGGED_TITLES, kinds.RATED_TITLES):
         raise UserError(f"{path} holds {source.kind.name}; expected a catalog with the columns title and year")
-    with duckdb.connect() as connection:
+    with connect() as connection:
         for name in ("store/schema", "titles/normalise", "store/clean"):
             connection.execute(read_sql(name))
         ready(connection)

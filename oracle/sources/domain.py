@@ -1,7 +1,6 @@
 """What a store recommends where that is not films: its nouns, the form of its ids, and how it is asked for."""
 
 import json
-from typing import Any
 
 import duckdb
 
@@ -16,8 +15,10 @@ EXPECTED = '{"noun": "game", "nouns": "games", "numeric_ids": true, "ask": "Plea
 
 def load_domain(connection: duckdb.DuckDBPyConnection, source: Source) -> int:
     """Make a domain that of the store; return 1. Raises `UserError` for a file that is no such description."""
-    document: Any = read_document(source.path, source.compressed, source.largest)
-    [domain] = document if isinstance(document, list) else [document]
+    document = read_document(source.path, source.compressed, source.largest)
+    domain = document[0] if isinstance(document, list) and len(document) == 1 else document
+    if not isinstance(domain, dict):
+        raise UserError(f"{source.path} describes no domain, or several; expected {EXPECTED}")
     for name, value in domain.items():
         kind = _FIELDS.get(name)
         if kind is None or not isinstance(value, kind) or value == "":

@@ -18,6 +18,8 @@ def kind_of_record(record: dict) -> Shape | None:
     names = [str(name) for name in record]
     if "traits" in record and "imdb_id" in kinds.columns_of(kinds.RISKS, names):
         return kinds.SENSITIVITY, {}, {}
+    if {"movieMentions", "messages"} <= record.keys():
+        return kinds.DIALOGS, {}, {}
     if isinstance(record.get("noun"), str):
         return kinds.DOMAIN, {}, {}
     item = record.get("item", record)

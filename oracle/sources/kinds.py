@@ -202,8 +202,9 @@ def kind_of_columns(names: list[str], cells: dict[str, list[str]]) -> Shape | No
             return kind, _with_tmdb_id(found, have), {}
     titles = columns_of(TITLES, names)
     wide = {n: n for n in names if n not in titles.values() and is_severity_column(n, cells.get(n, []))}
+    rated: tuple[str, ...] = ("imdb_id",) if wide else ("imdb_id", "no such column")
     for kind, needed in (
-        (RATED_TITLES if "title" in titles else SEVERITIES, ("imdb_id", *([] if wide else ["no such column"]))),
+        (RATED_TITLES if "title" in titles else SEVERITIES, rated),
         (TITLES, ("imdb_id", "title")),
         (CATALOG, ("title", "year")),
     ):

@@ -6,6 +6,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from oracle.base.files import written_whole
+
 
 def rejects_path(store: Path, source: Path, namesakes: int) -> Path:
     """Return where the rejects of a source go: `<store>.rejects/<its name>.csv`.
@@ -21,9 +23,8 @@ def write_rejects(rejects: pa.Table, path: Path) -> Path | None:
         path.unlink(missing_ok=True)
         return None
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}")
-    pa_csv.write_csv(rejects, partial)
-    partial.replace(path)
+    with written_whole(path) as part:
+        pa_csv.write_csv(rejects, part)
     return path
 
 

@@ -1,19 +1,20 @@
 """The store: one DuckDB file of titles, traits and risks. Built, opened, changed as a whole."""
 
 from oracle.store.build import build_starter_store, build_store, trait_rows
-from oracle.store.file import alias_files, derived_by, log_root, open_store
+from oracle.store.file import STORE_FORMAT, alias_files, log_root, open_store
 from oracle.store.traits import read_definitions, read_traits
-from oracle.store.update import updated_store
+from oracle.store.update import updated_store, upgrade_store
 
 __all__ = [
+    "STORE_FORMAT",
     "alias_files",
     "build_starter_store",
     "build_store",
-    "derived_by",
     "log_root",
     "open_store",
     "read_definitions",
     "read_traits",
     "trait_rows",
     "updated_store",
+    "upgrade_store",
 ]

@@ -4,20 +4,21 @@ import os
 import re
 import shutil
 import tempfile
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from hashlib import md5
 from pathlib import Path
 
 import duckdb
 
+from oracle.base.database import connect
 from oracle.base.errors import UserError, first_line
+from oracle.base.files import beside
 from oracle.base.resources import read_sql
 from oracle.log import create_log_views, pattern_of, quoted
 
-SCHEMA_VERSION = 2
+STORE_FORMAT = 3
+"""Of what a store holds. Raise it when one that was built before would be read wrongly; tests/oracle/store/test_format.py
+reminds. `store update` brings an older one up to date."""
 DERIVATIONS = (
     "store/clean",
     "titles/normalise",
@@ -40,13 +41,11 @@ DERIVATIONS = (
 @contextmanager
 def new_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection to an empty store; at the end derive the rest, and put the file at `path` in one move."""
-    with _swapped_in(Path(path)) as temporary, duckdb.connect(str(temporary)) as connection:
+    with _swapped_in(Path(path)) as temporary, connect(temporary) as connection:
         connection.execute("set enable_progress_bar = false")
         for name in ("store/schema", "titles/normalise"):
             connection.execute(read_sql(name))
-        connection.execute(
-            "insert into store_info values (?, current_timestamp, null, ?)", [SCHEMA_VERSION, derived_by()]
-        )
+        connection.execute("insert into store_info values (?, current_timestamp, null)", [STORE_FORMAT])
         yield connection
         _name_alias_files(connection, path)
         derive(connection)
@@ -61,9 +60,9 @@ def changed_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """
     with _swapped_in(Path(path)) as temporary:
         shutil.copyfile(path, temporary)
-        with duckdb.connect(str(temporary)) as connection:
+        with connect(temporary) as connection:
             connection.execute("set enable_progress_bar = false")
-            _check_version(connection, path)
+            _check_format(connection, path)
             yield connection
             _name_alias_files(connection, path)
             derive(connection)
@@ -111,62 +110,90 @@ def derive(connection: duckdb.DuckDBPyConnection) -> None:
         raise UserError(first_line(error).removeprefix("Invalid Input Error: ")) from None
 
 
-@cache
-def derived_by() -> str:
-    """What tells stores apart whose statements differ: a hash of these, but for comments and white space."""
-    statements = "\n".join(read_sql(name) for name in ("store/schema", *DERIVATIONS))
-    return md5(re.sub(r"--.*|\s+", " ", statements).encode(), usedforsecurity=False).hexdigest()[:12]
-
-
 @contextmanager
 def open_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a read-only connection; where another program holds the file's lock, to a private copy of the file.
 
-    Raises `UserError` for a path that is no store of this version.
+    Raises `UserError` for a path that is no store of this format.
     """
     path = Path(path)
     if not path.is_file():
         raise UserError(f"no store at {path}; build one with pipeline/prepare.py or oracle.build_store")
     with tempfile.TemporaryDirectory() as folder:
         try:
-            connection = duckdb.connect(str(path), read_only=True)
+            connection = connect(path, read_only=True)
         except duckdb.Error as error:
             if not isinstance(error, duckdb.IOException) or "lock" not in str(error):
                 raise UserError(f"{path} is not a DuckDB store that can be read: {first_line(error)}") from None
-            connection = duckdb.connect(shutil.copy(path, folder), read_only=True)
+            connection = connect(shutil.copy(path, folder), read_only=True)
         with connection:
             connection.execute("set enable_progress_bar = false")
-            _check_version(connection, path)
+            _check_format(connection, path)
             yield connection
 
 
-def _check_version(connection: duckdb.DuckDBPyConnection, path: str | Path) -> None:
+def format_of(connection: duckdb.DuckDBPyConnection, path: str | Path) -> int:
+    """The format of an open store. Raises `UserError` for a file that is no store, or of a later format."""
     try:
-        [(version,)] = connection.execute("select schema_version from store_info").fetchall()
+        [(number,)] = connection.execute("select schema_version::integer from store_info").fetchall()
     except (duckdb.Error, ValueError):
         raise UserError(f"{path} is a DuckDB file, but no store: it has no table store_info of one row") from None
-    if version != SCHEMA_VERSION:
+    if number > STORE_FORMAT:
+        raise UserError(f"{path} is a store of format {number}, and this program knows up to {STORE_FORMAT}: update it")
+    return number
+
+
+def _check_format(connection: duckdb.DuckDBPyConnection, path: str | Path) -> None:
+    if (number := format_of(connection, path)) < STORE_FORMAT:
         raise UserError(
-            f"{path} is a store of schema version {version}, and this program needs {SCHEMA_VERSION}: build it again"
+            f"{path} is a store of format {number}, and this program needs {STORE_FORMAT}: "
+            f"run python -m oracle store update {path}"
         )
-    [(derived,)] = connection.execute("select derived_by from store_info").fetchall()
-    if derived != derived_by():
-        raise UserError(f"{path} was built by another version of this program: remove it, and build it again")
+
+
+def refuse_in_use(path: Path) -> None:
+    """Raises `UserError` while another program has the store open for writing, or has left its last writes beside it."""
+    wal = path.with_name(path.name + ".wal")
+    busy = None
+    try:
+        if path.is_file():
+            connect(path, read_only=True).close()
+    except duckdb.ConnectionException:
+        busy = f"process {os.getpid()}"
+    except duckdb.IOException as error:
+        if "lock" in str(error):
+            number = re.search(r"\(PID (\d+)\)", str(error))
+            busy = f"process {number[1]}" if number else "another program"
+    except duckdb.Error:
+        pass  # no store, and nobody's
+    if busy:
+        raise UserError(f"{path} is open for writing in {busy}: close it there, then try again; nothing was changed")
+    if wal.exists():
+        raise UserError(
+            f"{wal} holds writes of another program that are not in the store yet: end that program, or if it was killed "
+            "open the store once in DuckDB and close it; then try again; nothing was changed"
+        )
 
 
 @contextmanager
 def _swapped_in(path: Path) -> Iterator[Path]:
-    """Yield a free path beside `path`; move what was written there to `path` in one step, unless it failed."""
+    """Yield a free path beside `path`; move what was written there to `path` in one step, unless it failed.
+
+    A symbolic link stays, and what it leads to is replaced.
+    """
     if path.is_dir():
         raise UserError(f"cannot write a store at {path}: that is a folder, expected a file name such as store.duckdb")
+    place = Path(os.path.realpath(path))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot write a store at {path}: {error.strerror}") from None
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    refuse_in_use(place)
+    temporary = beside(place)
     try:
         yield temporary
-        os.replace(temporary, path)
+        refuse_in_use(place)
+        os.replace(temporary, place)
     finally:
         for leftover in (temporary, temporary.with_name(temporary.name + ".wal")):
             leftover.unlink(missing_ok=True)

@@ -1,6 +1,5 @@
 """Changing a store as a whole: all that a command brings in appears at once, or nothing does."""
 
-import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
@@ -9,11 +8,13 @@ from pathlib import Path
 
 import duckdb
 
+from oracle.base.database import connect
 from oracle.base.errors import UserError, first_line
+from oracle.base.files import hold
 from oracle.base.resources import read_sql
 from oracle.log import create_log_views
 from oracle.store.build import build_starter_store
-from oracle.store.file import changed_store, log_root, new_store
+from oracle.store.file import STORE_FORMAT, changed_store, format_of, log_root, new_store, refuse_in_use
 
 
 @contextmanager
@@ -22,7 +23,7 @@ def updated_store(path: str | Path, starter: bool = True) -> Iterator[duckdb.Duc
 
     A store that is not there yet begins with the bundled starter titles, traits and risks, or empty (`starter` False).
     The starter's films are no ground truth: its catalog is left out. An exception leaves everything as it was. Raises
-    `UserError` for a file that is no store, a folder that can't be written, and while another process does the same.
+    `UserError` for a file that is no store, a folder that can't be written, and while another program writes to it.
     """
     path = Path(path)
     with _alone(path):
@@ -39,27 +40,64 @@ def updated_store(path: str | Path, starter: bool = True) -> Iterator[duckdb.Duc
                 with changed_store(draft) as connection:
                     connection.execute("delete from catalog")
                     yield connection
-                with duckdb.connect(str(draft)) as connection:
+                with connect(draft) as connection:
                     create_log_views(connection, log_root(path))
-                os.replace(draft, path)
+                os.replace(draft, os.path.realpath(path))
+
+
+def upgrade_store(path: str | Path) -> int:
+    """Bring a store of an older format up to date from the tables that it holds; all derived ones are made anew.
+
+    Returns the format that it had. Raises `UserError` for a file that is no store, one that lacks what a table needs, and
+    while another program writes to it; it is as it was then.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"no store at {path}: name one that is there")
+    with _alone(path):
+        refuse_in_use(Path(os.path.realpath(path)))
+        try:
+            with connect(path, read_only=True) as old:
+                number = format_of(old, path)
+        except duckdb.Error as error:
+            raise UserError(f"{path} is not a DuckDB store that can be read: {first_line(error)}") from None
+        if number < STORE_FORMAT:
+            with new_store(path) as connection:
+                _take_over(connection, path)
+    return number
+
+
+def _take_over(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Copy what the tables of the store at `path` hold, column by column of the same name."""
+    place = "'" + str(path).replace("'", "''") + "'"
+    connection.execute(f"attach {place} as old_store (read_only)")
+    try:
+        columns: dict[str, list[str]] = {}
+        for table, column in connection.execute(read_sql("store/common_columns")).fetchall():
+            columns.setdefault(table, []).append(column)
+        for table, names in columns.items():
+            connection.execute(f'delete from "{table}"')  # some begin with a row
+            listed = ", ".join(f'"{name}"' for name in names)
+            connection.execute(f'insert into "{table}" by name select {listed} from old_store.main."{table}"')
+        connection.execute(read_sql("store/keep_info"))
+    except duckdb.Error as error:
+        raise UserError(f"{path} cannot be brought up to date: {first_line(error)}; build it again") from None
+    finally:
+        connection.execute("detach old_store")
 
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Hold the folder against other writers: of two copies, the one swapped in last would undo the first."""
+    """Hold the store against other writers: of two copies, the one swapped in last would undo the first."""
+    place = Path(os.path.realpath(path))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not os.access(path.parent, os.W_OK | os.X_OK):
-            raise PermissionError(13, "no permission to write there")
-        folder = os.open(path.parent, os.O_RDONLY)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        lock = hold(place.with_name(f".{place.name}.lock"), f"{path} is being changed")
     except OSError as error:
         raise UserError(f"cannot write a store at {path}: {error.strerror}") from None
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except (duckdb.IOException, duckdb.OutOfMemoryException) as error:  # a full disk, a small machine
         raise UserError(f"cannot write a store at {path}: {first_line(error)}") from None
-    except BlockingIOError:
-        raise UserError(f"another process is changing a store in {path.parent}: try again when it has ended") from None
     finally:
-        os.close(folder)
+        lock.release()

@@ -5,7 +5,6 @@ a title and year holds, and an undo takes it back. A file of the older name, sto
 applies the confirmed ones when it opens the store; SQL reads them anew (`sql/titles/aliases.sql`, the same rules).
 """
 
-import fcntl
 import json
 import logging
 import os
@@ -91,10 +90,10 @@ def append_alias(
     try:
         handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         try:
-            with suppress(OSError):  # some shared folders have no locks; one write of a line is whole there too
-                fcntl.flock(handle, fcntl.LOCK_EX)
+            # Without a lock: one write of a line is whole, and an empty line is no decision.
             size = os.fstat(handle).st_size
-            torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"  # by a process that was killed
+            os.lseek(handle, max(0, size - 1), os.SEEK_SET)
+            torn = size > 0 and os.read(handle, 1) != b"\n"  # by a process that was killed
             os.write(handle, b"\n" * torn + line)
             os.fsync(handle)
         finally:

@@ -10,7 +10,7 @@ from rapidfuzz.distance import DamerauLevenshtein
 from oracle.index import Titles
 from oracle.titles.ranking import Candidates
 from oracle.titles.rules import closeness, slips_allowed
-from oracle.titles.variants import Title, half_keys, key_hashes, read_titles, word_class
+from oracle.titles.variants import Title, half_keys, key_hashes, plain_case, read_titles, word_class
 
 FAR_KINDS = frozenset(("key", "bare"))  # what keys of other kinds bring together counts in the same year only
 
@@ -96,21 +96,24 @@ def _candidates(
     slips = _count_slips(
         [(queries[q].key, f.key) if k == "half" else None for q, k, f in zip(query, kind, other, strict=True)]
     )
-    closest: dict[tuple[int, int], tuple[float, int, bool]] = {}
+    closest: dict[tuple[int, int], tuple[float, int, bool, bool]] = {}
     for q, k, t, f, count in zip(query, kind, form.tolist(), other, slips, strict=True):
         asked = queries[q]
         close = closeness(k, asked, f, count, allowed[q])
         if close > closest.get((q, t), (0.0,))[0]:
             shorter = f.words if len(f.words) < len(asked.words) else asked.words
-            closest[q, t] = close, word_class(shorter), len(asked.text) < len(f.text)
+            same = plain_case(asked.text) == plain_case(f.text)
+            closest[q, t] = close, word_class(shorter), len(asked.text) < len(f.text), same
     forms = np.array([t for _, t in closest], np.int32)
+    found_out = list(closest.values())
     return Candidates(
         query=np.array([q for q, _ in closest], np.int64),
         form=forms,
         record=titles.forms.take(forms),
-        closeness=np.array([close for close, _, _ in closest.values()], np.float64),
-        word_class=np.array([words for _, words, _ in closest.values()], np.int8),
-        leaves_out=np.array([less for _, _, less in closest.values()], np.bool_),
+        closeness=np.array([each[0] for each in found_out], np.float64),
+        word_class=np.array([each[1] for each in found_out], np.int8),
+        leaves_out=np.array([each[2] for each in found_out], np.bool_),
+        same_but_case=np.array([each[3] for each in found_out], np.bool_),
     )
 
 

@@ -11,6 +11,7 @@ from functools import cache
 import duckdb
 import pyarrow as pa
 
+from oracle.base.database import connect
 from oracle.base.resources import read_sql
 
 # What is neither letter nor digit becomes a space. Those beyond ASCII are learnt from DuckDB, whose tables of them may be newer.
@@ -23,7 +24,7 @@ DROPPED = frozenset(("a", "an", "the", "and"))  # "a" and "an" in front only
 @cache
 def engine() -> duckdb.DuckDBPyConnection:
     """An in-memory connection with the macros for titles: take a cursor of it."""
-    connection = duckdb.connect(config={"threads": 1})
+    connection = connect(threads=1)
     for name in ("titles/normalise", "titles/rules", "titles/variants"):
         connection.execute(read_sql(name))
     return connection

@@ -32,12 +32,13 @@ class Candidates:
     closeness: np.ndarray  # float64
     word_class: np.ndarray  # int8, of the shorter one of both titles
     leaves_out: np.ndarray  # bool: the title asked for is shorter, as written
+    same_but_case: np.ndarray  # bool: the titles have the same letters and signs, in large or small (of ASCII)
 
     @classmethod
     def none(cls) -> "Candidates":
         """No candidates."""
         none = np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, FORM)
-        return cls(*none, np.empty(0), np.empty(0, np.int8), np.empty(0, np.bool_))
+        return cls(*none, np.empty(0), np.empty(0, np.int8), np.empty(0, np.bool_), np.empty(0, np.bool_))
 
     def only(self, which: np.ndarray) -> "Candidates":
         """Return the candidates that `which` marks."""
@@ -67,10 +68,9 @@ class Candidates:
         tier[(method == NORMALISED) & (close >= SAME_WORDS)] = 2
         exact = np.zeros(len(year), bool)
         exact[self.query[method == EXACT]] = True
-        rival = (
-            yearless & (words == 1) & self.leaves_out & (close >= SAME_KEY) & (close < SAME_WORDS) & exact[self.query]
-        )
-        tier[rival] = 1
+        article_apart = (words == 1) & self.leaves_out & (close >= SAME_KEY) & (close < SAME_WORDS)
+        rival = yearless & exact[self.query] & (self.same_but_case & primary | article_apart)
+        tier[rival & (method != BY_ALIAS)] = 1
         return ScoredCandidates(
             candidates=self,
             accepted=np.where(yearless, self._title_allows() | rival, self._year_allows(apart, common, contested)),

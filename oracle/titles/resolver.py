@@ -149,14 +149,13 @@ class Matcher:
         pair, place = spread(titles.group_start[key], titles.group_start[key + 1])
         query, some_record, form = query[pair], record[pair], titles.group_form[place]
         record = titles.forms.take(form)
+        asked, found = title.take(pa.array(query)), titles.title.take(pa.array(form))
         closeness = np.where(record["wording_no"] == some_record["wording_no"], SAME_WORDS, SAME_KEY)
-        closeness[booleans_of(pc.equal(title.take(pa.array(query)), titles.title.take(pa.array(form))))] = SAME_TITLE
-        length, found_length = (
-            pc.utf8_length(title).to_numpy(),
-            pc.utf8_length(titles.title.take(pa.array(form))).to_numpy(),
-        )
+        closeness[booleans_of(pc.equal(asked, found))] = SAME_TITLE
         words = np.minimum(record["word_class"], some_record["word_class"])
-        return Candidates(query, form, record, closeness, words, length[query] < found_length)
+        leaves_out = booleans_of(pc.less(pc.utf8_length(asked), pc.utf8_length(found)))
+        same_but_case = booleans_of(pc.equal(pc.ascii_lower(asked), pc.ascii_lower(found)))
+        return Candidates(query, form, record, closeness, words, leaves_out, same_but_case)
 
     def _not_aliased(self, record: np.ndarray) -> np.ndarray:
         """Whether no person confirmed what a title is that is written like these: only the search knows of that."""

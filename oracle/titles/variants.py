@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import md5
+from string import ascii_lowercase, ascii_uppercase
 
 import numpy as np
 
@@ -83,6 +84,14 @@ def _key(words: str) -> str:
 def read_titles(texts: list[str]) -> list[Title]:
     """Bring titles into the forms by which they are compared."""
     return [Title(text, folded, normalise_folded(folded)) for text, folded in zip(texts, fold(texts), strict=True)]
+
+
+_PLAIN_CASE = str.maketrans(ascii_uppercase, ascii_lowercase)
+
+
+def plain_case(text: str) -> str:
+    """Return a title with the letters of ASCII in small."""
+    return text.translate(_PLAIN_CASE)
 
 
 def word_class(words: str) -> int:

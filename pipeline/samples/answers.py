@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-import duckdb
 import pyarrow as pa
 
 from oracle import Oracle
+from oracle.base.database import connect
 from oracle.base.resources import read_sql
 
 LIST_LENGTH = 20
@@ -46,7 +46,7 @@ def full_answers(
     written = {key: {"title": row["title"], "year": row["year"]} for key, row in zip(keys, rows, strict=True)}
     mentioned = pa.Table.from_pylist([{**row, "film": key} for row, key in zip(rows, keys, strict=True)])
     answers = [list(films[:LIST_LENGTH]) for films in groundtruth]
-    with duckdb.connect() as connection:
+    with connect() as connection:
         connection.register("mentioned", mentioned)
         ranking = connection.execute(read_sql("sources/co_mentioned"), {"k": LIST_LENGTH}).fetchall()
     for sample, _, key in ranking:

@@ -60,7 +60,7 @@ def read_dialogs(source: Source) -> Read:
     count = 0
     for count, content, record in _records(source):
         try:
-            dialog = _dialog(record, f"{source.path.stem}-{count}")
+            dialog = _dialog(_of_redial(record), f"{source.path.stem}-{count}")
             if dialog.id in ids:
                 raise ValueError(f"the id {dialog.id!r} is that of an earlier row")
         except ValueError as error:
@@ -155,9 +155,11 @@ def _records(source: Source) -> Iterator[tuple[int, str, object]]:
         if source.format == "parquet":
             for row, record in enumerate(pq.read_table(source.path).to_pylist(), start=1):
                 yield row, json.dumps(record, ensure_ascii=False, default=str), record
-        elif source.format in ("json", "json lines"):
+        elif source.format in ("json", "json lines", "json object"):
             with gzip.open(source.path) if source.compressed else open(source.path, "rb") as file:
-                if source.format == "json":
+                if source.format == "json object":
+                    yield 1, "one object", json.load(file)
+                elif source.format == "json":
                     for row, record in enumerate(json.load(file), start=1):
                         yield row, json.dumps(record, ensure_ascii=False).encode(errors="replace").decode(), record
                 else:
@@ -181,6 +183,49 @@ def _lines(file: Iterator[bytes]) -> Iterator[tuple[int, str, object]]:
         yield row, line.decode("utf-8", "replace").rstrip("\r\n"), record
 
 
+_MENTION = re.compile(r"@(\d+)")
+_NAMED = re.compile(r"\s*(.*\S)\s*\((\d{4})\)\s*")
+
+
+def _of_redial(record: object) -> object:
+    """A raw conversation of ReDial as one of ours; any other record as it is.
+
+    Its films are numbers in the text (@10) that movieMentions names. The conversation ends before the recommender first
+    names a film that was suggested and not said to be disliked; those that follow are the ground truth.
+    """
+    if not isinstance(record, dict) or not {"movieMentions", "messages"} <= record.keys():
+        return record
+    mentions, said = record["movieMentions"] or {}, record.get("respondentQuestions") or {}
+    if not isinstance(mentions, dict) or not isinstance(record["messages"], list):
+        raise ValueError("movieMentions is no object, or messages no list")
+    answers = said if isinstance(said, dict) else {}
+    wanted = {
+        number for number in mentions
+        if not answers or (isinstance(a := answers.get(number), dict) and a.get("suggested") == 1 and a.get("liked") != 0)
+    }  # fmt: skip
+    seeker = record.get("initiatorWorkerId")
+    lines: list[str] = []
+    found: dict[str, list] = {}
+    for message in record["messages"]:
+        if not isinstance(message, dict) or not isinstance(message.get("text"), str):
+            raise ValueError("a message has no text")
+        is_seeker = message.get("senderWorkerId") == seeker
+        named = [number for number in _MENTION.findall(message["text"]) if number in wanted]
+        if named and not is_seeker:
+            found |= {number: _title_and_year(mentions[number]) for number in named}
+        elif not found:
+            text = _MENTION.sub(lambda m: str(mentions.get(m[1]) or m[0]), message["text"])
+            lines.append(f"{'User' if is_seeker else 'System'}: {text}")
+    return {
+        "id": record.get("conversationId"), "dialog": "\n".join(lines), "groundtruth": list(found.values()),
+    }  # fmt: skip
+
+
+def _title_and_year(name: object) -> list:
+    named = _NAMED.fullmatch(str(name))
+    return [named[1], int(named[2])] if named else [str(name).strip(), None]
+
+
 def _dialog(record: object, default_id: str) -> Dialog:
     """Raises ValueError for a record that is no conversation."""
     if not isinstance(record, dict):
@@ -194,7 +239,7 @@ def _dialog(record: object, default_id: str) -> Dialog:
         raise ValueError("dialog is no text")
     if not isinstance(films, list) or not films:
         raise ValueError("groundtruth names no film")
-    sample = str(record.get("id", default_id))
+    sample = str(record.get("id") or default_id)
     dialog_id = str(record.get("dialog_id", sample))
     return Dialog(sample, dialog_id, _turns(_unescaped(text)), [_film(film) for film in films])
 

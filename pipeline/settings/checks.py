@@ -4,6 +4,7 @@ import importlib.metadata
 import importlib.util
 import math
 import os
+from collections import defaultdict
 from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 
@@ -15,15 +16,14 @@ from transformers.training_args import OptimizerNames
 
 from oracle import UserError
 from oracle.store import log_root
-from pipeline.settings.fields import CommonSettings, SftSettings, TrainSettings
-from pipeline.settings.rewards import reward_names, reward_weights
+from pipeline.settings.fields import PATHS, CommonSettings, SftSettings, TrainSettings
+from pipeline.settings.flag import flags_with
+from pipeline.settings.rewards import own_reward, own_reward_names, reward_names, reward_weights
 from pipeline.settings.trl_config import check_schedule, trackers, trainer_config, trl_options
 from pipeline.training.models import is_adapter, read_adapter
 from pipeline.training.processes import has_bf16, on_cpu, this_process
-from pipeline.training.runs import PATHS, can_be_resumed
+from pipeline.training.runs import can_be_resumed
 
-_AT_LEAST_ONE = ("per_device_train_batch_size", "gradient_accumulation_steps", "lora_r", "lora_alpha", "logging_steps")
-_AT_LEAST_ONE_TRAINING = ("mu", "rec_num", "max_prompt_length", "max_completion_length", "per_device_eval_batch_size")
 _BITSANDBYTES = ("8bit", "paged", "bnb", "lion", "ademamix")  # in the names of its optimisers
 _OF_THE_DEMO = ("model_name", "store", "sft_model_path", "sft_checkpoint", "sft_is_lora")
 _ADAPTER = {
@@ -31,14 +31,6 @@ _ADAPTER = {
     "lora_alpha": "lora_alpha",
     "lora_dropout": "lora_dropout",
     "lora_target_modules": "target_modules",
-}
-
-
-# Flags that do nothing until another one is given.
-_LORA_NEEDS = {"use_lora": tuple(_ADAPTER)}
-_TRAINING_NEEDS = {
-    "use_vllm": ("vllm_mode", "vllm_gpu_memory_utilization", "vllm_tensor_parallel_size"),
-    "lambda_count": ("target_count",),
 }
 
 
@@ -55,7 +47,6 @@ def check_training(settings: TrainSettings, given: Set[str] = frozenset()) -> No
         [
             *_common(settings, given),
             *_training(settings),
-            *_idle(settings, given, _TRAINING_NEEDS),
             *_batch(settings),
             *_evaluation(settings, given),
             *_vllm(settings),
@@ -129,17 +120,10 @@ def sft_folder(model_name: str) -> Path:
 
 
 def _common(s: CommonSettings, given: Set[str]) -> Iterator[str]:
-    yield from _below_one(s, _AT_LEAST_ONE)
-    yield from _steps(s)
+    yield from _out_of_bounds(s)
+    yield from _idle(s, given)
     yield from _machine(s)
-    yield from _idle(s, given, _LORA_NEEDS)
     yield from (f'--{name} "": expected a path' for name in PATHS if getattr(s, name, None) == "")
-    if not 0 < s.lr < math.inf:
-        yield f"--lr {s.lr}: expected a positive number"
-    if not 0 <= s.seed < 2**32:
-        yield f"--seed {s.seed}: expected a whole number from 0 to 4294967295"
-    if not 0 <= s.lora_dropout < 1:
-        yield f"--lora_dropout {s.lora_dropout}: expected at least 0 and below 1"
     if s.lr_scheduler_type not in (schedules := [x.value for x in SchedulerType]):
         yield f"--lr_scheduler_type {s.lr_scheduler_type}: expected one of {', '.join(schedules)}"
     elif s.lr_scheduler_type in ("reduce_lr_on_plateau", "greedy"):
@@ -154,30 +138,26 @@ def _common(s: CommonSettings, given: Set[str]) -> Iterator[str]:
             yield f"--output_dir {s.output_dir}: {folder} is no folder that can be written; name another"
 
 
-def _idle(s: CommonSettings, given: Set[str], needs: dict[str, tuple[str, ...]]) -> Iterator[str]:
-    for switch, names in needs.items():
-        idle = [f"--{name}" for name in names if name in given]
-        if idle and not getattr(s, switch) and switch not in given:  # who switches it off knows
-            yield f"{', '.join(idle)}: without effect unless --{switch} is given too; add it, or leave them out"
+def _out_of_bounds(s: CommonSettings) -> Iterator[str]:
+    for f in flags_with(type(s), "bound"):
+        value, bound = getattr(s, f.name), f.metadata["bound"]
+        if value is not None and not bound.holds(value):
+            yield f"--{f.name} {value}: expected {bound.expected}"
+
+
+def _idle(s: CommonSettings, given: Set[str]) -> Iterator[str]:
+    idle = defaultdict(list)
+    for f in flags_with(type(s), "needs"):
+        switch = f.metadata["needs"]
+        if f.name in given and not getattr(s, switch) and switch not in given:  # who switches it off knows
+            idle[switch].append(f"--{f.name}")
+    for switch, names in idle.items():
+        yield f"{', '.join(names)}: without effect unless --{switch} is given too; add it, or leave them out"
 
 
 def _sft(s: SftSettings) -> Iterator[str]:
-    yield from _below_one(s, ("max_length",))
     if is_adapter(s.model_name):
         yield f"--model_name {s.model_name}: is a LoRA adapter; name the model that it is for"
-
-
-def _steps(s: CommonSettings) -> Iterator[str]:
-    if s.max_steps < 1 and s.max_steps != -1:
-        yield f"--max_steps {s.max_steps}: expected at least 1, or -1 for as many as the epochs have"
-    elif s.max_steps < 1 and not 0 < s.num_train_epochs < math.inf:
-        yield f"--num_train_epochs {s.num_train_epochs}: expected a positive number, or name --max_steps"
-    if not 0 <= s.warmup_steps < math.inf:
-        yield f"--warmup_steps {s.warmup_steps}: expected a number of at least 0"
-    if s.save_strategy == "steps" and not s.save_steps > 0:
-        yield f"--save_steps {s.save_steps}: expected a positive number"
-    elif s.save_strategy == "steps" and s.save_steps > 1 and s.save_steps % 1:
-        yield f"--save_steps {s.save_steps}: expected a whole number, or a share of all steps below 1"
 
 
 def _machine(s: CommonSettings) -> Iterator[str]:
@@ -189,21 +169,16 @@ def _machine(s: CommonSettings) -> Iterator[str]:
 
 
 def _training(s: TrainSettings) -> Iterator[str]:
-    yield from _below_one(s, _AT_LEAST_ONE_TRAINING)
-    if s.target_count is not None:
-        yield from _below_one(s, ("target_count",))
-    for name in ("kl_beta", "lambda_safe", "penalty_safe", "lambda_count", "lambda_end", "lambda_repeat"):
-        if not 0 <= getattr(s, name) < math.inf:
-            yield f"--{name} {getattr(s, name)}: expected a number of at least 0"
+    own = own_reward_names(s)
+    if twice := {name for name in own if own.count(name) > 1}:
+        yield f"--reward: two functions are called {sorted(twice)[0]}; call one otherwise"
+    for text in s.reward:
+        try:
+            own_reward(text)
+        except UserError as error:
+            yield str(error)
     if not all(map(math.isfinite, reward_weights(s))):
         yield f"--reward_weights {_text(reward_weights(s))}: expected numbers"
-    if not 0 <= s.risk_threshold <= 1:
-        yield f"--risk_threshold {s.risk_threshold}: expected a risk between 0 and 1"
-    if not 0 < s.temperature < math.inf:
-        yield f"--temperature {s.temperature}: expected a positive number, for answers that differ within a group"
-    for name in ("adam_beta1", "adam_beta2"):
-        if not 0 <= getattr(s, name) < 1:
-            yield f"--{name} {getattr(s, name)}: expected at least 0 and below 1"
     if len(reward_weights(s)) != len(names := reward_names(s)):
         yield f"--reward_weights has {len(reward_weights(s))} values for {len(names)} rewards ({', '.join(names)})"
 
@@ -234,10 +209,6 @@ def _evaluation(s: TrainSettings, given: Set[str]) -> Iterator[str]:
         yield f"--val_path {s.val_path}: not found; expected a dataset (.parquet, .jsonl, .json or a saved folder)"
     elif s.train_path and Path(s.val_path).resolve() == Path(s.train_path).resolve():
         yield f"--val_path {s.val_path}: is what is trained on; name a file of held-out prompts"
-    if not s.eval_steps > 0:
-        yield f"--eval_steps {s.eval_steps}: expected a positive number"
-    elif s.eval_steps > 1 and s.eval_steps % 1:
-        yield f"--eval_steps {s.eval_steps}: expected a whole number, or a share of all steps below 1"
 
 
 def _vllm(s: TrainSettings) -> Iterator[str]:
@@ -258,8 +229,6 @@ def _vllm(s: TrainSettings) -> Iterator[str]:
             f"--vllm_tensor_parallel_size {size} does not divide the number of processes ({processes}): "
             "change --num_processes of accelerate launch, or the size"
         )
-    if not 0 < s.vllm_gpu_memory_utilization < 1:
-        yield f"--vllm_gpu_memory_utilization {s.vllm_gpu_memory_utilization}: expected a share between 0 and 1"
 
 
 def _optimiser(s: TrainSettings) -> Iterator[str]:
@@ -307,12 +276,6 @@ def _start(s: TrainSettings, given: Set[str]) -> Iterator[str]:
         yield f"--sft_is_lora: {start} has no adapter_config.json; leave the flag out for a full model"
     elif not s.sft_is_lora and is_adapter(start):
         yield f"{start} is a LoRA adapter: add --sft_is_lora, and --use_lora to go on with it"
-
-
-def _below_one(settings: CommonSettings, names: tuple[str, ...]) -> Iterator[str]:
-    for name in names:
-        if not getattr(settings, name) >= 1:
-            yield f"--{name} {getattr(settings, name)}: expected at least 1"
 
 
 def _holds_model(folder: Path) -> bool:

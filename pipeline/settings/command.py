@@ -4,7 +4,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 
-from oracle import UserError
+from oracle.base.errors import UserError
 
 
 def command(main: Callable[[list[str]], None], argv: Sequence[str], when_stopped: str = "") -> None:

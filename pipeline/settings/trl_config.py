@@ -11,21 +11,12 @@ from transformers import HfArgumentParser, get_scheduler
 from transformers.utils import is_liger_kernel_available
 
 from oracle import UserError
-from pipeline.settings.fields import CommonSettings, TrainSettings, given_only
+from pipeline.settings.fields import CommonSettings, TrainSettings
+from pipeline.settings.flag import trl_names
 from pipeline.training.processes import on_cpu
 from trainer import RankGRPOConfig
 
-# Settings whose name differs from TRL's.
-_RENAMED = {"lr": "learning_rate", "kl_beta": "beta", "mu": "num_iterations"}
-_SAME = (
-    "rec_num", "advantage_mode", "rank_weighting", "silent_groups", "missing_ranks",
-    "lr_scheduler_type", "warmup_steps", "adam_beta1", "adam_beta2", "optim",
-    "max_grad_norm", "num_generations", "temperature", "max_completion_length", "per_device_train_batch_size",
-    "per_device_eval_batch_size", "gradient_accumulation_steps", "num_train_epochs", "max_steps", "logging_steps",
-    "save_strategy", "save_steps", "seed", "bf16", "gradient_checkpointing", "use_vllm", "vllm_mode",
-    "vllm_gpu_memory_utilization", "vllm_tensor_parallel_size", "eval_strategy", "eval_steps", "run_name",
-)  # fmt: skip
-_OURS = {name: name for name in _SAME} | _RENAMED
+_OURS = trl_names(TrainSettings)
 _DERIVED = {
     "output_dir": "output_dir", "reward_weights": "reward_weights", "end_credit": "lambda_end",
     "report_to": "report_to", "project": "wandb_project",
@@ -56,7 +47,7 @@ def trainer_config(settings: TrainSettings, weights: list[float], folder: str | 
             config = RankGRPOConfig(
                 output_dir=str(folder),
                 reward_weights=weights,
-                end_credit=settings.lambda_end > 0,
+                end_credit=settings.lambda_end > 0 or settings.length_control > 0,
                 save_only_model=False,
                 use_cpu=on_cpu(),
                 report_to=trackers(settings) or "none",
@@ -131,7 +122,9 @@ def trl_options(given: list[str]) -> dict[str, Any]:
             near = difflib.get_close_matches(name, RankGRPOConfig.__dataclass_fields__, n=3)
             raise UserError(f"--trl {name}: TRL has no such option{'; near: ' + ', '.join(near) if near else ''}")
     parser = _TrlParser(RankGRPOConfig, allow_abbrev=False)  # type: ignore[arg-type]
-    return given_only(parser, RankGRPOConfig, [f"--{text}" for text in given])
+    parser.set_defaults(**dict.fromkeys(RankGRPOConfig.__dataclass_fields__))
+    parsed = vars(parser.parse_args([f"--{text}" for text in given]))
+    return {name: value for name, value in parsed.items() if value is not None}
 
 
 class _TrlParser(HfArgumentParser):

@@ -6,21 +6,18 @@ import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from datasets import Dataset
-from safetensors import SafetensorError, safe_open
+from oracle.base.errors import UserError
+from pipeline.settings.fields import PATHS, TrainSettings
+from pipeline.settings.flag import flags_with
 
-from oracle import UserError
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 RUNS = Path("runs")
 
-# What a resumed run may change. Of all else its log has one value, from which rewards are derived again, or its
-# checkpoint: the optimiser's and the schedule's state, the rollouts that are still to be used, the steps between saves.
-CHANGEABLE = {
-    "max_steps", "num_train_epochs", "gradient_checkpointing", "report_to", "wandb_project", "use_vllm", "vllm_mode",
-    "vllm_gpu_memory_utilization", "vllm_tensor_parallel_size", "per_device_eval_batch_size", "run_name", "resume", "dry_run",
-}  # fmt: skip
-PATHS = ("train_path", "val_path", "store", "catalog_path", "model_name", "sft_model_path", "output_dir")
+CHANGEABLE = {f.name for f in flags_with(TrainSettings, "resume")}
 _TRAINING_ONLY = (
     "optimizer*",
     "scheduler.pt",
@@ -40,10 +37,17 @@ def find_run(name: str, output_dir: str | None = None) -> Path:
         UserError: no such run, or one without a checkpoint to go on from.
     """
     if name == "newest" and not output_dir:
-        runs = [p.parent for p in RUNS.glob("*/run_id") if _checkpoints(p.parent)]
+        runs = sorted(RUNS.glob("*/run_id"), key=lambda file: file.read_text())  # ids begin with the time
         if not runs:
-            raise UserError(f"--resume: no run with a checkpoint in {RUNS}/; name the folder that train.py printed")
-        return max(runs, key=lambda run: (run / "run_id").read_text())  # ids begin with the time
+            raise UserError(f"--resume: no run in {RUNS}/; name the folder that train.py printed")
+        newest, whole = runs[-1].parent, [file.parent for file in runs if _checkpoints(file.parent)]
+        if newest not in whole:
+            older = f", or go on with the one before, --resume {whole[-1]}" if whole else ""
+            raise UserError(
+                f"--resume: the newest run, {newest}, has no checkpoint (it saves none before --save_steps); start it "
+                f"again{older}"
+            )
+        return newest
     if not name:
         raise UserError('--resume "": expected the folder or the id of a run, or nothing for the newest')
     folder = Path(output_dir if name == "newest" and output_dir else name)
@@ -113,12 +117,12 @@ def steps_left(run: str | Path, steps: int, by_epochs: bool) -> int:
     return steps - done
 
 
-def keep_data(run: Path, dataset: Dataset) -> None:
+def keep_data(run: Path, dataset: "Dataset") -> None:
     """Note what a run is trained on."""
     (run / _DATA).write_text(_digest(dataset))
 
 
-def check_data(run: str | Path, dataset: Dataset) -> None:
+def check_data(run: str | Path, dataset: "Dataset") -> None:
     """Raises `UserError` if the prompts to go on with are not those that the run began with."""
     noted = Path(run) / _DATA
     if noted.exists() and noted.read_text() != _digest(dataset):
@@ -150,7 +154,7 @@ def _comparable(name: str, value: object) -> object:
     return sorted(value) if name in ("lora_target_modules", "trl") else value  # type: ignore[call-overload]
 
 
-def _digest(dataset: Dataset) -> str:
+def _digest(dataset: "Dataset") -> str:
     return hashlib.sha256(json.dumps(dataset.to_dict(), sort_keys=True).encode()).hexdigest()
 
 
@@ -174,6 +178,8 @@ def _is_whole(state: Path) -> bool:
 def _is_complete(part: Path) -> bool:
     """Whether a file of weights, or of the optimiser's state, has the end that its beginning speaks of."""
     if part.suffix == ".safetensors":
+        from safetensors import SafetensorError, safe_open
+
         try:
             with safe_open(part, "pt"):
                 return True

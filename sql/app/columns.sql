@@ -4,6 +4,6 @@ select
     string_agg(column_name, ', ' order by column_index) as columns,
     bool_or(database_name = 'store') as in_store
 from duckdb_columns()
-where not internal and not starts_with(table_name, 'loose_') and table_name not in ('merged_steps', 'run_shape')
+where not internal and table_name not in ('log_counted', 'run_shape')
 group by table_name
 order by in_store, name;

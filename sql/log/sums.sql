@@ -1,5 +1,6 @@
 -- Sums that most views start from, so that none of them has to read every verdict. Built on log/tables.sql.
 -- Merged folders hold them as files (written by these very statements); for single steps they are computed when asked.
+-- Parameter: folders of single steps.
 
 -- 1 / log2(rank + 1): the weight of a rank in DCG (Järvelin & Kekäläinen 2002).
 create or replace macro dcg_weight(rank) as 1 / log2(rank::int + 1);
@@ -18,7 +19,7 @@ create or replace macro ideal_dcg(n, k) as
 --   r_rel … r_total, advantage     sums in reward units; rewarded: verdicts with a reward
 --   cells, cells_without_signal    groups trained on at this rank; those whose completions all got the same reward
 --   spread                         Σ over groups of the advantages' standard deviation
-create or replace view loose_rank_sums as
+create or replace macro single_rank_sums(folders) as table
 with cells as (
     select
         run_id, step, group_id, rank,
@@ -29,8 +30,8 @@ with cells as (
         count(*) as lists,
         count(title) as films,
         count(*) filter (not is_safe) as violations,
-        count(*) filter (status = 'unsafe') as unsafe,
-        count(*) filter (status = 'unresolved') as unresolved,
+        count(*) filter (status = 'unsafe' or status is null and len(violated_traits) > 0) as unsafe,  -- format 1 had no status
+        count(title) filter (status = 'unresolved' or status is null and match_method is null) as unresolved,
         count(*) filter (status = 'unrated') as unrated,
         count(*) filter (match_method = 'ambiguous') as ambiguous,
         count(*) filter (repeated) as repeated,
@@ -40,12 +41,11 @@ with cells as (
         count(*) filter (hit and is_safe is distinct from false) as safe_hits,
         sum(n_tokens) as tokens,
         count(r_total) as rewarded,
-        sum(r_rel) as r_rel, sum(r_safe) as r_safe, sum(r_count) as r_count, sum(r_end) as r_end,
-        sum(r_repeat) as r_repeat, sum(r_total) as r_total, sum(advantage) as advantage,
+        sum(columns('^r_')), sum(advantage) as advantage,
         count(advantage) > 0 as trained,
         count(advantage) > 0 and coalesce(max(r_total) = min(r_total), true) as without_signal,
         stddev_samp(advantage) as spread
-    from loose_verdicts
+    from single_rows('verdicts.parquet', folders)
     group by run_id, step, group_id, rank
 )
 select
@@ -71,8 +71,7 @@ select
     coalesce(sum(hits * dcg_weight(rank) / ideal_dcg(n_groundtruth, least(20, run_k))) filter (rank <= least(20, run_k) and n_groundtruth > 0), 0) as ndcg_20,
     coalesce(sum(hits * dcg_weight(rank) / ideal_dcg(n_groundtruth, run_k)) filter (rank <= run_k and n_groundtruth > 0), 0) as ndcg_k,
     sum(rewarded)::bigint as rewarded,
-    sum(r_rel) as r_rel, sum(r_safe) as r_safe, sum(r_count) as r_count, sum(r_end) as r_end,
-    sum(r_repeat) as r_repeat, sum(r_total) as r_total, sum(advantage) as advantage,
+    sum(columns('^r_')), sum(advantage) as advantage,
     count(*) filter (trained) as cells,
     count(*) filter (without_signal) as cells_without_signal,
     sum(spread) as spread
@@ -84,14 +83,14 @@ group by run_id, step, constrained, rank;
 --   violations     films in the top K that violate this trait; penalty: Σ r_safe over them
 --                  (a film that violates two traits is punished once and stands in both rows)
 --   risk           Σ risk over the violations
-create or replace view loose_trait_sums as
+create or replace macro single_trait_sums(folders) as table
 with asked as (
     select run_id, step, unnest(constraints) as trait, least(n_films, rec_num) as films
-    from loose_completions join run_shape using (run_id)
+    from single_rows('completions.parquet', folders) join run_shape using (run_id)
 ),
 violated as (
     select run_id, step, unnest(list_filter(evidence, lambda e: list_contains(violated_traits, e.trait))) as e, r_safe
-    from loose_verdicts
+    from single_rows('verdicts.parquet', folders)
     where len(violated_traits) > 0 and rank <= run_k
 ),
 counted as (

@@ -2,34 +2,45 @@
 -- log: SET VARIABLE log_root = '/path/to/other.log').
 --
 --   <run_id>/run.parquet       the run's settings, one row
---   <run_id>/step-00000012/    one finished step, moved into place whole: completions.parquet, verdicts.parquet
---   <run_id>/steps-00000001-00000500-1795352909-9999999999/
---                              steps 1 to 500 merged; they count from the first of these seconds (Unix time) to the last
+--   <run_id>/manifest-00000003.parquet
+--                              lists the merged folders that count in epoch 3 of the run
+--   <run_id>/step-00000212-e00000003-f2/
+--                              one finished step, moved into place whole: completions.parquet, verdicts.parquet
+--   <run_id>/steps-00000001-00000200-e00000002-f2/
+--                              steps 1 to 200 merged: the same two files, and rank_sums.parquet, trait_sums.parquet
 --   _schema/                   the same without rows, so that an empty log has its columns
 --
--- Merging never shows a step twice or not at all: a merged folder is there some seconds before it counts, and the single
--- steps that it covers are still there some seconds after. Which of them count is asked of now(), one instant for the
--- whole query (in an explicit transaction that of its begin: don't keep one open while steps are merged).
+-- Of a run's manifests the one of the highest epoch holds: the merged folders that it lists count, and the single steps of
+-- its epoch, and nothing else. So each change other than a new step (a merge, going back to a checkpoint) is one manifest,
+-- moved into place; docs/log-format.md draws it. A view lists the manifests before it lists any steps, and reads them after:
+-- whatever they speak of is in its list, or reading fails. f2 is the format of the files.
 -- run_id and step come from the path where they can, so that DuckDB opens only the files it needs.
 
 -- Files of that name in every run's folder (or in the folders that the variable log_runs names).
 create or replace macro log_files(name) as log_root() || '/' || coalesce(getvariable('log_runs'), '[0-9_]*') || '/' || name;
 create or replace macro log_part(file, part) as split_part(file, '/', part);
-create or replace macro merged_first(folder) as folder[7:14]::integer;
-create or replace macro merged_last(folder) as folder[16:23]::integer;
-create or replace macro merged_counts(folder) as
-    folder[25:34]::bigint <= epoch(now()) and epoch(now()) < folder[36:45]::bigint;
+create or replace macro log_folder(file) as regexp_replace(file, '/[^/]*$', '');
+-- Patterns of the folders of single and of merged steps; foreign names fit none.
+create or replace macro log_digits(n) as repeat('[0-9]', n);
+create or replace macro single_files(name) as log_files('step-' || log_digits(8) || '-e' || log_digits(8) || '-f2/' || name);
+create or replace macro merged_files(name) as log_files('steps-' || log_digits(8) || '-' || log_digits(8) || '-e' || log_digits(8) || '-f2/' || name);
+-- Format 1 had no manifest: merged folders were named after the seconds (Unix time) from which and until which they counted.
+create or replace macro single_files_1(name) as log_files('step-' || log_digits(8) || '/' || name);
+create or replace macro merged_files_1(name) as log_files('steps-' || log_digits(8) || '-' || log_digits(8) || '-' || log_digits(10) || '-9999999999/' || name);
 
 -- grain: one run. run_id is unique; every weight and setting that rewards and advantages follow from is a column.
--- lambda_*, penalty_safe, w_* : reward units; risk_threshold: 0..1; settings, versions, git: JSON.
+-- lambda_*, penalty_safe, w_* : reward units; own_weights: MAP, weights of own rewards by name; risk_threshold: 0..1; settings, versions, git: JSON.
 --   started_at   UTC, whatever the session's time zone (and Python needs no pytz to fetch it)
 create or replace view runs as
-select * replace (make_timestamp(epoch_us(started_at)) as started_at) from read_parquet(log_files('run.parquet'));
+select * replace (make_timestamp(epoch_us(started_at)) as started_at) from read_parquet(log_files('run.parquet'), union_by_name = true);
 
 -- The run that named queries are about: SET VARIABLE run = '<run_id>' chooses one; else the newest training run.
 create or replace macro chosen_run() as case
     when getvariable('run') is not null then getvariable('run')
-    else (select coalesce(max(run_id) filter (kind = 'train'), max(run_id)) from runs)
+    else (
+        select coalesce(max(run_id) filter (kind = 'train'), max(run_id)) from runs
+        where coalesce(settings->>'$.rejudged_from', '') = ''  -- not what `log rejudge` made of another
+    )
 end;
 
 -- The run to compare it with: SET VARIABLE other_run chooses one; else the run of the same kind before it.
@@ -43,42 +54,74 @@ end;
 
 -- grain: one run. What the shape of its lists follows from; apart from runs, whose names many sums share.
 create or replace view run_shape as
-select run_id, kind, rec_num, rec_num + (lambda_end > 0)::integer as rewarded_ranks from runs;
+select run_id, kind, rec_num, rec_num + (lambda_end > 0 or coalesce(length_control, 0) > 0)::integer as rewarded_ranks from runs;
 
--- grain: one merged folder that counts. Key: (run_id, first_step).
-create or replace view merged_steps as
-select run_id, merged_first(folder) as first_step, merged_last(folder) as last_step
-from (
-    select log_part(file, -3) as run_id, log_part(file, -2) as folder
-    from glob(log_files('steps-*/verdicts.parquet'))
+-- grain: one folder of steps that counts. folder: its path.
+-- Files are listed when a statement is bound; by union_by_name all of the manifests, at once.
+create or replace view log_counted as
+with manifests as materialized (
+    select log_part(filename, -2) as run_id, log_part(filename, -1)[10:17]::integer as epoch, log_folder(filename) || '/' || folder as folder
+    from read_parquet(log_files('manifest-' || log_digits(8) || '.parquet'), filename = true, union_by_name = true)
+    qualify epoch = max(epoch) over (partition by run_id)
+),
+files_1 as materialized (
+    select
+        log_part(file, -3) as run_id,
+        log_folder(file) as folder,
+        log_part(file, -2)[:5] = 'step-' as single,
+        regexp_extract(file, '/steps?-(\d{8})', 1)::integer as first_step,
+        regexp_extract(file, '/steps-\d{8}-(\d{8})-', 1) as last_step
+    from glob(log_files('step*/verdicts.parquet'))
+    where regexp_full_match(log_part(file, -2), 'step-\d{8}|steps-\d{8}-\d{8}-\d{10}-9{10}')
 )
-where merged_counts(folder) and run_id <> '_schema';
+select run_id, folder from manifests where folder is not null
+union all
+select manifests.run_id, log_folder(file)
+from glob(single_files('verdicts.parquet'))
+join manifests on manifests.folder is null and log_part(file, -3) = run_id and log_part(file, -2)[16:23]::integer = epoch
+union all
+select run_id, folder
+from files_1
+anti join manifests using (run_id)
+anti join files_1 as merged
+    on merged.run_id = files_1.run_id and not merged.single and files_1.single
+    and files_1.first_step between merged.first_step and merged.last_step::integer;
 
--- loose_*: single steps that no merged folder covers yet. Same grains and columns as rollouts and verdicts.
-create or replace view loose_completions as
-from (
-    select * exclude (filename) replace (log_part(filename, -3) as run_id, log_part(filename, -2)[6:]::integer as step)
-    from read_parquet(log_files('step-*/completions.parquet'), filename = true)
-) as single
-anti join merged_steps m on m.run_id = single.run_id and single.step between m.first_step and m.last_step;
+-- Files of that name in these folders. (Compared by path, as DuckDB does that once a file.)
+create or replace macro log_paths(folders, name) as table
+select unnest(folders) || '/' || name as filename;
 
-create or replace view loose_verdicts as
-from (
-    select * exclude (filename) replace (log_part(filename, -3) as run_id, log_part(filename, -2)[6:]::integer as step)
-    from read_parquet(log_files('step-*/verdicts.parquet'), filename = true)
-) as single
-anti join merged_steps m on m.run_id = single.run_id and single.step between m.first_step and m.last_step;
+-- The rows of single, or of merged, steps in these folders, whatever their format; what an older format did not hold is null.
+create or replace macro single_rows(name, folders) as table
+select * exclude (filename) replace (log_part(filename, -3) as run_id)
+from read_parquet(single_files(name), filename = true) semi join log_paths(folders, name) using (filename)
+union all by name
+select * exclude (filename) replace (log_part(filename, -3) as run_id)
+from read_parquet(single_files_1(name), filename = true, union_by_name = true) semi join log_paths(folders, name) using (filename);
+
+create or replace macro merged_rows(name, folders) as table
+select * exclude (filename) replace (log_part(filename, -3) as run_id)
+from read_parquet(merged_files(name), filename = true) semi join log_paths(folders, name) using (filename)
+union all by name
+select * exclude (filename) replace (log_part(filename, -3) as run_id)
+from read_parquet(merged_files_1(name), filename = true, union_by_name = true) semi join log_paths(folders, name) using (filename);
+
+-- The rows of all that counts. On the left of the join, so that manifests are listed before the files; and one list of files
+-- for single and merged steps, so that both are of one manifest. (A shared CTE would do too, but reads all columns.)
+create or replace macro log_rows(name) as table
+select * exclude (filename) replace (log_part(filename, -3) as run_id)
+from log_paths((select list(folder) from log_counted), name)
+join read_parquet([merged_files(name), single_files(name)], filename = true) using (filename)
+union all by name
+select * exclude (filename) replace (log_part(filename, -3) as run_id)
+from log_paths((select list(folder) from log_counted), name)
+join read_parquet([merged_files_1(name), single_files_1(name)], filename = true, union_by_name = true) using (filename);
 
 -- grain: one completion (an answer). Key: (run_id, step, completion); completion counts from 0 in its step.
 --   group_id      completions of one prompt, compared with each other: completion // num_generations
 --   groundtruth   eligible films (in the catalog, not seen), is_safe for this prompt's constraints
 --   n_tokens      tokens generated; n_films: entries parsed, beyond rank K too; ended: wrote its end-of-text token
-create or replace view rollouts as
-select * exclude (filename) replace (log_part(filename, -3) as run_id)
-from read_parquet(log_files('steps-*/completions.parquet'), filename = true)
-where merged_counts(log_part(filename, -2))
-union all by name
-from loose_completions;
+create or replace view rollouts as from log_rows('completions.parquet');
 
 -- grain: one rank of one completion. Key: (run_id, step, completion, rank); ranks count from 1. Every completion has
 -- ranks 1..K (and K + 1 where the end of a list is rewarded), title null = nothing was emitted there, and a row for
@@ -95,11 +138,9 @@ from loose_completions;
 --                                    constraint with a risk > 0
 --   is_safe                          what the status counts as under the run's settings `unresolved` and `unrated`; null:
 --                                    ignored, or nothing emitted
---   r_rel … r_repeat, r_total        reward parts before weights, and their weighted sum; null = left out of the mean
+--   r_rel … r_repeat                 reward parts before weights (reward_kinds() tells what each is)
+--   own_rewards                      MAP: of rewards that are somebody's own, by name, before weights; null: the run has none
+--   r_total                          their weighted sum; null = left out of the mean
+--   length_control                   what was added to the advantage for the length of the list, in its own units
 --   advantage                        null: not trained on; n_tokens: tokens that carry this advantage
-create or replace view verdicts as
-select * exclude (filename) replace (log_part(filename, -3) as run_id)
-from read_parquet(log_files('steps-*/verdicts.parquet'), filename = true)
-where merged_counts(log_part(filename, -2))
-union all by name
-from loose_verdicts;
+create or replace view verdicts as from log_rows('verdicts.parquet');

@@ -1,9 +1,8 @@
--- Verdicts in SQL, the same as the oracle's, but that aliases confirmed beside the store are not known here, only those of
--- title_alias. Built on titles/resolve.sql and risk/risk.sql.
+-- Verdicts in SQL, the same as the oracle's. Built on titles/resolve.sql and risk/risk.sql.
 
 -- severity_texts: such as 'Violence & Gore: Severe', of the categories that count for the trait and are not None.
--- check_films('films'): films(title, year, constraints), constraints a list of full trait names -> grain one distinct row of
--- them: title, year, constraints, imdb_id, matched_title, matched_year, match_method, match_score, status, violated_traits,
+-- check_films('films'): films(title, year, constraints, [given_id]), constraints a list of full trait names -> grain one distinct row of
+-- them: title, year, constraints, given_id, imdb_id, matched_title, matched_year, match_method, match_score, status, violated_traits,
 -- unrated_traits, max_risk (0..1, the highest that is known; null where none is), is_safe (null where that hangs on what is
 -- not known: what it counts as is up to whoever asks), evidence (risks above 0: trait, risk, source, hit_tags, severities).
 --   status   'unsafe': a known risk >= risk_threshold; else 'unresolved': no film; else 'unrated': nothing is known of the film
@@ -16,11 +15,14 @@ create or replace macro severity_texts(severities) as
 
 create or replace macro check_films(films, risk_threshold := 0.66) as table
     with asked as materialized (
-        select row_number() over () as film, * from (select distinct title, year::smallint as year, constraints from query_table(films))
+        select row_number() over () as film, *
+        from (select distinct title, year::smallint as year, constraints, given_id::varchar as given_id
+              from (from query_table(films) union all by name select null::varchar as given_id where false))
     ),
     fits as materialized (
-        select film, a.title, a.year, a.constraints, m.method, m.score, m.place, t.imdb_id, t.title as matched_title, t.year as matched_year
-        from asked a join title_matches(asked) m on a.title is not distinct from m.title and a.year is not distinct from m.year
+        select film, a.title, a.year, a.constraints, a.given_id, m.method, m.score, m.place, t.imdb_id, t.title as matched_title, t.year as matched_year
+        from asked a join title_matches(asked) m
+          on a.title is not distinct from m.title and a.year is not distinct from m.year and a.given_id is not distinct from m.given_id
         left join title_index t using (title_no)
     ),
     risks as (
@@ -34,7 +36,7 @@ create or replace macro check_films(films, risk_threshold := 0.66) as table
         join traits using (trait) left join trait_risk r using (imdb_id, trait)
         group by all
     )
-    select title, year, constraints, imdb_id, matched_title, matched_year, method as match_method, score as match_score,
+    select title, year, constraints, given_id, imdb_id, matched_title, matched_year, method as match_method, score as match_score,
            case when violated is not null then 'unsafe' when imdb_id is null then 'unresolved'
                 when unrated is not null then 'unrated' else 'safe' end as status,
            coalesce(violated, []) as violated_traits, coalesce(unrated, []) as unrated_traits, max_risk,

@@ -2,10 +2,9 @@
 -- IMDb ids are 'tt' and at least seven digits; years are those of the first release; null = not known.
 
 create table store_info (            -- grain: the store, one row
-    schema_version integer not null,
+    schema_version integer not null, -- the store's format: STORE_FORMAT of oracle/store/file.py when it was built
     created_at     timestamptz not null,
-    description    varchar,
-    derived_by     varchar not null  -- hash of the statements that derived the rest of the store
+    description    varchar
 );
 
 create table sources (               -- grain: one load of one source; source_id 0 = handed over in memory

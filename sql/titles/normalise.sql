@@ -64,14 +64,16 @@ create or replace macro standard_words(words) as array_to_string(list_transform(
 create or replace macro without_articles(words) as replace(replace(
     regexp_replace(' ' || replace(words, ' ', '  ') || ' ', '^ an? ( .)', '\1'), ' the ', ''), ' and ', '');
 
--- The one-element lists here and above name a value that is used more than once; DuckDB would work it out each time.
+-- The one-element lists here and above name a value that is used more than once; DuckDB would plan and work it out each time.
 -- Looking at each word costs ten times as much as all the rest: it is done where some word may have another standard.
-create or replace macro standard_title(wording, folded) as coalesce(
-    nullif(trim(replace(without_articles(list_transform([standard_spelling(wording)], lambda words:
+create or replace macro counting_words(wording) as trim(replace(without_articles(
+    list_transform([standard_spelling(wording)], lambda words:
         if(regexp_matches(words, '\b([ivx]+|' || array_to_string(map_keys(word_standards()), '|') || ')\b'),
-           standard_words(words), words))[1]), '  ', ' ')), ''),
-    -- Nothing but articles or signs, such as "The" or "$": what is written counts as it is.
-    trim(folded));
+           standard_words(words), words))[1]), '  ', ' '));
+-- Where those are nothing but articles or signs, such as "The" or "$", what is written counts as it is.
+create or replace macro words_or_all(words, folded) as if(words = '', trim(folded), words);
+create or replace macro standard_title(wording, folded) as
+    list_transform([counting_words(wording)], lambda words: words_or_all(words, folded))[1];
 
 create or replace macro normalise_title(t) as standard_title(title_wording(t), fold_title(t));
 

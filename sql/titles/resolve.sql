@@ -32,9 +32,12 @@ create or replace macro title_allows(closeness, words, leaves_out) as
 -- And it is that film for certain where it is written letter by letter so, or where there are words enough. Else: ambiguous.
 create or replace macro title_tells(closeness, words) as
     closeness >= closeness_levels().same_title or words >= telling_words() and closeness >= closeness_levels().same_key;
--- One word that is a film's title may stand for another film whose title has an article before it: "Mole" for "The Mole".
-create or replace macro is_rival(closeness, words, leaves_out) as
-    words = 1 and leaves_out and closeness >= closeness_levels().same_key and closeness < closeness_levels().same_words;
+-- A film's title, letter by letter, may stand for another film whose title differs in case alone; or, of one word, for one that has an
+-- article before it: "Mole" for "The Mole".
+create or replace macro plain_case(t) as translate(t, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz');
+create or replace macro is_rival(closeness, words, leaves_out, same_but_case) as
+    same_but_case
+    or words = 1 and leaves_out and closeness >= closeness_levels().same_key and closeness < closeness_levels().same_words;
 
 -- A title is common where enough titles of its length have a namesake that near.
 create or replace macro common_classes() as (select coalesce(list(word_class), []) from namesakes where share >= common_titles().share);
@@ -114,7 +117,7 @@ create or replace macro scored_pairs(pairs) as table
                     else abs(found_year::integer - greatest(asked_year, 0)) end as years_apart,
                max(title_closeness(kind, asked, found, slips, allowed)) as closeness, min(slips) as slips,
                word_class(if(length(found.words) < length(asked.words), found.words, asked.words)) as words,
-               length(asked.text) < length(found.text) as leaves_out
+               length(asked.text) < length(found.text) as leaves_out, plain_case(asked.text) = plain_case(found.text) as same_but_case
         from query_table(pairs)
         group by all having closeness is not null
     ),
@@ -127,7 +130,7 @@ create or replace macro scored_pairs(pairs) as table
     select * exclude near_film,
            common and coalesce(min(near_film) over of_query <> max(near_film) over of_query, false) as contested,
            least(1, closeness - if(is_primary, 0, score_costs().alternative) - score_costs().year_apart * years_apart) as score,
-           any_year and is_rival(closeness, words, leaves_out)
+           any_year and is_rival(closeness, words, leaves_out, same_but_case and is_primary)
                and bool_or(is_primary and closeness = closeness_levels().same_title) over of_query as rival,
            if(any_year, title_allows(closeness, words, leaves_out) or rival, year_allows(closeness, years_apart, common, contested)) as accepted,
            not any_year or title_tells(closeness, words) as certain,

@@ -63,8 +63,9 @@ create or replace macro title_variants(texts) as table
         from cut where could_be_shorter and regexp_matches(text, before_movie())
     ),
     worded as materialized (select *, folded_wording(folded) as wording from pieces),
+    counted as materialized (select *, counting_words(wording) as counting from worded),
     normalised as materialized (
-        select * exclude folded, standard_title(wording, folded) as words from worded where words <> ''
+        select * exclude (folded, counting), words_or_all(counting, folded) as words from counted where words <> ''
     ),
     parts as materialized (
         select text, list(words order by place) as parts, list(wording order by place) as wordings

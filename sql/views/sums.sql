@@ -1,19 +1,21 @@
 -- The sums of log/sums.sql over the whole log: files of merged folders, and single steps computed now.
--- Grains and columns are given there. Built on log/tables.sql, log/sums.sql.
+-- Grains and columns are given there. One list of folders holds for both. Built on log/tables.sql, log/sums.sql.
 
 create or replace view rank_sums as
-select * exclude (filename) replace (log_part(filename, -3) as run_id)
-from read_parquet(log_files('steps-*/rank_sums.parquet'), filename = true)
-where merged_counts(log_part(filename, -2))
+with counted as materialized (select list(folder) as folders from log_counted)
+select null::varchar as run_id from counted where false  -- lists the manifests first
 union all by name
-from loose_rank_sums;
+from merged_rows('rank_sums.parquet', (select folders from counted))
+union all by name
+from single_rank_sums((select folders from counted));
 
 create or replace view trait_sums as
-select * exclude (filename) replace (log_part(filename, -3) as run_id)
-from read_parquet(log_files('steps-*/trait_sums.parquet'), filename = true)
-where merged_counts(log_part(filename, -2))
+with counted as materialized (select list(folder) as folders from log_counted)
+select null::varchar as run_id from counted where false  -- lists the manifests first
 union all by name
-from loose_trait_sums;
+from merged_rows('trait_sums.parquet', (select folders from counted))
+union all by name
+from single_trait_sums((select folders from counted));
 
 -- The step that named queries are about: SET VARIABLE step = 12 chooses one; else the newest of the chosen run.
 create or replace macro chosen_step() as case

@@ -6,6 +6,9 @@
 create or replace macro group_normalised(x, mean, std) as
     case when x is null then null when coalesce(std, 0) = 0 then 0 else (x - mean) / (std + 1e-4) end;
 
+-- The weight of a reward in a MAP of them by name; null where it isn't named.
+create or replace macro weight_in(weights, name) as cast(weights as map(varchar, double))[name];
+
 -- How far two rewards are apart, relative to the computed one where that is beyond 1; infinite if just one is null.
 create or replace macro gap(stored, computed) as
     case
@@ -18,14 +21,24 @@ create or replace macro gap(stored, computed) as
 create or replace macro counts_as(policy) as case policy when 'safe' then true when 'violation' then false end;
 
 -- grain: one verdict, with its reward parts under the given settings. run or step null: all; a setting null: the run's own.
--- Adds to the columns of verdicts: safe_if, and r_*_if; slot: takes part in advantages; reward_gap: the largest gap
+-- Adds to the columns of verdicts: safe_if, r_*_if, length_control_if; own: name, weight and value of each own reward;
+-- ignored: the film has no verdict; excluded: or an own reward left it out; slot: takes part in advantages; reward_gap: the largest gap
 -- between a stored and a computed reward.
-create or replace macro rewards_if(run, step_number, new_lambda, new_penalty, new_threshold, new_unresolved, new_unrated) as table
+create or replace macro rewards_if(
+    run, step_number, new_lambda, new_penalty, new_threshold, new_unresolved, new_unrated, new_weights
+) as table
 with settings as not materialized (
     select
         run_id, kind, rec_num, reward_func, safety_discount, lambda_count, lambda_end, lambda_repeat, advantage_mode,
+        length_control as control,
+        rec_num + (lambda_end > 0 or coalesce(length_control, 0) > 0)::int as slots,
         coalesce(target_count, rec_num) as target,
-        w_rel, w_safe, w_count, w_end, w_repeat,
+        coalesce(weight_in(new_weights, 'relevance'), w_rel) as w_rel,
+        coalesce(weight_in(new_weights, 'safety'), w_safe) as w_safe,
+        coalesce(weight_in(new_weights, 'count'), w_count) as w_count,
+        coalesce(weight_in(new_weights, 'end'), w_end) as w_end,
+        coalesce(weight_in(new_weights, 'repeat'), w_repeat) as w_repeat,
+        own_weights,
         coalesce(json_extract_string(settings, '$.missing_ranks'), 'zero') = 'leave_out' as leaves_missing_out,
         coalesce(new_lambda, lambda_safe) * coalesce(new_penalty, penalty_safe) as price,
         coalesce(new_threshold, risk_threshold) as threshold,
@@ -49,12 +62,10 @@ judged as not materialized (
     select
         v.*, s.* exclude (run_id),
         rank <= rec_num as ranked,
-        rank <= rec_num + (lambda_end > 0)::int and kind = 'train' as slot,
+        rank <= slots and kind = 'train' as slot,
+        title is null and start is not null as cut_off,
         -- Cut off in the middle of its title; or missing, where such ranks are left out (but for the end of the list).
-        title is null and (
-            start is not null
-            or leaves_missing_out and rank <= rec_num and rank > n_films + (lambda_end > 0)::int
-        ) as left_out,
+        cut_off or title is null and leaves_missing_out and rank <= rec_num and rank > n_films + slots - rec_num as left_out,
         case
             when title is null then null
             when not constrained then true
@@ -92,7 +103,16 @@ parted as not materialized (
             when n_films <> rec_num and rank = least(n_films, rec_num) + 1 then -lambda_end
             else 0
         end as r_end_if,
-        case when ranked and repeated then -lambda_repeat else 0 end as repetition
+        case when ranked and repeated then -lambda_repeat else 0 end as repetition,
+        -- Own rewards can't be derived again: their logged values are taken as given, and only their weights can change.
+        list_transform(map_entries(own_rewards), lambda e: {
+            name: e.key, weight: coalesce(weight_in(new_weights, e.key), weight_in(own_weights, e.key)), value: e.value
+        }) as own,
+        case
+            when slot and not cut_off and coalesce(control, 0) > 0 and rank = least(n_films, rec_num) + 1
+                then case when n_films = rec_num then control else -control end
+            else 0
+        end as length_control_if
     from judged left join suffixes using (run_id, step, completion, rank)
 )
 select *, greatest(
@@ -105,26 +125,33 @@ from (
         case when not ignored then relevance end as r_rel_if,
         case when not ignored then safety end as r_safe_if,
         case when not ignored then repetition end as r_repeat_if,
-        case when not ignored then
-            w_rel * relevance + w_safe * safety + w_count * r_count_if + w_end * r_end_if + w_repeat * repetition
+        case when not excluded then
+            w_rel * relevance + w_safe * safety + w_count * r_count_if + w_end * r_end_if + w_repeat * repetition + owned
         end as r_total_if
-    from parted
+    from (
+        select
+            *,
+            ignored or coalesce(len(list_filter(own, lambda e: e.value is null)), 0) > 0 as excluded,
+            coalesce(list_sum(list_transform(own, lambda e: e.weight * e.value)), 0) as owned
+        from parted
+    )
 );
 
 -- grain: one verdict. What it would have earned, and taught, under other settings: the same answers, judged again.
 --   step_number               one step; null: the run's steps, all of them
 --   new_lambda, new_penalty   of the safety penalty -lambda * penalty; new_threshold: risk from which a film violates
 --   new_unresolved, new_unrated   'safe' | 'violation' | 'ignore'; each null = as it was
+--   new_weights               MAP of a reward's name (own ones too) to its weight; those not named are as they were
 --   safe_if, r_*_if           verdict and reward parts; r_total_if their weighted sum; null = left out of the mean
 --   advantage_if              grpo: (r - mean) / (std + 1e-4) over the group, rank by rank. gdpo: each reward so on its
 --                             own, their weighted sum, divided by (its std over the step + 1e-4). 0 where left out,
 --                             null beyond the rewarded ranks and in an evaluation. Standard deviations are unbiased.
 create or replace macro what_if(
     run, new_lambda := null, new_penalty := null, new_threshold := null, new_unresolved := null, new_unrated := null,
-    step_number := null
+    new_weights := null, step_number := null
 ) as table
 with parts as not materialized (
-    from rewards_if(run, step_number, new_lambda, new_penalty, new_threshold, new_unresolved, new_unrated)
+    from rewards_if(run, step_number, new_lambda, new_penalty, new_threshold, new_unresolved, new_unrated, new_weights)
 ),
 sums as not materialized (
     select run_id, step, group_id, rank, avg(r_total_if) as mean, stddev_samp(r_total_if) as std
@@ -132,18 +159,31 @@ sums as not materialized (
     where slot and advantage_mode = 'grpo'
     group by run_id, step, group_id, rank
 ),
--- An ignored film has no advantage, so that it has no say in any mean: its count and end rewards are left out too.
+-- What one reward leaves out has no say in any mean: its count and end rewards are left out too.
 each as not materialized (
     select
         run_id, step, group_id, rank,
         avg(r_rel_if) as rel_mean, stddev_samp(r_rel_if) as rel_std,
         avg(r_safe_if) as safe_mean, stddev_samp(r_safe_if) as safe_std,
-        avg(r_count_if) filter (not ignored) as count_mean, stddev_samp(r_count_if) filter (not ignored) as count_std,
-        avg(r_end_if) filter (not ignored) as end_mean, stddev_samp(r_end_if) filter (not ignored) as end_std,
+        avg(r_count_if) as count_mean, stddev_samp(r_count_if) as count_std,
+        avg(r_end_if) as end_mean, stddev_samp(r_end_if) as end_std,
         avg(r_repeat_if) as repeat_mean, stddev_samp(r_repeat_if) as repeat_std
     from parts
-    where slot and advantage_mode = 'gdpo'
+    where slot and advantage_mode = 'gdpo' and not excluded
     group by run_id, step, group_id, rank
+),
+own_values as not materialized (
+    select run_id, step, completion, rank, group_id, unnest(own, recursive := true)
+    from parts
+    where slot and advantage_mode = 'gdpo' and not excluded and len(own) > 0
+),
+own_signals as not materialized (
+    select run_id, step, completion, rank, sum(weight * group_normalised(value, mean, std)) as own_signal
+    from own_values join (
+        select run_id, step, group_id, rank, name, avg(value) as mean, stddev_samp(value) as std
+        from own_values group by run_id, step, group_id, rank, name
+    ) using (run_id, step, group_id, rank, name)
+    group by run_id, step, completion, rank
 ),
 normalised as not materialized (
     select parts.*, group_normalised(r_total_if, mean, std) as signal, 1.0 as signal_std
@@ -154,12 +194,17 @@ normalised as not materialized (
     from (
         select
             parts.*,
-            w_rel * group_normalised(r_rel_if, rel_mean, rel_std)
-            + w_safe * group_normalised(r_safe_if, safe_mean, safe_std)
-            + w_count * group_normalised(r_count_if, count_mean, count_std)
-            + w_end * group_normalised(r_end_if, end_mean, end_std)
-            + w_repeat * group_normalised(r_repeat_if, repeat_mean, repeat_std) as signal
-        from parts join each using (run_id, step, group_id, rank)
+            case when not excluded then
+                w_rel * group_normalised(r_rel_if, rel_mean, rel_std)
+                + w_safe * group_normalised(r_safe_if, safe_mean, safe_std)
+                + w_count * group_normalised(r_count_if, count_mean, count_std)
+                + w_end * group_normalised(r_end_if, end_mean, end_std)
+                + w_repeat * group_normalised(r_repeat_if, repeat_mean, repeat_std)
+                + coalesce(own_signal, 0)
+            end as signal
+        from parts
+            left join each using (run_id, step, group_id, rank)
+            left join own_signals using (run_id, step, completion, rank)
         where slot and advantage_mode = 'gdpo'
     )
     union all by name
@@ -170,10 +215,9 @@ normalised as not materialized (
 select
     run_id, step, completion, rank, group_id, prompt_id, constrained, title, year, imdb_id, matched_title, matched_year,
     match_method, match_score, max_risk, is_safe, safe_if,
-    r_rel, r_rel_if, r_safe, r_safe_if, r_count, r_count_if, r_end, r_end_if, r_repeat, r_repeat_if,
-    r_total, r_total_if, reward_gap,
+    columns('^r_'), own, reward_gap, length_control, length_control_if,
     advantage,
-    case when slot then coalesce(signal / signal_std, 0) end as advantage_if
+    case when slot then coalesce(signal / signal_std, 0) + length_control_if end as advantage_if
 from normalised;
 
 -- grain: step of the run. The run's curves as they were and as they would have been (*_if).
@@ -182,12 +226,13 @@ from normalised;
 --   mean_total_reward Σ over ranks of r_total, mean over completions
 --   no_signal_rate    share of groups and ranks where every completion gets the same reward
 create or replace macro what_if_summary(
-    run, new_lambda := null, new_penalty := null, new_threshold := null, new_unresolved := null, new_unrated := null
+    run, new_lambda := null, new_penalty := null, new_threshold := null, new_unresolved := null, new_unrated := null,
+    new_weights := null
 ) as table
 with cells as (
     select
         run_id, step, group_id, rank,
-        any_value(constrained) as constrained, any_value(ranked) as ranked, any_value(rank <= rec_num + (lambda_end > 0)::int) as rewarded,
+        any_value(constrained) as constrained, any_value(ranked) as ranked, any_value(rank <= slots) as rewarded,
         count(*) as lists,
         count(title) as films,
         count(*) filter (not is_safe) as unsafe,
@@ -198,7 +243,7 @@ with cells as (
         sum(r_total_if) as total_if,
         coalesce(min(r_total) = max(r_total), true) as no_signal,
         coalesce(min(r_total_if) = max(r_total_if), true) as no_signal_if
-    from rewards_if(run, null, new_lambda, new_penalty, new_threshold, new_unresolved, new_unrated)
+    from rewards_if(run, null, new_lambda, new_penalty, new_threshold, new_unresolved, new_unrated, new_weights)
     group by run_id, step, group_id, rank
 )
 select

@@ -1,6 +1,6 @@
 -- Why was this rank rewarded as it was? grain: one rank; why(run, step, completion, rank) gives one, with a sentence for
 -- people, and why(run, step, completion) all of the answer's. Reward parts in the sentence are weighted, so they add up.
--- Built on verdicts, runs.
+--   parts   those that are not 0 as a list of {label, value}, weighted. Built on verdicts, runs, reward_kinds().
 
 create or replace macro film_name(title, year) as title || coalesce(' (' || year || ')', '');
 create or replace macro signed(number) as case when number < 0 then '−' else '+' end || printf('%.2f', abs(number));
@@ -25,15 +25,31 @@ create or replace macro counts_as_text(policy) as case policy
 create or replace macro why(run, step_number, completion_number, rank_number := null) as table
 with row_of as (
     select
-        v.*, risk_threshold, r.unresolved as unresolved_policy, coalesce(r.unrated, 'safe') as unrated_policy, w_rel, w_safe, w_count, w_end, w_repeat,
+        v.*, risk_threshold, r.unresolved as unresolved_policy, coalesce(r.unrated, 'safe') as unrated_policy, own_weights,
         list_filter(evidence, lambda e: list_contains(coalesce(violated_traits, []), e.trait)) as violated
     from verdicts v join runs r using (run_id)
     where run_id = run and step = step_number and completion = completion_number and (rank_number is null or rank = rank_number)
+),
+-- Reward parts by name, times their weights: r_rel x w_rel and so on, then own rewards.
+rewards as (
+    select r."completion" as of_completion, r."rank" as of_rank, k.place, k.label, reward * weight as value
+    from (unpivot (select "completion", "rank", columns('^r_') from row_of) on columns('^r_') into name r_name value reward) as r
+    join reward_kinds() k on r_name = 'r_' || k."column"
+    join (unpivot (select columns('^w_') from runs where run_id = run) on columns('^w_') into name w_name value weight) as w
+        on w_name = 'w_' || k."column"
+    union all
+    select r."completion", r."rank", 1000, e.key, e.value * own_weights[e.key]
+    from (select "completion", "rank", own_weights, unnest(map_entries(own_rewards)) as e from row_of) as r
+),
+parts as (
+    select of_completion, of_rank, list({label: label, value: value} order by place, label) filter (value <> 0) as parts
+    from rewards
+    group by of_completion, of_rank
 )
 select
     run_id, step, completion, rank, title, year, imdb_id, matched_title, matched_year, match_method, match_score,
     status, violated_traits, unrated_traits, max_risk, evidence, is_safe, hit, in_catalog, seen, repeated,
-    r_rel, r_safe, r_count, r_end, r_repeat, r_total, advantage,
+    columns('^r_'), own_rewards, length_control, advantage, parts,
     concat_ws(
         ' ',
         case when title is null then 'Nothing was emitted at rank ' || rank || '.'
@@ -63,17 +79,12 @@ select
             when not in_catalog then 'It is not in the catalog.'
         end,
         case when r_total is not null then 'Reward ' || signed(r_total) || coalesce(
-            ' = ' || nullif(concat_ws(
-                ' ',
-                case when w_rel * r_rel <> 0 then signed(w_rel * r_rel) || ' relevance' end,
-                case when w_safe * r_safe <> 0 then signed(w_safe * r_safe) || ' safety' end,
-                case when w_count * r_count <> 0 then signed(w_count * r_count) || ' count' end,
-                case when w_end * r_end <> 0 then signed(w_end * r_end) || ' end of list' end,
-                case when w_repeat * r_repeat <> 0 then signed(w_repeat * r_repeat) || ' repetition' end
-            ), ''),
+            ' = ' || array_to_string(list_transform(parts, lambda p: signed(p.value) || ' ' || p.label), ' '),
             ''
         ) || '.' end,
-        case when advantage is not null and coalesce(n_tokens, 1) > 0 then 'Its ' || case when n_tokens = 1 then 'token' else coalesce(n_tokens || ' ', '') || 'tokens' end || ' got advantage ' || signed(advantage) || '.' end
+        case when advantage is not null and coalesce(n_tokens, 1) > 0 then 'Its ' || case when n_tokens = 1 then 'token' else coalesce(n_tokens || ' ', '') || 'tokens' end || ' got advantage ' || signed(advantage) 
+            || case when length_control <> 0 then ', ' || signed(length_control) || ' of it for the length of the list' else '' end
+            || '.' end
     ) as sentence
-from row_of
+from row_of left join parts on of_completion = "completion" and of_rank = "rank"
 order by rank;

@@ -23,8 +23,8 @@ from dictionary_oracle import DictionaryOracle
 from synthetic_titles import films_with_risk, queries, risks, titles
 
 from oracle import build_store, create_oracle
+from oracle.store import STORE_FORMAT
 from oracle.store.build import bundled_traits
-from oracle.store.file import derived_by
 
 TITLES, FILMS_WITH_RISK = 922_204, 24_408
 BATCH = 384 * 20
@@ -88,7 +88,7 @@ def main() -> None:
 
 def stored_titles(folder: Path, count: int) -> tuple[pa.Table, Path]:
     """Return made-up titles, and the store of them."""
-    stored, store = titles(count), folder / f"titles-{count}-{derived_by()}.duckdb"
+    stored, store = titles(count), folder / f"titles-{count}-{STORE_FORMAT}.duckdb"
     if not store.exists():
         print(f"building {store} ...", file=sys.stderr)
         build_store(store, titles=stored, trait_risk=known_risks(stored))

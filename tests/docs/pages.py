@@ -9,7 +9,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[2]
 SHELL = ("sh", "bash", "shell", "console")
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<body>.*?)^ *```$", re.M | re.S)
-_NOT_RUN = re.compile(r"<!-- not run: [^>]{10,}? -->\s*\Z")
+_NOT_RUN = re.compile(r"<!-- not run: [^>]{8,}? -->\s*\Z")
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.M)
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from oracle import UserError, create_oracle
-from oracle.annotate import Judge
+from oracle.annotate import Annotator
 from oracle.sources import recognise
 from pipeline.prepare import main
 from pipeline.samples.dialogs import ASK, prompt, read_dialogs
@@ -64,8 +64,13 @@ def test_it_says_what_it_took_each_source_for_and_what_became_of_it(prepared):
     ]
     # Each of four films is in half of the 60 samples' pairs: 30 times; the invented one has no risk data.
     assert (
-        "60 samples" in told[5] and "3 rejected" in told[5] and "90 of 120 ground-truth films have risk data" in told[5]
+        "60 samples" in told[-1]
+        and "3 rejected" in told[-1]
+        and "90 of 120 ground-truth films have risk data" in told[-1]
     )
+    header, first = (line.split() for line in told[5:7])
+    assert header == ["trait", "films", "known", "asked", "tagged", "rated", "given"]
+    assert first[:2] == ["Animal", "lover"] and first[-6] == "841"
 
 
 def test_the_store_has_the_starter_risks_but_only_the_given_catalog(prepared):
@@ -93,9 +98,11 @@ def test_the_dataset_has_the_saferec_columns(samples):
 
 
 def test_constraints_leave_a_ground_truth_film_that_is_known_to_be_safe(prepared, samples):
-    judge = Judge(create_oracle(store=prepared / "store.duckdb"))
+    annotator = Annotator(create_oracle(store=prepared / "store.duckdb"))
     columns = ("groundtruth_with_release_year", "seen_titles", "constraints")
-    judged = judge.judge([""] * len(samples), *([s[c] for s in samples] for c in columns)).groundtruth.to_pylist()
+    judged = annotator.annotate(
+        [""] * len(samples), *([s[c] for s in samples] for c in columns)
+    ).groundtruth.to_pylist()
     known = {film["completion"] for film in judged if film["is_safe"] and film["imdb_id"]}
     constrained = {number for number, sample in enumerate(samples) if sample["constraints"]}
     assert constrained <= known
@@ -175,6 +182,56 @@ def test_the_help_teaches(tmp_path):
 def test_no_torch_is_loaded_to_prepare_data():
     code = "import sys, pipeline.prepare; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY).returncode == 0
+
+
+def redial(first: str = "Hi, I liked @10") -> dict:
+    return {
+        "movieMentions": {"10": "Heat (1995)", "20": "Saw (2004)", "30": "Alien (1979)"},
+        "respondentQuestions": {"10": {"suggested": 0, "seen": 1, "liked": 1}, "20": {"suggested": 1, "seen": 0, "liked": 1},
+                                "30": {"suggested": 1, "seen": 1, "liked": 0}},
+        "messages": [{"text": first, "senderWorkerId": 7}, {"text": "Then @30? or @20", "senderWorkerId": 8}],
+        "conversationId": "391", "initiatorWorkerId": 7, "respondentWorkerId": 8,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", ["lines", "one object"])
+def test_raw_conversations_of_redial_end_where_the_first_liked_suggestion_comes(tmp_path, layout):
+    text = (
+        json.dumps(redial())
+        if layout == "one object"
+        else json.dumps(redial()) + "\n" + json.dumps({**redial(), "conversationId": "392"})
+    )
+    (tmp_path / "train_data.jsonl").write_text(text)
+    found = read_dialogs(*recognise([tmp_path / "train_data.jsonl"])).dialogs[0]
+    assert found.turns == [("user", "Hi, I liked Heat (1995)")]
+    assert (found.id, found.groundtruth) == ("391", [{"title": "Saw", "year": 2004}])
+
+
+def test_a_dataset_is_reported_on_without_training(prepared, capsys, monkeypatch):
+    monkeypatch.chdir(prepared)
+    rows = [
+        {"prompt": "I know Saw (2004).", "groundtruth_with_release_year": [["Saw", 2004]], "constraints": ["gore"]},
+        {"prompt": "Hi", "groundtruth_with_release_year": [["Nothing Known", 2001]], "constraints": []},
+        {"prompt": "Hi", "groundtruth_with_release_year": [["A Very Own Film", 2020]], "constraints": ["gore"]},
+    ]
+    Path("checked.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    main(["--check", "checked.jsonl", "--json"])
+    assert json.loads(capsys.readouterr().out) == {
+        "rows": 3, "rows with constraints": 2, "constraints by trait": {"Anti-gore / squeamish": 2}, "prompts twice": 1,
+        "ground-truth films": 3, "that violate their own constraints": 1, "that the store does not have": 1,
+        "without evidence for a constraint": 1, "that stand in the prompt (leaks)": 1,
+    }  # fmt: skip
+    main(["--check", "checked.jsonl"])
+    assert "that violate their own constraints: 1" in capsys.readouterr().out
+
+
+def test_the_report_opens_without_a_network(prepared, monkeypatch):
+    monkeypatch.chdir(prepared)
+    main(["--report", "coverage.html"])
+    page = Path("coverage.html").read_text()
+    assert "<svg" in page and "Anti-gore / squeamish" in page and "<script" not in page and "src=" not in page
+    with pytest.raises(UserError, match="its folder is not there"):
+        main(["--report", "nowhere/coverage.html"])
 
 
 WISHES = {"Anti-gore / squeamish": ["nothing gory"], "Happy-ending preference": ["it must end well"]}

@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from oracle import UserError
 from pipeline import train
-from pipeline.settings.fields import LORA_TARGETS, TrainSettings, parse_settings
+from pipeline.settings.fields import LORA_TARGETS, TrainSettings
+from pipeline.settings.parsing import parse_settings
 from pipeline.training.models import load_policy
 from pipeline.training.runs import changed_settings, check_processes, find_run, last_checkpoint
 
@@ -34,11 +35,20 @@ def run_of(folder: Path, number: int, steps: tuple[int, ...] = (), whole: bool =
 def test_resume_names_the_newest_run_or_one_by_folder_or_id(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     first, second = run_of(tmp_path, 1, (5, 10)), run_of(tmp_path, 2, (5,))
-    run_of(tmp_path, 3)  # stopped before its first checkpoint
     assert find_run("newest").name == second.name
     assert find_run(first.name).name == find_run(str(first)).name == find_run("newest", str(first)).name == first.name
     with pytest.raises(UserError, match="--resume nowhere: no checkpoint of a run there"):
         find_run("nowhere")
+
+
+def test_resume_says_why_the_newest_run_can_not_be_gone_on_with_and_takes_no_other_in_silence(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="--resume: no run in runs/; name the folder"):
+        find_run("newest")
+    run_of(tmp_path, 1, (5,))
+    run_of(tmp_path, 2)  # stopped before its first checkpoint
+    with pytest.raises(UserError, match=r"the newest run, .*1102.*, has no checkpoint .* --resume runs/20261101"):
+        find_run("newest")
 
 
 @pytest.mark.parametrize("part", ["trainer_state.json", "model.safetensors", "optimizer.pt"])

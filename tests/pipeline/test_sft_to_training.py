@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from oracle import UserError
 from pipeline import sft, train
 from pipeline.settings.fields import SftSettings
+from pipeline.training.fine_tuning import sft_arguments
 from pipeline.training.models import load_model, load_policy, load_tokenizer
 from trainer import RankGRPOTrainer
 
@@ -111,7 +112,7 @@ def test_an_adapter_keeps_its_own_lora_settings(small_flags, sft_flags, small, f
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--save_steps", "1.5"], "--save_steps 1.5: expected a whole number"),
+        (["--save_steps", "1.5"], "--save_steps 1.5: expected a positive number, whole or"),
         (["--warmup_steps", "-1"], "--warmup_steps -1.0: expected a number of at least 0"),
         (["--seed", "-1"], "--seed -1: expected a whole number"),
         (["--lr_scheduler_type", "warmup_stable_decay"], r"warmup_stable_decay: arguments .*\); use another schedule"),
@@ -125,7 +126,7 @@ def test_an_adapter_keeps_its_own_lora_settings(small_flags, sft_flags, small, f
 )
 def test_what_sft_cannot_honour_is_refused_before_a_model_is_loaded(flags, said, sft_flags, small, monkeypatch):
     monkeypatch.setattr("pipeline.settings.checks._installed", lambda package: False)
-    monkeypatch.setattr("pipeline.sft.load_model", lambda *_: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("pipeline.training.fine_tuning.load_model", lambda *_: pytest.fail("a model was loaded"))
     tokenizer = load_tokenizer(f"{small}/model")
     tokenizer.chat_template = None
     tokenizer.save_pretrained("plain")
@@ -136,7 +137,7 @@ def test_what_sft_cannot_honour_is_refused_before_a_model_is_loaded(flags, said,
 
 def test_what_transformers_refuses_of_sft_is_one_line(monkeypatch):
     with pytest.raises(UserError, match=r"transformers refuses these settings: .*--save_steps must be an integer"):
-        sft.sft_arguments(SftSettings(save_steps=1.5), Path("unused"))
+        sft_arguments(SftSettings(save_steps=1.5), Path("unused"))
 
 
 def test_the_demo_of_sft_refuses_another_model_instead_of_ignoring_it(tmp_path, monkeypatch):

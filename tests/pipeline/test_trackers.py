@@ -1,9 +1,11 @@
 """Trackers: which ones get the metrics, and that they arrive."""
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -40,7 +42,7 @@ def test_wandb_is_told_the_project(small_flags, monkeypatch):
     seen: list[str] = []
     monkeypatch.setattr("pipeline.settings.checks._installed", lambda package: True)
     monkeypatch.setattr(
-        "pipeline.train.RankGRPOTrainer", lambda **_: seen.append(train.os.environ["WANDB_PROJECT"]) or stop()
+        "pipeline.training.session.RankGRPOTrainer", lambda **_: seen.append(os.environ["WANDB_PROJECT"]) or stop()
     )
     monkeypatch.delenv("WANDB_PROJECT", raising=False)
     with pytest.raises(InterruptedError):
@@ -57,7 +59,7 @@ def test_every_metric_arrives_in_tensorboard(small_flags):
         "tensorboard.backend.event_processing.event_accumulator", reason="tensorboard is not installed"
     )
     train.main([*small_flags, "--report_to", "tensorboard", "--max_steps", "2", "--output_dir", "run"])
-    events = accumulator.EventAccumulator(str(next(train.Path("run/runs").iterdir())))
+    events = accumulator.EventAccumulator(str(next(Path("run/runs").iterdir())))
     events.Reload()
     arrived = set(events.Tags()["scalars"])
     assert {f"train/{name}" for name in METRICS} <= arrived
@@ -81,8 +83,8 @@ def test_every_metric_arrives_in_wandb(small_flags, monkeypatch):
 def test_every_metric_arrives_in_trackio(small_flags, tmp_path):
     """In a process of its own: trackio decides where its files are when it is imported."""
     pytest.importorskip("trackio", reason="trackio is not installed")
-    script = str(train.Path(train.__file__))
-    environment = train.os.environ | {"TRACKIO_DIR": str(tmp_path / "trackio"), "HF_HUB_OFFLINE": "1"}
+    script = str(Path(train.__file__))
+    environment = os.environ | {"TRACKIO_DIR": str(tmp_path / "trackio"), "HF_HUB_OFFLINE": "1"}
     flags = [
         *small_flags,
         "--report_to",

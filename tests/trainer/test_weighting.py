@@ -10,7 +10,7 @@ from tests.trainer.tokenizers import byte_level
 from trainer import RankGRPOConfig
 
 LOSSES = ["grpo", "bnpo", "dr_grpo", "dapo"]
-K = 3
+K = 5  # more than any list has
 ANSWERS = [
     "1. Up (2009)\n2. Frozen (2013)\n3. Saw (2004)",
     "Sure, here they are:\n\n1. A very long title that nobody has ever heard of (1999)\n2. Saw (2004)\n3. Alien (1979)",
@@ -38,7 +38,7 @@ def written_out(logps, old, ranks, advantages, n, low, high) -> torch.Tensor:
 @pytest.mark.parametrize("loss", LOSSES)
 def test_the_gradient_is_that_of_the_papers_mean_over_ranks(make_trainer, loss, staleness, accumulation):
     trainer = make_trainer(
-        byte_level(), loss_type=loss, rank_weighting="rank", num_iterations=2, gradient_accumulation_steps=accumulation,
+        byte_level(), loss_type=loss, rank_weighting="rank", rec_num=K, num_iterations=2, gradient_accumulation_steps=accumulation,
         per_device_train_batch_size=4 // accumulation,
     )  # fmt: skip
     out = scored(trainer, ANSWERS)
@@ -80,7 +80,7 @@ def test_the_weights_of_tokens_without_credit_change_nothing(make_trainer):
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_the_loss_of_an_evaluation_is_the_mean_over_ranks_too(make_trainer, loss):
-    trainer = make_trainer(byte_level(), loss_type=loss, rank_weighting="rank", per_device_eval_batch_size=2)
+    trainer = make_trainer(byte_level(), loss_type=loss, rank_weighting="rank", rec_num=K, per_device_eval_batch_size=2)
     out = scored(trainer, ANSWERS[:2])
     logps = logps_of(trainer.model, out).detach()
     expected = written_out(logps, logps, out["rank_ids"], out["advantages"], K, 0.2, 0.2)

@@ -11,7 +11,7 @@ from app.text.formats import visible
 ROW = {
     "completion": 0, "rank": 1, "title": "Saw", "year": 2004, "start": 3, "end": 13, "imdb_id": "tt0387564",
     "match_method": "exact", "match_score": 1.0, "status": "unsafe", "unrated_traits": [], "violated_traits": ["Anti-gore / squeamish"], "evidence": [],
-    "r_rel": 0.0, "r_safe": -1.0, "r_count": 0.0, "r_end": 0.0, "r_repeat": 0.0, "r_total": -1.0, "advantage": -1.5,
+    "parts": [{"label": "safety", "value": -1.0}], "length_control": 0.0, "r_total": -1.0, "advantage": -1.5,
     "most": 1.5, "repeated": False, "seen": False, "sentence": "Rank 1, “Saw (2004)” …",
 }  # fmt: skip
 ANSWER = {
@@ -52,14 +52,20 @@ def test_colours_grow_with_the_advantage_and_zero_has_none():
 
 def test_a_punished_rank_says_what_it_cost_and_which_trait_it_violates():
     assert chips_of(ROW) == [("−1.00 safety", "bad"), ("Anti-gore / squeamish", "bad")]
-    nothing = {**ROW, "title": None, "r_safe": 0.0, "r_end": -0.5, "violated_traits": None, "match_method": None}
+    nothing = {
+        **ROW,
+        "title": None,
+        "parts": [{"label": "end of list", "value": -0.5}],
+        "violated_traits": None,
+        "match_method": None,
+    }
     assert chips_of(nothing) == [("−0.50 end of list", "bad")]
-    lost = {**ROW, "r_safe": 0.0, "violated_traits": [], "match_method": None, "match_score": None, "seen": True}
+    lost = {**ROW, "parts": None, "violated_traits": [], "match_method": None, "match_score": None, "seen": True}
     assert chips_of(lost | {"status": "unresolved"}) == [("? not found", "unknown"), ("seen", "quiet")]
 
 
 def test_a_film_that_nobody_rated_says_so_in_words_and_a_colour_of_its_own():
-    unrated = {**ROW, "r_safe": 0.0, "violated_traits": [], "status": "unrated", "unrated_traits": ["Kid-safety"]}
+    unrated = {**ROW, "parts": None, "violated_traits": [], "status": "unrated", "unrated_traits": ["Kid-safety"]}
     assert chips_of(unrated) == [("? not rated for Kid-safety", "unknown")]
     page = side_by_side([{**ANSWER, "violations": 0, "unrated": 1}], [unrated], None, False)
     assert "1 not rated" in page and 'class="chip unknown"' in page

@@ -164,10 +164,10 @@ def test_the_parts_of_a_reward_that_pages_show_add_up(odd_store):
     [run] = ask(odd_store, "from runs where kind = 'train'")
     where = {"run": run["run_id"]}
     ranks = ask(odd_store, read_sql("app/answer_ranks"), **where, step=1, group=0)
-    parts = ("r_rel", "r_safe", "r_count", "r_end", "r_repeat")
     rewarded = [row for row in ranks if row["r_total"] is not None]
-    assert min(row["r_safe"] for row in rewarded) == -2.0  # weighted
-    assert [sum(row[part] for part in parts) for row in rewarded] == pytest.approx([r["r_total"] for r in rewarded])
+    parts = [{part["label"]: part["value"] for part in row["parts"] or []} for row in rewarded]
+    assert min(part.get("safety", 0.0) for part in parts) == -2.0  # weighted
+    assert [sum(part.values()) for part in parts] == pytest.approx([r["r_total"] for r in rewarded])
     cell = ask(odd_store, read_sql("app/cell_answers"), **where, first=1, last=1, rank=1)
     added = [row["safety"] + row["relevance"] + row["other"] for row in cell if row["r_total"] is not None]
     assert added == pytest.approx([row["r_total"] for row in cell if row["r_total"] is not None])
@@ -256,7 +256,7 @@ def test_a_person_confirms_a_title_and_takes_it_back(store, run):
 
 def test_decisions_that_nobody_made_are_left_out_and_told(store, run):
     aliases_path(store).write_text("<script>alert(1)</script>\n{}\n")
-    assert "2 lines of store.aliases.jsonl left out" in written(open_page("titles", store, run=run))
+    assert "2 lines of store.duckdb.aliases.jsonl left out" in written(open_page("titles", store, run=run))
     aliases_path(store).unlink()
 
 

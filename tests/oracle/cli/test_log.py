@@ -60,6 +60,8 @@ def test_any_select_is_answered_on_the_screen_or_into_a_file(log):
         (("delete", "20200101-000000-0000", "--yes"), "no run '20200101-000000-0000'"),
         (("compact", "20200101-000000-0000"), "no run '20200101-000000-0000'"),
         (("export", "20200101-000000-0000", "x.parquet"), "no run '20200101-000000-0000'"),
+        (("query", "--sql", "select 1", "--out", "no/such/folder/rows.csv"), "there is no folder"),
+        (("query", "--sql", "select 1", "--out", "/dev/full.csv/x.csv"), "there is no folder"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(arguments, said, log):
@@ -73,6 +75,9 @@ def test_a_log_is_merged_exported_and_deleted(log):
     assert (code, out) == (0, f"{log.run_id}: 2 steps merged, 0 folders removed\n")
     code, out, _ = log("export", log.run_id, log.folder / "run.parquet")
     assert (code, out) == (0, f"25 verdicts in {log.folder / 'run.parquet'}\n")
+    code, out, _ = log("export", log.run_id, log.folder / "run.csv")
+    assert (code, out) == (0, f"25 verdicts in {log.folder / 'run.csv'}\n")
+    assert (log.folder / "run.csv").read_text().startswith('"run_id","step",')
     code, out, _ = log("delete", log.run_id, "--yes")
     assert (code, out) == (0, f"{log.run_id}: deleted\n")
     assert log("list", "--json")[1] == ""

@@ -45,7 +45,8 @@ def test_a_full_disk_stops_the_log_before_a_step_is_half_written(tmp_path):
     )
     assert message.startswith(f"cannot log step 1 in {writer.folder} (the steps before it are safe): ")
     assert "free some space" in message
-    assert sorted(f.name for f in writer.folder.iterdir()) == [".lock", "run.parquet", "step-00000001"]
+    names = [".lock", "manifest-00000000.parquet", "run.parquet", "step-00000001-e00000000-f2"]
+    assert sorted(f.name for f in writer.folder.iterdir()) == names
     with open_log(tmp_path) as log:
         assert log.sql("select count(*) from verdicts").fetchall() == [(13,)]
 

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from oracle import UserError
-from oracle.log import LogWriter, open_log, run_info
+from oracle.log import LogWriter, compact, open_log, run_info
 from tests.tiny_log import RUN, STEP_1, STEP_2, step_tables
 
 STEP = step_tables(STEP_1)
@@ -39,6 +39,7 @@ def test_runs_that_start_in_the_same_second_are_told_apart(tmp_path):
     [
         ({"kind": "training"}, "kind 'training': expected one of train, evaluate"),
         ({"unresolved": "skip"}, "unresolved 'skip': expected one of safe, violation, ignore"),
+        ({"rec_num": 32767, "lambda_end": 1.0}, "rec_num 32767 makes 32768 ranks a list: expected 32767 at most"),
         ({"rec_num": 0}, "rec_num 0: expected a whole number of at least 1"),
         ({"num_generations": 2.5}, "num_generations 2.5: expected a whole number"),
         ({"lamda_safe": 1}, "no setting lamda_safe"),
@@ -58,27 +59,27 @@ def test_a_step_that_is_written_again_is_replaced(tmp_path):
         writer.write_step(2, *STEP)
         writer.write_step(2, *step_tables(STEP_2))
     assert counts(tmp_path) == {1: 13, 2: 12}
-    assert sorted(f.name for f in writer.folder.iterdir()) == [".lock", "run.parquet", "step-00000001", "step-00000002"]
+    assert writer.steps() == [1, 2]
+    compact(tmp_path, writer.run_id, grace_s=0.0)
+    assert counts(tmp_path) == {1: 13, 2: 12}
 
 
-def test_a_step_is_replaced_on_a_shared_folder_that_cannot_swap_folders_or_lock(tmp_path, monkeypatch):
+def test_a_run_is_written_on_a_shared_folder_that_has_no_locks(tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr("oracle.log.folders.ctypes.CDLL", lambda _: object())
-    monkeypatch.setattr("oracle.log.folders.fcntl.flock", refuse)
+    monkeypatch.setattr("oracle.base.files.FileLock.acquire", refuse)
     with LogWriter(tmp_path, RUN) as writer:
         writer.write_step(1, *STEP)
         writer.write_step(1, *step_tables(STEP_2))
     assert counts(tmp_path) == {1: 12}
-    assert sorted(f.name for f in writer.folder.iterdir()) == [".lock", "run.parquet", "step-00000001"]
 
 
 def test_rows_may_come_in_any_order(tmp_path):
     completions, verdicts = STEP
     with LogWriter(tmp_path, RUN) as writer:
         writer.write_step(1, completions.take([3, 1, 0, 2]), verdicts.take(list(range(12, -1, -1))))
-    table = pq.read_table(writer.folder / "step-00000001" / "verdicts.parquet")
+    table = pq.read_table(writer.folder / "step-00000001-e00000000-f2" / "verdicts.parquet")
     assert list(zip(table["completion"].to_pylist(), table["rank"].to_pylist(), strict=True)) == [
         (0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (2, 3), (2, 4), (3, 1), (3, 2), (3, 3)
     ]  # fmt: skip
@@ -110,7 +111,7 @@ def test_rewards_may_be_left_out_of_an_evaluation(tmp_path):
 def test_a_step_of_another_shape_is_refused_and_nothing_is_written(spoil, said, tmp_path):
     with LogWriter(tmp_path, RUN) as writer, pytest.raises(UserError, match=said):
         writer.write_step(1, *spoil(*STEP))
-    assert sorted(f.name for f in writer.folder.iterdir()) == [".lock", "run.parquet"]
+    assert sorted(f.name for f in writer.folder.iterdir()) == [".lock", "manifest-00000000.parquet", "run.parquet"]
     assert counts(tmp_path) == {}
 
 
@@ -130,14 +131,14 @@ def test_resume_drops_what_a_killed_process_left_and_goes_on(tmp_path):
     folder = writer.folder
     (folder / ".tmp-step-00000004-abcd").mkdir()
     (folder / ".tmp-step-00000004-abcd" / "verdicts.parquet").write_bytes(b"half a fi")
-    (folder / "step-00000002").rename(folder / ".old-step-00000002")  # killed between two moves of a replacement
+    (folder / "step-00000004-e00000001-f2").mkdir()  # of an epoch that no manifest announced
     with LogWriter.resume(tmp_path, writer.run_id) as again:
         assert again.steps() == [1, 2, 3]
         again.truncate_after(2)
         again.write_step(3, *step_tables(STEP_2))
         again.write_step(4, *STEP)
     assert counts(tmp_path) == {1: 13, 2: 13, 3: 12, 4: 13}
-    assert not [f.name for f in folder.iterdir() if f.name[:5] in (".tmp-", ".old-", ".gone")]
+    assert not [f.name for f in folder.iterdir() if f.name[:5] in (".tmp-", ".gone")]
 
 
 def test_only_one_process_writes_a_run(tmp_path):

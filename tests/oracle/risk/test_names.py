@@ -68,3 +68,18 @@ def test_what_holds_no_definitions_is_refused_in_one_line(tmp_path: Path, conten
     with pytest.raises(UserError, match=r"traits\.json") as refusal:
         read_traits(path)
     assert "\n" not in str(refusal.value)
+
+
+def test_everyday_words_mean_the_trait_that_lists_them():
+    traits = bundled_traits()
+    names = TraitNames([trait.name for trait in traits], [trait.synonyms for trait in traits])
+    said = {"spiders": "Arachnophobia / reptile phobia", "animal death": "Animal lover (avoid animal harm/death)",
+            "gore": "Anti-gore / squeamish", "Suicide": "Self-harm & suicide sensitive"}  # fmt: skip
+    assert {word: names.names[names.number(word)] for word in said} == said
+
+
+def test_a_word_that_two_traits_list_is_ambiguous():
+    names = TraitNames(["One", "Two"], [["loot"], ["loot", "boxes"]])
+    assert names.number("boxes") == 1
+    with pytest.raises(UserError, match="fits 2 traits: One; Two"):
+        names.number("loot")

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from oracle import UserError, build_store, create_oracle
 from oracle.store.build import bundled_traits
-from oracle.store.file import SCHEMA_VERSION, changed_store, new_store
+from oracle.store.file import changed_store, new_store
 from oracle.store.traits import Trait
 
 FILM = [{"imdb_id": "tt0387564", "title": "Saw", "year": 2004}]
@@ -132,26 +132,6 @@ def test_what_is_no_store_is_told_in_one_line(tmp_path: Path, content: object, c
     with pytest.raises(UserError, match=complaint) as refusal:
         create_oracle(store=path)
     assert "\n" not in str(refusal.value)
-
-
-def test_a_store_of_another_schema_version_is_refused(tmp_path: Path) -> None:
-    store = build_store(tmp_path / "s.duckdb", FILM)
-    with duckdb.connect(str(store)) as connection:
-        connection.execute("update store_info set schema_version = 99")
-    with pytest.raises(UserError, match=f"schema version 99, and this program needs {SCHEMA_VERSION}: build it again"):
-        create_oracle(store=store)
-
-
-def test_a_store_that_other_statements_derived_is_refused_whether_or_not_it_has_an_index(tmp_path: Path) -> None:
-    store = build_store(tmp_path / "s.duckdb", FILM)
-    create_oracle(store=store)
-    with duckdb.connect(str(store)) as connection:
-        connection.execute(
-            "update store_info set derived_by = 'an older program'; drop view index_titles; create table index_titles (n integer)"
-        )
-    for read in (lambda: create_oracle(store=store), lambda: changed_store(store).__enter__()):
-        with pytest.raises(UserError, match="built by another version of this program: remove it, and build it again"):
-            read()
 
 
 @pytest.mark.parametrize(

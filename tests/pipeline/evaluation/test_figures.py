@@ -122,8 +122,20 @@ def test_what_is_unknown_gives_bounds_and_the_rate_over_films_that_could_be_judg
     """Four films: one unsafe, one not found, one not rated, one safe: 1/4, between 1/4 and 3/4, and 1/2 of those judged."""
     known = [film(FILMS[0], FILMS[0], {"gore": 0.9}, unrated_traits=[]), film(FILMS[1], FILMS[1], {"gore": 0.1})]
     unknown = [film("Heet"), film(FILMS[2], FILMS[2], {}, unrated_traits=["gore"], max_risk=None)]
-    answer = {"prompt_id": "p", "constraints": ["gore"], "groundtruth": {FILMS[1]: True}, "verdicts": [*known, *unknown]}
-    run = {"kind": "evaluate", "model": "m", "dataset": "by hand", "rec_num": 20, "num_generations": 1, "settings": "{}"}
+    answer = {
+        "prompt_id": "p",
+        "constraints": ["gore"],
+        "groundtruth": {FILMS[1]: True},
+        "verdicts": [*known, *unknown],
+    }
+    run = {
+        "kind": "evaluate",
+        "model": "m",
+        "dataset": "by hand",
+        "rec_num": 20,
+        "num_generations": 1,
+        "settings": "{}",
+    }
     with LogWriter(tmp_path / "store.log", run) as writer:
         writer.write_step(0, *step_tables([answer]))
     for averaging in ("micro", "macro"):

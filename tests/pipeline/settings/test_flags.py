@@ -8,7 +8,8 @@ from accelerate.commands.config.config_args import load_config_from_file
 
 from oracle import UserError
 from pipeline.settings.checks import check_training, starting_point
-from pipeline.settings.fields import CONFIGS, TrainSettings, parse_settings
+from pipeline.settings.fields import CONFIGS, TrainSettings
+from pipeline.settings.parsing import parse_settings
 from pipeline.settings.trl_config import trainer_config
 
 ANY = object()

@@ -6,7 +6,11 @@ import pytest
 
 from oracle import UserError
 from pipeline.settings.checks import check_training
-from pipeline.settings.fields import SftSettings, TrainSettings, as_yaml, parse_settings
+from pipeline.settings.fields import CONFIGS, SftSettings, TrainSettings
+from pipeline.settings.flag import trl_names
+from pipeline.settings.parsing import as_yaml, parse_settings
+from pipeline.training.runs import CHANGEABLE
+from trainer import RankGRPOConfig
 
 
 def parsed(*argv: str) -> TrainSettings:
@@ -110,3 +114,40 @@ def test_yaml_that_means_a_word_by_no_is_understood(tmp_path):
 
 def test_sft_has_settings_of_its_own():
     assert parse_settings(SftSettings, "sft.py", ["--train_path", "x"], demo="sft").settings.lr == 2e-5
+
+
+def test_flags_come_before_the_config_file_which_comes_before_a_preset(tmp_path):
+    (tmp_path / "c.yaml").write_text("train_path: x\nnum_train_epochs: 3\nmu: 4\ntrl: {epsilon: 0.5}\n")
+    s = parsed("--preset", "rank-grpo", "--config", str(tmp_path / "c.yaml"), "--mu", "5", "--trl", "loss_type=grpo")
+    assert (s.lr_scheduler_type, s.num_train_epochs, s.mu) == ("constant", 3.0, 5)
+    assert s.trl == ["epsilon=0.5", "epsilon_high=0.08", "loss_type=grpo"]
+    with pytest.raises(UserError, match="invalid choice: 'other'"):
+        parsed("--preset", "other")
+
+
+def test_the_docs_tell_all_that_a_preset_changes():
+    text = (
+        (CONFIGS.parents[1] / "docs" / "training.md").read_text().split("## As published: presets")[1].split("\n## ")[0]
+    )
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| ")
+    ]
+    told = {row[0]: row[1:] for row in rows[2:]}
+    defaults = parsed("--train_path", "x")
+    for column, name in ((1, "saferec"), (2, "rank-grpo")):
+        preset = parsed("--train_path", "x", "--preset", name)
+        changed = {f.name for f in fields(preset) if getattr(preset, f.name) != getattr(defaults, f.name)} - {"trl"}
+        assert changed == {flag for flag, cells in told.items() if cells[column] and not flag.startswith("trl ")}
+        for flag in changed:
+            assert type(value := getattr(preset, flag))(told[flag][column]) == value
+            assert getattr(defaults, flag) is None or type(value)(told[flag][0]) == getattr(defaults, flag)
+        assert {f"trl {option.replace('=', ' ')}" for option in preset.trl} == {
+            f"{flag} {cells[column]}" for flag, cells in told.items() if flag.startswith("trl ")
+        }
+
+
+def test_what_trl_may_be_told_and_a_resume_may_change_is_said_with_each_flag():
+    names = trl_names(TrainSettings)
+    assert names["lr"] == "learning_rate" and names["mu"] == "num_iterations" and names["rec_num"] == "rec_num"
+    assert set(names.values()) <= set(RankGRPOConfig.__dataclass_fields__)
+    assert {"max_steps", "use_vllm"} <= CHANGEABLE and not {"lr", "rec_num", "reward", "length_control"} & CHANGEABLE

@@ -14,7 +14,8 @@ from transformers import GPT2Config
 from oracle import UserError
 from pipeline import evaluate, sft, train
 from pipeline.settings.checks import check_training
-from pipeline.settings.fields import LORA_TARGETS, TrainSettings, parse_settings
+from pipeline.settings.fields import LORA_TARGETS, TrainSettings
+from pipeline.settings.parsing import parse_settings
 from pipeline.settings.trl_config import trainer_config
 from pipeline.training.memory import activation_values, expected_memory, peak
 from pipeline.training.models import empty_adapter, empty_model, load_model, load_tokenizer, lora_config
@@ -188,13 +189,13 @@ def test_activations_are_estimated_within_a_fifth_of_what_autograd_keeps(with_ad
         (["--trl", "ignore_data_skip=true"], "ignore_data_skip=True can't be used here .*begin its epoch again"),
         (["--trl", "resume_from_checkpoint=x"], "--trl resume_from_checkpoint: can't be set, as --resume names"),
         (["--trl", "adam_epsilon=-1"], "--trl adam_epsilon=-1.0: expected at least 0"),
-        (["--save_steps", "1.5"], "--save_steps 1.5: expected a whole number"),
+        (["--save_steps", "1.5"], "--save_steps 1.5: expected a positive number, whole or"),
         (["--trl", "steps_per_generation=3", "--num_generations", "8"], "batch of 12 answers .* x steps_per_generation 3 x 1"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_honoured_is_refused_before_a_weight_is_loaded(flags, said, small_flags, tmp_path, monkeypatch):
     monkeypatch.setattr("pipeline.settings.checks._installed", lambda package: False)
-    monkeypatch.setattr("pipeline.train.load_model", lambda *_: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("pipeline.training.session.load_model", lambda *_: pytest.fail("a model was loaded"))
     with pytest.raises(UserError, match=said):
         train.main([*small_flags, *flags])
     assert not list(tmp_path.iterdir())
@@ -231,7 +232,7 @@ def test_a_group_may_span_several_optimiser_steps(small_flags, trained, capsys):
 def test_a_model_without_a_chat_template_is_refused_before_its_weights_are_loaded(
     small_flags, small, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("pipeline.train.load_model", lambda *_: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("pipeline.training.session.load_model", lambda *_: pytest.fail("a model was loaded"))
     tokenizer = load_tokenizer(f"{small}/model")
     tokenizer.chat_template = None
     tokenizer.save_pretrained("plain")
@@ -337,7 +338,7 @@ def test_a_dry_run_of_the_demo_writes_only_where_the_seeds_data_already_are(tmp_
         where.append(Path.cwd())
         raise InterruptedError
 
-    monkeypatch.setattr("pipeline.train.make_demo_data", stop)
+    monkeypatch.setattr("pipeline.training.session.make_demo_data", stop)
     for made in ("demo/store.duckdb", "demo/seed-1/conversations.parquet", "demo/seed-1/untrained"):
         Path(made).mkdir(parents=True)
     for seed in ("1", "2"):

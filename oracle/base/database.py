@@ -1,0 +1,22 @@
+"""Connections to DuckDB that never reach for the network, whatever they are told to open."""
+
+from pathlib import Path
+
+import duckdb
+
+# A file that DuckDB takes for another program's (an SQLite store, say) makes it download the extension that reads it.
+OFFLINE: dict[str, str | bool | int | float | list[str]] = {
+    "autoload_known_extensions": "false",
+    "autoinstall_known_extensions": "false",
+}
+
+
+def connect(
+    path: str | Path = ":memory:", *, read_only: bool = False, threads: int | None = None
+) -> duckdb.DuckDBPyConnection:
+    """A connection to a DuckDB file, or to an empty database in memory; `threads` null: all cores.
+
+    Raises `duckdb.Error` for a file that can't be opened.
+    """
+    config = OFFLINE if threads is None else {**OFFLINE, "threads": threads}
+    return duckdb.connect(str(path), read_only=read_only, config=config)

@@ -1,0 +1,135 @@
+"""What the sub-commands of `log` do, each with its parsed arguments."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from oracle.base.errors import UserError
+from oracle.base.files import check_writable, written_whole
+from oracle.cli.log import VARIABLES
+from oracle.log import (
+    GRACE_S,
+    KINDS,
+    ask,
+    compact,
+    delete_run,
+    export_run,
+    named_queries,
+    open_audit,
+    open_log,
+    query,
+    write_rows,
+)
+from oracle.store import log_root
+
+
+def _connection(arguments: argparse.Namespace) -> duckdb.DuckDBPyConnection:
+    """With the store's tables, where there is a store."""
+    return open_audit(arguments.store) if arguments.store.is_file() else open_log(log_root(arguments.store))
+
+
+def list_runs(arguments: argparse.Namespace) -> None:
+    with open_log(log_root(arguments.store)) as connection:
+        _show(ask(connection, "runs"), arguments.json)
+
+
+def query_log(arguments: argparse.Namespace) -> None:
+    if not arguments.name and not arguments.sql:
+        for named in named_queries().values():
+            print(f"{named.name:24}{named.title}")
+        return
+    if arguments.name and arguments.sql:
+        raise UserError(f"query {arguments.name} and --sql: give one of them")
+    if arguments.out:
+        if arguments.out.suffix not in KINDS:
+            raise UserError(f"--out {arguments.out}: expected a name that ends in .csv or .parquet")
+        check_writable(arguments.out)
+    with _connection(arguments) as connection:
+        if arguments.name:
+            given = {name: getattr(arguments, f"about_{name}") for name in VARIABLES}
+            chosen = {name: value for name, value in given.items() if value is not None}
+            rows = ask(connection, arguments.name, arguments.timeout, **chosen)
+        else:
+            sql = sys.stdin.read() if arguments.sql == "-" else arguments.sql
+            rows = query(connection, sql, timeout_s=arguments.timeout)
+    if arguments.out:
+        with written_whole(arguments.out) as part:
+            write_rows(rows.to_reader(), part, arguments.out.suffix)
+        print(f"{rows.num_rows} rows in {arguments.out}", file=sys.stderr)
+    else:
+        _show(rows, arguments.json)
+
+
+def compact_runs(arguments: argparse.Namespace) -> None:
+    root = log_root(arguments.store)
+    with open_log(root) as connection:
+        runs = arguments.runs or query(connection, "select run_id from runs order by run_id")["run_id"].to_pylist()
+    merged = [run_id for run_id in runs if _compact_one(root, run_id, must=bool(arguments.runs))]
+    if merged and not arguments.no_wait:
+        time.sleep(GRACE_S + 0.1)  # until nobody reads the single folders any more
+        for run_id in merged:
+            _compact_one(root, run_id, must=False)
+
+
+def _compact_one(root: Path, run_id: str, must: bool) -> bool:
+    """Whether there was anything to do."""
+    try:
+        done = compact(root, run_id, wait=False)
+    except UserError as error:
+        if must:
+            raise
+        print(f"left as it is: {error}", file=sys.stderr)
+        return False
+    if done.steps_merged or done.folders_removed:
+        print(f"{run_id}: {done.steps_merged} steps merged, {done.folders_removed} folders removed")
+    return bool(done.steps_merged)
+
+
+def export_one(arguments: argparse.Namespace) -> None:
+    rows = export_run(log_root(arguments.store), arguments.run_id, arguments.file, overwrite=arguments.overwrite)
+    print(f"{rows} verdicts in {arguments.file}")
+
+
+def delete_runs(arguments: argparse.Namespace) -> None:
+    if not arguments.yes:
+        raise UserError(f"this removes {', '.join(arguments.runs)} for good: say --yes if you mean it")
+    for run_id in arguments.runs:
+        delete_run(log_root(arguments.store), run_id)
+        print(f"{run_id}: deleted")
+
+
+def _show(rows: pa.Table, as_json: bool) -> None:
+    import polars as pl  # only to print
+
+    frame = pl.DataFrame(rows)
+    if as_json:
+        sys.stdout.write(frame.write_ndjson())
+        return
+    with pl.Config(tbl_rows=1000, tbl_cols=-1, tbl_width_chars=200, fmt_str_lengths=200, tbl_hide_dataframe_shape=True):
+        print(frame)
+
+
+def rejudge_run(arguments: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from oracle.rejudge import rejudge
+
+    done = rejudge(
+        arguments.store,
+        arguments.run_id,
+        risk_threshold=arguments.threshold,
+        unresolved=arguments.unresolved,
+        unrated=arguments.unrated,
+        thought_tags=arguments.thought_tag,
+        progress=lambda steps: tqdm(steps, desc="judging again", unit="step"),
+    )
+    print(
+        f"{done.run_id}: {done.changed} of {done.verdicts} verdicts changed. Which, and why:\n"
+        f"  python -m oracle log query changed_verdicts --run {done.run_id} --store {arguments.store}\n"
+        f"  python -m oracle log query compare_with_previous --run {done.run_id} --other-run {arguments.run_id} "
+        f"--store {arguments.store}"
+    )

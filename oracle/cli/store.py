@@ -1,0 +1,23 @@
+"""`store update`: a store that an earlier version of this project built."""
+
+import argparse
+from pathlib import Path
+
+
+def add_commands(parser: argparse.ArgumentParser) -> None:
+    """Add the sub-commands; each leaves its function in `run`, to be called with the parsed arguments."""
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    about = "bring a store of an older format up to date, from what it holds"
+    updating = commands.add_parser("update", help=about, description=about)
+    updating.add_argument(
+        "store", nargs="?", type=Path, default=Path("store.duckdb"), metavar="STORE", help="(%(default)s)"
+    )
+    updating.set_defaults(run=_update)
+
+
+def _update(arguments: argparse.Namespace) -> None:
+    from oracle.store import STORE_FORMAT, upgrade_store  # slow to import: behind --help
+
+    number = upgrade_store(arguments.store)
+    said = "is of that format already" if number == STORE_FORMAT else f"was of format {number}, and is up to date"
+    print(f"{arguments.store} (format {STORE_FORMAT}): {said}")

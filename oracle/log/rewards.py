@@ -1,0 +1,99 @@
+"""The rewards of a rank, each told once: flags, weights, columns of the log, chips and the table in the docs follow.
+
+A further one is a `Reward` here, a flag for each of its settings (pipeline/settings/fields.py), a function
+`make_<name>_func` of these settings (trainer/rewards.py), and its formula in SQL, by which the log is checked
+(sql/views/what_if.sql).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting of a run that a reward follows from: a flag, and a column of `runs`."""
+
+    name: str
+    default: Any
+    type: pa.DataType
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reward:
+    """One reward.
+
+    Attributes:
+        name: of its function, in metrics and in the order of `--reward_weights`.
+        column: what its columns are called behind r_ (reward, before its weight) and w_ (weight).
+        label: what people read, on chips and in the sentence of `why`.
+        formula: what it is at rank k, in words.
+        settings: what it follows from.
+        switch: the setting that turns it on where it is not 0; None: it is always on.
+        of_list: whether it rewards the list, and is there also at ranks whose film is ignored.
+    """
+
+    name: str
+    column: str
+    label: str
+    formula: str
+    settings: tuple[Setting, ...]
+    switch: str | None = None
+    of_list: bool = False
+
+
+_NUMBER = pa.float64()
+
+REWARDS = (
+    Reward(
+        "relevance", "rel", "relevance",
+        "1 / log2(k + 1) where the rank names a ground-truth film that no earlier rank claimed (exp_inf: 1; suffix_dcg: "
+        "the sum over this rank and all behind it), else 0",
+        (Setting("reward_func", "log_decay", pa.string(), ("log_decay", "exp_inf", "suffix_dcg")),),
+    ),
+    Reward(
+        "safety", "safe", "safety",
+        "-λ · P where the film violates a constraint (safety_discount dcg: divided by log2(k + 1)), else 0",
+        (
+            Setting("lambda_safe", 1.0, _NUMBER),
+            Setting("penalty_safe", 1.0, _NUMBER),
+            Setting("safety_discount", "none", pa.string(), ("none", "dcg")),
+        ),
+    ),
+    Reward(
+        "count", "count", "count",
+        "λc at every rank of a list of the target length, else -λc · |n - target| / target",
+        (Setting("lambda_count", 0.0, _NUMBER), Setting("target_count", None, pa.int32())),
+        switch="lambda_count", of_list=True,
+    ),
+    Reward(
+        "end", "end", "end of list",
+        "-λe at the first missing rank of a list of fewer than K films, and at rank K + 1 of a longer one, else 0",
+        (Setting("lambda_end", 0.0, _NUMBER),),
+        switch="lambda_end", of_list=True,
+    ),
+    Reward(
+        "repeat", "repeat", "repetition",
+        "-λr where the rank names a film that an earlier rank named, else 0",
+        (Setting("lambda_repeat", 0.0, _NUMBER),),
+        switch="lambda_repeat",
+    ),
+)  # fmt: skip
+BY_NAME = {reward.name: reward for reward in REWARDS}
+SETTINGS = tuple(setting for reward in REWARDS for setting in reward.settings)
+
+
+def reward_kinds() -> pa.Table:
+    """`REWARDS` as a table: place (from 1), name, column, label, formula, settings."""
+    return pa.table(
+        {
+            "place": pa.array(range(1, len(REWARDS) + 1), pa.int32()),
+            **{
+                field: [getattr(reward, field) for reward in REWARDS]
+                for field in ("name", "column", "label", "formula")
+            },
+            "settings": [[setting.name for setting in reward.settings] for reward in REWARDS],
+        }
+    )

@@ -1,0 +1,44 @@
+"""Rows as a file for other programs: .parquet as they are, .csv with lists and structs as text."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+KINDS = (".csv", ".parquet")
+
+
+def write_rows(batches: pa.RecordBatchReader, path: Path, kind: str) -> int:
+    """Write rows to `path` as a file of the kind `.csv` or `.parquet`; how many they were."""
+    if kind == ".parquet":
+        with pq.ParquetWriter(path, batches.schema, compression="zstd") as parquet:
+            return _write(batches, parquet.write_batch)
+    schema = pa.schema([(f.name, pa.string() if _needs_text(f.type) else f.type) for f in batches.schema])
+    with pa_csv.CSVWriter(path, schema) as csv:
+        return _write((_flat(batch, schema) for batch in batches), csv.write_batch)
+
+
+def _write(batches: Iterable[pa.RecordBatch], write) -> int:
+    rows = 0
+    for batch in batches:
+        write(batch)
+        rows += batch.num_rows
+    return rows
+
+
+def _needs_text(kind: pa.DataType) -> bool:
+    return (
+        pa.types.is_nested(kind) or pa.types.is_interval(kind) or pa.types.is_decimal(kind) or pa.types.is_binary(kind)
+    )
+
+
+def _flat(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    columns = [
+        pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.string())
+        if _needs_text(column.type)
+        else column
+        for column in batch.columns
+    ]
+    return pa.record_batch(columns, schema=schema)

@@ -1,0 +1,309 @@
+"""A training run: what it is given, checked before it costs; its policy, its folder and its log."""
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Set
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from accelerate.utils import broadcast_object_list
+from datasets import Dataset
+from peft import LoraConfig, PeftModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
+
+from oracle import UserError, create_oracle
+from oracle.annotate import Annotator
+from oracle.log import LogWriter, run_info
+from oracle.sources import read_catalog
+from oracle.store import log_root
+from pipeline.samples.dataset import load_dataset
+from pipeline.settings.checks import adapter_settings, check_model, check_training, starting_point
+from pipeline.settings.fields import SftSettings, TrainSettings
+from pipeline.settings.parsing import Parsed, as_yaml, parse_settings
+from pipeline.settings.rewards import logged_rewards, reward_functions, reward_weights
+from pipeline.settings.trl_config import trainer_config
+from pipeline.simulation.demo_data import demo_paths, make_demo_data
+from pipeline.training.fine_tuning import run_sft
+from pipeline.training.memory import needs_reference
+from pipeline.training.models import (
+    check_fit,
+    empty_adapter,
+    empty_model,
+    has_tokenizer,
+    load_adapter,
+    load_model,
+    load_tokenizer,
+    lora_config,
+    read_adapter,
+    weights_dtype,
+    written_prompts,
+)
+from pipeline.training.plan import check_plan, planned_steps, print_plan
+from pipeline.training.processes import tell, tell_if_alone, this_process
+from pipeline.training.runs import (
+    RUNS,
+    absolute_paths,
+    changed_settings,
+    check_data,
+    check_processes,
+    checkpoint_step,
+    finish,
+    keep_data,
+    last_checkpoint,
+    steps_left,
+)
+from trainer import RankGRPOTrainer
+
+NEEDED = ("prompt", "groundtruth_with_release_year", "seen_titles")
+
+
+def train(parsed: Parsed[TrainSettings]) -> None:
+    """Check everything, then train, or show the plan; raises `UserError` for what can't be trained."""
+    settings = parsed.settings
+    tell_if_alone()
+    changed: dict[str, str] = {}
+    if parsed.of_run:
+        changed = changed_settings(asdict(settings), asdict(parsed.of_run))
+        check_processes(settings.resume or "", this_process().num_processes)
+    check_training(settings, parsed.given)
+    if parsed.of_run:
+        tell(f"going on from {last_checkpoint(settings.resume or '')}{'; '.join(['', *changed.values()])}")
+    with demo_inputs(parsed) as settings:
+        settings = with_start(settings, parsed.given)
+        inputs = checked_inputs(settings)
+        is_trained = False
+        if settings.resume:
+            check_data(settings.resume, inputs.dataset)
+            steps = planned_steps(settings, inputs.dataset)
+            is_trained = not steps_left(settings.resume, steps, by_epochs=settings.max_steps < 1)
+        if settings.dry_run:
+            print_plan(settings, inputs.model, inputs.dataset, inputs.prompt_tokens)
+        elif is_trained:
+            finish_training(settings)
+        else:
+            run_training(settings, inputs)
+
+
+@contextlib.contextmanager
+def demo_inputs(parsed: Parsed[TrainSettings]):
+    """The settings, for the bundled demo with its paths filled in; makes its data and SFT model if they aren't there.
+
+    A dry run makes no SFT model, and makes the data in a folder that is gone afterwards.
+    """
+    if not parsed.is_demo:
+        yield parsed.settings
+        return
+    s, paths = parsed.settings, demo_paths(parsed.settings.seed)
+    made = all(Path(paths[name]).exists() for name in ("store", "train_path", "model_name"))
+    with contextlib.ExitStack() as stack:
+        if s.dry_run and not made:
+            s = replace(s, catalog_path=s.catalog_path and str(Path(s.catalog_path).absolute()))
+            stack.enter_context(contextlib.chdir(stack.enter_context(tempfile.TemporaryDirectory())))
+        with this_process().main_process_first():
+            make_demo_data(s.seed)
+        this_process().wait_for_everyone()
+        start = paths["sft"]
+        if not (Path(start) / "config.json").exists():
+            if s.dry_run:
+                start = paths["model_name"]
+            else:
+                make_demo_sft(s.seed, paths)
+        yield replace(s, train_path=paths["train_path"], store=paths["store"], model_name=start, sft_model_path=start)
+
+
+def make_demo_sft(seed: int, paths: dict[str, str]) -> None:
+    tell("The demo's SFT model is not there yet: making it first.")
+    sft = parse_settings(SftSettings, "sft.py", ["--seed", str(seed)], demo="sft").settings
+    sft.train_path, sft.store = paths["train_path"], paths["store"]
+    sft.model_name, sft.output_dir = paths["model_name"], paths["sft"]
+    run_sft(sft)
+
+
+def with_start(settings: TrainSettings, given: Set[str]) -> TrainSettings:
+    """The settings with what to start from, which a resumed run keeps, and the values of an adapter to go on with."""
+    s, start = settings, starting_point(settings, given)
+    if not s.sft_model_path and Path(start).name != f"checkpoint-{s.sft_checkpoint}":
+        tell(
+            f"no SFT checkpoint {s.sft_checkpoint} of {s.model_name} in results/: starting from "
+            f"{'the model itself' if start == s.model_name else f'the model that sft.py saved in {start}'}"
+        )
+    adapter: dict = adapter_settings(s, start, given) if s.sft_is_lora and s.use_lora else {}
+    return replace(s, sft_model_path=start, **adapter)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What training needs beside the model's weights, all of it checked.
+
+    Attributes:
+        held_out: the prompts of --val_path.
+        model: the model to train without its weights, its adapter included.
+        prompt_tokens: of the longest prompt, held-out ones included.
+    """
+
+    annotator: Annotator
+    dataset: Dataset
+    held_out: Dataset | None
+    prompt_tokens: int
+    tokenizer: PreTrainedTokenizerBase
+    model: PreTrainedModel | PeftModel
+
+
+def checked_inputs(settings: TrainSettings) -> Inputs:
+    """Read everything but the weights, with the settings of `with_start`; raises `UserError` for what can't be trained."""
+    s, start = settings, settings.sft_model_path
+    assert s.train_path is not None and start is not None
+    oracle = create_oracle(store=s.store, risk_threshold=s.risk_threshold, unresolved=s.unresolved, unrated=s.unrated)
+    annotator = Annotator(oracle, read_catalog(s.catalog_path) if s.catalog_path else None, s.thought_tag)
+    dataset = load_dataset(s.train_path, s.split, oracle, needed=NEEDED)
+    dtype = weights_dtype(s.bf16, s.use_lora)
+    base = empty_model(s.model_name if s.sft_is_lora else start, dtype)
+    lora = read_adapter(start) if s.sft_is_lora else new_adapter(s)
+    model = empty_adapter(base, lora) if s.use_lora else base
+    check_model(s, model)
+    speaker = start if has_tokenizer(start) else s.model_name  # SFT may have given it a chat template, or more tokens
+    tokenizer = load_tokenizer(speaker)
+    dataset, prompt_tokens = shorter_prompts(dataset, tokenizer, s.max_prompt_length)
+    held_out = None
+    if s.val_path and s.eval_strategy != "no":
+        held_out = load_dataset(s.val_path, None, oracle, needed=NEEDED)
+        held_out, longest = shorter_prompts(held_out, tokenizer, s.max_prompt_length)
+        prompt_tokens = max(prompt_tokens, longest)
+    check_fit(model, tokenizer, start, prompt_tokens + s.max_completion_length)
+    check_plan(s, dataset)
+    return Inputs(annotator, dataset, held_out, prompt_tokens, tokenizer, model)
+
+
+def run_training(settings: TrainSettings, inputs: Inputs) -> Path:
+    """Train as the settings say; returns the folder of the run."""
+    weights = reward_weights(settings)
+    state = this_process()
+    start = settings.sft_model_path or settings.model_name
+    set_seed(settings.seed)  # a new adapter is drawn before the trainer sets it
+    model = policy(settings, start)
+    log = open_run(settings) if state.is_main_process else None
+    # The other processes have no log, and must write their share of a checkpoint into the same folder.
+    shared = [settings.resume or settings.output_dir or (str(RUNS / log.run_id) if log else None)]
+    folder = Path(broadcast_object_list(shared)[0])
+    if log:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "run_id").write_text(log.run_id)
+        keep_settings(settings, folder)
+        keep_data(folder, inputs.dataset)
+        unconstrained = sum(not c for c in inputs.dataset["constraints"])
+        print(
+            f"run {log.run_id} in {state.num_processes} process{'es' if state.num_processes > 1 else ''}: "
+            f"{len(inputs.dataset)} prompts ({unconstrained} without constraints), "
+            f"checkpoints in {folder}, verdicts in {log.folder}"
+        )
+    if settings.wandb_project:
+        os.environ["WANDB_PROJECT"] = settings.wandb_project  # the only way that transformers' tracker reads
+    if (start.endswith(".gguf") or is_merged(settings)) and (needs_reference(settings) or settings.use_vllm):
+        keep(model, inputs.tokenizer, folder / "base")
+    config = trainer_config(settings, weights, folder)
+    places = getattr(model.config, "max_position_embeddings", None)
+    if (
+        places and config.vllm_max_model_length
+    ):  # vLLM takes no more than the model has; check_fit saw that it is enough
+        config.vllm_max_model_length = min(config.vllm_max_model_length, places)
+    trainer = RankGRPOTrainer(
+        model=model,
+        reward_funcs=reward_functions(settings, inputs.annotator),
+        args=config,
+        annotator=inputs.annotator,
+        rollout_log=log,
+        train_dataset=inputs.dataset,
+        eval_dataset=inputs.held_out,
+        processing_class=inputs.tokenizer,
+        peft_config=new_adapter(settings) if settings.use_lora and not settings.sft_is_lora else None,
+    )
+    with log or contextlib.nullcontext():
+        trainer.train(resume_from_checkpoint=str(last_checkpoint(settings.resume)) if settings.resume else None)
+    trainer.save_model(str(folder / "final"))
+    if state.is_main_process:
+        inputs.tokenizer.save_pretrained(folder / "final")
+        print(f"trained: {folder / 'final'}")
+    return folder
+
+
+def finish_training(settings: TrainSettings) -> None:
+    """Make the final model of a run that was stopped behind its last step."""
+    if this_process().is_main_process and settings.resume:
+        open_run(settings).close()
+        finish(Path(settings.resume))
+        print(f"trained: {Path(settings.resume, 'final')}")
+
+
+def keep_settings(settings: TrainSettings, folder: Path) -> None:
+    """Write a run's settings, from which it can be resumed in any working directory; all or nothing."""
+    values = asdict(settings)
+    kept = values | absolute_paths(values) | {"resume": None, "output_dir": str(folder)}
+    part = folder / "settings.yaml.part"
+    part.write_text(as_yaml(TrainSettings(**kept)))
+    part.replace(folder / "settings.yaml")
+
+
+def policy(settings: TrainSettings, start: str):
+    """The model to train: full weights, or the base model with the SFT adapter to go on with."""
+    dtype = weights_dtype(settings.bf16, settings.use_lora)
+    if not settings.sft_is_lora:
+        return load_model(start, dtype)
+    model = load_adapter(load_model(settings.model_name, dtype), start)
+    return model if settings.use_lora else model.merge_and_unload().requires_grad_(True)  # the adapter had frozen it
+
+
+def is_merged(settings: TrainSettings) -> bool:
+    """Whether the SFT adapter becomes part of the weights that are trained."""
+    return settings.sft_is_lora and not settings.use_lora
+
+
+def keep(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Save a model that has no folder of its own: TRL loads the reference of the KL divergence, and vLLM its engine,
+    from the folder that a model names. A merged model would name that of the base without its SFT."""
+    if this_process().is_main_process:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    this_process().wait_for_everyone()
+    model.config._name_or_path = str(folder)
+
+
+def new_adapter(settings: TrainSettings) -> LoraConfig:
+    return lora_config(settings.lora_r, settings.lora_alpha, settings.lora_dropout, settings.lora_target_modules)
+
+
+def shorter_prompts(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> tuple[Dataset, int]:
+    """Without the prompts of more than `max_length` tokens, as a cut prompt would ask for something else; and the
+    number of tokens of the longest."""
+    texts = written_prompts(tokenizer, dataset["prompt"][:])
+    lengths = [len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
+    kept = [i for i, n in enumerate(lengths) if n <= max_length]
+    if not kept:
+        raise UserError(
+            f"--max_prompt_length {max_length}: every prompt is longer (the shortest: {min(lengths)} tokens)"
+        )
+    if len(kept) < len(dataset):
+        tell(f"left out {len(dataset) - len(kept)} prompts of more than {max_length} tokens")
+    return dataset.select(kept), max(lengths[i] for i in kept)
+
+
+def open_run(settings: TrainSettings) -> LogWriter:
+    """A new run in the log, or the one to go on with, without the steps after its last checkpoint."""
+    root = log_root(settings.store)
+    if settings.resume:
+        log = LogWriter.resume(root, (Path(settings.resume) / "run_id").read_text().strip())
+        log.truncate_after(checkpoint_step(last_checkpoint(settings.resume)))
+        return log
+    info = run_info()
+    s = settings
+    return LogWriter(
+        root,
+        {
+            "kind": "train", "model": s.sft_model_path or s.model_name, "dataset": s.train_path, "rec_num": s.rec_num,
+            "num_generations": s.num_generations, "risk_threshold": s.risk_threshold, "unresolved": s.unresolved,
+            "unrated": s.unrated,
+            "length_control": s.length_control, "advantage_mode": s.advantage_mode, **logged_rewards(s),
+            "settings": json.dumps(asdict(s)), "versions": json.dumps(info["versions"]), "git": json.dumps(info["git"]),
+        },
+    )  # fmt: skip

@@ -1,0 +1,168 @@
+"""Formats have numbers: older logs open, foreign names harm nobody, and a changed column asks for a new number."""
+
+import json
+import os
+import shutil
+import time
+from hashlib import sha256
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+
+from oracle import UserError
+from oracle.log import LogWriter, compact, export_run, open_log, query
+from oracle.log import views as log_views
+from oracle.log.folders import FORMAT
+from oracle.log.schema import COMPLETIONS, RUN, VERDICTS
+from tests.tiny_log import RUN as SETTINGS
+from tests.tiny_log import STEP_1, STEP_2, step_tables, write_tiny_log
+
+STEP, OTHER = step_tables(STEP_1), step_tables(STEP_2)  # 13 rows, 12 rows
+
+
+def seen(root) -> dict[int, int]:
+    with open_log(root) as log:
+        verdicts = dict(log.sql("select step, count(*) from verdicts group by step order by step").fetchall())
+        assert list(verdicts) == [s for (s,) in log.sql("select distinct step from rank_sums order by 1").fetchall()]
+        assert list(verdicts) == [s for (s,) in log.sql("select distinct step from rollouts order by 1").fetchall()]
+        return verdicts
+
+
+def written_by_format_1(root, dropped=("r_end",)):
+    """A run as earlier versions wrote it: steps 1 and 2 merged (and still there alone), 3 alone; without a column."""
+    with LogWriter(root, SETTINGS) as writer:
+        for step in (1, 2):
+            writer.write_step(step, *STEP)
+    compact(root, writer.run_id, grace_s=60.0, wait=False)
+    with LogWriter.resume(root, writer.run_id) as writer:
+        writer.write_step(3, *OTHER)
+    folder = writer.folder
+    for path in list(folder.iterdir()):
+        if path.name.startswith("steps-"):
+            path.rename(folder / f"{path.name[:23]}-1795352909-9999999999")
+        elif path.name.startswith("step-"):
+            path.rename(folder / path.name[:13])
+        elif path.name.startswith("manifest-"):
+            path.unlink()
+    ended = folder / "steps-00000001-00000009-1795352000-1795352900"  # merged once, then taken back
+    shutil.copytree(folder / "steps-00000001-00000002-1795352909-9999999999", ended)
+    for file in folder.rglob("verdicts.parquet"):
+        pq.write_table(pq.read_table(file).drop_columns(list(dropped)), file)
+    for name in (log_views.SINGLE_SCHEMA, log_views.MERGED_SCHEMA):
+        shutil.rmtree(root / "_schema" / name)
+    (root / "_schema" / "manifest-00000000.parquet").unlink()
+    return writer
+
+
+def test_a_log_of_the_format_before_opens_and_what_it_lacks_is_null_and_said_once(tmp_path, caplog):
+    writer = written_by_format_1(tmp_path)
+    log_views._said.clear()
+    assert seen(tmp_path) == {1: 13, 2: 13, 3: 12}
+    assert seen(tmp_path) == {1: 13, 2: 13, 3: 12}
+    with open_log(tmp_path) as log:
+        assert log.sql("select count(r_rel), count(r_end) from verdicts").fetchall() == [(38, 0)]
+    assert [r.message for r in caplog.records] == [
+        f"1 runs have steps of a format before 2; columns that these lack are null: {writer.run_id}"
+    ]
+
+
+def test_a_run_of_the_format_before_goes_on_in_this_one(tmp_path):
+    writer = written_by_format_1(tmp_path)
+    with LogWriter.resume(tmp_path, writer.run_id) as writer:
+        assert writer.steps() == [1, 2, 3]
+        writer.write_step(4, *STEP)
+        assert seen(tmp_path) == {1: 13, 2: 13, 3: 12, 4: 13}
+        writer.truncate_after(1)
+        writer.write_step(2, *OTHER)
+    assert seen(tmp_path) == {1: 13, 2: 12}
+
+
+def test_a_log_of_a_later_format_is_refused_in_one_line(tmp_path):
+    write_tiny_log(tmp_path)
+    (tmp_path / "_schema" / "step-00000000-e00000000-f7").mkdir()
+    with pytest.raises(UserError, match=f"has format 7, and this program knows 1 to {FORMAT}: update it"):
+        open_log(tmp_path)
+
+
+def test_foreign_names_harm_no_query(tmp_path):
+    run = write_tiny_log(tmp_path)
+    folder = tmp_path / run
+    whole = next(folder.glob("step-00000001-*"))
+    for name in (
+        "step-00000001.bak",
+        f"{whole.name}.bak",
+        "steps-old",
+        "step-00000001-00000002",
+        "copy of step-00000001",
+    ):
+        shutil.copytree(whole, folder / name)
+        (folder / name / "verdicts.parquet").write_bytes(b"no parquet")
+    (folder / "step-00000009").write_text("a file")
+    (tmp_path / "2024 notes").mkdir()
+    assert seen(tmp_path) == {1: 13, 2: 12}
+    with LogWriter.resume(tmp_path, run) as writer:
+        assert writer.steps() == [1, 2]
+    assert (folder / "step-00000001.bak").is_dir()
+
+
+def test_a_step_that_cannot_be_read_is_counted_and_said(tmp_path, caplog):
+    run = write_tiny_log(tmp_path / "log")
+    broken = next((tmp_path / "log" / run).glob("step-00000002-*"))
+    (broken / "verdicts.parquet").unlink()
+    log_views._said.clear()
+    assert export_run(tmp_path / "log", run, tmp_path / "run.parquet") == 13
+    (record,) = caplog.records
+    assert record.message == f"1 folders of steps can't be read, and are in no figure and no export: {broken}"
+
+
+def test_clocks_change_nothing(tmp_path, monkeypatch):
+    """Merged an hour ahead, dropped an hour back, read at any time: what counts is the same."""
+    real = time.time
+    monkeypatch.setattr("time.time", lambda: real() + 3600)
+    with LogWriter(tmp_path, SETTINGS) as writer:
+        for step in range(1, 6):
+            writer.write_step(step, *STEP)
+    compact(tmp_path, writer.run_id, grace_s=60.0, wait=False)
+    assert seen(tmp_path) == dict.fromkeys(range(1, 6), 13)
+    monkeypatch.setattr("time.time", lambda: real() - 86_400)
+    with LogWriter.resume(tmp_path, writer.run_id) as writer:
+        writer.truncate_after(2)
+        assert seen(tmp_path) == {1: 13, 2: 13}
+        writer.write_step(3, *OTHER)
+    for path in writer.folder.rglob("*"):
+        os.utime(path, (0, 0))
+    assert seen(tmp_path) == {1: 13, 2: 13, 3: 12}
+    text = "".join(read for read in map(log_views.read_sql, ("log/tables", "log/sums", "views/sums")))
+    assert "now()" not in text and "current_" not in text
+
+
+def test_a_reader_that_listed_what_is_removed_meanwhile_fails_and_asks_again(tmp_path, monkeypatch):
+    """Nothing is left out in silence: the old manifest goes before the folders that it lists."""
+    with LogWriter(tmp_path, SETTINGS) as writer:
+        for step in (1, 2, 3):
+            writer.write_step(step, *STEP)
+    asked = []
+
+    def once_removed(connection, *rest):
+        asked.append(1)
+        if len(asked) == 1:
+            compact(tmp_path, writer.run_id, grace_s=0.0)
+            raise duckdb.IOException("no such file")
+        return real(connection, *rest)
+
+    real = log_views._timed
+    monkeypatch.setattr(log_views, "_timed", once_removed)
+    with open_log(tmp_path) as log:
+        assert query(log, "select count(*) as n from verdicts")["n"].to_pylist() == [39]
+    assert len(asked) == 2
+
+
+def test_a_changed_column_raises_the_format(tmp_path):
+    """Who changes what is logged raises FORMAT (see its docstring) and writes the new pair down here."""
+    log_views.ensure_schema(tmp_path)
+    sums = [
+        pq.read_schema(tmp_path / "_schema" / log_views.MERGED_SCHEMA / f"{n}_sums.parquet") for n in ("rank", "trait")
+    ]
+    columns = json.dumps([[[f.name, str(f.type)] for f in schema] for schema in (RUN, COMPLETIONS, VERDICTS, *sums)])
+    assert (FORMAT, sha256(columns.encode()).hexdigest()[:12]) == (2, "56e7a114eae9")

@@ -1,0 +1,91 @@
+"""A store's format: older ones are brought up to date from what they hold, and a changed statement asks for a new number."""
+
+from hashlib import sha256
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from oracle import UserError, build_store, create_oracle
+from oracle.base.resources import read_sql
+from oracle.cli.main import main
+from oracle.store import STORE_FORMAT, updated_store, upgrade_store
+from oracle.store.file import DERIVATIONS
+
+FILM = [{"imdb_id": "tt0387564", "title": "Saw", "year": 2004}]
+TAGS = [{"imdb_id": "tt0387564", "tag": "a zebra"}]
+GORE = "Anti-gore / squeamish"
+
+
+@pytest.fixture
+def older(tmp_path: Path) -> Path:
+    """A store as format 2 had it: with derived_by, without a table of today's, and with other derived tables."""
+    store = build_store(
+        tmp_path / "s.duckdb", FILM, [{"imdb_id": "387564", "trait": GORE, "risk": 0.9}], film_tags=TAGS
+    )
+    with duckdb.connect(str(store)) as connection:
+        connection.execute(
+            "update store_info set schema_version = 2, description = 'mine', created_at = timestamptz '2020-01-01'; "
+            "alter table store_info add column derived_by varchar; drop table title_alias cascade; "
+            "drop view index_titles; create table index_titles (n integer); delete from trait_risk"
+        )
+    return store
+
+
+def test_a_store_of_an_older_format_is_refused_with_the_command_that_updates_it(older: Path) -> None:
+    for use in (lambda: create_oracle(store=older), lambda: updated_store(older).__enter__()):
+        with pytest.raises(
+            UserError, match=f"format 2, and this program needs {STORE_FORMAT}: run python -m oracle store update"
+        ):
+            use()
+
+
+def test_a_store_is_brought_up_to_date_from_what_it_holds(older: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["store", "update", str(older)]) == 0
+    assert capsys.readouterr().out == f"{older} (format {STORE_FORMAT}): was of format 2, and is up to date\n"
+    verdict = create_oracle(store=older).check_safety("Saw", 2004, {GORE: True})
+    assert verdict.violations == ["Anti-gore / squeamish: risk=0.90"]
+    with duckdb.connect(str(older), read_only=True) as connection:
+        assert connection.sql("select tag from film_tags").fetchall() == [("a zebra",)]
+        assert connection.sql("select schema_version, description, year(created_at) from store_info").fetchall() == [
+            (STORE_FORMAT, "mine", 2020)
+        ]
+    assert main(["store", "update", str(older)]) == 0
+    assert "is of that format already" in capsys.readouterr().out
+
+
+def test_a_store_that_cannot_be_brought_up_to_date_stays_as_it_was(older: Path) -> None:
+    with duckdb.connect(str(older)) as connection:
+        connection.execute("drop table catalog cascade; create table catalog (title integer[])")
+        connection.execute("insert into catalog values (null)")
+    before = older.read_bytes()
+    with pytest.raises(UserError, match="cannot be brought up to date"):
+        upgrade_store(older)
+    assert older.read_bytes() == before
+    with pytest.raises(UserError, match="no store at"):
+        upgrade_store(older.with_name("none.duckdb"))
+
+
+def test_a_store_of_a_later_format_is_refused(tmp_path: Path) -> None:
+    store = build_store(tmp_path / "s.duckdb", FILM)
+    with duckdb.connect(str(store)) as connection:
+        connection.execute("update store_info set schema_version = 99")
+    with pytest.raises(UserError, match=f"format 99, and this program knows up to {STORE_FORMAT}: update it"):
+        create_oracle(store=store)
+    with pytest.raises(UserError, match="format 99"):
+        upgrade_store(store)
+
+
+def test_changed_statements_raise_the_format() -> None:
+    """Who changes what a store holds raises STORE_FORMAT (see its docstring) and writes the new pair down here."""
+    words = [word for name in ("store/schema", *DERIVATIONS) for word in meaning(read_sql(name))]
+    assert (STORE_FORMAT, sha256("\0".join(words).encode()).hexdigest()[:12]) == (3, "3568cdd84a63")
+
+
+def meaning(sql: str) -> list[str]:
+    """The tokens of the statements, without comments."""
+    return [word for line in sql.splitlines() for word in line.split("--")[0].split()]
+
+
+def test_a_changed_comment_changes_no_meaning() -> None:
+    assert meaning("select 1  -- one\n  from t;") == meaning("-- says\nselect 1 from t;") != meaning("select 2 from t;")

@@ -1,0 +1,66 @@
+"""Rewards that are somebody's own: any function of the annotated batch, or of TRL's keyword arguments.
+
+    def novelty(batch, rec_num): …        # of the annotated batch (`oracle.annotate`), and K where it asks for that
+    def brevity(completions, **_): …      # of TRL's keyword arguments, one element a completion in each
+
+Both return (N, K) numbers, NaN where they have no say; K + 1 slots where the end of a list is credited.
+"""
+
+import inspect
+from collections.abc import Callable
+
+from oracle import UserError
+from oracle.annotate import Annotator
+from oracle.cut_off import without_open_entries
+from oracle.log import BY_NAME
+from trainer.rewards import RankRewardFunc, answer_text
+
+
+def as_rank_reward(function: Callable, annotator: Annotator | None, rec_num: int) -> RankRewardFunc:
+    """The function as the trainer calls it, with TRL's keyword arguments.
+
+    Raises:
+        UserError: a function of neither kind, or one of the annotated batch where there is no annotator to annotate it.
+    """
+    if not takes_batch(function):
+        return function
+    if annotator is None:
+        raise UserError(f"reward {name_of(function)}: needs the annotated batch; name the trainer's annotator")
+    wanted = {"rec_num": rec_num} if "rec_num" in inspect.signature(function).parameters else {}
+
+    def reward(completions, groundtruth_with_release_year=None, seen_titles=None, constraints=None, ended=None, **_):
+        texts = [answer_text(completion) for completion in completions]
+        batch = annotator.annotate(texts, groundtruth_with_release_year, seen_titles, constraints)
+        return function(without_open_entries(batch, ended), **wanted)
+
+    reward.__name__ = name_of(function)
+    return reward
+
+
+def takes_batch(function: Callable) -> bool:
+    """Whether it takes the annotated batch, and not TRL's keyword arguments; raises `UserError` for neither."""
+    parameters = inspect.signature(function).parameters
+    if "completions" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return False
+    if not (parameters and set(list(parameters)[1:]) <= {"rec_num"}):
+        raise UserError(
+            f"reward {name_of(function)}({', '.join(parameters)}): expected (batch), (batch, rec_num) or (completions, **columns)"
+        )
+    return True
+
+
+def is_own(function: Callable) -> bool:
+    """Whether a reward function is none of `trainer.rewards`."""
+    return not hasattr(function, "annotator")
+
+
+def own_names(functions: list[Callable]) -> list[str]:
+    """Their names in the log; raises `UserError` for one that is called like a reward with a column of its own."""
+    own = [name_of(function) for function in functions if is_own(function)]
+    if taken := [name for name in own if name in BY_NAME]:
+        raise UserError(f"reward {taken[0]}: the log has a column for the reward of that name; call yours otherwise")
+    return own
+
+
+def name_of(function: Callable) -> str:
+    return getattr(function, "__name__", type(function).__name__)
