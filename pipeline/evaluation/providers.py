@@ -128,7 +128,7 @@ def _model(name: str, options: dict[str, Any]):
 
 def _line(error: Exception) -> str:
     lines = [line.strip() for line in re.sub(r"\[/?[a-z]+\]", "", str(error)).splitlines() if line.strip()]
-    return (lines or [type(error).__name__])[0][:200]
+    return " ".join(lines)[:300] or type(error).__name__
 
 
 def usage(entries: list[dict]) -> dict:
