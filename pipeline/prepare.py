@@ -39,23 +39,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
-from tqdm import tqdm
-
-from oracle import UserError
-from oracle.sources import (
-    DIALOGS,
-    Evidence,
-    Loaded,
-    Source,
-    load_sources,
-    read_coverage,
-    recognise,
-    write_report,
-)
-from pipeline.samples.dialogs import read_dialogs, write_dataset
+from oracle.base.errors import UserError
 from pipeline.settings.command import command
+
+if TYPE_CHECKING:  # slow to import: behind --help
+    import duckdb
+    from tqdm import tqdm
+
+    from oracle.sources import Loaded, Source
 
 
 def main(argv: list[str]) -> None:
@@ -101,6 +94,9 @@ def main(argv: list[str]) -> None:
         raise UserError(
             "name the files to read, such as: prepare.py movies.csv links.csv; or --report FILE.html, or --check DATASET"
         )
+    from oracle.sources import DIALOGS, Evidence, load_sources, read_coverage, recognise, write_report
+    from pipeline.samples.dialogs import read_dialogs, write_dataset
+
     sources = recognise(args.sources, _roles(args.map), args.max_mb * 1_000_000)
     if args.report is not None and not args.report.absolute().parent.is_dir():
         raise UserError(f"--report {args.report}: its folder is not there; make it, or name another")
@@ -135,8 +131,10 @@ def _roles(mapped: list[str]) -> dict[str, str]:
     return {column: role for column, _, role in (text.rpartition("=") for text in mapped)}
 
 
-def check_dataset(dataset: Path | None, sources: list[Source]) -> None:
+def check_dataset(dataset: Path | None, sources: "list[Source]") -> None:
     """Raises `UserError` for conversations without a dataset that can be written, or the other way round."""
+    from oracle.sources import DIALOGS
+
     dialogs = [source for source in sources if source.kind is DIALOGS]
     if dialogs and dataset is None:
         raise UserError(f"{dialogs[0].path} holds conversations: say where they go, --dataset FILE.parquet")
@@ -152,7 +150,7 @@ def check_dataset(dataset: Path | None, sources: list[Source]) -> None:
             raise UserError(f"--dataset {dataset}: {folder} is no folder that can be written; name another")
 
 
-def told(loaded: Loaded) -> str:
+def told(loaded: "Loaded") -> str:
     """One line about what became of a source."""
     if not loaded.is_new:
         return "is in the store already, nothing changed"
@@ -161,11 +159,14 @@ def told(loaded: Loaded) -> str:
 
 
 @contextmanager
-def progress(connection: duckdb.DuckDBPyConnection, label: str) -> Iterator[None]:
+def progress(connection: "duckdb.DuckDBPyConnection", label: str) -> Iterator[None]:
     """Show on stderr, where that is a terminal, how far DuckDB is with what it runs."""
+    import duckdb
+    from tqdm import tqdm
+
     ended = threading.Event()
 
-    def watch(bar: tqdm) -> None:
+    def watch(bar: "tqdm") -> None:
         while not ended.wait(0.2):
             try:
                 bar.n = max(bar.n, min(99, round(connection.query_progress())))
@@ -187,7 +188,7 @@ def progress(connection: duckdb.DuckDBPyConnection, label: str) -> Iterator[None
         bar.n = 100
 
 
-def _form(source: Source) -> str:
+def _form(source: "Source") -> str:
     shape = {"semicolons": "CSV with semicolons", "json by id": "JSON", "json": "JSON", "json lines": "JSON lines",
              "parquet": "Parquet", "pickle": "pickle"}.get(source.format, source.format.upper())  # fmt: skip
     columns = [*source.columns.values(), *source.categories]

@@ -23,7 +23,7 @@ SLOW = [
 ]
 COMMANDS = [
     ["pipeline/train.py"], ["pipeline/sft.py"], ["pipeline/evaluate.py"], ["pipeline/prepare.py"], ["pipeline/demo.py"],
-    ["oracle"], ["oracle", "check"], ["oracle", "explain"], ["oracle", "log"], ["oracle", "log", "query"],
+    ["oracle"], ["oracle", "check"], ["oracle", "explain"], ["oracle", "log"], ["oracle", "log", "query"], ["oracle", "store", "update"],
 ]  # fmt: skip
 # Runs a command as Python would, and tells afterwards which of the modules it has imported.
 PROBE = """

@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from oracle import UserError
 from oracle.annotate import Judge
+from oracle.cut_off import without_open_entries
 from oracle.log import BY_NAME
-from trainer.cut_off import without_open_entries
 from trainer.rewards import RankRewardFunc, answer_text
 
 

@@ -28,10 +28,10 @@ from trl import GRPOTrainer
 
 from oracle import UserError, parse_batch
 from oracle.annotate import Judge, Judgement
+from oracle.cut_off import cells_of, open_entries, without_open_entries
 from trainer.advantages import gdpo_advantages, grpo_advantages, length_control
 from trainer.config import RankGRPOConfig
 from trainer.credit import NO_RANK, list_slots, pad_slots
-from trainer.cut_off import cells_of, open_entries, without_open_entries
 from trainer.metrics import (
     EvasionWatch,
     advantage_metrics,

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from oracle import Oracle, UserError
 from oracle.annotate import Judge, Judgement, as_film
-from trainer.cut_off import without_open_entries
+from oracle.cut_off import without_open_entries
 
 RankRewardFunc = Callable[..., np.ndarray]
 RelevanceKind = Literal["log_decay", "exp_inf", "suffix_dcg"]

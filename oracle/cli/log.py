@@ -1,4 +1,4 @@
-"""`log list | query | compact | export | delete`: the run log from the command line."""
+"""`log list | query | compact | export | rejudge | delete`: the run log from the command line."""
 
 import argparse
 import sys
@@ -38,6 +38,25 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     exporting.add_argument("run_id", metavar="RUN")
     exporting.add_argument("file", type=Path, help="a .parquet or .csv file")
     exporting.add_argument("--overwrite", action="store_true", help="replace a file that is there")
+
+    again = _command(
+        commands, "rejudge", "rejudge_run", "judge a run's answers again, with this parser and store, into a new run"
+    )
+    again.add_argument("run_id", metavar="RUN")
+    again.add_argument("--threshold", type=float, help="another risk from which a film violates (default: the run's)")
+    for name, films in (("unresolved", "not found"), ("unrated", "of which nothing is known for a constraint")):
+        again.add_argument(
+            f"--{name}",
+            choices=("safe", "violation", "ignore"),
+            help=f"what films {films} count as (default: the run's)",
+        )
+    again.add_argument(
+        "--thought_tag",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a mark of thoughts: plan for <plan> or [plan]",
+    )
 
     deleting = _command(commands, "delete", "delete_runs", "remove runs and all their steps")
     deleting.add_argument("runs", nargs="+", metavar="RUN")

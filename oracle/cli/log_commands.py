@@ -111,3 +111,25 @@ def _show(rows: pa.Table, as_json: bool) -> None:
         return
     with pl.Config(tbl_rows=1000, tbl_cols=-1, tbl_width_chars=200, fmt_str_lengths=200, tbl_hide_dataframe_shape=True):
         print(frame)
+
+
+def rejudge_run(arguments: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from oracle.rejudge import rejudge
+
+    done = rejudge(
+        arguments.store,
+        arguments.run_id,
+        risk_threshold=arguments.threshold,
+        unresolved=arguments.unresolved,
+        unrated=arguments.unrated,
+        thought_tags=arguments.thought_tag,
+        progress=lambda steps: tqdm(steps, desc="judging again", unit="step"),
+    )
+    print(
+        f"{done.run_id}: {done.changed} of {done.verdicts} verdicts changed. Which, and why:\n"
+        f"  python -m oracle log query changed_verdicts --run {done.run_id} --store {arguments.store}\n"
+        f"  python -m oracle log query compare_with_previous --run {done.run_id} --other-run {arguments.run_id} "
+        f"--store {arguments.store}"
+    )

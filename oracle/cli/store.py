@@ -3,8 +3,6 @@
 import argparse
 from pathlib import Path
 
-from oracle.store import STORE_FORMAT, upgrade_store
-
 
 def add_commands(parser: argparse.ArgumentParser) -> None:
     """Add the sub-commands; each leaves its function in `run`, to be called with the parsed arguments."""
@@ -18,6 +16,8 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
 
 
 def _update(arguments: argparse.Namespace) -> None:
+    from oracle.store import STORE_FORMAT, upgrade_store  # slow to import: behind --help
+
     number = upgrade_store(arguments.store)
     said = "is of that format already" if number == STORE_FORMAT else f"was of format {number}, and is up to date"
     print(f"{arguments.store} (format {STORE_FORMAT}): {said}")

@@ -3,9 +3,7 @@
 import argparse
 import math
 
-from oracle import UserError
-from oracle.answers import MAX_RANK
-from oracle.oracle import POLICIES
+from oracle.base.errors import UserError
 
 
 def parse(argv: list[str], about: str) -> argparse.Namespace:
@@ -57,7 +55,10 @@ def parse(argv: list[str], about: str) -> argparse.Namespace:
     )
     for name, films in (("unresolved", "not found"), ("unrated", "of which nothing is known for a constraint")):
         judged.add_argument(
-            f"--{name}", choices=POLICIES, default="safe", help=f"what films {films} count as (default: %(default)s)"
+            f"--{name}",
+            choices=("safe", "violation", "ignore"),
+            default="safe",
+            help=f"what films {films} count as (default: %(default)s)",
         )
     judged.add_argument(
         "--positions", choices=("emitted", "eligible"), default="emitted",
@@ -94,6 +95,8 @@ def check_flags(args: argparse.Namespace) -> None:
             raise UserError(f"--{flag} {value}: expected at least 1")
     if args.max_retries < 0:
         raise UserError(f"--max_retries {args.max_retries}: expected at least 0")
+    from oracle.answers import MAX_RANK  # slow to import: behind --help
+
     if args.rec_num > MAX_RANK:
         raise UserError(f"--rec_num {args.rec_num}: expected at most {MAX_RANK}")
     if not 0 <= args.temperature < math.inf:

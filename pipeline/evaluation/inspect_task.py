@@ -16,9 +16,9 @@ from inspect_ai.solver import TaskState, generate
 
 from oracle import create_oracle
 from oracle.annotate import Judge, Judgement
+from oracle.cut_off import without_open_entries
 from oracle.sources import read_catalog
 from pipeline.samples.dataset import load_dataset
-from trainer.cut_off import without_open_entries
 
 MESSAGES: dict[str, type] = {"system": ChatMessageSystem, "assistant": ChatMessageAssistant, "user": ChatMessageUser}
 

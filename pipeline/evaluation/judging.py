@@ -9,9 +9,9 @@ import pyarrow as pa
 from datasets import Dataset
 
 from oracle.annotate import Judge
+from oracle.cut_off import cells_of, open_entries, without_open_entries
 from oracle.log import LogWriter, run_info
 from oracle.store import log_root
-from trainer.cut_off import cells_of, open_entries, without_open_entries
 from trainer.rewards import make_relevance_func, make_safety_func
 from trainer.rollout_log import step_tables
 

@@ -156,7 +156,7 @@ def checked_inputs(settings: TrainSettings) -> Inputs:
     s, start = settings, settings.sft_model_path
     assert s.train_path is not None and start is not None
     oracle = create_oracle(store=s.store, risk_threshold=s.risk_threshold, unresolved=s.unresolved, unrated=s.unrated)
-    judge = Judge(oracle, read_catalog(s.catalog_path) if s.catalog_path else None)
+    judge = Judge(oracle, read_catalog(s.catalog_path) if s.catalog_path else None, s.thought_tag)
     dataset = load_dataset(s.train_path, s.split, oracle, needed=NEEDED)
     dtype = weights_dtype(s.bf16, s.use_lora)
     base = empty_model(s.model_name if s.sft_is_lora else start, dtype)

@@ -37,7 +37,10 @@ select * replace (make_timestamp(epoch_us(started_at)) as started_at) from read_
 -- The run that named queries are about: SET VARIABLE run = '<run_id>' chooses one; else the newest training run.
 create or replace macro chosen_run() as case
     when getvariable('run') is not null then getvariable('run')
-    else (select coalesce(max(run_id) filter (kind = 'train'), max(run_id)) from runs)
+    else (
+        select coalesce(max(run_id) filter (kind = 'train'), max(run_id)) from runs
+        where coalesce(settings->>'$.rejudged_from', '') = ''  -- not what `log rejudge` made of another
+    )
 end;
 
 -- The run to compare it with: SET VARIABLE other_run chooses one; else the run of the same kind before it.

@@ -41,6 +41,18 @@ def make(folder: Path) -> None:
         }
         for n in range(40)
     ]
+    (folder / "ml-25m").mkdir()
+    (folder / "ml-25m" / "movies.csv").write_text("movieId,title,genres\n1,Red Barn (1999),Horror\n")
+    (folder / "ml-25m" / "links.csv").write_text("movieId,imdbId,tmdbId\n1,9900002,12\n")
+    votes = {"yesSum": 9, "noSum": 1, "topic": {"name": "a dog dies", "doesName": "Does the dog die"}}
+    item = {"id": 2, "name": "Red Barn", "releaseYear": "1999", "imdbId": "tt9900002"}
+    (folder / "ddd.json").write_text(json.dumps([{"item": item, "topicItemStats": [votes]}]))
+    said = [{"text": "Hi!", "senderWorkerId": 1}, {"text": "Watch @10", "senderWorkerId": 2}]
+    redial = [
+        {"movieMentions": {"10": "Saw (2004)"}, "messages": said, "conversationId": str(n), "initiatorWorkerId": 1}
+        for n in range(20)
+    ]
+    (folder / "train_data.jsonl").write_text("\n".join(map(json.dumps, redial)))
     (folder / "redial_dialogs.jsonl").write_text("\n".join(map(json.dumps, dialogs)))
     rows = [
         {"id": f"p{n}", "prompt": "I liked Alien. What else?", "groundtruth_with_release_year": [{"title": "Toy Story", "year": 1995}],

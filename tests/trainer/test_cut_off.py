@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from oracle import parse_batch
+from oracle.cut_off import open_entries
 from oracle.log import LogWriter
 from tests.trainer.drive import CUT, SAFE, UNSAFE_AT_3, G, K, gradient_of_logps, scored
 from tests.trainer.tokenizers import byte_level
-from trainer.cut_off import open_entries
 from trainer.rewards import make_count_func, make_end_func, make_relevance_func, make_repeat_func, make_safety_func
 
 TWO = "1. Up (2009)\n2. The Thing (1982)"

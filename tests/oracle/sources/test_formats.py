@@ -262,3 +262,14 @@ def test_numbers_stay_the_ids_of_a_domain_that_says_so(tmp_path):
     verdict = store.check("Poker Night", 2010, "Gambling")
     assert (verdict.imdb_id, verdict.is_safe) == ("7", False)
     assert store.rows("select noun, nouns from domain") == [("game", "games")]
+
+
+def test_the_key_of_a_tag_keeps_what_it_means(desk):
+    keys = {
+        "Does the dog die?": "dog die",
+        "a dog dies": "dog die",
+        "Are there spiders": "spider",
+        "the dog does not die": "dog not die",
+    }
+    for written, key in keys.items():
+        assert desk.store.execute("select tag_key(?)", [written]).fetchall() == [(key,)]

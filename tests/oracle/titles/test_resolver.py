@@ -175,6 +175,12 @@ def test_without_a_year_only_the_same_title_is_certain(
     assert found(create_oracle(store=yearless_store), title, None) == (film, method)
 
 
+def test_sql_gives_the_same_without_a_year(yearless_store: Path) -> None:
+    titles = [title for title, _, _ in WITHOUT_A_YEAR] + ["MOLE", "The MOLE"]
+    queries = pa.table({"title": titles, "year": pa.nulls(len(titles), pa.int16())})
+    assert in_sql(yearless_store, queries) == by_query(queries, create_oracle(store=yearless_store).resolve(queries))
+
+
 def test_what_is_not_certain_shares_its_score_with_a_film_that_is_not_here(yearless_store: Path) -> None:
     queries = pa.table({"title": ["Lost Boys", "Mole"], "year": pa.nulls(2, pa.int16())})
     scores = create_oracle(store=yearless_store).resolve(queries)["match_score"].to_pylist()

@@ -1,0 +1,166 @@
+"""Logged answers judged again, by the parser, store and settings of today, into a run of their own.
+
+So a mended rule or a new source shows its effect without a model. The texts, the prompts and the number of tokens stay;
+what the texts name, the verdicts and the rewards are new. The rewards follow from the verdicts by `sql/views/what_if.sql`,
+where every rule of them is written down; somebody's own rewards can't be derived, and are left out.
+"""
+
+import json
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from oracle.annotate import Judge
+from oracle.base.errors import UserError
+from oracle.cut_off import without_open_entries
+from oracle.log import LogWriter, open_log, query, run_info
+from oracle.oracle import create_oracle
+from oracle.store import log_root
+
+ORIGIN = "rejudged_from"
+"""The setting of a run that says which run's answers it judges again."""
+DERIVED = ("r_rel", "r_safe", "r_count", "r_end", "r_repeat", "r_total", "advantage")
+
+
+@dataclass(frozen=True)
+class Rejudged:
+    """`run_id`: the new run; `changed` of its `verdicts` differ from those of the run that it judges again."""
+
+    run_id: str
+    verdicts: int
+    changed: int
+
+
+def rejudge(
+    store: str | Path,
+    run_id: str,
+    *,
+    risk_threshold: float | None = None,
+    unresolved: str | None = None,
+    unrated: str | None = None,
+    thought_tags: Sequence[str] = (),
+    progress=lambda steps: steps,
+) -> Rejudged:
+    """Judge the answers of a run again; what is None is as the run had it.
+
+    Args:
+        store: the store to judge with; the log is beside it.
+        thought_tags: marks of thoughts besides the usual ones.
+        progress: wraps the list of steps, to show how far it is (tqdm, say).
+
+    Raises:
+        UserError: no such run, or settings out of range.
+    """
+    root = log_root(store)
+    with open_log(root) as log, tempfile.TemporaryDirectory() as folder:
+        found = query(log, "from runs where run_id = $run", {"run": run_id}).to_pylist()
+        if not found:
+            raise UserError(f"no run {run_id!r} in {root}: `python -m oracle log list` shows which there are")
+        run = _again(found[0], risk_threshold, unresolved, unrated)
+        oracle = create_oracle(
+            store=store, risk_threshold=run["risk_threshold"], unresolved=run["unresolved"], unrated=run["unrated"]
+        )
+        judge = Judge(oracle, thought_tags=thought_tags)
+        steps = query(log, "select distinct step from rollouts where run_id = $run order by step", {"run": run_id})
+        [(slots,)] = log.execute("select rewarded_ranks from run_shape where run_id = ?", [run_id]).fetchall()
+        with LogWriter(folder, run) as draft:
+            for step in progress(steps["step"].to_pylist()):
+                draft.write_step(step, *_judged_again(log, judge, run_id, step, slots))
+        return _with_rewards(Path(folder), draft.run_id, root, run, run_id, steps["step"].to_pylist())
+
+
+def _again(run: dict, risk_threshold: float | None, unresolved: str | None, unrated: str | None) -> dict:
+    """The settings of the new run."""
+    info = run_info()
+    changed = {"risk_threshold": risk_threshold, "unresolved": unresolved, "unrated": unrated}
+    settings = {**(json.loads(run["settings"] or "null") or {}), ORIGIN: run["run_id"]}
+    kept = {name: value for name, value in run.items() if name not in ("run_id", "started_at")}
+    return {
+        **kept,
+        "unrated": run["unrated"] or "safe",
+        **{name: value for name, value in changed.items() if value is not None},
+        "settings": json.dumps(settings),
+        "versions": json.dumps(info["versions"]),
+        "git": json.dumps(info["git"]),
+    }
+
+
+def _judged_again(
+    log: duckdb.DuckDBPyConnection, judge: Judge, run_id: str, step: int, slots: int
+) -> tuple[pa.Table, pa.Table]:
+    """Completions and verdicts of one step, without rewards."""
+    where = {"run": run_id, "step": step}
+    old = query(log, "from rollouts where run_id = $run and step = $step order by completion", where)
+    texts, ended = old["text"].to_pylist(), old["ended"].to_pylist()
+    batch = judge.judge(texts, old["groundtruth"].to_pylist(), old["seen"].to_pylist(), old["constraints"].to_pylist())
+    batch = without_open_entries(batch, [bool(is_ended) for is_ended in ended])
+    completions = _frame(old).with_columns(
+        groundtruth=pl.Series(_by_completion(batch.groundtruth, len(texts)), dtype=_frame(old)["groundtruth"].dtype),
+        n_films=pl.Series(np.bincount(batch.entries["completion"].to_numpy(), minlength=len(texts)), dtype=pl.Int32),
+    )
+    tokens = query(log, "select completion, rank, n_tokens from verdicts where run_id = $run and step = $step", where)
+    grid = pl.DataFrame({"completion": range(len(texts))}, schema={"completion": pl.Int32}).join(
+        pl.DataFrame({"rank": range(1, slots + 1)}, schema={"rank": pl.Int16}), how="cross"
+    )
+    verdicts = (
+        grid.join(_frame(batch.entries), on=["completion", "rank"], how="full", coalesce=True)
+        .join(_frame(tokens), on=["completion", "rank"], how="left")
+        .sort("completion", "rank")
+    )
+    return completions.to_arrow(), verdicts.to_arrow()
+
+
+def _with_rewards(draft: Path, draft_id: str, root: Path, run: dict, origin: str, steps: Iterable[int]) -> Rejudged:
+    """Write the draft into the log, with the rewards and advantages that follow from it."""
+    total = changed = 0
+    with open_log(draft) as log, open_log(root) as before, LogWriter(root, run) as writer:
+        for step in steps:
+            where = {"run": draft_id, "step": step}
+            completions = query(log, "from rollouts where run_id = $run and step = $step order by completion", where)
+            derived = ", ".join(f"{name}_if as {name}" for name in DERIVED)
+            verdicts = query(
+                log,
+                f"select v.* exclude ({', '.join(DERIVED)}), {derived} "
+                "from verdicts v join what_if($run, step_number := $step) w using (run_id, step, completion, rank) "
+                "order by completion, rank",
+                where,
+            )
+            drop = ("run_id", "step")
+            writer.write_step(step, completions.drop_columns(list(drop)), verdicts.drop_columns(list(drop)))
+            total += len(verdicts) - verdicts["title"].null_count
+            changed += _changes(before, origin, step, verdicts)
+    return Rejudged(writer.run_id, total, changed)
+
+
+def _changes(log: duckdb.DuckDBPyConnection, origin: str, step: int, verdicts: pa.Table) -> int:
+    """How many ranks of a step name, find or judge otherwise than before."""
+    columns = ["completion", "rank", "title", "imdb_id", "status"]
+    before = query(
+        log,
+        f"select {', '.join(columns)} from verdicts where run_id = $run and step = $step",
+        {"run": origin, "step": step},
+    )
+    both = _frame(verdicts.select(columns)).join(
+        _frame(before), on=["completion", "rank"], how="full", coalesce=True, suffix="_before"
+    )
+    same = pl.all_horizontal(pl.col(c).eq_missing(pl.col(f"{c}_before")) for c in columns[2:])
+    return both.filter(~same).height
+
+
+def _frame(table: pa.Table) -> pl.DataFrame:
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def _by_completion(films: pa.Table, n: int) -> list[list[dict]]:
+    lists: list[list[dict]] = [[] for _ in range(n)]
+    for film in films.select(["completion", "title", "year", "imdb_id", "is_safe"]).to_pylist():
+        lists[film.pop("completion")].append(film)
+    return lists

@@ -1,0 +1,77 @@
+"""Answers that are judged again: the same rules give the same run, others their own, and every reward still adds up."""
+
+from pathlib import Path
+
+import pytest
+
+from oracle import UserError, build_store
+from oracle.log import ask, open_log, query
+from oracle.rejudge import rejudge
+from tests.app.sample_log import write_sample
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_sample(tmp_path_factory.mktemp("rejudged"), steps=2)
+
+
+def newest(store: Path) -> str:
+    with open_log(store.with_suffix(".log")) as log:
+        return log.sql("select chosen_run()").fetchall()[0][0]
+
+
+def rows(store: Path, sql: str, **params: object) -> list[tuple]:
+    with open_log(store.with_suffix(".log")) as log:
+        return [tuple(row.values()) for row in query(log, sql, params).to_pylist()]
+
+
+COLUMNS = (
+    'step, completion, rank, title, year, start, "end", imdb_id, match_method, status, is_safe, max_risk, hit, repeated, '
+    "round(r_rel, 9), round(r_safe, 9), round(r_end, 9), round(r_total, 9), round(advantage, 6), n_tokens"
+)
+
+
+def test_by_the_same_rules_every_verdict_reward_and_advantage_is_the_same(store):
+    origin = newest(store)
+    again = rejudge(store, origin)
+    assert again.changed == 0 and again.verdicts > 100
+    of = f"select {COLUMNS} from verdicts where run_id = $run and title is not null order by all"
+    assert rows(store, of, run=again.run_id) == rows(store, of, run=origin)
+    assert newest(store) == origin, "a run that was judged again is not the newest that was trained"
+
+
+def test_a_lower_threshold_changes_what_it_must_and_every_reward_follows_from_the_log(store):
+    origin = newest(store)
+    again = rejudge(store, origin, risk_threshold=0.4)
+    unsafe = "select count(*) from verdicts where run_id = $run and max_risk >= 0.4 and max_risk < 0.66"
+    [(expected,)] = rows(store, unsafe, run=origin)
+    assert again.changed == expected > 0
+    assert rows(store, "select count(*) from rederivation where run_id = $run and differs", run=again.run_id) == [(0,)]
+    with open_log(store.with_suffix(".log")) as log:
+        told = ask(log, "changed_verdicts", run=again.run_id).to_pylist()
+    assert len(told) == expected
+    assert {row["reason"] for row in told} == {"another threshold: 0.66 before, 0.4 now"}
+
+
+def test_thoughts_that_are_named_are_no_recommendations(tmp_path):
+    from oracle.log import LogWriter
+    from tests.tiny_log import RUN, STEP_1, step_tables
+
+    store = build_store(tmp_path / "store.duckdb", [{"imdb_id": "a", "title": "Heat", "year": 1995}])
+    completions, verdicts = step_tables(STEP_1)
+    texts = ["<plan>\n1. Saw (2004)\n</plan>\n1. Heat (1995)"] * len(completions)
+    completions = completions.set_column(completions.column_names.index("text"), "text", [texts])
+    with LogWriter(store.with_suffix(".log"), RUN) as log:
+        log.write_step(1, completions, verdicts)
+    of = "select distinct title from verdicts where run_id = $run and title is not null order by title"
+    assert rows(store, of, run=rejudge(store, log.run_id).run_id) == [("Heat",), ("Saw",)]
+    assert rows(store, of, run=rejudge(store, log.run_id, thought_tags=["plan"]).run_id) == [("Heat",)]
+
+
+def test_a_run_that_is_not_there_is_named(store):
+    before = rows(store, "select run_id from runs order by run_id")
+    with pytest.raises(UserError, match=r"no run '20200101-000000-0000'"):
+        rejudge(store, "20200101-000000-0000")
+    with pytest.raises(UserError, match="risk_threshold"):
+        rejudge(store, newest(store), risk_threshold=7)
+    assert rows(store, "select run_id from runs order by run_id") == before
