@@ -23,7 +23,7 @@ _FILM = pa.struct([("title", pa.string()), ("year", pa.int16())])
 
 
 @dataclass(frozen=True)
-class Judgement:
+class AnnotatedBatch:
     """What is known about one batch of answers, before any reward.
 
     Attributes:
@@ -43,7 +43,7 @@ class Judgement:
     seen: list[list[dict]]
 
 
-class Judge:
+class Annotator:
     """Judges answers with one oracle and its ground-truth catalog (an empty catalog excludes no film)."""
 
     def __init__(self, oracle: Oracle, catalog: pa.Table | None = None, thought_tags: Sequence[str] = ()):
@@ -53,19 +53,19 @@ class Judge:
         self.thought_tags = tuple(thought_tags)
         films = _stored_catalog(oracle) if catalog is None else catalog
         self._catalog = self._identified(films.select(["title", "year"])).select("key", "year", "imdb_id")
-        self._last: tuple[tuple, Judgement] | None = None
+        self._last: tuple[tuple, AnnotatedBatch] | None = None
 
     @staticmethod
-    def of(oracle: "Oracle | Judge") -> "Judge":
-        return oracle if isinstance(oracle, Judge) else Judge(oracle)
+    def of(oracle: "Oracle | Annotator") -> "Annotator":
+        return oracle if isinstance(oracle, Annotator) else Annotator(oracle)
 
-    def judge(
+    def annotate(
         self,
         texts: Sequence[str],
         groundtruth: Sequence[Sequence] | None = None,
         seen: Sequence[Sequence] | None = None,
         constraints: Sequence[Sequence[str] | None] | None = None,
-    ) -> Judgement:
+    ) -> AnnotatedBatch:
         """Parse, resolve and check N answers at once.
 
         Args:
@@ -80,10 +80,12 @@ class Judge:
         empty: list[list] = [[]] * len(texts)
         asked = (list(texts), groundtruth or empty, seen or empty, constraints or empty)
         if self._last is None or self._last[0] != asked:  # several reward functions ask for the same batch
-            self._last = (asked, self._judge(*asked))
+            self._last = (asked, self._annotate(*asked))
         return self._last[1]
 
-    def _judge(self, texts: list[str], groundtruth: Sequence, seen: Sequence, constraints: Sequence) -> Judgement:
+    def _annotate(
+        self, texts: list[str], groundtruth: Sequence, seen: Sequence, constraints: Sequence
+    ) -> AnnotatedBatch:
         traits = [self.oracle.resolve_traits(active_constraints(c)) for c in constraints]
         films_seen = [[as_film(f) for f in films or []] for films in seen]
         entries = parse_batch(texts, thought_tags=self.thought_tags)
@@ -108,7 +110,7 @@ class Judge:
         )
         for name in flags.columns:
             entries = entries.append_column(name, flags[name].to_arrow())
-        return Judgement(entries, self._with_safety(truth, traits), texts, traits, films_seen)
+        return AnnotatedBatch(entries, self._with_safety(truth, traits), texts, traits, films_seen)
 
     def _with_safety(self, truth: pl.DataFrame, traits: list[list[str]]) -> pa.Table:
         table = truth.select("completion", "title", "year", "imdb_id").to_arrow()

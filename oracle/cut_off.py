@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from oracle.annotate import Judgement
+from oracle.annotate import AnnotatedBatch
 
 
 def open_entries(entries: pa.Table, texts: Sequence[str], ended: Sequence[bool] | None) -> np.ndarray:
@@ -33,7 +33,7 @@ def open_entries(entries: pa.Table, texts: Sequence[str], ended: Sequence[bool] 
     return is_open
 
 
-def without_open_entries(judged: Judgement, ended: Sequence[bool] | None) -> Judgement:
+def without_open_entries(judged: AnnotatedBatch, ended: Sequence[bool] | None) -> AnnotatedBatch:
     """The judgement without what was cut off; that is the last of its list, so that no other verdict follows from it."""
     is_open = open_entries(judged.entries, judged.texts, ended)
     return replace(judged, entries=judged.entries.filter(pa.array(~is_open))) if is_open.any() else judged

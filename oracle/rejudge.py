@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from oracle.annotate import Judge
+from oracle.annotate import Annotator
 from oracle.base.errors import UserError
 from oracle.cut_off import without_open_entries
 from oracle.log import LogWriter, open_log, query, run_info
@@ -66,12 +66,12 @@ def rejudge(
         oracle = create_oracle(
             store=store, risk_threshold=run["risk_threshold"], unresolved=run["unresolved"], unrated=run["unrated"]
         )
-        judge = Judge(oracle, thought_tags=thought_tags)
+        annotator = Annotator(oracle, thought_tags=thought_tags)
         steps = query(log, "select distinct step from rollouts where run_id = $run order by step", {"run": run_id})
         [(slots,)] = log.execute("select rewarded_ranks from run_shape where run_id = ?", [run_id]).fetchall()
         with LogWriter(folder, run) as draft:
             for step in progress(steps["step"].to_pylist()):
-                draft.write_step(step, *_judged_again(log, judge, run_id, step, slots))
+                draft.write_step(step, *_judged_again(log, annotator, run_id, step, slots))
         return _with_rewards(Path(folder), draft.run_id, root, run, run_id, steps["step"].to_pylist())
 
 
@@ -92,13 +92,15 @@ def _again(run: dict, risk_threshold: float | None, unresolved: str | None, unra
 
 
 def _judged_again(
-    log: duckdb.DuckDBPyConnection, judge: Judge, run_id: str, step: int, slots: int
+    log: duckdb.DuckDBPyConnection, annotator: Annotator, run_id: str, step: int, slots: int
 ) -> tuple[pa.Table, pa.Table]:
     """Completions and verdicts of one step, without rewards."""
     where = {"run": run_id, "step": step}
     old = query(log, "from rollouts where run_id = $run and step = $step order by completion", where)
     texts, ended = old["text"].to_pylist(), old["ended"].to_pylist()
-    batch = judge.judge(texts, old["groundtruth"].to_pylist(), old["seen"].to_pylist(), old["constraints"].to_pylist())
+    batch = annotator.annotate(
+        texts, old["groundtruth"].to_pylist(), old["seen"].to_pylist(), old["constraints"].to_pylist()
+    )
     batch = without_open_entries(batch, [bool(is_ended) for is_ended in ended])
     completions = _frame(old).with_columns(
         groundtruth=pl.Series(_by_completion(batch.groundtruth, len(texts)), dtype=_frame(old)["groundtruth"].dtype),

@@ -11,14 +11,14 @@ import pyarrow.compute as pc
 import torch
 from accelerate import Accelerator
 
-from oracle.annotate import Judgement
+from oracle.annotate import AnnotatedBatch
 from trainer.ratio import rank_means
 from trainer.rewards import discounts
 
 logger = logging.getLogger(__name__)
 
 
-def list_counts(judged: Judgement, rec_num: int, accelerator: Accelerator) -> Counter[str]:
+def list_counts(judged: AnnotatedBatch, rec_num: int, accelerator: Accelerator) -> Counter[str]:
     """What the rates of a step follow from, all processes together; `judged` is this process's share.
 
     Recommendations in the top K: listed, unresolved, repeated, hits, and ambiguous, those that fit several films; asked (of

@@ -10,27 +10,27 @@ import inspect
 from collections.abc import Callable
 
 from oracle import UserError
-from oracle.annotate import Judge
+from oracle.annotate import Annotator
 from oracle.cut_off import without_open_entries
 from oracle.log import BY_NAME
 from trainer.rewards import RankRewardFunc, answer_text
 
 
-def as_rank_reward(function: Callable, judge: Judge | None, rec_num: int) -> RankRewardFunc:
+def as_rank_reward(function: Callable, annotator: Annotator | None, rec_num: int) -> RankRewardFunc:
     """The function as the trainer calls it, with TRL's keyword arguments.
 
     Raises:
-        UserError: a function of neither kind, or one of the annotated batch where there is no judge to annotate it.
+        UserError: a function of neither kind, or one of the annotated batch where there is no annotator to annotate it.
     """
     if not takes_batch(function):
         return function
-    if judge is None:
-        raise UserError(f"reward {name_of(function)}: needs the annotated batch; name the trainer's judge")
+    if annotator is None:
+        raise UserError(f"reward {name_of(function)}: needs the annotated batch; name the trainer's annotator")
     wanted = {"rec_num": rec_num} if "rec_num" in inspect.signature(function).parameters else {}
 
     def reward(completions, groundtruth_with_release_year=None, seen_titles=None, constraints=None, ended=None, **_):
         texts = [answer_text(completion) for completion in completions]
-        batch = judge.judge(texts, groundtruth_with_release_year, seen_titles, constraints)
+        batch = annotator.annotate(texts, groundtruth_with_release_year, seen_titles, constraints)
         return function(without_open_entries(batch, ended), **wanted)
 
     reward.__name__ = name_of(function)
@@ -51,7 +51,7 @@ def takes_batch(function: Callable) -> bool:
 
 def is_own(function: Callable) -> bool:
     """Whether a reward function is none of `trainer.rewards`."""
-    return not hasattr(function, "judge")
+    return not hasattr(function, "annotator")
 
 
 def own_names(functions: list[Callable]) -> list[str]:

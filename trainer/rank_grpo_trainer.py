@@ -27,7 +27,7 @@ from accelerate.utils import gather, gather_object
 from trl import GRPOTrainer
 
 from oracle import UserError, parse_batch
-from oracle.annotate import Judge, Judgement
+from oracle.annotate import AnnotatedBatch, Annotator
 from oracle.cut_off import cells_of, open_entries, without_open_entries
 from trainer.advantages import gdpo_advantages, grpo_advantages, length_control
 from trainer.config import RankGRPOConfig
@@ -55,9 +55,9 @@ class RankGRPOTrainer(GRPOTrainer):
 
     Args:
         model, args, train_dataset, processing_class, peft_config, …: as for `trl.GRPOTrainer`.
-        reward_funcs: functions of `trainer.rewards`, sharing a judge, and any of your own (`trainer.own_rewards`); their
+        reward_funcs: functions of `trainer.rewards`, sharing an annotator, and any of your own (`trainer.own_rewards`); their
             weights are `args.reward_weights`. What `make_safe_reward_func` makes counts as its two parts.
-        judge: judges each batch, once for rewards, credit, metrics and log; by default that of the reward functions.
+        annotator: annotates each batch, once for rewards, credit, metrics and log; by default that of the reward functions.
             Without one there are no verdicts to log.
         rollout_log: where each step's verdicts, rewards and advantages go; None keeps no log.
     """
@@ -70,18 +70,20 @@ class RankGRPOTrainer(GRPOTrainer):
         reward_funcs: list[RankRewardFunc],
         args: RankGRPOConfig,
         *,
-        judge: Judge | None = None,
+        annotator: Annotator | None = None,
         rollout_log: LogWriter | None = None,
         **kwargs,
     ):
-        self.judge = judge or next((f.judge for f in reward_funcs if hasattr(f, "judge")), None)
+        self.annotator = annotator or next((f.annotator for f in reward_funcs if hasattr(f, "annotator")), None)
         reward_funcs, args = _in_parts(reward_funcs, args)
         _refuse(kwargs, [name_of(f) for f in reward_funcs])
         if rollout_log is not None:
-            if self.judge is None:
-                raise UserError("a rollout log needs verdicts: name the judge, or use a reward function made with one")
+            if self.annotator is None:
+                raise UserError(
+                    "a rollout log needs verdicts: name the annotator, or use a reward function made with one"
+                )
             _check_own(own_names(reward_funcs), rollout_log)
-        reward_funcs = [as_rank_reward(f, self.judge, args.rec_num) if is_own(f) else f for f in reward_funcs]
+        reward_funcs = [as_rank_reward(f, self.annotator, args.rec_num) if is_own(f) else f for f in reward_funcs]
         self.rollout_log = rollout_log
         self.n_slots = args.rec_num + args.end_credit
         self._rank_rewards: list[np.ndarray] = []
@@ -132,7 +134,7 @@ class RankGRPOTrainer(GRPOTrainer):
         self._ended = [len(ids) > 0 and int(ids[-1]) in self.eos_token_ids for ids in completion_ids_list]
         columns = ("groundtruth_with_release_year", "seen_titles", "constraints")
         samples = ([x.get(c) or [] for x in inputs] for c in columns)
-        judged = self.judge.judge(texts, *samples) if self.judge else None
+        judged = self.annotator.annotate(texts, *samples) if self.annotator else None
         entries = judged.entries if judged else parse_batch(texts)
         self._entries = entries
         self._judged = judged and without_open_entries(judged, self._ended)
@@ -240,7 +242,7 @@ class RankGRPOTrainer(GRPOTrainer):
         return added
 
     def _log_rollouts(
-        self, judged: Judgement, inputs, advantages: np.ndarray, first: int, added: torch.Tensor | None
+        self, judged: AnnotatedBatch, inputs, advantages: np.ndarray, first: int, added: torch.Tensor | None
     ) -> None:
         tables = step_tables(
             judged,

@@ -4,7 +4,7 @@ A reward function takes the keyword arguments of a TRL reward function (`complet
 `groundtruth_with_release_year`, `seen_titles`, `constraints`, one element a completion; and `ended`, whether it ended by
 itself, left out: all did) and returns float64 of shape (N, K), or (N, K + 1) where it also rewards what stands behind the
 last rank. NaN means: no reward here, leave this entry out of its group's mean. The trainer sets it where a list was cut
-off in the middle of a title. Functions made from one `Judge` parse and judge a batch only once between them.
+off in the middle of a title. Functions made from one `Annotator` parse and judge a batch only once between them.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from oracle import Oracle, UserError
-from oracle.annotate import Judge, Judgement, as_film
+from oracle.annotate import AnnotatedBatch, Annotator, as_film
 from oracle.cut_off import without_open_entries
 
 RankRewardFunc = Callable[..., np.ndarray]
@@ -28,7 +28,7 @@ def discounts(rec_num: int) -> np.ndarray:
 
 
 def make_relevance_func(
-    oracle: Oracle | Judge, reward_func: RelevanceKind = "log_decay", rec_num: int = 20
+    oracle: Oracle | Annotator, reward_func: RelevanceKind = "log_decay", rec_num: int = 20
 ) -> RankRewardFunc:
     """Reward of naming a ground-truth film that no earlier rank claimed; rel_k is 1 there, else 0.
 
@@ -41,7 +41,7 @@ def make_relevance_func(
     if reward_func not in ("log_decay", "exp_inf", "suffix_dcg"):
         raise UserError(f"reward_func {reward_func!r}: expected log_decay, exp_inf or suffix_dcg")
 
-    def relevance(judged: Judgement) -> np.ndarray:
+    def relevance(judged: AnnotatedBatch) -> np.ndarray:
         hits = _grid(judged, "hit", rec_num)
         if reward_func == "exp_inf":
             return hits
@@ -52,7 +52,7 @@ def make_relevance_func(
 
 
 def make_safety_func(
-    oracle: Oracle | Judge,
+    oracle: Oracle | Annotator,
     lambda_safe: float = 1.0,
     penalty_safe: float = 1.0,
     safety_discount: Discount = "none",
@@ -63,14 +63,14 @@ def make_safety_func(
         raise UserError(f"safety_discount {safety_discount!r}: expected none or dcg")
     scale = discounts(rec_num) if safety_discount == "dcg" else np.ones(rec_num)
 
-    def safety(judged: Judgement) -> np.ndarray:
+    def safety(judged: AnnotatedBatch) -> np.ndarray:
         return -lambda_safe * penalty_safe * scale * _grid(judged, "unsafe", rec_num)
 
     return _reward_func("safety", oracle, rec_num, safety)
 
 
 def make_safe_reward_func(
-    oracle: Oracle | Judge | None = None,
+    oracle: Oracle | Annotator | None = None,
     reward_func: RelevanceKind = "log_decay",
     lambda_safe: float = 1.0,
     penalty_safe: float = 1.0,
@@ -86,27 +86,27 @@ def make_safe_reward_func(
     place of the store's, as (title, year) pairs.
 
     Raises:
-        UserError: no oracle, or two; or a catalog beside a judge, which has one.
+        UserError: no oracle, or two; or a catalog beside a annotator, which has one.
     """
     if (oracle is None) == (safety_oracle is None):
         raise UserError("make_safe_reward_func: expected an oracle, as `oracle` or as `safety_oracle`")
     source = oracle if oracle is not None else safety_oracle
     assert source is not None
     if gt_catalog is None:
-        judge = Judge.of(source)
-    elif isinstance(source, Judge):
-        raise UserError("gt_catalog: the judge has a catalog already; give it to Judge(oracle, catalog)")
+        annotator = Annotator.of(source)
+    elif isinstance(source, Annotator):
+        raise UserError("gt_catalog: the annotator has a catalog already; give it to Annotator(oracle, catalog)")
     else:
-        judge = Judge(source, gt_catalog if isinstance(gt_catalog, pa.Table) else _catalog(gt_catalog))
+        annotator = Annotator(source, gt_catalog if isinstance(gt_catalog, pa.Table) else _catalog(gt_catalog))
     parts = [
-        make_relevance_func(judge, reward_func, rec_num),
-        make_safety_func(judge, lambda_safe, penalty_safe, safety_discount, rec_num),
+        make_relevance_func(annotator, reward_func, rec_num),
+        make_safety_func(annotator, lambda_safe, penalty_safe, safety_discount, rec_num),
     ]
 
     def safe_reward(**batch) -> np.ndarray:
         return np.sum([part(**batch) for part in parts], axis=0)
 
-    safe_reward.judge = judge  # type: ignore[attr-defined]
+    safe_reward.annotator = annotator  # type: ignore[attr-defined]
     safe_reward.parts = parts  # type: ignore[attr-defined]
     return safe_reward
 
@@ -122,14 +122,14 @@ def _catalog(films: Iterable[tuple[str, int]]) -> pa.Table:
 
 
 def make_count_func(
-    oracle: Oracle | Judge, lambda_count: float, target_count: int | None = None, rec_num: int = 20
+    oracle: Oracle | Annotator, lambda_count: float, target_count: int | None = None, rec_num: int = 20
 ) -> RankRewardFunc:
     """+λc on every rank of a list of `target_count` films (default K), -λc · |n - target| / target otherwise."""
     target = rec_num if target_count is None else target_count
     if target < 1:
         raise UserError(f"target_count {target}: expected at least 1")
 
-    def count(judged: Judgement) -> np.ndarray:
+    def count(judged: AnnotatedBatch) -> np.ndarray:
         n = _list_lengths(judged)
         per_list = np.where(n == target, lambda_count, -lambda_count * abs(n - target) / target)
         return np.repeat(per_list[:, None], rec_num, axis=1)
@@ -137,14 +137,14 @@ def make_count_func(
     return _reward_func("count", oracle, rec_num, count, defined_without_films=True)
 
 
-def make_end_func(oracle: Oracle | Judge, lambda_end: float, rec_num: int = 20) -> RankRewardFunc:
+def make_end_func(oracle: Oracle | Annotator, lambda_end: float, rec_num: int = 20) -> RankRewardFunc:
     """-λe where a list ends early (at its first missing rank) or runs on beyond rank K (at slot K + 1): (N, K + 1).
 
     Needs a trainer that credits the tokens which end a list to the first missing rank (`end_credit`): without this
     reward a policy shortens its lists, because an end that avoids a penalty costs nothing.
     """
 
-    def end(judged: Judgement) -> np.ndarray:
+    def end(judged: AnnotatedBatch) -> np.ndarray:
         n = _list_lengths(judged)
         rewards = np.zeros((len(n), rec_num + 1))
         wrong = n != rec_num
@@ -154,10 +154,10 @@ def make_end_func(oracle: Oracle | Judge, lambda_end: float, rec_num: int = 20) 
     return _reward_func("end", oracle, rec_num, end, defined_without_films=True)
 
 
-def make_repeat_func(oracle: Oracle | Judge, lambda_repeat: float, rec_num: int = 20) -> RankRewardFunc:
+def make_repeat_func(oracle: Oracle | Annotator, lambda_repeat: float, rec_num: int = 20) -> RankRewardFunc:
     """-λr at every rank that names a film which an earlier rank of the same list named."""
 
-    def repeat(judged: Judgement) -> np.ndarray:
+    def repeat(judged: AnnotatedBatch) -> np.ndarray:
         return -lambda_repeat * _grid(judged, "repeated", rec_num)
 
     return _reward_func("repeat", oracle, rec_num, repeat)
@@ -165,12 +165,12 @@ def make_repeat_func(oracle: Oracle | Judge, lambda_repeat: float, rec_num: int 
 
 def _reward_func(
     name: str,
-    oracle: Oracle | Judge,
+    oracle: Oracle | Annotator,
     rec_num: int,
-    rewards_of: Callable[[Judgement], np.ndarray],
+    rewards_of: Callable[[AnnotatedBatch], np.ndarray],
     defined_without_films: bool = False,
 ) -> RankRewardFunc:
-    judge = Judge.of(oracle)
+    annotator = Annotator.of(oracle)
 
     def reward(
         completions: Sequence,
@@ -180,7 +180,7 @@ def _reward_func(
         ended: Sequence[bool] | None = None,
         **_: object,
     ) -> np.ndarray:
-        judged = judge.judge(
+        judged = annotator.annotate(
             [answer_text(c) for c in completions], groundtruth_with_release_year, seen_titles, constraints
         )
         judged = without_open_entries(judged, ended)
@@ -190,7 +190,7 @@ def _reward_func(
         return rewards
 
     reward.__name__ = name
-    reward.judge = judge  # type: ignore[attr-defined]
+    reward.annotator = annotator  # type: ignore[attr-defined]
     return reward
 
 
@@ -199,11 +199,11 @@ def answer_text(completion: object) -> str:
     return completion if isinstance(completion, str) else completion[-1]["content"]  # type: ignore[index]
 
 
-def _list_lengths(judged: Judgement) -> np.ndarray:
+def _list_lengths(judged: AnnotatedBatch) -> np.ndarray:
     return np.bincount(judged.entries["completion"].to_numpy(), minlength=len(judged.texts))
 
 
-def _grid(judged: Judgement, column: str, rec_num: int) -> np.ndarray:
+def _grid(judged: AnnotatedBatch, column: str, rec_num: int) -> np.ndarray:
     """(N, K) float64 of a boolean column, 0 where a list has no such rank.
 
     `unsafe` is not is_safe; `ignored` is an entry without a verdict (unresolved, and the oracle says to ignore those).
@@ -218,7 +218,7 @@ def _grid(judged: Judgement, column: str, rec_num: int) -> np.ndarray:
     return on_grid(judged, values, rec_num)
 
 
-def on_grid(batch: Judgement, values: Sequence[float] | np.ndarray, rec_num: int) -> np.ndarray:
+def on_grid(batch: AnnotatedBatch, values: Sequence[float] | np.ndarray, rec_num: int) -> np.ndarray:
     """(N, K) float64 of values of `batch.entries`, one a row; 0 where a list has no such rank."""
     grid = np.zeros((len(batch.texts), rec_num))
     rank = batch.entries["rank"].to_numpy() - 1

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from oracle.annotate import Judgement
+from oracle.annotate import AnnotatedBatch
 from oracle.log import BY_NAME, REWARDS, LogWriter
 
 __all__ = ["LogWriter", "concat", "step_tables"]
@@ -16,7 +16,7 @@ _FILM = pa.struct([("title", pa.string()), ("year", pa.int16())])
 
 
 def step_tables(
-    judged: Judgement,
+    judged: AnnotatedBatch,
     *,
     step: int,
     prompts: Sequence,

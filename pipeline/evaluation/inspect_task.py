@@ -15,7 +15,7 @@ from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, metric
 from inspect_ai.solver import TaskState, generate
 
 from oracle import create_oracle
-from oracle.annotate import Judge, Judgement
+from oracle.annotate import AnnotatedBatch, Annotator
 from oracle.cut_off import without_open_entries
 from oracle.sources import read_catalog
 from pipeline.samples.dataset import load_dataset
@@ -33,10 +33,10 @@ def recommend(
     catalog_path: str | None = None,
 ) -> Task:
     """Prompts of a dataset in the SafeRec columns, judged by the oracle over `store`; as the flags of evaluate.py."""
-    judge = Judge(
+    annotator = Annotator(
         create_oracle(store=store, risk_threshold=risk_threshold), read_catalog(catalog_path) if catalog_path else None
     )
-    dataset = load_dataset(data, split, judge.oracle)
+    dataset = load_dataset(data, split, annotator.oracle)
     ids = dataset["id"][:] if "id" in dataset.column_names else list(range(len(dataset)))
     samples = [
         Sample(
@@ -46,7 +46,7 @@ def recommend(
         )
         for number, row in enumerate(dataset)
     ]
-    return Task(dataset=MemoryDataset(samples), solver=generate(), scorer=verdicts(judge, rec_num))
+    return Task(dataset=MemoryDataset(samples), solver=generate(), scorer=verdicts(annotator, rec_num))
 
 
 # inspect names a task by the module's top package, "pipeline"; people know ours by another name.
@@ -69,18 +69,18 @@ def mean_known() -> Metric:
 
 
 @scorer(metrics={"*": [mean_known()]})
-def verdicts(judge: Judge, rec_num: int) -> Scorer:
+def verdicts(annotator: Annotator, rec_num: int) -> Scorer:
     async def score(state: TaskState, target: Target) -> Score:
         wanted = state.metadata
         columns = [[wanted[n]] for n in ("groundtruth_with_release_year", "seen_titles", "constraints")]
         text = state.output.completion
-        judged = without_open_entries(judge.judge([text], *columns), [state.output.stop_reason != "max_tokens"])
+        judged = without_open_entries(annotator.annotate([text], *columns), [state.output.stop_reason != "max_tokens"])
         return Score(value=figures_of(judged, rec_num), answer=text, explanation=explanation(judged))
 
     return score
 
 
-def figures_of(judged: Judgement, rec_num: int) -> dict[str, str | int | float | bool | None]:
+def figures_of(judged: AnnotatedBatch, rec_num: int) -> dict[str, str | int | float | bool | None]:
     """svr, recall and ndcg of one answer (NaN where nothing defines them), films and unresolved titles in the top K."""
     rows = judged.entries.filter(pc.less_equal(judged.entries["rank"], rec_num)).to_pylist()
     truth = judged.groundtruth.num_rows
@@ -96,7 +96,7 @@ def figures_of(judged: Judgement, rec_num: int) -> dict[str, str | int | float |
     }
 
 
-def explanation(judged: Judgement) -> str:
+def explanation(judged: AnnotatedBatch) -> str:
     """A line a rank: the film, what it was taken for, and what it violates on which evidence."""
     return "\n".join(f"{row['rank']}. {row['title']}: {_verdict(row)}" for row in judged.entries.to_pylist())
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from datasets import Dataset
 
-from oracle.annotate import Judge
+from oracle.annotate import Annotator
 from oracle.cut_off import cells_of, open_entries, without_open_entries
 from oracle.log import LogWriter, run_info
 from oracle.store import log_root
@@ -43,31 +43,32 @@ class Answers:
 
 
 def log_answers(
-    store: str, answers: Answers, dataset: Dataset, judge: Judge, *, data: str, rec_num: int, settings: dict
+    store: str, answers: Answers, dataset: Dataset, annotator: Annotator, *, data: str, rec_num: int, settings: dict
 ) -> str:
     """Judge answers and write them to the log as a run of kind evaluate; returns its run_id."""
     info = run_info()
     run = {
         "kind": "evaluate", "model": answers.name, "dataset": data, "rec_num": rec_num,
-        "num_generations": answers.samples, "risk_threshold": judge.oracle.risk_threshold,
-        "unresolved": judge.oracle.unresolved, "unrated": judge.oracle.unrated, "w_count": 0.0, "w_end": 0.0, "w_repeat": 0.0,
+        "num_generations": answers.samples, "risk_threshold": annotator.oracle.risk_threshold,
+        "unresolved": annotator.oracle.unresolved, "unrated": annotator.oracle.unrated,
+        "w_count": 0.0, "w_end": 0.0, "w_repeat": 0.0,
         "settings": json.dumps({**settings, **answers.notes}), "versions": json.dumps(info["versions"]),
         "git": json.dumps(info["git"]),
     }  # fmt: skip
-    tables = _judged(answers, dataset, judge, rec_num)
+    tables = _judged(answers, dataset, annotator, rec_num)
     with LogWriter(log_root(store), run) as log:
         log.write_step(0, *tables)
         return log.run_id
 
 
-def _judged(answers: Answers, dataset: Dataset, judge: Judge, rec_num: int) -> tuple[pa.Table, pa.Table]:
+def _judged(answers: Answers, dataset: Dataset, annotator: Annotator, rec_num: int) -> tuple[pa.Table, pa.Table]:
     dataset, texts, ended = dataset.select(answers.rows), answers.texts, answers.ended
     columns = {c: dataset[c][:] for c in ("groundtruth_with_release_year", "seen_titles", "constraints")}
-    judged = judge.judge(texts, *columns.values())
+    judged = annotator.annotate(texts, *columns.values())
     cut_off = judged.entries.filter(pa.array(open_entries(judged.entries, texts, ended)))
     rewards = {
-        "relevance": make_relevance_func(judge, rec_num=rec_num)(completions=texts, ended=ended, **columns),
-        "safety": make_safety_func(judge, rec_num=rec_num)(completions=texts, ended=ended, **columns),
+        "relevance": make_relevance_func(annotator, rec_num=rec_num)(completions=texts, ended=ended, **columns),
+        "safety": make_safety_func(annotator, rec_num=rec_num)(completions=texts, ended=ended, **columns),
     }
     for values in rewards.values():
         values[cells_of(cut_off, rec_num)] = np.nan

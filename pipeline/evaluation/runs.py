@@ -6,7 +6,7 @@ import numpy as np
 from datasets import Dataset
 
 from oracle import UserError, create_oracle
-from oracle.annotate import Judge
+from oracle.annotate import Annotator
 from oracle.sources import read_catalog
 from pipeline.evaluation import output, providers
 from pipeline.evaluation.journal import Journal, journal_path
@@ -23,7 +23,7 @@ def evaluate(args: argparse.Namespace) -> None:
     oracle = create_oracle(
         store=args.store, risk_threshold=args.risk_threshold, unresolved=args.unresolved, unrated=args.unrated
     )
-    judge = Judge(oracle, read_catalog(args.catalog_path) if args.catalog_path else None, args.thought_tag)
+    annotator = Annotator(oracle, read_catalog(args.catalog_path) if args.catalog_path else None, args.thought_tag)
     if args.data is None:
         dataset = own_prompts(args.answers, oracle.resolve_traits(args.constraints))
     else:
@@ -36,7 +36,7 @@ def evaluate(args: argparse.Namespace) -> None:
     collected = [(ask(args, name, prompts), prompts) for name in args.model]
     collected += [(_given(own, args.limit), dataset) for own in given]
     runs = [
-        log_answers(args.store, answers, asked, judge, data=data, rec_num=args.rec_num, settings=vars(args))
+        log_answers(args.store, answers, asked, annotator, data=data, rec_num=args.rec_num, settings=vars(args))
         for answers, asked in collected
     ]
     output.say(

@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from oracle import Oracle
-from oracle.annotate import Judge
+from oracle.annotate import Annotator
 from oracle.base.resources import read_sql
 
 UNCONSTRAINED_SHARE = 0.2
@@ -48,7 +48,7 @@ def assign_constraints(
     table = pa.Table.from_pylist(films, schema)
     identified = oracle.resolve(table)["imdb_id"].to_pylist()
     counting: list[list[str]] = [[] for _ in ids]
-    judged = Judge(oracle).judge([""] * len(ids), groundtruth, seen).groundtruth.to_pylist()
+    judged = Annotator(oracle).annotate([""] * len(ids), groundtruth, seen).groundtruth.to_pylist()
     for film in judged:
         if film["imdb_id"] in violated:
             counting[film["completion"]].append(film["imdb_id"])

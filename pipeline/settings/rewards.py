@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import trainer.rewards
 from oracle import UserError
-from oracle.annotate import Judge
+from oracle.annotate import Annotator
 from oracle.log import BY_NAME, REWARDS, Reward
 from pipeline.settings.fields import TrainSettings
 from trainer.own_rewards import name_of, takes_batch
@@ -22,13 +22,13 @@ def reward_weights(settings: TrainSettings) -> list[float]:
     return settings.reward_weights or [1.0] * len(reward_names(settings))
 
 
-def reward_functions(settings: TrainSettings, judge: Judge) -> list[Callable]:
+def reward_functions(settings: TrainSettings, annotator: Annotator) -> list[Callable]:
     """The functions of `reward_names`, in that order."""
     functions = []
     for reward in _on(settings):
         make = getattr(trainer.rewards, f"make_{reward.name}_func")
         own = {setting.name: getattr(settings, setting.name) for setting in reward.settings}
-        functions.append(make(judge, rec_num=settings.rec_num, **own))
+        functions.append(make(annotator, rec_num=settings.rec_num, **own))
     return [*functions, *map(own_reward, settings.reward)]
 
 

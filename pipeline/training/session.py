@@ -14,7 +14,7 @@ from peft import LoraConfig, PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
 from oracle import UserError, create_oracle
-from oracle.annotate import Judge
+from oracle.annotate import Annotator
 from oracle.log import LogWriter, run_info
 from oracle.sources import read_catalog
 from oracle.store import log_root
@@ -143,7 +143,7 @@ class Inputs:
         prompt_tokens: of the longest prompt, held-out ones included.
     """
 
-    judge: Judge
+    annotator: Annotator
     dataset: Dataset
     held_out: Dataset | None
     prompt_tokens: int
@@ -156,7 +156,7 @@ def checked_inputs(settings: TrainSettings) -> Inputs:
     s, start = settings, settings.sft_model_path
     assert s.train_path is not None and start is not None
     oracle = create_oracle(store=s.store, risk_threshold=s.risk_threshold, unresolved=s.unresolved, unrated=s.unrated)
-    judge = Judge(oracle, read_catalog(s.catalog_path) if s.catalog_path else None, s.thought_tag)
+    annotator = Annotator(oracle, read_catalog(s.catalog_path) if s.catalog_path else None, s.thought_tag)
     dataset = load_dataset(s.train_path, s.split, oracle, needed=NEEDED)
     dtype = weights_dtype(s.bf16, s.use_lora)
     base = empty_model(s.model_name if s.sft_is_lora else start, dtype)
@@ -173,7 +173,7 @@ def checked_inputs(settings: TrainSettings) -> Inputs:
         prompt_tokens = max(prompt_tokens, longest)
     check_fit(model, tokenizer, start, prompt_tokens + s.max_completion_length)
     check_plan(s, dataset)
-    return Inputs(judge, dataset, held_out, prompt_tokens, tokenizer, model)
+    return Inputs(annotator, dataset, held_out, prompt_tokens, tokenizer, model)
 
 
 def run_training(settings: TrainSettings, inputs: Inputs) -> Path:
@@ -210,9 +210,9 @@ def run_training(settings: TrainSettings, inputs: Inputs) -> Path:
         config.vllm_max_model_length = min(config.vllm_max_model_length, places)
     trainer = RankGRPOTrainer(
         model=model,
-        reward_funcs=reward_functions(settings, inputs.judge),
+        reward_funcs=reward_functions(settings, inputs.annotator),
         args=config,
-        judge=inputs.judge,
+        annotator=inputs.annotator,
         rollout_log=log,
         train_dataset=inputs.dataset,
         eval_dataset=inputs.held_out,

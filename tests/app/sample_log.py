@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow as pa
 
 from oracle import Oracle
-from oracle.annotate import Judge, Judgement
+from oracle.annotate import AnnotatedBatch, Annotator
 from oracle.log import LogWriter
 from oracle.store.build import build_starter_store
 from oracle.store.file import open_store
@@ -58,7 +58,7 @@ class Policy:
     def __init__(self, oracle: Oracle, traits_asked: int = 2) -> None:
         """`traits_asked`: how many traits a prompt wants avoided at most."""
         self.odds = np.array([0.1, 0.6, 0.3])[: traits_asked + 1]
-        self.judge, self.traits = Judge(oracle), oracle.trait_names
+        self.annotator, self.traits = Annotator(oracle), oracle.trait_names
         with open_store(oracle.store) as store:
             titles = store.sql("select title, year from titles where is_primary order by imdb_id").to_arrow_table()
         every_trait = pa.array([self.traits] * len(titles), pa.list_(pa.string()))
@@ -80,7 +80,9 @@ class Policy:
             first = size * (HOSTILE_STEP - 1)
             texts[first] = HOSTILE + texts[first].replace("\n2. ", f"\n2. {HOSTILE_TITLE} (1999)\n2. ", 1)
         # One batch for the whole run, because that is faster than one a step.
-        judged = self.judge.judge(texts, *([ask[name] for ask in asked] for name in ("truth", "seen", "constraints")))
+        judged = self.annotator.annotate(
+            texts, *([ask[name] for ask in asked] for name in ("truth", "seen", "constraints"))
+        )
         completions, verdicts = _completions(judged, asked, run["num_generations"]), _verdicts(judged, run)
         with LogWriter(root, {**run, "settings": json.dumps({"seed": seed, "learning_rate": 1e-6})}) as writer:
             for step in range(1, steps + 1):
@@ -138,7 +140,7 @@ class Policy:
         return f"{title} ({year})" if kind < 0.9 else f"**{title}** ({year}) - you will love it"
 
 
-def _completions(judged: Judgement, of: list[dict], g: int) -> pa.Table:
+def _completions(judged: AnnotatedBatch, of: list[dict], g: int) -> pa.Table:
     n = len(of)
     owner = judged.groundtruth["completion"].to_numpy()
     rows = judged.groundtruth.drop_columns("completion").to_pylist()
@@ -160,7 +162,7 @@ def _completions(judged: Judgement, of: list[dict], g: int) -> pa.Table:
     )
 
 
-def _verdicts(judged: Judgement, run: dict) -> pl.DataFrame:
+def _verdicts(judged: AnnotatedBatch, run: dict) -> pl.DataFrame:
     """The full grid of ranks 1..K and what was listed beyond, without advantages."""
     n, width = len(judged.texts), max(K, int(judged.entries["rank"].to_numpy().max()))
     entries = pl.from_arrow(judged.entries)

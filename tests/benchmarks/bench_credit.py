@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from oracle import create_oracle, parse_recommendations
-from oracle.annotate import Judge
+from oracle.annotate import Annotator
 from oracle.log import LogWriter
 from tests.benchmarks.synthetic_titles import titles
 from tests.trainer.tokenizers import byte_level
@@ -113,7 +113,7 @@ def bench_step() -> list[dict]:
     """Each part of what a step of 64 answers x 20 films costs beside generation and gradients."""
     tokenizer = byte_level()
     with tempfile.TemporaryDirectory() as folder:
-        judge = Judge(create_oracle(base_path=folder))
+        annotator = Annotator(create_oracle(base_path=folder))
         texts = answers(64, 20)
         rows = [np.array(tokenizer(t, add_special_tokens=False)["input_ids"]) for t in texts]
         batch = {
@@ -122,11 +122,11 @@ def bench_step() -> list[dict]:
             "seen_titles": [[{"title": "Up", "year": 2009}] * 4] * 64,
             "constraints": [["Anti-gore / squeamish"]] * 64,
         }
-        functions = [make_relevance_func(judge), make_safety_func(judge), make_repeat_func(judge, 1.0)]
+        functions = [make_relevance_func(annotator), make_safety_func(annotator), make_repeat_func(annotator, 1.0)]
 
         def verdicts():
-            judge._last = None
-            return judge.judge(*batch.values())
+            annotator._last = None
+            return annotator.annotate(*batch.values())
 
         judged = verdicts()
         rewards = {f.__name__: f(**batch) for f in functions}

@@ -23,7 +23,7 @@ from transformers import TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
 from oracle import create_oracle
-from oracle.annotate import Judge
+from oracle.annotate import Annotator
 from oracle.log import LogWriter
 from oracle.store import open_store
 from pipeline.simulation.tiny import make_model, make_tokenizer
@@ -94,12 +94,12 @@ def measured(folder: Path, args: argparse.Namespace) -> dict[str, list[tuple[flo
         num_iterations=2, max_completion_length=max(map(len, given)), report_to="none", save_strategy="no", use_cpu=True,
         bf16=False, disable_tqdm=True, seed=1, logging_steps=10**6, use_bias_correction_kl=False,
     )  # fmt: skip
-    judge = Judge(oracle)
+    annotator = Annotator(oracle)
     functions = [
-        make_relevance_func(judge),
-        make_safety_func(judge),
-        make_end_func(judge, 1.0),
-        make_repeat_func(judge, 1.0),
+        make_relevance_func(annotator),
+        make_safety_func(annotator),
+        make_end_func(annotator, 1.0),
+        make_repeat_func(annotator, 1.0),
     ]
     shared = dict(train_dataset=Dataset.from_list(rows), processing_class=tokenizer)
 
@@ -118,7 +118,12 @@ def measured(folder: Path, args: argparse.Namespace) -> dict[str, list[tuple[flo
             makers = {
                 "TRL": lambda a=theirs: GRPOTrainer(str(folder / "model"), constant, a, **shared),
                 "ours": lambda a=mine, t=turn: RankGRPOTrainer(
-                    str(folder / "model"), functions, a, rollout_log=_Renumbered(log, t * TURN), judge=judge, **shared
+                    str(folder / "model"),
+                    functions,
+                    a,
+                    rollout_log=_Renumbered(log, t * TURN),
+                    annotator=annotator,
+                    **shared,
                 ),
             }
             for name in sorted(makers, reverse=bool(turn % 2)):

@@ -20,7 +20,7 @@ from rich.table import Table
 from transformers import TrainerCallback
 from trl import GRPOTrainer
 
-from oracle import judge
+from oracle import annotator
 from pipeline import train
 from trainer import RankGRPOTrainer, rank_grpo_trainer
 
@@ -86,8 +86,8 @@ def main() -> None:
         (GRPOTrainer, "_compute_loss", "loss"),
         (GRPOTrainer, "_generate_and_score_completions", "TRL's own accounts"),
         (Accelerator, "backward", "backward passes"),
-        (judge, "parse_batch", "parsing"),
-        (judge.Judge, "judge", "verdicts"),
+        (annotator, "parse_batch", "parsing"),
+        (annotator.Annotator, "annotator", "verdicts"),
         (RankGRPOTrainer, "_calculate_rewards", "rewards"),
         (rank_grpo_trainer, "grpo_advantages", "advantages"),
         (rank_grpo_trainer, "gdpo_advantages", "advantages"),

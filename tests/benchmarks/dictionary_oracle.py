@@ -75,5 +75,5 @@ class DictionaryOracle:
         return result
 
     def check_all(self, films: list[tuple[str, int | None, dict[str, bool]]]) -> list[Result]:
-        """Judge many films, one after the other."""
+        """Annotator many films, one after the other."""
         return [self.check_safety(title, year, constraints) for title, year, constraints in films]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from oracle import UserError, create_oracle
-from oracle.annotate import Judge
+from oracle.annotate import Annotator
 from pipeline.evaluate import main
 from pipeline.evaluation.judging import Answers, log_answers
 from pipeline.evaluation.local import generate
@@ -136,8 +136,8 @@ def test_less_than_one_of_anything_is_refused(flags):
 def test_a_title_that_the_length_limit_cut_off_is_not_judged_and_of_foreign_answers_none_was(small):
     """The same text as of a model that stopped at its limit, and as of one that nothing is known of."""
     oracle = create_oracle(store=f"{small}/store.duckdb")
-    judge, dataset = Judge(oracle), load_dataset(f"{small}/data.jsonl", None, oracle).select([1])
+    annotator, dataset = Annotator(oracle), load_dataset(f"{small}/data.jsonl", None, oracle).select([1])
     store, text = f"{small}/store.duckdb", "1. Alien (1979)\n2. Saw"
     answers = [Answers("model", [0], [text], [ended]) for ended in (False, True)]
-    runs = [log_answers(store, a, dataset, judge, data="data.jsonl", rec_num=3, settings={}) for a in answers]
+    runs = [log_answers(store, a, dataset, annotator, data="data.jsonl", rec_num=3, settings={}) for a in answers]
     assert [row["films_per_list"] for row in summaries(store, runs)] == [1, 2]

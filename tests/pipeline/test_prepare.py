@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from oracle import UserError, create_oracle
-from oracle.annotate import Judge
+from oracle.annotate import Annotator
 from oracle.sources import recognise
 from pipeline.prepare import main
 from pipeline.samples.dialogs import ASK, prompt, read_dialogs
@@ -98,9 +98,11 @@ def test_the_dataset_has_the_saferec_columns(samples):
 
 
 def test_constraints_leave_a_ground_truth_film_that_is_known_to_be_safe(prepared, samples):
-    judge = Judge(create_oracle(store=prepared / "store.duckdb"))
+    annotator = Annotator(create_oracle(store=prepared / "store.duckdb"))
     columns = ("groundtruth_with_release_year", "seen_titles", "constraints")
-    judged = judge.judge([""] * len(samples), *([s[c] for s in samples] for c in columns)).groundtruth.to_pylist()
+    judged = annotator.annotate(
+        [""] * len(samples), *([s[c] for s in samples] for c in columns)
+    ).groundtruth.to_pylist()
     known = {film["completion"] for film in judged if film["is_safe"] and film["imdb_id"]}
     constrained = {number for number, sample in enumerate(samples) if sample["constraints"]}
     assert constrained <= known

@@ -6,7 +6,7 @@ import pytest
 from trl.trainer import grpo_trainer
 
 from oracle import build_store, create_oracle
-from oracle.annotate import Judge
+from oracle.annotate import Annotator
 from tests.trainer.drive import film_store, new_trainer
 from tests.trainer.engine import Engine
 from tests.trainer.tokenizers import byte_level
@@ -14,15 +14,15 @@ from trainer import rank_grpo_trainer
 
 
 @pytest.fixture(scope="session")
-def judge(tmp_path_factory) -> Judge:
+def annotator(tmp_path_factory) -> Annotator:
     store = build_store(tmp_path_factory.mktemp("store") / "store.duckdb", **film_store())
-    return Judge(create_oracle(store=store))
+    return Annotator(create_oracle(store=store))
 
 
 @pytest.fixture
-def make_trainer(tmp_path, judge):
+def make_trainer(tmp_path, annotator):
     """make_trainer(tokenizer, …): see `new_trainer`."""
-    return partial(new_trainer, tmp_path, judge)
+    return partial(new_trainer, tmp_path, annotator)
 
 
 @pytest.fixture

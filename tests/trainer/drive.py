@@ -7,7 +7,7 @@ import torch
 from datasets import Dataset
 from transformers import LlamaConfig, LlamaForCausalLM, set_seed
 
-from oracle.annotate import Judge
+from oracle.annotate import Annotator
 from tests.trainer.tokenizers import byte_level
 from trainer import RankGRPOConfig, RankGRPOTrainer
 from trainer.rewards import make_relevance_func, make_safety_func
@@ -49,7 +49,15 @@ def tiny_model(tokenizer=None, seed: int = 0) -> LlamaForCausalLM:
 
 
 def new_trainer(
-    folder: Path, judge: Judge, tokenizer, functions=None, log=None, model=None, peft_config=None, rows=4, **options
+    folder: Path,
+    annotator: Annotator,
+    tokenizer,
+    functions=None,
+    log=None,
+    model=None,
+    peft_config=None,
+    rows=4,
+    **options,
 ) -> RankGRPOTrainer:
     """A trainer of K ranks and groups of G on prompts that want no gore and liked Frozen."""
     settings = dict(
@@ -66,7 +74,7 @@ def new_trainer(
     )  # fmt: skip
     return RankGRPOTrainer(
         model or tiny_model(tokenizer),
-        functions or [make_relevance_func(judge, rec_num=k), make_safety_func(judge, rec_num=k)],
+        functions or [make_relevance_func(annotator, rec_num=k), make_safety_func(annotator, rec_num=k)],
         RankGRPOConfig(**settings),
         rollout_log=log,
         train_dataset=dataset,

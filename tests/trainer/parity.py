@@ -13,7 +13,7 @@ from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from oracle import create_oracle
-from oracle.annotate import Judge
+from oracle.annotate import Annotator
 from oracle.log import LogWriter
 from tests.trainer.drive import TRAIT
 from trainer import RankGRPOConfig, RankGRPOTrainer
@@ -46,7 +46,7 @@ class GivenAnswers(RankGRPOTrainer):
 def train(folder: Path, name: str, group: int, mode: str, accumulation: int = 1, **options) -> GivenAnswers:
     """4 steps of 8 answers: plain gradient descent, KL, each batch used twice; writes weights and metrics."""
     options = {"beta": 0.1} | options
-    judge = Judge(create_oracle(store=folder / "store.duckdb"))
+    annotator = Annotator(create_oracle(store=folder / "store.duckdb"))
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     config = RankGRPOConfig(
         output_dir=str(folder / name), rec_num=K, end_credit=True, advantage_mode=mode, num_generations=group,
@@ -59,8 +59,8 @@ def train(folder: Path, name: str, group: int, mode: str, accumulation: int = 1,
     is_main = os.environ.get("RANK", "0") == "0"
     run = {"kind": "train", "rec_num": K, "num_generations": group, "w_safe": 2.0, "w_end": 1.0, "w_repeat": 0.5}
     functions = [
-        make_relevance_func(judge, rec_num=K), make_safety_func(judge, rec_num=K), make_end_func(judge, 1.0, K),
-        make_repeat_func(judge, 1.0, K),
+        make_relevance_func(annotator, rec_num=K), make_safety_func(annotator, rec_num=K), make_end_func(annotator, 1.0, K),
+        make_repeat_func(annotator, 1.0, K),
     ]  # fmt: skip
     trainer = GivenAnswers(
         AutoModelForCausalLM.from_pretrained(folder / "model"),

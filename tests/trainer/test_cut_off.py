@@ -59,8 +59,12 @@ def test_the_same_answer_with_its_end_is_judged(make_trainer):
     assert (out["advantages"][0][out["rank_ids"][0] == 2] < 0).all()
 
 
-def test_a_cut_off_title_is_neither_counted_nor_an_early_end(make_trainer, judge):
-    functions = [make_count_func(judge, 1.0, 2, K), make_end_func(judge, 1.0, K), make_repeat_func(judge, 1.0, K)]
+def test_a_cut_off_title_is_neither_counted_nor_an_early_end(make_trainer, annotator):
+    functions = [
+        make_count_func(annotator, 1.0, 2, K),
+        make_end_func(annotator, 1.0, K),
+        make_repeat_func(annotator, 1.0, K),
+    ]
     trainer = make_trainer(byte_level(), functions, end_credit=True)
     out = scored(trainer, [f"{TWO}\n3. Up{CUT}", SAFE])
     count, end, repeat = trainer._local_rewards[0]
@@ -70,8 +74,8 @@ def test_a_cut_off_title_is_neither_counted_nor_an_early_end(make_trainer, judge
     assert (out["advantages"][0][out["rank_ids"][0] == 2] == 0).all()
 
 
-def test_a_title_cut_off_behind_rank_k_leaves_the_list_full(make_trainer, judge):
-    trainer = make_trainer(byte_level(), [make_end_func(judge, 1.0, K)], end_credit=True)
+def test_a_title_cut_off_behind_rank_k_leaves_the_list_full(make_trainer, annotator):
+    trainer = make_trainer(byte_level(), [make_end_func(annotator, 1.0, K)], end_credit=True)
     scored(trainer, [f"{SAFE}\n4. Sa{CUT}", SAFE])
     assert trainer._local_rewards[0][0][:K].tolist() == [0.0] * K and math.isnan(trainer._local_rewards[0][0][K])
 
@@ -88,12 +92,12 @@ def test_any_function_of_ranks_is_told_which_answers_ended(make_trainer):
     assert (out["advantages"][out["rank_ids"] == 2] == 0).all() and (out["advantages"][out["rank_ids"] == 1] != 0).all()
 
 
-def test_reward_functions_called_on_their_own_take_every_answer_as_ended(judge):
+def test_reward_functions_called_on_their_own_take_every_answer_as_ended(annotator):
     batch = {"completions": [f"{TWO}\n3. Saw"], "constraints": [["Anti-gore"]]}
-    safety = make_safety_func(judge, rec_num=K)
+    safety = make_safety_func(annotator, rec_num=K)
     assert safety(**batch).tolist() == [[0, 0, -1]]
     assert safety(**batch, ended=[False]).tolist() == [[0, 0, 0]]
-    hit = make_relevance_func(judge, "exp_inf", K)
+    hit = make_relevance_func(annotator, "exp_inf", K)
     liked = {"groundtruth_with_release_year": [[{"title": "Saw", "year": 2004}]]}
     assert hit(**batch, **liked).tolist() == [[0, 0, 1]] and hit(**batch, **liked, ended=[False]).tolist() == [
         [0, 0, 0]

@@ -44,9 +44,11 @@ def shaken(model: PeftModel) -> PeftModel:
 @pytest.mark.parametrize("lora", [False, True])
 @pytest.mark.parametrize("mode", ["grpo", "gdpo"])
 @pytest.mark.parametrize("case", CASES)
-def test_for_each_reward_only_the_tokens_of_the_differing_rank_have_a_gradient(make_trainer, judge, case, mode, lora):
+def test_for_each_reward_only_the_tokens_of_the_differing_rank_have_a_gradient(
+    make_trainer, annotator, case, mode, lora
+):
     make, other, rank = CASES[case]
-    trainer = make_trainer(byte_level(), [make(judge)], advantage_mode=mode, peft_config=LORA if lora else None)
+    trainer = make_trainer(byte_level(), [make(annotator)], advantage_mode=mode, peft_config=LORA if lora else None)
     if lora:
         shaken(trainer.model)
     out = scored(trainer, [PLAIN, other])

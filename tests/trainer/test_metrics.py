@@ -9,15 +9,15 @@ from accelerate import Accelerator
 from transformers import TrainerCallback
 
 from oracle import create_oracle
-from oracle.annotate import Judge
+from oracle.annotate import Annotator
 from oracle.log import LogWriter, open_log
 from tests.trainer.drive import SAFE, TRAIT, UNSAFE_AT_3, K, answer_with, scored, tiny_model
 from tests.trainer.tokenizers import byte_level
 from trainer.metrics import EvasionWatch, advantage_metrics, list_counts, list_metrics
 
 
-def test_rates_are_those_of_the_top_k_counted_by_hand(judge):
-    judged = judge.judge(
+def test_rates_are_those_of_the_top_k_counted_by_hand(annotator):
+    judged = annotator.annotate(
         [
             "1. Saw (2004)\n2. Frozen (2013)\n3. Up (2009)\n4. Alien (1979)",  # asked: 1 of 3 unsafe, 2 not rated, the 4th is beyond K
             "1. Up (2009)\n2. Up (2009)\n3. Nowhere Film (1999)",  # nothing asked; a repeat, an unknown film
@@ -44,9 +44,9 @@ def test_rates_are_those_of_the_top_k_counted_by_hand(judge):
 
 
 @pytest.mark.parametrize("unresolved", ["safe", "violation", "ignore"])
-def test_the_bounds_of_the_violation_rate_do_not_depend_on_what_unknown_films_count_as(judge, unresolved):
-    own = Judge(create_oracle(store=judge.oracle.store, unresolved=unresolved))
-    judged = own.judge(["1. Saw (2004)\n2. Nowhere Film (1999)\n3. Up (2009)"], None, None, [[TRAIT]])
+def test_the_bounds_of_the_violation_rate_do_not_depend_on_what_unknown_films_count_as(annotator, unresolved):
+    own = Annotator(create_oracle(store=annotator.oracle.store, unresolved=unresolved))
+    judged = own.annotate(["1. Saw (2004)\n2. Nowhere Film (1999)\n3. Up (2009)"], None, None, [[TRAIT]])
     found = list_metrics(list_counts(judged, 3, Accelerator(cpu=True)))
     assert found["svr"] == (2 / 3 if unresolved == "violation" else 1 / 3)
     assert (found["svr_low"], found["svr_high"]) == (1 / 3, 1)
@@ -64,8 +64,8 @@ def test_recall_and_ndcg_are_those_of_the_log(make_trainer, tmp_path):
     assert (found["recall"], found["ndcg"], found["svr"]) == pytest.approx(logged)
 
 
-def test_without_a_constraint_there_is_no_violation_rate(judge):
-    assert math.isnan(list_metrics(list_counts(judge.judge([SAFE]), 3, Accelerator(cpu=True)))["svr"])
+def test_without_a_constraint_there_is_no_violation_rate(annotator):
+    assert math.isnan(list_metrics(list_counts(annotator.annotate([SAFE]), 3, Accelerator(cpu=True)))["svr"])
 
 
 def test_spread_by_rank_and_groups_without_signal_by_hand():

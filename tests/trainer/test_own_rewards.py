@@ -30,7 +30,7 @@ def brevity(completions, **_):
     return np.repeat([[100 / len(text)] for text in completions], K, axis=1)
 
 
-def train(make_trainer, judge, folder, functions, weights, run, **options):
+def train(make_trainer, annotator, folder, functions, weights, run, **options):
     log = LogWriter(folder / "store.log", RUN | run)
     trainer = make_trainer(byte_level(), functions, log, reward_weights=weights, max_steps=2, **options)
     answer_with(trainer, *ANSWERS)
@@ -41,11 +41,11 @@ def train(make_trainer, judge, folder, functions, weights, run, **options):
 
 @pytest.mark.parametrize("mode", ["grpo", "gdpo"])
 def test_own_rewards_are_part_of_totals_and_advantages_and_the_rest_is_derived_again(
-    make_trainer, judge, tmp_path, mode
+    make_trainer, annotator, tmp_path, mode
 ):
-    functions = [make_relevance_func(judge, rec_num=K), make_safety_func(judge, rec_num=K), early, brevity]
+    functions = [make_relevance_func(annotator, rec_num=K), make_safety_func(annotator, rec_num=K), early, brevity]
     run = {"advantage_mode": mode, "w_safe": 2.0, "own_weights": {"early": 3.0, "brevity": 0.5}}
-    with train(make_trainer, judge, tmp_path, functions, [1.0, 2.0, 3.0, 0.5], run, advantage_mode=mode) as log:
+    with train(make_trainer, annotator, tmp_path, functions, [1.0, 2.0, 3.0, 0.5], run, advantage_mode=mode) as log:
         rows = (
             log.sql(
                 "select *, own_rewards['early'] as early, own_rewards['brevity'] as brevity from verdicts where rank <= run_k"
@@ -69,17 +69,17 @@ def test_own_rewards_are_part_of_totals_and_advantages_and_the_rest_is_derived_a
         ).fetchall() == [(["brevity", "early"],)]
 
 
-def test_a_total_that_hides_an_own_reward_is_found_out(make_trainer, judge, tmp_path):
-    functions = [make_relevance_func(judge, rec_num=K), make_safety_func(judge, rec_num=K), brevity]
+def test_a_total_that_hides_an_own_reward_is_found_out(make_trainer, annotator, tmp_path):
+    functions = [make_relevance_func(annotator, rec_num=K), make_safety_func(annotator, rec_num=K), brevity]
     with train(
-        make_trainer, judge, tmp_path, functions, [1.0, 1.0, 1.0], {"own_weights": {"brevity": 0.25}}
+        make_trainer, annotator, tmp_path, functions, [1.0, 1.0, 1.0], {"own_weights": {"brevity": 0.25}}
     ) as log:  # trained on 1.0
         assert log.sql("select count(*) filter (not differs) from rederivation where rank <= 3").fetchall() == [(0,)]
 
 
-def test_why_and_what_if_know_own_rewards_by_name(make_trainer, judge, tmp_path):
-    functions = [make_relevance_func(judge, rec_num=K), make_safety_func(judge, rec_num=K), early]
-    with train(make_trainer, judge, tmp_path, functions, [1.0, 1.0, 3.0], {"own_weights": {"early": 3.0}}) as log:
+def test_why_and_what_if_know_own_rewards_by_name(make_trainer, annotator, tmp_path):
+    functions = [make_relevance_func(annotator, rec_num=K), make_safety_func(annotator, rec_num=K), early]
+    with train(make_trainer, annotator, tmp_path, functions, [1.0, 1.0, 3.0], {"own_weights": {"early": 3.0}}) as log:
         run = log.sql("select run_id from runs").fetchall()[0][0]
         [(sentence, parts)] = log.sql("select sentence, parts from why($run, 1, 1, 3)", params={"run": run}).fetchall()
         assert "Reward −0.40 = −1.00 safety +0.60 early" in sentence
@@ -90,23 +90,23 @@ def test_why_and_what_if_know_own_rewards_by_name(make_trainer, judge, tmp_path)
         assert (total, advantage) == (-0.5, pytest.approx(-0.25 / (0.5 / math.sqrt(2) + 1e-4)))
 
 
-def test_a_log_must_be_told_of_own_rewards_and_their_weights(make_trainer, judge, tmp_path):
-    functions = [make_relevance_func(judge, rec_num=K), brevity]
+def test_a_log_must_be_told_of_own_rewards_and_their_weights(make_trainer, annotator, tmp_path):
+    functions = [make_relevance_func(annotator, rec_num=K), brevity]
     with pytest.raises(UserError, match=r"'own_weights': \{'brevity': 1.0\}"):
-        train(make_trainer, judge, tmp_path, functions, [1.0, 1.0], {})
+        train(make_trainer, annotator, tmp_path, functions, [1.0, 1.0], {})
 
     def safety(completions, **_):
         return np.zeros((len(completions), K))
 
     with pytest.raises(UserError, match="reward safety: the log has a column"):
-        train(make_trainer, judge, tmp_path, [make_relevance_func(judge, rec_num=K), safety], None, {})
+        train(make_trainer, annotator, tmp_path, [make_relevance_func(annotator, rec_num=K), safety], None, {})
 
 
-def test_a_function_of_neither_kind_is_refused(judge):
+def test_a_function_of_neither_kind_is_refused(annotator):
     with pytest.raises(UserError, match=r"reward odd\(texts, films\): expected \(batch\)"):
         exec("def odd(texts, films): ...", scope := {})
-        as_rank_reward(scope["odd"], judge, K)
-    with pytest.raises(UserError, match="name the trainer's judge"):
+        as_rank_reward(scope["odd"], annotator, K)
+    with pytest.raises(UserError, match="name the trainer's annotator"):
         as_rank_reward(early, None, K)
 
 
@@ -115,11 +115,11 @@ def test_a_function_of_neither_kind_is_refused(judge):
     (lambda n: np.zeros((n + 1, K)), r"shape \(3, 3\): .* 2 rows here"),
     (lambda n: np.full((n, K), np.inf), "infinite rewards"),
 ])  # fmt: skip
-def test_rewards_of_another_shape_or_size_are_refused(make_trainer, judge, rewards, said):
+def test_rewards_of_another_shape_or_size_are_refused(make_trainer, annotator, rewards, said):
     def odd(completions, **_):
         return rewards(len(completions))
 
-    trainer = make_trainer(byte_level(), [make_relevance_func(judge, rec_num=K), odd])
+    trainer = make_trainer(byte_level(), [make_relevance_func(annotator, rec_num=K), odd])
     answer_with(trainer, [SAFE, UNSAFE_AT_3])
     with pytest.raises(ValueError, match=f"odd gives .*{said}"):
         trainer.train()
@@ -127,22 +127,22 @@ def test_rewards_of_another_shape_or_size_are_refused(make_trainer, judge, rewar
 
 @pytest.mark.parametrize("mode", ["grpo", "gdpo"])
 def test_the_documented_factory_call_works_by_its_names_and_is_logged_as_its_two_parts(
-    make_trainer, judge, tmp_path, mode
+    make_trainer, annotator, tmp_path, mode
 ):
     films = {("Frozen", 2013), ("Up", 2009)}
     both = make_safe_reward_func(
-        rec_num=K, gt_catalog=films, safety_oracle=judge.oracle, lambda_safe=2.0, penalty_safe=0.5
+        rec_num=K, gt_catalog=films, safety_oracle=annotator.oracle, lambda_safe=2.0, penalty_safe=0.5
     )
     run = {"lambda_safe": 2.0, "penalty_safe": 0.5, "advantage_mode": mode, "w_rel": 3.0, "w_safe": 3.0}
-    with train(make_trainer, judge, tmp_path, [both], [3.0], run, advantage_mode=mode) as log:
+    with train(make_trainer, annotator, tmp_path, [both], [3.0], run, advantage_mode=mode) as log:
         assert log.sql(
             "select min(r_safe), max(r_rel), count(*) filter (in_catalog and title = 'Saw') from verdicts"
         ).fetchall() == [(-1.0, 1.0, 0)]
         assert log.sql("select count(*) filter (differs) from rederivation").fetchall() == [(0,)]
 
 
-def test_the_factory_wants_one_oracle(judge):
+def test_the_factory_wants_one_oracle(annotator):
     with pytest.raises(UserError, match="expected an oracle"):
         make_safe_reward_func(rec_num=K)
-    with pytest.raises(UserError, match="the judge has a catalog already"):
-        make_safe_reward_func(judge, gt_catalog=[("Up", 2009)])
+    with pytest.raises(UserError, match="the annotator has a catalog already"):
+        make_safe_reward_func(annotator, gt_catalog=[("Up", 2009)])

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from oracle import create_oracle
-from oracle.annotate import Judge
+from oracle.annotate import Annotator
 from oracle.log import LogWriter, open_log
 from tests.trainer.drive import CUT, G, K, answer_with
 from tests.trainer.tokenizers import byte_level
@@ -29,10 +29,10 @@ MORE = {
 @pytest.mark.parametrize("more", MORE)
 @pytest.mark.parametrize("missing", ["zero", "leave_out"])
 def test_every_reward_and_advantage_follows_from_the_log(
-    make_trainer, judge, tmp_path, unresolved, mode, more, missing
+    make_trainer, annotator, tmp_path, unresolved, mode, more, missing
 ):
     more = MORE[more]
-    own = Judge(create_oracle(store=judge.oracle.store, unresolved=unresolved))
+    own = Annotator(create_oracle(store=annotator.oracle.store, unresolved=unresolved))
     optional = {"count": lambda x: make_count_func(own, x, rec_num=K), "end": lambda x: make_end_func(own, x, K),
                 "repeat": lambda x: make_repeat_func(own, x, K)}  # fmt: skip
     functions = [make_relevance_func(own, rec_num=K), make_safety_func(own, 2.0, rec_num=K)]

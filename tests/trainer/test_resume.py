@@ -33,7 +33,7 @@ def written(log: LogWriter) -> dict[str, pl.DataFrame]:
 
 @pytest.mark.parametrize("lora", [False, True])
 @pytest.mark.parametrize(("mu", "stop"), [(1, 4), (2, 4), (2, 3)])
-def test_stopped_and_resumed_equals_never_stopped(make_trainer, judge, tmp_path, mu, stop, lora):
+def test_stopped_and_resumed_equals_never_stopped(make_trainer, annotator, tmp_path, mu, stop, lora):
     """Really sampled, dropout in the adapter: all randomness must come back as well; at step 3 a batch is half used."""
     tiny_model().save_pretrained(tmp_path / "model")
 
@@ -41,7 +41,7 @@ def test_stopped_and_resumed_equals_never_stopped(make_trainer, judge, tmp_path,
         model = tiny_model()
         model.config._name_or_path = str(tmp_path / "model")  # where TRL finds the reference
         return make_trainer(
-            byte_level(), [count, make_end_func(judge, 1.0, K)], log, model=model, peft_config=LORA if lora else None,
+            byte_level(), [count, make_end_func(annotator, 1.0, K)], log, model=model, peft_config=LORA if lora else None,
             end_credit=True, beta=0.1, num_iterations=mu, max_steps=6, save_strategy="steps", save_steps=stop,
             gradient_accumulation_steps=2, lr_scheduler_type="cosine", rows=5,
         )  # fmt: skip

@@ -32,8 +32,8 @@ def test_if_only_rank_3_differs_the_gradient_outside_it_is_exactly_zero(make_tra
     assert (gradient[1][in_rank[1]] > 0).all() and (gradient[0][in_rank[0]] < 0).all()  # the unsafe film goes down
 
 
-def test_with_end_credit_an_early_end_is_pushed_down_and_nothing_else(make_trainer, judge, tmp_path):
-    trainer = make_trainer(byte_level(), [make_end_func(judge, 1.0, K)], end_credit=True)
+def test_with_end_credit_an_early_end_is_pushed_down_and_nothing_else(make_trainer, annotator, tmp_path):
+    trainer = make_trainer(byte_level(), [make_end_func(annotator, 1.0, K)], end_credit=True)
     out = scored(trainer, [SAFE, "\n".join(SAFE.splitlines()[:2])])
     gradient = gradient_of_logps(trainer, out)
     end = out["completion_ids"][1].tolist().index(trainer.processing_class.eos_token_id)
@@ -130,11 +130,11 @@ def test_the_clip_ratio_that_trackers_see_counts_whole_ranks(make_trainer):
     assert clipped == pytest.approx((in_rank[1].sum() / out["completion_mask"].sum()).item())
 
 
-def test_training_moves_the_weights_and_logs_each_step_once(make_trainer, judge, tmp_path):
+def test_training_moves_the_weights_and_logs_each_step_once(make_trainer, annotator, tmp_path):
     log = LogWriter(tmp_path / "store.log", {"kind": "train", "rec_num": K, "num_generations": G})
     functions = [
-        make_relevance_func(judge, rec_num=K), make_safety_func(judge, rec_num=K), make_end_func(judge, 1.0, K),
-        make_repeat_func(judge, 1.0, K),
+        make_relevance_func(annotator, rec_num=K), make_safety_func(annotator, rec_num=K), make_end_func(annotator, 1.0, K),
+        make_repeat_func(annotator, 1.0, K),
     ]  # fmt: skip
     trainer = make_trainer(byte_level(), functions, log, end_credit=True, beta=0.0)
     answer_with(trainer, [SAFE, UNSAFE_AT_3])
@@ -173,9 +173,9 @@ def test_the_advantages_in_the_log_are_those_of_the_tokens(make_trainer, tmp_pat
 
 
 @pytest.mark.parametrize("mode", ["grpo", "gdpo"])
-def test_training_with_lambda_zero_is_plain_rank_grpo(make_trainer, judge, mode):
+def test_training_with_lambda_zero_is_plain_rank_grpo(make_trainer, annotator, mode):
     weights = []
-    relevance, free = make_relevance_func(judge, rec_num=K), make_safety_func(judge, lambda_safe=0.0, rec_num=K)
+    relevance, free = make_relevance_func(annotator, rec_num=K), make_safety_func(annotator, lambda_safe=0.0, rec_num=K)
     for functions in ([relevance], [relevance, free]):
         trainer = make_trainer(byte_level(), functions, advantage_mode=mode)
         answer_with(trainer, ["1. Frozen (2013)\n2. Saw (2004)", UNSAFE_AT_3])
@@ -204,13 +204,13 @@ def test_what_puts_foreign_text_into_answers_is_refused(option):
         RankGRPOTrainer(tiny_model(), [], RankGRPOConfig(report_to="none", use_cpu=True), **{option: [print]})
 
 
-def test_rewards_that_the_log_cannot_tell_apart_are_refused_before_training(make_trainer, judge, tmp_path):
+def test_rewards_that_the_log_cannot_tell_apart_are_refused_before_training(make_trainer, annotator, tmp_path):
     log = LogWriter(tmp_path / "store.log", {"kind": "train", "rec_num": K, "num_generations": G})
-    twice = [make_relevance_func(judge, rec_num=K), make_relevance_func(judge, "suffix_dcg", rec_num=K)]
+    twice = [make_relevance_func(annotator, rec_num=K), make_relevance_func(annotator, "suffix_dcg", rec_num=K)]
     with pytest.raises(UserError, match="two reward functions are called 'relevance'"):
         make_trainer(byte_level(), twice)
     with pytest.raises(UserError, match="no column for reward function 'safe_reward'"):
-        make_trainer(byte_level(), [make_safe_reward_func(judge, rec_num=K)], log)
+        make_trainer(byte_level(), [make_safe_reward_func(annotator, rec_num=K)], log)
 
 
 def test_rewards_of_whole_answers_are_refused(make_trainer):
@@ -232,9 +232,9 @@ def test_evaluation_stays_out_of_the_log_even_where_trl_leaves_the_model_in_trai
     assert log.steps() == [1, 2]
 
 
-def test_a_reward_with_more_slots_than_the_trainer_has_is_refused(make_trainer, judge):
+def test_a_reward_with_more_slots_than_the_trainer_has_is_refused(make_trainer, annotator):
     with pytest.raises(ValueError, match="end_credit=True"):
-        scored(make_trainer(byte_level(), [make_end_func(judge, 1.0, K)]), [SAFE, UNSAFE_AT_3])
+        scored(make_trainer(byte_level(), [make_end_func(annotator, 1.0, K)]), [SAFE, UNSAFE_AT_3])
 
 
 def test_plain_functions_of_ranks_train_without_an_oracle(make_trainer):

@@ -73,11 +73,13 @@ def test_its_log_is_read_back_with_all_epochs(log, small, capsys, monkeypatch):
 
 def test_its_figures_are_those_of_the_log(small, tmp_path, monkeypatch, capsys):
     from oracle import create_oracle
-    from oracle.annotate import Judge
+    from oracle.annotate import Annotator
     from pipeline.evaluation.inspect_task import explanation, figures_of
 
     text = "1. Saw (2004)\n2. Alien (1979)\n3. Zzyzx (1999)"
-    judged = Judge(create_oracle(store=f"{small}/store.duckdb")).judge([text], [[["Alien", 1979]]], [[]], [["gore"]])
+    judged = Annotator(create_oracle(store=f"{small}/store.duckdb")).annotate(
+        [text], [[["Alien", 1979]]], [[]], [["gore"]]
+    )
     row = {
         "id": "a",
         "prompt": "Hi",
