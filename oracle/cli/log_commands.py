@@ -14,6 +14,7 @@ from oracle.cli.log import VARIABLES
 from oracle.log import (
     GRACE_S,
     KINDS,
+    about,
     ask,
     compact,
     delete_run,
@@ -53,6 +54,9 @@ def query_log(arguments: argparse.Namespace) -> None:
             given = {name: getattr(arguments, f"about_{name}") for name in VARIABLES}
             chosen = {name: value for name, value in given.items() if value is not None}
             rows = ask(connection, arguments.name, arguments.timeout, **chosen)
+            of = about(connection, arguments.name, **chosen).items()
+            if told := ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in of if value is not None):
+                print(f"about {told}", file=sys.stderr)
         else:
             sql = sys.stdin.read() if arguments.sql == "-" else arguments.sql
             rows = query(connection, sql, timeout_s=arguments.timeout)

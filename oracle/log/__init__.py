@@ -2,7 +2,7 @@
 
 from oracle.log.audit import open_audit
 from oracle.log.compaction import compact, delete_run, export_run
-from oracle.log.queries import NamedQuery, ask, named_queries
+from oracle.log.queries import NamedQuery, about, ask, named_queries
 from oracle.log.rewards import BY_NAME, REWARDS, Reward
 from oracle.log.run_info import run_info
 from oracle.log.tables import KINDS, write_rows
@@ -17,6 +17,7 @@ __all__ = [
     "LogWriter",
     "NamedQuery",
     "Reward",
+    "about",
     "ask",
     "compact",
     "create_log_views",

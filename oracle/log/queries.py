@@ -12,6 +12,8 @@ from oracle.base.resources import read_sql
 from oracle.log.views import query
 
 VARIABLES = ("run", "other_run", "step", "completion")
+CHOSEN = {"chosen_run": "run", "chosen_later_run": "run", "chosen_other_run": "other_run", "chosen_step": "step"}
+"""The macros that choose what a query is about where nobody says it, and the variable that says it."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ def ask(
     """The rows of a named query. `variables` (run, step …) choose what it is about; null: as its header says.
 
     Raises:
-        UserError: no such query or variable, or the query fails or takes too long.
+        UserError: no such query, variable or run, or the query fails or takes too long.
     """
     known = named_queries()
     if name not in known:
@@ -49,19 +51,43 @@ def ask(
     sql = known[name].sql
     try:
         for variable in known[name].variables:
-            value = variables.get(variable)
-            if variable != "completion":  # chosen now, they are constants: DuckDB opens that run's files only
-                value = connection.sql(f"select chosen_{variable}()").fetchall()[0][0] if value is None else value
-                sql = sql.replace(f"chosen_{variable}()", f"getvariable('{variable}')")
-            connection.execute(f"set variable {variable} = ?", [value])
+            connection.execute(f"set variable {variable} = ?", [variables.get(variable)])
+        for variable in ("run", "other_run"):
+            _check_run(connection, variables.get(variable))
+        for macro in CHOSEN:  # chosen now, they are constants: DuckDB opens that run's files only
+            if f"{macro}()" in sql:
+                value = connection.sql(f"select {macro}()").fetchall()[0][0]
+                connection.execute(f"set variable {macro} = ?", [value])
+                sql = sql.replace(f"{macro}()", f"getvariable('{macro}')")
         return query(connection, sql, timeout_s=timeout_s)
     finally:
-        for variable in known[name].variables:
+        for variable in (*known[name].variables, *CHOSEN):
             connection.execute(f"reset variable {variable}")
+
+
+def about(
+    connection: duckdb.DuckDBPyConnection, name: str, **variables: str | int | None
+) -> dict[str, str | int | None]:
+    """What a named query would be about: the value of each of its variables, given or chosen."""
+    asked = {}
+    for variable in named_queries()[name].variables:
+        macros = [macro for macro in CHOSEN if CHOSEN[macro] == variable and f"{macro}()" in named_queries()[name].sql]
+        asked[variable] = variables.get(variable)
+        if asked[variable] is None and macros:
+            asked[variable] = connection.sql(f"select {macros[0]}()").fetchall()[0][0]
+    return asked
+
+
+def _check_run(connection: duckdb.DuckDBPyConnection, run_id: object) -> None:
+    if run_id is None or connection.execute("select count(*) from runs where run_id = ?", [run_id]).fetchall()[0][0]:
+        return
+    newest = connection.sql("select run_id from runs order by run_id desc limit 5").fetchall()
+    raise UserError(f"no run {run_id!r} in this log: it has {', '.join(run for (run,) in newest) or 'none'}")
 
 
 def _parsed(name: str, text: str) -> NamedQuery:
     lines = text.splitlines()
     header = [line.removeprefix("-- ") for line in lines if line.startswith("--")]
-    read = [v for v in VARIABLES if f"chosen_{v}()" in text or f"getvariable('{v}')" in text]
+    chosen = {CHOSEN[macro] for macro in CHOSEN if f"{macro}()" in text}
+    read = [v for v in VARIABLES if v in chosen or f"getvariable('{v}')" in text]
     return NamedQuery(name, header[0], "\n".join(header[1:]), text, tuple(read))

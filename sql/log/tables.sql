@@ -43,12 +43,23 @@ create or replace macro chosen_run() as case
     )
 end;
 
--- The run to compare it with: SET VARIABLE other_run chooses one; else the run of the same kind before it.
+-- Two runs to compare: SET VARIABLE run and other_run choose them. Else the newest evaluation that has one before it (or,
+-- without any, the newest training run), with the run that it judges again, or the one of its kind before it.
+create or replace macro chosen_later_run() as case
+    when getvariable('run') is not null then getvariable('run')
+    else coalesce(
+        (select max(run_id) from runs where kind = 'evaluate' and run_id > (select min(run_id) from runs where kind = 'evaluate')),
+        chosen_run()
+    )
+end;
 create or replace macro chosen_other_run() as case
     when getvariable('other_run') is not null then getvariable('other_run')
-    else (
-        select max(run_id) from runs
-        where run_id < chosen_run() and kind = (select kind from runs where run_id = chosen_run())
+    else coalesce(
+        (select settings->>'$.rejudged_from' from runs where run_id = chosen_later_run()),
+        (
+            select max(run_id) from runs
+            where run_id < chosen_later_run() and kind = (select kind from runs where run_id = chosen_later_run())
+        )
     )
 end;
 

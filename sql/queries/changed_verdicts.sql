@@ -1,16 +1,11 @@
 -- Which verdicts changed when a run was judged again, and why?
--- SET VARIABLE run = '<run_id>' chooses a run that `log rejudge` made; else the newest training run.
--- SET VARIABLE other_run chooses the run to compare with; else the one that it judges again.
-with origin as (
-    select coalesce(
-        getvariable('other_run'), (select settings->>'$.rejudged_from' from runs where run_id = chosen_run())
-    ) as run_id
-),
-before as (
-    from verdicts where run_id = (select run_id from origin)
+-- SET VARIABLE run = '<run_id>' chooses a run that `log rejudge` made; else the newest evaluation that has one before it.
+-- SET VARIABLE other_run chooses the run to compare with; else the one that it judges again, or that of its kind before it.
+with before as (
+    from verdicts where run_id = chosen_other_run()
 ),
 after as (
-    from verdicts where run_id = chosen_run()
+    from verdicts where run_id = chosen_later_run()
 )
 select
     coalesce(a.step, b.step) as step, coalesce(a.completion, b.completion) as completion, coalesce(a.rank, b.rank) as rank,
