@@ -122,6 +122,8 @@ def all_flags() -> frozenset[str]:
         ("log", "compact"),
         ("log", "export"),
         ("log", "delete"),
+        ("log", "rejudge"),
+        ("store", "update"),
     ]
     known = [_flags(script) for script in [*scripts, "app/main.py"]] + [_oracle_flags(verb) for verb in verbs]
     benchmarks = [
