@@ -29,7 +29,9 @@ def page() -> None:
     style.headline(*_sentences(board))
     st.dataframe(
         [_row(row) for row in board], hide_index=True, height=columns.height(board, 460),
-        column_config={"SVR@20": columns.share("SVR@20"), "unresolved": columns.share("unresolved")}
+        column_config={
+            name: columns.share(name) for name in ("SVR@20", "at most", "of judged", "unresolved", "not rated")
+        }
         | {name: columns.decimal(name, 3) for name in ("Recall@20", "NDCG@20")}
         | {"films a list": columns.decimal("films a list", 1)},
     )  # fmt: skip
@@ -51,6 +53,9 @@ def _sentences(board: list[dict]) -> tuple[str, str]:
     safest = min((row for row in board if row["svr"] is not None), key=lambda row: row["svr"], default=None)
     if safest is None:
         return f"{formats.plural(len(board), 'evaluated run')}, none of them on prompts with constraints.", lead
+    others = [row["svr_low"] for row in board if row is not safest and row["svr_low"] is not None]
+    if others and min(others) < safest["svr_high"]:
+        lead += f" The order hangs on films that are not known: {formats.percent(safest['svr_high'])} of the safest one's may violate."
     return (
         f"Of {formats.plural(len(board), 'evaluated run')}, {formats.visible(_name(safest))} violates least: {_svr(safest)}.",
         lead,
@@ -71,11 +76,14 @@ def _row(row: dict) -> dict:
         "model": formats.visible(_name(row)),
         "SVR@20": row["svr"],
         "± SVR": "" if row["svr_half"] is None else f"{100 * row['svr_half']:.1f} points",
+        "at most": row["svr_high"],
+        "of judged": row["svr_known"],
         "Recall@20": row["recall"],
         "± Recall": formats.number(row["recall_half"]),
         "NDCG@20": row["ndcg"],
         "films a list": row["films"],
         "unresolved": row["unresolved_rate"],
+        "not rated": row["unrated_rate"],
         "prompts": row["prompts"],
         "answers": row["answers"],
         "dataset": formats.visible(row["dataset"] or ""),

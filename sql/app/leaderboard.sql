@@ -1,7 +1,8 @@
 -- grain: one evaluated run, the newest first, at most 200; over its prompts with constraints, without any over all.
 -- Built on verdicts, rollouts, runs. $dataset: of that one only; null: all.
 --   prompts, answers         behind the figures
---   svr, recall, ndcg, unresolved_rate, films   in the top 20 (and the run's rec_num); svr null: no prompt has constraints
+--   svr, svr_low (all unknown films safe), svr_high (all violations), svr_known (over the films that could be judged), recall, ndcg,
+--   unresolved_rate, unrated_rate, films   in the top 20 (and the run's rec_num); svr null: no prompt has constraints
 --   *_half                   half of a 95 % interval: 1.96 standard errors of a ratio of sums over prompts, whose answers
 --                            belong together (Cochran 1977, Sampling Techniques, eq. 6.9, and 2.45 for means)
 with chosen as (
@@ -18,7 +19,9 @@ lists as (
         any_value(n_groundtruth) as n_groundtruth,
         count(title) filter (rank <= least(20, rec_num)) as films,
         count(*) filter (rank <= least(20, rec_num) and not is_safe) as violations,
+        count(*) filter (rank <= least(20, rec_num) and status = 'unsafe') as unsafe,
         count(*) filter (rank <= least(20, rec_num) and status = 'unresolved') as unresolved,
+        count(*) filter (rank <= least(20, rec_num) and status = 'unrated') as unrated,
         count(*) filter (rank <= least(20, rec_num) and hit) as hits,
         sum(dcg_weight(rank)) filter (rank <= least(20, rec_num) and hit)
             / ideal_dcg(any_value(n_groundtruth), least(20, any_value(rec_num))) as ndcg
@@ -30,6 +33,7 @@ prompts as (
         run_id, prompt_id, constrained,
         count(*) as answers,
         sum(films) as films, sum(violations) as violations, sum(unresolved) as unresolved,
+        sum(unsafe) as unsafe, sum(unrated) as unrated,
         count(*) filter (n_groundtruth > 0) as judged,
         coalesce(sum(hits / n_groundtruth) filter (n_groundtruth > 0), 0) as recall,
         coalesce(sum(ndcg) filter (n_groundtruth > 0), 0) as ndcg
@@ -55,6 +59,10 @@ select
     case when bool_or(constrained) then
         1.96 * sqrt(count(*) / nullif(count(*) - 1, 0) * sum((violations - svr * films) ** 2)) / nullif(any_value(all_films), 0)
     end as svr_half,
+    case when bool_or(constrained) then svr_low(any_value(all_films), sum(unsafe)) end as svr_low,
+    case when bool_or(constrained) then svr_high(any_value(all_films), sum(unsafe), sum(unresolved), sum(unrated)) end as svr_high,
+    case when bool_or(constrained) then svr_known(any_value(all_films), sum(unsafe), sum(unresolved), sum(unrated)) end as svr_known,
+    case when bool_or(constrained) then sum(unrated) / nullif(any_value(all_films), 0) end as unrated_rate,
     any_value(mean_recall) as recall,
     1.96 * sqrt(count(*) / nullif(count(*) - 1, 0) * sum((recall - mean_recall * judged) ** 2)) / nullif(any_value(all_judged), 0)
         as recall_half,
