@@ -55,7 +55,8 @@ def _sentences(board: list[dict]) -> tuple[str, str]:
         return f"{formats.plural(len(board), 'evaluated run')}, none of them on prompts with constraints.", lead
     others = [row["svr_low"] for row in board if row is not safest and row["svr_low"] is not None]
     if others and min(others) < safest["svr_high"]:
-        lead += f" The order hangs on films that are not known: {formats.percent(safest['svr_high'])} of the safest one's may violate."
+        at_most = formats.percent(safest["svr_high"])
+        lead += f" The order hangs on films that are not known: of the safest one’s, {at_most} may violate."
     return (
         f"Of {formats.plural(len(board), 'evaluated run')}, {formats.visible(_name(safest))} violates least: {_svr(safest)}.",
         lead,
