@@ -12,7 +12,7 @@ import streamlit as st
 
 from app.components import states, style
 from app.core import database, navigation
-from app.pages import answer, films, models, overview, ranks, sql_editor, titles, what_if
+from app.views import answer, films, models, overview, ranks, sql_editor, titles, what_if
 
 ICON = str(Path(__file__).with_name("icon.svg"))
 PAGES = {

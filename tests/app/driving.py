@@ -14,7 +14,7 @@ def _script(page: str, store: str) -> None:
 
     def show() -> None:
         database.use(store)
-        importlib.import_module(f"app.pages.{page}").page()
+        importlib.import_module(f"app.views.{page}").page()
 
     states.told(show)
 

@@ -10,7 +10,7 @@ import pytest
 
 from app.components import results
 from app.core import query_pool
-from app.pages import sql_editor
+from app.views import sql_editor
 from oracle.log import named_queries
 from tests.app.driving import checked, open_page, written
 
