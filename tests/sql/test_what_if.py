@@ -187,7 +187,7 @@ def test_suffix_reward_by_hand(tmp_path):
 )
 def test_a_tampered_log_shows(tampered, tmp_path):
     run = write_tiny_log(tmp_path)
-    file = tmp_path / run / "step-00000001" / "verdicts.parquet"
+    [file] = (tmp_path / run).glob("step-00000001-*/verdicts.parquet")
     with duckdb.connect() as connection:
         connection.execute("create table v as from read_parquet(?)", [str(file)])
         connection.execute("update v set " + tampered)
