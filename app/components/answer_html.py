@@ -2,7 +2,8 @@
 
 import html
 
-from app.text.formats import film, number, plural, safe, signed, visible
+from app.text.formats import film, number, plural, safe, signed
+from oracle.base.printable import visible
 
 
 def side_by_side(answers: list[dict], ranks: list[dict], chosen_rank: int | None, as_text: bool) -> str:

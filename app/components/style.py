@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.text.formats import visible
+from oracle.base.printable import visible
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,9 @@
 import html
 from datetime import datetime
 
-NOTHING = "–"
+from oracle.base.printable import visible
 
-# What steers a terminal or turns a line around, shown by its number instead of being obeyed.
-_STEERING = {
-    code: f"[U+{code:04X}]"
-    for code in (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF)
-    if chr(code) not in "\t\n\r"
-}
+NOTHING = "–"
 
 
 def percent(share: float | None, digits: int = 1) -> str:
@@ -55,11 +50,6 @@ def ago(seconds: float) -> str:
         if seconds >= size:
             return plural(int(seconds // size), unit) + " ago"
     return "just now"
-
-
-def visible(text: object) -> str:
-    """Untrusted text with its control characters and direction overrides shown as [U+202E]."""
-    return str(text).translate(_STEERING)
 
 
 def safe(text: object) -> str:

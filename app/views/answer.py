@@ -5,6 +5,7 @@ import streamlit as st
 from app.components import answer_html, states, style
 from app.core import database, navigation, runs
 from app.text import formats
+from oracle.base.printable import visible
 
 
 def page() -> None:
@@ -42,7 +43,7 @@ def _eyebrow(run: dict, step: int, group: dict) -> str:
 
 
 def _label(group: dict) -> str:
-    start = formats.visible(" ".join((group["prompt"] or "").split()))
+    start = visible(" ".join((group["prompt"] or "").split()))
     return f"{group['group_id'] + 1} · {group['violations']} unsafe · {start[:70]}{'…' if len(start) > 70 else ''}"
 
 

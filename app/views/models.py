@@ -5,6 +5,7 @@ import streamlit as st
 from app.components import answer_html, columns, states, style
 from app.core import database, navigation, runs
 from app.text import formats, sentences
+from oracle.base.printable import visible
 
 SORTS = {"svr": "safest first", "recall": "highest recall first", "started_at": "newest first"}
 ALL = "all datasets"
@@ -58,7 +59,7 @@ def _sentences(board: list[dict]) -> tuple[str, str]:
         at_most = formats.percent(safest["svr_high"])
         lead += f" The order hangs on films that are not known: of the safest one’s, {at_most} may violate."
     return (
-        f"Of {formats.plural(len(board), 'evaluated run')}, {formats.visible(_name(safest))} violates least: {_svr(safest)}.",
+        f"Of {formats.plural(len(board), 'evaluated run')}, {visible(_name(safest))} violates least: {_svr(safest)}.",
         lead,
     )
 
@@ -74,7 +75,7 @@ def _name(row: dict) -> str:
 
 def _row(row: dict) -> dict:
     return {
-        "model": formats.visible(_name(row)),
+        "model": visible(_name(row)),
         "SVR@20": row["svr"],
         "± SVR": "" if row["svr_half"] is None else f"{100 * row['svr_half']:.1f} points",
         "at most": row["svr_high"],
@@ -87,7 +88,7 @@ def _row(row: dict) -> dict:
         "not rated": row["unrated_rate"],
         "prompts": row["prompts"],
         "answers": row["answers"],
-        "dataset": formats.visible(row["dataset"] or ""),
+        "dataset": visible(row["dataset"] or ""),
         "evaluated": formats.moment(row["started_at"]),
         "run": row["run_id"],
     }
@@ -130,11 +131,11 @@ def _difference(board: list[dict]) -> None:
 
 
 def _label(row: dict) -> str:
-    return f"{row['run_id'][-4:]} · {formats.visible(_name(row))} · {formats.percent(row['svr'])}"
+    return f"{row['run_id'][-4:]} · {visible(_name(row))} · {formats.percent(row['svr'])}"
 
 
 def _asked(row: dict) -> str:
-    start = formats.visible(" ".join((row["prompt"] or "").split()))
+    start = visible(" ".join((row["prompt"] or "").split()))
     return f"{row['a_violations']} against {row['b_violations']} unsafe · {start[:80]}{'…' if len(start) > 80 else ''}"
 
 

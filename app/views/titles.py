@@ -6,6 +6,7 @@ from app.components import columns, states, style
 from app.core import database, navigation, runs
 from app.text import formats, sentences
 from oracle import UserError
+from oracle.base.printable import visible
 from oracle.titles import aliases_path, append_alias, current_decisions
 
 MOST = 100
@@ -81,7 +82,7 @@ def _list(rows: list[dict], decided: dict, kind: str) -> dict:
 
 
 def _shown(row: dict, decided: dict, kind: str) -> dict:
-    shown = {"title": formats.visible(row["title"]), "year": row["year"], "times": row["times"]}
+    shown = {"title": visible(row["title"]), "year": row["year"], "times": row["times"]}
     if kind == "unresolved":
         shown["trend"] = row["trend"]
     else:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oracle.base.errors import UserError
+from oracle.base.printable import one_line
 
 VARIABLES: dict[str, type] = {"run": str, "other_run": str, "step": int, "completion": int}
 
@@ -69,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments.run(arguments)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader of our output has seen enough
         sys.stderr.close()

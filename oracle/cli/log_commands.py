@@ -4,12 +4,14 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
 
 from oracle.base.errors import UserError
 from oracle.base.files import check_writable, written_whole
+from oracle.base.printable import one_line, visible
 from oracle.cli.log import VARIABLES
 from oracle.log import (
     GRACE_S,
@@ -26,6 +28,9 @@ from oracle.log import (
     write_rows,
 )
 from oracle.store import log_root
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 def _connection(arguments: argparse.Namespace) -> duckdb.DuckDBPyConnection:
@@ -86,7 +91,7 @@ def _compact_one(root: Path, run_id: str, must: bool) -> bool:
     except UserError as error:
         if must:
             raise
-        print(f"left as it is: {error}", file=sys.stderr)
+        print(f"left as it is: {one_line(error)}", file=sys.stderr)
         return False
     if done.steps_merged or done.folders_removed:
         print(f"{run_id}: {done.steps_merged} steps merged, {done.folders_removed} folders removed")
@@ -114,7 +119,12 @@ def _show(rows: pa.Table, as_json: bool) -> None:
         sys.stdout.write(frame.write_ndjson())
         return
     with pl.Config(tbl_rows=1000, tbl_cols=-1, tbl_width_chars=200, fmt_str_lengths=200, tbl_hide_dataframe_shape=True):
-        print(frame)
+        print(visible(frame.with_columns(_without_breaks(pl.col(pl.String)))))
+
+
+def _without_breaks(text: "pl.Expr") -> "pl.Expr":
+    """A cell is one line, whatever a model wrote: a line of its own could pass for one of ours."""
+    return text.str.replace_all(r"[\n\r\t\x{0B}\x{0C}\x{85}\x{2028}\x{2029}]", "␤")
 
 
 def rejudge_run(arguments: argparse.Namespace) -> None:

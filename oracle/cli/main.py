@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oracle.base.errors import UserError
+from oracle.base.printable import one_line
 from oracle.cli.log import add_commands as add_log_commands
 from oracle.cli.store import add_commands as add_store_commands
 
@@ -26,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments.run(arguments)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader of our output has seen enough
         sys.stderr.close()
@@ -122,7 +123,7 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(json.dumps(_as_json(oracle, title, year, traits, verdict, near, known), default=str))
     else:
-        print("\n".join(_as_text(oracle, title, year, traits, verdict, near, known)))
+        print("\n".join(map(one_line, _as_text(oracle, title, year, traits, verdict, near, known))))
 
 
 def _as_json(
@@ -198,9 +199,9 @@ def _explain(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(json.dumps({"title": title, "year": year, "nearest": near}))
         return
-    print(f"{_named(title, year)}: " + ("found" if any(film["is_match"] for film in near) else "not found"))
+    print(f"{one_line(_named(title, year))}: " + ("found" if any(film["is_match"] for film in near) else "not found"))
     for film in near:
-        print(f"  {_near(film)}")
+        print(f"  {one_line(_near(film))}")
 
 
 def _list_traits(arguments: argparse.Namespace) -> None:
@@ -213,7 +214,7 @@ def _list_traits(arguments: argparse.Namespace) -> None:
         print(json.dumps([{"trait": trait, "synonyms": words} for trait, words in traits]))
         return
     for trait, words in traits:
-        print(trait + (f": {', '.join(words)}" if words else ""))
+        print(one_line(trait + (f": {', '.join(words)}" if words else "")))
 
 
 def _film(arguments: argparse.Namespace, oracle: "Oracle") -> tuple[str, int | None]:

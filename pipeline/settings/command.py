@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Sequence
 
 from oracle.base.errors import UserError
+from oracle.base.printable import one_line
 
 
 def command(main: Callable[[list[str]], None], argv: Sequence[str], when_stopped: str = "") -> None:
@@ -15,7 +16,7 @@ def command(main: Callable[[list[str]], None], argv: Sequence[str], when_stopped
         main(list(argv))
     except UserError as error:
         for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
+            print(f"error: {one_line(line)}", file=sys.stderr)
         sys.exit(2)
     except (KeyboardInterrupt, RuntimeError) as error:
         if not isinstance(error, KeyboardInterrupt) and str(error) != "Query interrupted":  # DuckDB's word for it

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.components.answer_html import advantage_colour, chips_of, coloured_text, side_by_side
-from app.text.formats import visible
+from oracle.base.printable import visible
 
 ROW = {
     "completion": 0, "rank": 1, "title": "Saw", "year": 2004, "start": 3, "end": 13, "imdb_id": "tt0387564",

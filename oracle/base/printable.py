@@ -1,0 +1,19 @@
+"""Text that others wrote, made harmless to whoever reads it: a terminal obeys control characters, and a line can be forged."""
+
+# What steers a terminal or turns a line around, shown by its number instead of being obeyed.
+_STEERING = {
+    code: f"[U+{code:04X}]"
+    for code in (*range(0x20), *range(0x7F, 0xA0), *range(0x2028, 0x202F), *range(0x2066, 0x206A), 0xFEFF)
+    if chr(code) not in "\t\n\r"
+}
+_BREAKS = {ord(sign): f"[U+{ord(sign):04X}]" for sign in "\t\n\r"}
+
+
+def visible(text: object) -> str:
+    """Untrusted text of one or more lines, its control characters and direction overrides shown as [U+202E]."""
+    return str(text).translate(_STEERING)
+
+
+def one_line(text: object) -> str:
+    """Untrusted text as a part of one line of a terminal: line breaks and tabs are shown by their numbers too."""
+    return str(text).translate(_STEERING | _BREAKS)

@@ -1,0 +1,33 @@
+"""Titles, answers and names are hostile: what the commands print of them is text, on one line, and nothing else."""
+
+from oracle import build_store
+from oracle.base.printable import one_line, visible
+from oracle.cli.main import main
+from oracle.log import LogWriter
+from tests.tiny_log import RUN, STEP_1, step_tables
+
+HOSTILE = "\x1b[2JHeat\x1b]52;c;aGk=\x07\n│ safe \u202eevil\x9b1m"
+
+
+def test_what_a_model_wrote_never_steers_the_terminal_nor_forges_a_line(tmp_path, capsys):
+    store = build_store(tmp_path / "store.duckdb", [{"imdb_id": HOSTILE, "title": HOSTILE, "year": 1995}])
+    with LogWriter(tmp_path / "store.log", RUN) as log:
+        completions, verdicts = step_tables(STEP_1)
+        titles = [None if title is None else HOSTILE for title in verdicts["title"].to_pylist()]
+        verdicts = verdicts.set_column(verdicts.column_names.index("title"), "title", [titles])
+        log.write_step(1, completions, verdicts)
+    for arguments in (
+        ["log", "query", "--sql", "select title, [title] as titles from verdicts"],
+        ["check", HOSTILE, "1995", "--avoid", "gore"],
+        ["explain", HOSTILE, "1995"],
+        ["check", HOSTILE, "--avoid", HOSTILE],
+    ):
+        main([*arguments, "--store", str(store)])
+        printed = capsys.readouterr()
+        assert not set(printed.out + printed.err) & set("\x1b\x07\x9b\u202e"), arguments
+        assert "\n│ safe" not in printed.out + printed.err, arguments
+
+
+def test_text_that_steers_nothing_stays_as_it_is():
+    assert one_line("Amélie – «Вверх» 千と千尋 💀 \u200dé") == "Amélie – «Вверх» 千と千尋 💀 \u200dé"
+    assert visible("a\n\tb") == "a\n\tb" and one_line("a\n\tb") == "a[U+000A][U+0009]b"
