@@ -19,7 +19,7 @@ from trainer.rewards import make_end_func
 LORA = LoraConfig(r=4, lora_dropout=0.1, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM")
 
 
-def count(completions, **_):
+def variety(completions, **_):
     """A reward that tells babble from babble."""
     return [[float(len(set(c)))] * K for c in completions]
 
@@ -41,12 +41,12 @@ def test_stopped_and_resumed_equals_never_stopped(make_trainer, annotator, tmp_p
         model = tiny_model()
         model.config._name_or_path = str(tmp_path / "model")  # where TRL finds the reference
         return make_trainer(
-            byte_level(), [count, make_end_func(annotator, 1.0, K)], log, model=model, peft_config=LORA if lora else None,
+            byte_level(), [variety, make_end_func(annotator, 1.0, K)], log, model=model, peft_config=LORA if lora else None,
             end_credit=True, beta=0.1, num_iterations=mu, max_steps=6, save_strategy="steps", save_steps=stop,
             gradient_accumulation_steps=2, lr_scheduler_type="cosine", rows=5,
         )  # fmt: skip
 
-    log = LogWriter(tmp_path / "log", {"kind": "train", "rec_num": K, "num_generations": 2})
+    log = LogWriter(tmp_path / "log", {"kind": "train", "rec_num": K, "num_generations": 2, "own_weights": {"variety": 1.0}})
     whole = trainer(log)
     whole.train()
     expected, expected_steps = written(log), log.steps()
@@ -81,7 +81,7 @@ def test_stopped_and_resumed_equals_never_stopped(make_trainer, annotator, tmp_p
 
 def saving_trainer(make_trainer, mu: int):
     options = dict(num_iterations=mu, max_steps=2, save_strategy="steps", save_steps=1)
-    return make_trainer(byte_level(), [count], **options)
+    return make_trainer(byte_level(), [variety], **options)
 
 
 def test_a_checkpoint_has_its_rollouts_before_it_counts_as_whole(make_trainer, monkeypatch):
@@ -125,7 +125,7 @@ def test_answers_still_to_be_used_are_not_gone_on_with_where_they_lack_what_trai
         model = tiny_model()
         model.config._name_or_path = str(tmp_path / "model")
         options = dict(num_iterations=2, max_steps=4, model=model) | changed
-        trainer = make_trainer(byte_level(), [count], **options)
+        trainer = make_trainer(byte_level(), [variety], **options)
         trainer.train(resume_from_checkpoint=str(tmp_path / "out" / f"checkpoint-{step}"))
         return trainer.state.global_step
 
