@@ -11,7 +11,7 @@ from peft import LoraConfig
 from transformers import TrainerState
 
 from oracle import UserError
-from oracle.log import LogWriter
+from oracle.log import LogWriter, open_log
 from tests.trainer.drive import K, tiny_model
 from tests.trainer.tokenizers import byte_level
 from trainer.rewards import make_end_func
@@ -25,10 +25,12 @@ def variety(completions, **_):
 
 
 def written(log: LogWriter) -> dict[str, pl.DataFrame]:
-    return {
-        name: pl.read_parquet(log.folder / "step-*" / f"{name}.parquet").sort(pl.all().exclude(pl.List))
-        for name in ("completions", "verdicts")
-    }
+    """What readers of the log see: folders that no longer count stay a while."""
+    with open_log(log.folder.parent) as connection:
+        return {
+            name: connection.table(name).pl().sort("step", "completion", *["rank"] * (name == "verdicts"))
+            for name in ("rollouts", "verdicts")
+        }
 
 
 @pytest.mark.parametrize("lora", [False, True])
