@@ -11,7 +11,7 @@ from peft import LoraConfig
 from transformers import TrainerState
 
 from oracle import UserError
-from oracle.log import LogWriter
+from oracle.log import LogWriter, open_log
 from tests.trainer.drive import K, tiny_model
 from tests.trainer.tokenizers import byte_level
 from trainer.rewards import make_end_func
@@ -19,16 +19,18 @@ from trainer.rewards import make_end_func
 LORA = LoraConfig(r=4, lora_dropout=0.1, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM")
 
 
-def count(completions, **_):
+def variety(completions, **_):
     """A reward that tells babble from babble."""
     return [[float(len(set(c)))] * K for c in completions]
 
 
 def written(log: LogWriter) -> dict[str, pl.DataFrame]:
-    return {
-        name: pl.read_parquet(log.folder / "step-*" / f"{name}.parquet").sort(pl.all().exclude(pl.List))
-        for name in ("completions", "verdicts")
-    }
+    """What readers of the log see: folders that no longer count stay a while."""
+    with open_log(log.folder.parent) as connection:
+        return {
+            name: connection.table(name).pl().sort("step", "completion", *["rank"] * (name == "verdicts"))
+            for name in ("rollouts", "verdicts")
+        }
 
 
 @pytest.mark.parametrize("lora", [False, True])
@@ -41,12 +43,12 @@ def test_stopped_and_resumed_equals_never_stopped(make_trainer, annotator, tmp_p
         model = tiny_model()
         model.config._name_or_path = str(tmp_path / "model")  # where TRL finds the reference
         return make_trainer(
-            byte_level(), [count, make_end_func(annotator, 1.0, K)], log, model=model, peft_config=LORA if lora else None,
+            byte_level(), [variety, make_end_func(annotator, 1.0, K)], log, model=model, peft_config=LORA if lora else None,
             end_credit=True, beta=0.1, num_iterations=mu, max_steps=6, save_strategy="steps", save_steps=stop,
             gradient_accumulation_steps=2, lr_scheduler_type="cosine", rows=5,
         )  # fmt: skip
 
-    log = LogWriter(tmp_path / "log", {"kind": "train", "rec_num": K, "num_generations": 2})
+    log = LogWriter(tmp_path / "log", {"kind": "train", "rec_num": K, "num_generations": 2, "own_weights": {"variety": 1.0}})
     whole = trainer(log)
     whole.train()
     expected, expected_steps = written(log), log.steps()
@@ -81,7 +83,7 @@ def test_stopped_and_resumed_equals_never_stopped(make_trainer, annotator, tmp_p
 
 def saving_trainer(make_trainer, mu: int):
     options = dict(num_iterations=mu, max_steps=2, save_strategy="steps", save_steps=1)
-    return make_trainer(byte_level(), [count], **options)
+    return make_trainer(byte_level(), [variety], **options)
 
 
 def test_a_checkpoint_has_its_rollouts_before_it_counts_as_whole(make_trainer, monkeypatch):
@@ -125,7 +127,7 @@ def test_answers_still_to_be_used_are_not_gone_on_with_where_they_lack_what_trai
         model = tiny_model()
         model.config._name_or_path = str(tmp_path / "model")
         options = dict(num_iterations=2, max_steps=4, model=model) | changed
-        trainer = make_trainer(byte_level(), [count], **options)
+        trainer = make_trainer(byte_level(), [variety], **options)
         trainer.train(resume_from_checkpoint=str(tmp_path / "out" / f"checkpoint-{step}"))
         return trainer.state.global_step
 

@@ -272,8 +272,8 @@ RAISING = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system
 
 @pytest.mark.parametrize("template", [RAISING, "{{ messages[0]['content'] }}{{ none.x.y }}"])
 def test_a_prompt_that_the_chat_template_refuses_is_named(small_flags, small, tmp_path, template, monkeypatch):
-    for script in ("train", "sft"):
-        monkeypatch.setattr(f"pipeline.{script}.load_model", lambda *_: pytest.fail("a model was loaded"))
+    for module in ("session", "fine_tuning"):
+        monkeypatch.setattr(f"pipeline.training.{module}.load_model", lambda *_: pytest.fail("a model was loaded"))
     shutil.copytree(small / "model", "strict")
     Path("strict/chat_template.jinja").write_text(template)
     rows = [json.loads(line) for line in (small / "data.jsonl").read_text().splitlines()]
