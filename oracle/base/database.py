@@ -20,3 +20,14 @@ def connect(
     """
     config = OFFLINE if threads is None else {**OFFLINE, "threads": threads}
     return duckdb.connect(str(path), read_only=read_only, config=config)
+
+
+def share(path: str | Path) -> duckdb.DuckDBPyConnection:
+    """A read-only connection to a DuckDB file, which this process may read already by a plain `duckdb.connect`.
+
+    Raises `duckdb.ConnectionException` where this process has it open for writing, another `duckdb.Error` as `connect` does.
+    """
+    try:
+        return connect(path, read_only=True)
+    except duckdb.ConnectionException:  # what is open is a DuckDB file: no extension is fetched to read it
+        return duckdb.connect(str(path), read_only=True)

@@ -3,6 +3,8 @@
 import os
 import re
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from oracle.base.database import connect
+from oracle.base.database import connect, share
 from oracle.base.errors import UserError, first_line
 from oracle.base.files import beside
 from oracle.base.resources import read_sql
@@ -112,24 +114,46 @@ def derive(connection: duckdb.DuckDBPyConnection) -> None:
 
 @contextmanager
 def open_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Yield a read-only connection; where another program holds the file's lock, to a private copy of the file.
+    """Yield a read-only connection, to a private copy of the file where `open_file` says so.
 
     Raises `UserError` for a path that is no store of this format.
     """
     path = Path(path)
     if not path.is_file():
         raise UserError(f"no store at {path}; build one with pipeline/prepare.py or oracle.build_store")
+    with open_file(path) as connection:
+        connection.execute("set enable_progress_bar = false")
+        _check_format(connection, path)
+        yield connection
+
+
+@contextmanager
+def open_file(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a read-only connection to a store of any format; to a private copy where another program holds the file's lock,
+    or this one has the file open in another way, as by a plain `duckdb.connect`.
+
+    Raises `UserError` for a file that is no DuckDB database.
+    """
     with tempfile.TemporaryDirectory() as folder:
         try:
             connection = connect(path, read_only=True)
+        except duckdb.ConnectionException:
+            connection = connect(_copied_by_another(path, folder), read_only=True)
         except duckdb.Error as error:
             if not isinstance(error, duckdb.IOException) or "lock" not in str(error):
                 raise UserError(f"{path} is not a DuckDB store that can be read: {first_line(error)}") from None
             connection = connect(shutil.copy(path, folder), read_only=True)
         with connection:
-            connection.execute("set enable_progress_bar = false")
-            _check_format(connection, path)
             yield connection
+
+
+def _copied_by_another(path: Path, folder: str) -> Path:
+    """Copy a file that this process has open; if it closed the file after copying, its own locks on it would end."""
+    copy = Path(folder) / path.name
+    command = [sys.executable, "-I", "-c", "import shutil, sys; shutil.copyfile(*sys.argv[1:])", str(path), str(copy)]
+    if subprocess.run(command, stderr=subprocess.DEVNULL).returncode:
+        raise UserError(f"{path} is open in this process and cannot be copied to {folder}: close it, then try again")
+    return copy
 
 
 def format_of(connection: duckdb.DuckDBPyConnection, path: str | Path) -> int:
@@ -157,7 +181,7 @@ def refuse_in_use(path: Path) -> None:
     busy = None
     try:
         if path.is_file():
-            connect(path, read_only=True).close()
+            share(path).close()
     except duckdb.ConnectionException:
         busy = f"process {os.getpid()}"
     except duckdb.IOException as error:

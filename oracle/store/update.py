@@ -14,7 +14,7 @@ from oracle.base.files import hold
 from oracle.base.resources import read_sql
 from oracle.log import create_log_views
 from oracle.store.build import build_starter_store
-from oracle.store.file import STORE_FORMAT, changed_store, format_of, log_root, new_store, refuse_in_use
+from oracle.store.file import STORE_FORMAT, changed_store, format_of, log_root, new_store, open_file, refuse_in_use
 
 
 @contextmanager
@@ -56,11 +56,8 @@ def upgrade_store(path: str | Path) -> int:
         raise UserError(f"no store at {path}: name one that is there")
     with _alone(path):
         refuse_in_use(Path(os.path.realpath(path)))
-        try:
-            with connect(path, read_only=True) as old:
-                number = format_of(old, path)
-        except duckdb.Error as error:
-            raise UserError(f"{path} is not a DuckDB store that can be read: {first_line(error)}") from None
+        with open_file(path) as old:
+            number = format_of(old, path)
         if number < STORE_FORMAT:
             with new_store(path) as connection:
                 _take_over(connection, path)

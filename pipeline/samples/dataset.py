@@ -255,7 +255,10 @@ def _traits_of(value: object) -> list[str]:
     value = _unpacked(value)
     if isinstance(value, str):
         return [name.strip() for name in value.split(";") if name.strip()]
-    return active_constraints(value)
+    try:
+        return active_constraints(value)
+    except UserError:  # the column and the value are named here as for every other column
+        raise ValueError from None
 
 
 def _prompt(value: object) -> list[dict]:

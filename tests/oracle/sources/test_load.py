@@ -3,6 +3,8 @@
 import hashlib
 import multiprocessing
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -10,6 +12,7 @@ import pytest
 
 from oracle.base.errors import UserError
 from oracle.sources import load_sources, recognise
+from oracle.store import open_store
 from oracle.store.update import updated_store
 
 SAW = "imdb_id,title,year\n1,Saw,2004\n2,Up,19??\n"
@@ -92,7 +95,8 @@ def test_a_failure_makes_no_store(tmp_path):
     (tmp_path / "bad.csv").write_text("imdb_id,tag\n,x\n")
     with pytest.raises(UserError, match="none of its 1 rows"):
         load(tmp_path, "bad.csv")
-    assert [p.name for p in tmp_path.iterdir()] == ["bad.csv"]
+    # The lock's file stays: whoever removes it lets two others hold the lock, each on a file of its own.
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".store.duckdb.lock", "bad.csv"]
 
 
 def test_a_reader_keeps_what_it_has_open(folder):
@@ -100,7 +104,17 @@ def test_a_reader_keeps_what_it_has_open(folder):
     with duckdb.connect(folder / "store.duckdb", read_only=True) as reader:
         load(folder, "up.csv")
         assert reader.sql("select count(*) from titles").fetchall() == [(1,)]
-    assert rows(folder, "select count(*) from titles") == [(2,)]
+        with open_store(folder / "store.duckdb") as fresh:
+            assert fresh.sql("select count(*) from titles").fetchall() == [(2,)]
+
+
+def test_a_writer_in_the_same_process_keeps_its_lock_while_the_store_is_read(folder):
+    other = "import duckdb, sys; duckdb.connect(sys.argv[1])"
+    with duckdb.connect(folder / "store.duckdb"):
+        with open_store(folder / "store.duckdb") as connection:
+            assert connection.sql("select count(*) from titles").fetchall() == [(1,)]
+        tried = subprocess.run([sys.executable, "-c", other, folder / "store.duckdb"], capture_output=True, text=True)
+    assert "lock" in tried.stderr
 
 
 def test_sources_of_one_name_keep_their_rejects_apart(folder):
@@ -125,7 +139,7 @@ def test_two_processes_cannot_undo_each_other(folder):
     try:
         assert ready.wait(30)
         (folder / "up.csv").write_text("imdb_id,title,year\n2,Up,2009\n")
-        with pytest.raises(UserError, match="another process is changing a store"):
+        with pytest.raises(UserError, match=r"store\.duckdb is being changed by another process"):
             load(folder, "up.csv")
     finally:
         done.set()
