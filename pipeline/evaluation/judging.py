@@ -70,10 +70,13 @@ def _judged(answers: Answers, dataset: Dataset, annotator: Annotator, rec_num: i
         "relevance": make_relevance_func(annotator, rec_num=rec_num)(completions=texts, ended=ended, **columns),
         "safety": make_safety_func(annotator, rec_num=rec_num)(completions=texts, ended=ended, **columns),
     }
+    left_out = np.zeros((len(texts), rec_num), dtype=bool)
+    left_out[cells_of(cut_off, rec_num)] = True
     for values in rewards.values():
-        values[cells_of(cut_off, rec_num)] = np.nan
+        values[left_out] = np.nan
     return step_tables(
-        without_open_entries(judged, ended), cut_off=cut_off, step=0, prompts=dataset["prompt"][:], rewards=rewards,
+        without_open_entries(judged, ended), cut_off=cut_off, left_out=left_out, step=0, prompts=dataset["prompt"][:],
+        rewards=rewards,
         dataset_ids=dataset["id"][:] if "id" in dataset.column_names else None,
         weights=[1.0, 1.0], advantages=None, slots=_slots(answers, judged.entries, rec_num), ended=ended,
         num_generations=answers.samples,

@@ -168,7 +168,7 @@ def as_latex(found: Results) -> str:
 def print_summaries(rows: list[dict], title: str = "prompts with constraints", rec_num: int = 20) -> None:
     """Rows of run_summary as one small table, without intervals; hits are counted in the top `rec_num`."""
     table, k = Table(), min(rec_num, 20)
-    table.add_column(title)
+    table.add_column(title, min_width=20)  # where the other columns take all the width, a name still fits
     heads = (
         "SVR@20",
         "at most",
