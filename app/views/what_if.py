@@ -7,7 +7,7 @@ from app.core import database, navigation, runs
 from app.text import formats, sentences
 
 MOST_VERDICTS = 250_000
-POLICIES = {"safe": "count as safe", "violation": "count as violations", "ignore": "are left out"}
+POLICIES = {"safe": "safe", "violation": "violations", "ignore": "left out"}
 PANELS = (
     ("svr", "Violations, share of the films listed", "%"),
     ("punished", "Films that earn a penalty", "%"),
@@ -23,9 +23,9 @@ def page() -> None:
     with right:
         one, two = st.columns(2)
         with one:
-            unresolved = navigation.switch_between("unresolved", "Titles not found", POLICIES, run["unresolved"])
+            unresolved = navigation.switch_between("unresolved", "Titles not found count as", POLICIES, run["unresolved"])
         with two:
-            unrated = navigation.switch_between("unrated", "Films not rated", POLICIES, run["unrated"] or "safe")
+            unrated = navigation.switch_between("unrated", "Films not rated count as", POLICIES, run["unrated"] or "safe")
     asked = _sliders(run) | {"unresolved": unresolved, "unrated": unrated}
     head = st.container()
     steps = database.rows("what_if_steps", run=run["run_id"], most=MOST_VERDICTS).to_pylist()
