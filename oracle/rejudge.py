@@ -18,14 +18,14 @@ import pyarrow as pa
 
 from oracle.annotate import Annotator
 from oracle.base.errors import UserError
-from oracle.cut_off import without_open_entries
+from oracle.base.resources import read_sql
+from oracle.cut_off import open_entries
 from oracle.log import LogWriter, open_log, query, run_info
 from oracle.oracle import create_oracle
 from oracle.store import log_root
 
 ORIGIN = "rejudged_from"
 """The setting of a run that says which run's answers it judges again."""
-DERIVED = ("r_rel", "r_safe", "r_count", "r_end", "r_repeat", "r_total", "advantage")
 
 
 @dataclass(frozen=True)
@@ -101,17 +101,20 @@ def _judged_again(
     batch = annotator.annotate(
         texts, old["groundtruth"].to_pylist(), old["seen"].to_pylist(), old["constraints"].to_pylist()
     )
-    batch = without_open_entries(batch, [bool(is_ended) for is_ended in ended])
+    is_open = open_entries(batch.entries, texts, [bool(is_ended) for is_ended in ended])
+    entries = _frame(batch.entries.filter(pa.array(~is_open)))
+    # What was cut off is logged with its place in the text, and nothing else.
+    cut_off = _frame(batch.entries.filter(pa.array(is_open))).select("completion", "rank", "start", "end")
     completions = _frame(old).with_columns(
         groundtruth=pl.Series(_by_completion(batch.groundtruth, len(texts)), dtype=_frame(old)["groundtruth"].dtype),
-        n_films=pl.Series(np.bincount(batch.entries["completion"].to_numpy(), minlength=len(texts)), dtype=pl.Int32),
+        n_films=pl.Series(np.bincount(entries["completion"].to_numpy(), minlength=len(texts)), dtype=pl.Int32),
     )
     tokens = query(log, "select completion, rank, n_tokens from verdicts where run_id = $run and step = $step", where)
     grid = pl.DataFrame({"completion": range(len(texts))}, schema={"completion": pl.Int32}).join(
         pl.DataFrame({"rank": range(1, slots + 1)}, schema={"rank": pl.Int16}), how="cross"
     )
     verdicts = (
-        grid.join(_frame(batch.entries), on=["completion", "rank"], how="full", coalesce=True)
+        grid.join(pl.concat([entries, cut_off], how="diagonal"), on=["completion", "rank"], how="full", coalesce=True)
         .join(_frame(tokens), on=["completion", "rank"], how="left")
         .sort("completion", "rank")
     )
@@ -125,14 +128,7 @@ def _with_rewards(draft: Path, draft_id: str, root: Path, run: dict, origin: str
         for step in steps:
             where = {"run": draft_id, "step": step}
             completions = query(log, "from rollouts where run_id = $run and step = $step order by completion", where)
-            derived = ", ".join(f"{name}_if as {name}" for name in DERIVED)
-            verdicts = query(
-                log,
-                f"select v.* exclude ({', '.join(DERIVED)}), {derived} "
-                "from verdicts v join what_if($run, step_number := $step) w using (run_id, step, completion, rank) "
-                "order by completion, rank",
-                where,
-            )
+            verdicts = query(log, read_sql("log/rejudged"), where)
             drop = ("run_id", "step")
             writer.write_step(step, completions.drop_columns(list(drop)), verdicts.drop_columns(list(drop)))
             total += len(verdicts) - verdicts["title"].null_count

@@ -35,7 +35,7 @@ def test_by_the_same_rules_every_verdict_reward_and_advantage_is_the_same(store)
     origin = newest(store)
     again = rejudge(store, origin)
     assert again.changed == 0 and again.verdicts > 100
-    of = f"select {COLUMNS} from verdicts where run_id = $run and title is not null order by all"
+    of = f"select {COLUMNS} from verdicts where run_id = $run and start is not null order by all"
     assert rows(store, of, run=again.run_id) == rows(store, of, run=origin)
     assert newest(store) == origin, "a run that was judged again is not the newest that was trained"
 
