@@ -30,9 +30,13 @@ create or replace macro merged_files_1(name) as log_files('steps-' || log_digits
 
 -- grain: one run. run_id is unique; every weight and setting that rewards and advantages follow from is a column.
 -- lambda_*, penalty_safe, w_* : reward units; own_weights: MAP, weights of own rewards by name; risk_threshold: 0..1; settings, versions, git: JSON.
+-- The evaluations of a training run are a run of kind 'evaluate', whose settings name it as training_run: a step there is the policy after that step.
 --   started_at   UTC, whatever the session's time zone (and Python needs no pytz to fetch it)
 create or replace view runs as
 select * replace (make_timestamp(epoch_us(started_at)) as started_at) from read_parquet(log_files('run.parquet'), union_by_name = true);
+
+-- The training run whose evaluations a run is; null: it is none of that kind.
+create or replace macro training_run(settings) as nullif(settings->>'$.training_run', '');
 
 -- The run that named queries are about: SET VARIABLE run = '<run_id>' chooses one; else the newest training run.
 create or replace macro chosen_run() as case
@@ -48,7 +52,11 @@ end;
 create or replace macro chosen_later_run() as case
     when getvariable('run') is not null then getvariable('run')
     else coalesce(
-        (select max(run_id) from runs where kind = 'evaluate' and run_id > (select min(run_id) from runs where kind = 'evaluate')),
+        (
+            select max(run_id) from runs
+            where kind = 'evaluate' and training_run(settings) is null
+                and run_id > (select min(run_id) from runs where kind = 'evaluate' and training_run(settings) is null)
+        ),
         chosen_run()
     )
 end;
@@ -59,6 +67,7 @@ create or replace macro chosen_other_run() as case
         (
             select max(run_id) from runs
             where run_id < chosen_later_run() and kind = (select kind from runs where run_id = chosen_later_run())
+                and training_run(settings) is null
         )
     )
 end;
