@@ -204,6 +204,10 @@ class RankGRPOTrainer(RankLossTrainer):
             self._metrics[self._mode] |= {name: [value] for name, value in list_metrics(counts).items()}
         super().log(logs, start_time)
 
+    def _keep_loss(self, by_rank: pa.Table) -> None:
+        if self.rollout_log is not None:
+            self.rollout_log.write_loss(self.state.global_step, by_rank)
+
     @property
     def _group_size(self) -> int:
         return (self.num_generations if self._mode == "train" else self.num_generations_eval) or 1

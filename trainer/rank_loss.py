@@ -24,10 +24,11 @@ it has done that and has not yet read old: in `_get_per_token_logps_and_entropie
 import contextlib
 from collections import defaultdict
 
+import pyarrow as pa
 import torch
 
 from trainer.dropout import evaluating
-from trainer.metrics import rank_metrics, rank_sums
+from trainer.metrics import rank_metrics, rank_sums, rank_table
 from trainer.ratio import rank_level_old_logps
 from trainer.resuming import ResumableGRPOTrainer
 from trainer.weighting import equal_rank_weights, share_of_loss
@@ -44,6 +45,9 @@ class RankLossTrainer(ResumableGRPOTrainer):
         self._loss_inputs: dict | None = None
         self._rank_sums: defaultdict[str, torch.Tensor | float] = defaultdict(float)  # by mode
         super().__init__(model, reward_funcs, args, **kwargs)
+
+    def _keep_loss(self, by_rank: pa.Table) -> None:
+        """Take what the loss made of each rank since it was last logged."""
 
     @property
     def _mode(self) -> str:
@@ -113,6 +117,8 @@ class RankLossTrainer(ResumableGRPOTrainer):
     def log(self, logs, start_time=None):
         # Rates of all steps since the last line are of their sums; TRL would average the rates of steps.
         if torch.is_tensor(sums := self._rank_sums.pop(self._mode, None)):
-            by_rank = rank_metrics(self.accelerator.reduce(sums, "sum"), self.beta != 0)
-            self._metrics[self._mode] |= {name: [value] for name, value in by_rank.items()}
+            sums = self.accelerator.reduce(sums, "sum")
+            self._metrics[self._mode] |= {name: [value] for name, value in rank_metrics(sums, self.beta != 0).items()}
+            if self._mode == "train":
+                self._keep_loss(rank_table(sums, self.beta != 0))
         super().log(logs, start_time)

@@ -2,6 +2,7 @@
 -- log: SET VARIABLE log_root = '/path/to/other.log').
 --
 --   <run_id>/run.parquet       the run's settings, one row
+--   <run_id>/loss.parquet      what the loss made of each rank, step by step; replaced whole
 --   <run_id>/manifest-00000003.parquet
 --                              lists the merged folders that count in epoch 3 of the run
 --   <run_id>/step-00000212-e00000003-f2/
@@ -167,3 +168,11 @@ create or replace view rollouts as from log_rows('completions.parquet');
 --   length_control                   what was added to the advantage for the length of the list, in its own units
 --   advantage                        null: not trained on; n_tokens: tokens that carry this advantage
 create or replace view verdicts as from log_rows('verdicts.parquet');
+
+-- grain: run x logged step x rank, of training runs. What the loss made of each rank, as means over the lists that have it.
+--   step          the step at which it was logged: over all steps since the one logged before
+--   lists         lists in micro-batches that have the rank; a batch that is used several times counts as often
+--   ratio         importance ratio of the rank's tokens, their mean; clip_ratio: share of its tokens whose ratio was clipped
+--   kl            divergence from the reference a token, as Schulman's k3 estimates it; null: no KL term
+create or replace view loss_by_rank as
+select log_part(filename, -2) as run_id, * exclude (filename) from read_parquet(log_files('loss.parquet'), filename = true);

@@ -21,6 +21,7 @@ from transformers import TrainerCallback
 from trl import GRPOTrainer
 
 from oracle import annotate
+from oracle.log import LogWriter
 from pipeline import train
 from trainer import RankGRPOTrainer, answers, rank_grpo_trainer, rank_loss
 
@@ -98,7 +99,9 @@ def main() -> None:
         (rank_grpo_trainer, "list_counts", "metrics"),
         (rank_grpo_trainer, "list_metrics", "metrics"),
         (rank_loss, "rank_sums", "metrics"),
-        (RankGRPOTrainer, "_log_rollouts", "log"),
+        (rank_grpo_trainer, "step_tables", "log"),
+        (LogWriter, "write_step", "log"),
+        (LogWriter, "write_loss", "log"),
     ]:
         clock.time(owner, name, part)
     measurement, begin = Measurement(clock), RankGRPOTrainer.train

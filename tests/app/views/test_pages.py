@@ -341,6 +341,9 @@ def test_long_runs_are_drawn_with_few_points_and_cells():
             create table rank_sums as
             select 'r' as run_id, range as step, 1 as rank, 1 as rewarded, 1 as spread, 1 as cells
             from range(1, 7001);
+            create table loss_by_rank as
+            select 'r' as run_id, range as step, 1 as rank, 4 as lists, 1.5 as ratio, 0.25 as clip_ratio, null::double as kl
+            from range(10, 7001, 10);
             create table rank_penalties as
             select 'r' as run_id, range as step, 1 as rank, 4 as lists, 1 as violations, 2 as films, 1 as hits,
                 -0.25 as penalty
@@ -353,3 +356,4 @@ def test_long_runs_are_drawn_with_few_points_and_cells():
     assert 50 <= len(cells) <= 60
     assert sum(cell["lists"] for cell in cells) == 4 * 7000
     assert {(cell["penalty"], cell["violation_rate"], cell["signal"]) for cell in cells} == {(-0.25, 0.5, 1.0)}
+    assert {(cell["ratio"], cell["clip_ratio"], cell["kl"]) for cell in cells} == {(1.5, 0.25, None)}
