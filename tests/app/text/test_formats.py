@@ -45,7 +45,7 @@ def test_a_change_is_told_as_what_it_is(first, last, said):
 
 def test_a_fall_of_violations_beside_a_steady_recall_is_one_sentence():
     figures = {
-        "steps": 40, "span": 5, "signals": None, "first_svr": 0.21, "last_svr": 0.042,
+        "steps": 40, "span": 5, "signals": [], "first_svr": 0.21, "last_svr": 0.042,
         "first_recall": 0.181, "last_recall": 0.178, "last_svr_high": 0.118, "last_svr_known": 0.05,
     }  # fmt: skip
     sentence, lead = sentences.of_training(figures)
@@ -55,7 +55,11 @@ def test_a_fall_of_violations_beside_a_steady_recall_is_one_sentence():
 
 def test_a_policy_that_cheats_is_named():
     figures = {"steps": 40, "span": 5, "signals": ["hiding", "shrinking"]}
-    assert "more titles cannot be found and lists got shorter" in sentences.evasion(figures)
+    assert "lists got shorter and more titles cannot be found" in sentences.evasion(figures)
+
+
+def test_a_short_run_is_not_cleared_of_evasion():
+    assert sentences.evasion({"signals": None}) == "Fewer than 20 steps say nothing yet about evasion."
 
 
 def test_a_difference_within_chance_is_no_finding():
