@@ -1,16 +1,9 @@
 """Numbers, sentences and untrusted text as people read them."""
 
-import re
-from html import unescape
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from app.text import formats, sentences
 from oracle.base.printable import visible
-
-DIRECTION_OVERRIDES = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 def test_shares_are_percentages_with_a_narrow_space():
@@ -68,15 +61,6 @@ def test_a_difference_within_chance_is_no_finding():
     assert sentences.of_comparison([row, recall]) == (
         "On 40 prompts that both answered, violations are the same within chance and recall is lower here by 0.020."
     )
-
-
-@given(st.text())
-def test_untrusted_text_never_becomes_markup_and_never_turns_what_stands_around_it(text):
-    shown = formats.safe(text)
-    inside = re.fullmatch(r'<bdi dir="auto">(.*)</bdi>', shown, re.DOTALL)
-    assert inside and not re.search("[<>\"']", inside[1])
-    assert not set(inside[1]) & set(DIRECTION_OVERRIDES)
-    assert unescape(inside[1]) == visible(text)
 
 
 def test_direction_overrides_are_shown_by_their_number():
