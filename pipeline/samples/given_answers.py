@@ -90,7 +90,7 @@ def _parsed(path: str) -> list[Answer]:
     return _numbered(answers)
 
 
-def _of_one_filter(rows: list) -> Iterator[tuple[int, object]]:
+def _of_one_filter(rows: list) -> Iterator[tuple[int, dict]]:
     """Rows by number; of lm-eval's, which writes each document once for each of a task's filters, those of the first."""
     first = None
     for number, row in enumerate(rows, 1):
