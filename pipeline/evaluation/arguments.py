@@ -98,6 +98,8 @@ def check_flags(args: argparse.Namespace) -> None:
     for flag in ("limit", "samples", "batch_size", "max_completion_length", "rec_num", "max_connections", "timeout"):
         if (value := getattr(args, flag)) is not None and value < 1:
             raise UserError(f"--{flag} {value}: expected at least 1")
+    if args.engine == "vllm" and not args.model:
+        raise UserError("--engine vllm: generates with --model, of which there is none; leave it out")
     if args.address is not None and args.engine != "ray":
         raise UserError("--address belongs to --engine ray")
     if args.max_retries < 0:

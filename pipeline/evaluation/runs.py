@@ -51,7 +51,7 @@ def evaluate(args: argparse.Namespace) -> None:
                 rec_num=args.rec_num,
                 settings=vars(args),
                 judges=judges,
-            )
+            )  # fmt: skip
             for answers, asked in collected
         ]
     output.say(
@@ -78,12 +78,21 @@ def ask(args: argparse.Namespace, name: str, prompts: Dataset) -> Answers:
         "max_tokens": args.max_completion_length,
         "seed": args.seed,
     }
+    if not remote and args.engine != "transformers":
+        settings["engine"] = args.engine
     path = journal_path(args.output, args.store, name, settings, prompts)
     with Journal(path, {**settings, "data": args.data, "split": args.split}) as journal:
         if remote:
             providers.answer(
                 journal, name, prompts["prompt"][:], samples=args.samples, seed=args.seed, options=request_options(args)
             )
+        elif args.engine != "transformers":
+            from pipeline.evaluation import vllm_engine
+
+            vllm_engine.answer(
+                journal, name, prompts["prompt"][:], samples=args.samples, temperature=args.temperature,
+                max_new_tokens=args.max_completion_length, seed=args.seed, engine=args.engine,
+            )  # fmt: skip
         else:
             from pipeline.evaluation import local
 
