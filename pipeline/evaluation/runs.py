@@ -51,7 +51,7 @@ def evaluate(args: argparse.Namespace) -> None:
                 rec_num=args.rec_num,
                 settings=vars(args),
                 judges=judges,
-            )  # fmt: skip
+            )
             for answers, asked in collected
         ]
     output.say(

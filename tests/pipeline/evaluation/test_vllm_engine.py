@@ -2,6 +2,7 @@
 
 import json
 import sys
+from importlib.machinery import ModuleSpec
 from types import ModuleType, SimpleNamespace
 from typing import ClassVar
 
@@ -37,6 +38,7 @@ class Engine:
 @pytest.fixture
 def vllm(monkeypatch):
     module, lora, request = ModuleType("vllm"), ModuleType("vllm.lora"), ModuleType("vllm.lora.request")
+    module.__spec__ = ModuleSpec("vllm", None)  # who looks whether vLLM is here finds it
     module.LLM, module.SamplingParams = Engine, lambda **options: options
     request.LoRARequest = lambda *what: what
     for name, stand_in in (("vllm", module), ("vllm.lora", lora), ("vllm.lora.request", request)):
