@@ -13,6 +13,7 @@ from oracle import UserError
 from pipeline.evaluate import main
 from pipeline.evaluation import vllm_engine
 from pipeline.training.models import load_model, load_tokenizer
+from trainer import RankGRPOTrainer  # noqa: F401 - brings TRL, which looks for vLLM, before the stand-in is there
 
 TEXT = "1. Alien (1979)"
 
@@ -38,7 +39,7 @@ class Engine:
 @pytest.fixture
 def vllm(monkeypatch):
     module, lora, request = ModuleType("vllm"), ModuleType("vllm.lora"), ModuleType("vllm.lora.request")
-    module.__spec__ = ModuleSpec("vllm", None)  # who looks whether vLLM is here finds it
+    module.__spec__ = ModuleSpec("vllm", None)
     module.LLM, module.SamplingParams = Engine, lambda **options: options
     request.LoRARequest = lambda *what: what
     for name, stand_in in (("vllm", module), ("vllm.lora", lora), ("vllm.lora.request", request)):
