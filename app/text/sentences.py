@@ -13,6 +13,8 @@ SIGNALS = {
 
 METRICS = {
     "svr": ("Violations", "are", percent, points),
+    "svr_low": ("Violations, unknown films safe", "are", percent, points),
+    "svr_high": ("Violations, unknown films unsafe", "are", percent, points),
     "svr_known": ("Violations among judged films", "are", percent, points),
     "recall": ("Recall", "is", number, lambda value: signed(value, 3)),
     "ndcg": ("NDCG", "is", number, lambda value: signed(value, 3)),
@@ -20,6 +22,7 @@ METRICS = {
     "duplicate_rate": ("Repeated films", "are", percent, points),
     "unresolved_rate": ("Unresolved titles", "are", percent, points),
     "unrated_rate": ("Films not rated", "are", percent, points),
+    "ambiguous_rate": ("Titles that fit several films", "are", percent, points),
 }
 """Of compare_runs: name, verb, and how a value and a difference are written."""
 
