@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 from accelerate import Accelerator
@@ -155,6 +156,19 @@ def rank_metrics(sums: torch.Tensor, has_kl: bool) -> dict[str, float]:
         for k, n in enumerate(lists, start=1)
         if n
     }
+
+
+def rank_table(sums: torch.Tensor, has_kl: bool) -> pa.Table:
+    """The same as columns, a row a rank that some list has: rank, lists, ratio, clip_ratio and kl (null without a KL term)."""
+    there = sums[0] > 0
+    lists, *totals = sums[:, there].cpu().numpy()
+    ratio, clip_ratio, kl = (total / lists for total in totals)
+    return pa.table(
+        {
+            "rank": np.flatnonzero(there.cpu().numpy()) + 1, "lists": lists.astype(np.int64), "ratio": ratio,
+            "clip_ratio": clip_ratio, "kl": kl if has_kl else pa.nulls(len(kl), pa.float64()),
+        }
+    )  # fmt: skip
 
 
 @dataclass

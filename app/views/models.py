@@ -12,7 +12,7 @@ ALL = "all datasets"
 
 
 def page() -> None:
-    evaluated = [run for run in runs.all_runs() if run["kind"] == "evaluate"]
+    evaluated = [run for run in runs.all_runs() if run["kind"] == "evaluate" and not run["training_run"]]
     if not evaluated:
         runs.pick()  # says so, where there is no run at all
         return style.headline(
