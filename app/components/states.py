@@ -6,7 +6,7 @@ from app.components import markup
 from oracle import UserError
 
 
-def told(show: Callable, *args: object) -> None:
+def or_problem(show: Callable, *args: object) -> None:
     """Call `show`; what a person can put right is told in place of what it would have shown."""
     try:
         show(*args)

@@ -29,7 +29,7 @@ def page() -> None:
         )
     with right:
         live = navigation.switch("live", "Live", runs.is_live(run), help="Draws anew every few seconds.")
-    st.fragment(lambda: states.told(_figures, run, others), run_every=database.FRESH_S if live else None)()
+    st.fragment(lambda: states.or_problem(_figures, run, others), run_every=database.FRESH_S if live else None)()
     comparison.show(run, known)
     _making_of(run)
 

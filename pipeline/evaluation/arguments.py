@@ -7,9 +7,7 @@ from oracle.base.errors import UserError
 
 
 def parse(argv: list[str], prog: str, about: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog=prog, description=about, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(prog=prog, description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     whose = parser.add_argument_group("whose answers")
     whose.add_argument("--data", help="dataset in the SafeRec columns; left out: the prompts that --answers name")
     whose.add_argument("--split", default=None, help="rows of this split only; left out: all rows")
