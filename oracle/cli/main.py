@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oracle.base.command import outcome
 from oracle.base.errors import UserError
 from oracle.base.printable import one_line
 from oracle.cli.log import add_commands as add_log_commands
@@ -23,17 +24,13 @@ BARE_YEAR_BEHIND = re.compile(r"(.*\S)\s+((?:18|19|20)\d\d)\s*")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0, or 2 after one line on stderr about what was wrong with the input."""
+    return outcome(run, sys.argv[1:] if argv is None else argv)
+
+
+def run(argv: list[str]) -> None:
+    """Run one command; raises `UserError` for what is wrong with the input."""
     arguments = _parser().parse_args(argv)
-    try:
-        arguments.run(arguments)
-    except UserError as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # the reader of our output has seen enough
-        sys.stderr.close()
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    arguments.run(arguments)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,7 +5,8 @@ import os
 import shutil
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -224,8 +225,7 @@ def _timed(connection, sql, params, timeout_s, most) -> pa.Table:
         timer.daemon = True
         timer.start()
     try:
-        rows = connection.sql(sql, params=params)
-        return rows.to_arrow_table() if most is None else _first(rows.to_arrow_reader(2048), most)
+        return _interruptible(connection, lambda: _rows(connection, sql, params, most))
     except duckdb.InterruptException:
         raise UserError(f"the query was stopped after {timeout_s:g} s: narrow it down to a run or a step") from None
     except duckdb.IOException:
@@ -235,6 +235,22 @@ def _timed(connection, sql, params, timeout_s, most) -> pa.Table:
     finally:
         if timer:
             timer.cancel()
+
+
+def _interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], pa.Table]) -> pa.Table:
+    """Do `work` in another thread: Python hears of Ctrl-C only while this one is not in DuckDB."""
+    with ThreadPoolExecutor(1) as thread:
+        working = thread.submit(work)
+        try:
+            return working.result()
+        except KeyboardInterrupt:
+            connection.interrupt()
+            raise
+
+
+def _rows(connection, sql, params, most) -> pa.Table:
+    rows = connection.sql(sql, params=params)
+    return rows.to_arrow_table() if most is None else _first(rows.to_arrow_reader(2048), most)
 
 
 def _first(rows: pa.RecordBatchReader, most: int) -> pa.Table:

@@ -6,9 +6,9 @@ import math
 from oracle.base.errors import UserError
 
 
-def parse(argv: list[str], about: str) -> argparse.Namespace:
+def parse(argv: list[str], prog: str, about: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="evaluate.py", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=prog, description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     whose = parser.add_argument_group("whose answers")
     whose.add_argument("--data", help="dataset in the SafeRec columns; left out: the prompts that --answers name")

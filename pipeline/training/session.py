@@ -14,6 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
 from oracle import UserError, create_oracle
 from oracle.annotate import Annotator
+from oracle.base.command import when_stopped
 from oracle.sources import read_catalog
 from pipeline.samples.dataset import load_dataset
 from pipeline.settings.checks import adapter_settings, check_model, check_training, starting_point
@@ -46,12 +47,17 @@ from pipeline.training.runs import (
     check_data,
     check_processes,
     finish,
+    going_on,
     keep_data,
     last_checkpoint,
     steps_left,
 )
 from trainer import RankGRPOTrainer
 
+MEMORY = (
+    "--per_device_train_batch_size, --num_generations or --max_completion_length, or add --gradient_checkpointing or "
+    "--use_lora; --dry_run estimates what is needed"
+)
 NEEDED = ("prompt", "groundtruth_with_release_year", "seen_titles")
 
 
@@ -195,6 +201,7 @@ def run_training(settings: TrainSettings, inputs: Inputs) -> Path:
     # The other processes have no log, and must write their share of a checkpoint into the same folder.
     shared = [settings.resume or settings.output_dir or (str(RUNS / log.run_id) if log else None)]
     folder = Path(broadcast_object_list(shared)[0])
+    when_stopped(lambda: going_on(folder), MEMORY)
     if log:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "run_id").write_text(log.run_id)
