@@ -46,6 +46,7 @@ VIEWS = (
     "views/film_penalties",
     "views/titles",
     "views/disagreement",
+    "log/evasion_rules",
     "views/evasion_signals",
     "views/what_if",
     "views/rederivation",

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from markupsafe import escape
 
+from app.components.markup import piece
 from app.text import formats
 from oracle import Oracle
 from oracle.base.resources import read_sql
@@ -236,8 +238,8 @@ def test_the_answer_page_tells_why_a_rank_was_punished(store, run):
         run=run,
     )
     page = written(open_page("answer", store, run=run, step=row["step"], prompt=row["group_id"]))
-    assert formats.safe(formats.film(row["title"], row["year"])) in page
-    assert f"It violates {formats.safe(row['violated_traits'][0])[len('<bdi dir=auto>') + 2 : -6]}: risk" in page
+    assert piece("foreign", formats.film(row["title"], row["year"])) in page
+    assert f"It violates {escape(row['violated_traits'][0])}: risk" in page
     assert "−1.00 safety" in page and formats.signed(row["advantage"]) in page
 
 
