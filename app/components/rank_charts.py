@@ -2,6 +2,7 @@
 
 import altair as alt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from app.components.charts import Layers, axis, number_labels
 from app.components.style import palette
@@ -17,6 +18,8 @@ def heat_map(cells: pa.Table, column: str, form: str) -> alt.Chart:
     strong = colours.bad if column in ("violation_rate", "penalty") else colours.good
     scale = [strong, colours.empty] if column == "penalty" else [colours.empty, strong]  # a penalty is worse the lower
     look = alt.Scale(range=scale, zero=True, interpolate="rgb")
+    if not pc.max(pc.abs(cells[column])).as_py():  # all cells are empty ones
+        look = alt.Scale(range=scale, domain=[-1, 0] if column == "penalty" else [0, 1], interpolate="rgb")
     if column == "ratio":  # 1 is nothing, on either side
         look = alt.Scale(range=[colours.bad, colours.empty, colours.good], domainMid=1, zero=False, interpolate="rgb")
     picked = alt.selection_point(name="cell", fields=["first_step", "rank"], empty=False)

@@ -9,8 +9,18 @@ with spreads as (
     from rank_sums where run_id = $run and rewarded > 0
     group by step, rank
 ),
+-- A batch may be used for several steps, and the loss is logged now and then: it counts where the batch was answered.
 loss as (
-    select step, rank, lists as loss_lists, ratio, clip_ratio, kl from loss_by_rank where run_id = $run
+    select
+        answered.step, rank,
+        sum(lists) as loss_lists,
+        sum(ratio * lists) / sum(lists) as ratio,
+        sum(clip_ratio * lists) / sum(lists) as clip_ratio,
+        sum(kl * lists) / sum(lists) as kl
+    from loss_by_rank
+    asof join (select distinct step from rank_penalties where run_id = $run) as answered on loss_by_rank.step >= answered.step
+    where run_id = $run
+    group by answered.step, rank
 ),
 placed as (
     select
