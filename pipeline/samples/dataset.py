@@ -117,9 +117,9 @@ def _part_answers(columns: dict[str, list], path: str) -> None:
 def splits_of(path: Path) -> list[str | None]:
     """The splits of a dataset, by a folder's files or a column; [None] for data without splits. Raises `UserError`."""
     if path.is_dir():
-        names: list[str | None] = [*_shards(path)] or [p.parent.name for p in sorted(path.glob("*/dataset_info.json"))]
+        names = [*_shards(path)] or [p.parent.name for p in sorted(path.glob("*/dataset_info.json"))]
         if len(names) > 1:
-            return names
+            return [*names]
     columns, _ = _read(path, None)
     return sorted({str(name) for name in columns["split"]}) if "split" in columns else [None]
 
