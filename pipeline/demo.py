@@ -15,14 +15,15 @@ from pathlib import Path
 
 import yaml
 
+from oracle.base.command import command, when_stopped
 from oracle.base.errors import UserError
-from pipeline.settings.command import command
 from pipeline.settings.fields import CONFIGS
 
 SCRIPTS = Path(__file__).parent
 
 
 def main(argv: list[str]) -> None:
+    when_stopped("an SFT model that is done stays; a training run goes on with: python pipeline/train.py --resume")
     parser = argparse.ArgumentParser(
         prog="demo.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -42,8 +42,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oracle.base.command import as_typed, command, when_stopped
 from oracle.base.errors import UserError
-from pipeline.settings.command import command
 
 if TYPE_CHECKING:  # slow to import: behind --help
     import duckdb
@@ -52,9 +52,12 @@ if TYPE_CHECKING:  # slow to import: behind --help
     from oracle.sources import Loaded, Source
 
 
-def main(argv: list[str]) -> None:
+def main(argv: list[str], prog: str = "prepare.py") -> None:
+    when_stopped("the store is as it was, or whole; the same command goes on")
     parser = argparse.ArgumentParser(
-        prog="prepare.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=prog,
+        description=as_typed(__doc__, prog),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("sources", nargs="*", type=Path, metavar="SOURCE", help="files to read, in any order")
     parser.add_argument("--store", type=Path, default=Path("store.duckdb"), help="made if not there (%(default)s)")
@@ -125,7 +128,7 @@ def main(argv: list[str]) -> None:
         return
     if not args.sources and args.report is None:
         raise UserError(
-            "name the files to read, such as: prepare.py movies.csv links.csv; or --report FILE.html, or --check DATASET"
+            f"name the files to read, such as: {prog} movies.csv links.csv; or --report FILE.html, or --check DATASET"
         )
     from oracle.sources import DIALOGS, Evidence, load_sources, read_coverage, recognise, write_report
     from pipeline.samples.curate import Rules
