@@ -121,7 +121,7 @@ def splits_of(path: Path) -> list[str | None]:
         if len(names) > 1:
             return [*names]
     columns, _ = _read(path, None)
-    return sorted({str(name) for name in columns["split"]}) if "split" in columns else [None]
+    return [*sorted({str(name) for name in columns["split"]})] if "split" in columns else [None]
 
 
 def _read(path: Path, split: str | None) -> tuple[dict[str, list], str | None]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from oracle import UserError
@@ -31,6 +31,7 @@ def draw(safe: list, rules: Rules) -> list[list[str]]:
 
 @settings(deadline=None)
 @given(SAMPLES, RULES)
+@example([[frozenset("a"), frozenset("b")]], Rules(constrained=1.0, trait_counts=(0.0, 0.0, 1.0)))
 def test_constraints_always_leave_a_film_that_suits_all_of_them(safe, rules):
     drawn = draw(safe, rules)
     for films, traits in zip(safe, drawn, strict=True):
