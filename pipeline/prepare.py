@@ -33,6 +33,7 @@ Pickles may hold plain lists, sets, dictionaries, text and numbers; nothing in t
 """
 
 import argparse
+import json
 import os
 import sys
 import threading
@@ -61,7 +62,39 @@ def main(argv: list[str], prog: str = "prepare.py") -> None:
     parser.add_argument("sources", nargs="*", type=Path, metavar="SOURCE", help="files to read, in any order")
     parser.add_argument("--store", type=Path, default=Path("store.duckdb"), help="made if not there (%(default)s)")
     parser.add_argument("--dataset", type=Path, help="Parquet file to write conversations to, in the SafeRec columns")
-    parser.add_argument("--seed", type=int, default=3407, help="of constraints and splits (%(default)s)")
+    curating = parser.add_argument_group("the rules by which --dataset is curated; they stand in its metadata")
+    curating.add_argument("--seed", type=int, default=3407, help="of constraints, wordings and splits (%(default)s)")
+    curating.add_argument(
+        "--constrained",
+        type=float,
+        default=0.8,
+        help="share of the samples that can have constraints which get some (%(default)s)",
+    )
+    curating.add_argument(
+        "--trait_counts",
+        type=float,
+        nargs=3,
+        default=[0.7, 0.3, 0.0],
+        metavar="SHARE",
+        help="shares of these with one, two and three traits (0.7 0.3 0)",
+    )
+    curating.add_argument(
+        "--draw",
+        choices=("balanced", "by_risk"),
+        default="balanced",
+        help="each trait as often as any other, or as often as films violate it (%(default)s)",
+    )
+    curating.add_argument(
+        "--violating",
+        choices=("keep", "remove"),
+        default="keep",
+        help="ground truth that violates its own constraints (%(default)s); listed in groundtruth_violating",
+    )
+    curating.add_argument(
+        "--wordings", type=int, default=0, help="wordings used of each trait's wish; 0: all (%(default)s)"
+    )
+    curating.add_argument("--wishes", type=Path, metavar="FILE.json", help="further wordings: {trait: [wordings]}")
+    curating.add_argument("--heldout", type=float, default=0.2, help="share of conversations held out (%(default)s)")
     parser.add_argument("--no-starter", action="store_true", help="a new store begins without the bundled films")
     parser.add_argument(
         "--map",
@@ -98,7 +131,13 @@ def main(argv: list[str], prog: str = "prepare.py") -> None:
             f"name the files to read, such as: {prog} movies.csv links.csv; or --report FILE.html, or --check DATASET"
         )
     from oracle.sources import DIALOGS, Evidence, load_sources, read_coverage, recognise, write_report
+    from pipeline.samples.curate import Rules
     from pipeline.samples.dialogs import read_dialogs, write_dataset
+
+    rules = Rules(
+        args.seed, args.constrained, tuple(args.trait_counts), args.draw, args.violating, args.wordings, args.heldout
+    )
+    wishes = _wishes(args.wishes) if args.wishes else {}
 
     sources = recognise(args.sources, _roles(args.map), args.max_mb * 1_000_000)
     if args.report is not None and not args.report.absolute().parent.is_dir():
@@ -120,11 +159,30 @@ def main(argv: list[str], prog: str = "prepare.py") -> None:
         print(coverage.as_text())
     for warning in coverage.warnings():
         print(f"warning: {warning}")
+    curated = write_dataset(args.dataset, read, args.store, rules, wishes) if args.dataset else None
+    if curated:
+        print(curated.as_text())
     if args.report:
-        write_report(coverage, args.report)
+        write_report(coverage, args.report, curated.distributions if curated else {})
         print(f"{args.report}: the same with a plot")
-    if args.dataset:
-        print(write_dataset(args.dataset, read, args.store, args.seed))
+    if curated:
+        print(curated.line)
+
+
+def _wishes(path: Path) -> dict[str, list[str]]:
+    """Raises `UserError` for what is no {trait: [wordings]}."""
+    try:
+        wishes = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"--wishes {path}: cannot be read ({error})") from None
+    if not isinstance(wishes, dict) or not all(
+        isinstance(texts, list) and texts and all(isinstance(text, str) and text for text in texts)
+        for texts in wishes.values()
+    ):
+        raise UserError(
+            f'--wishes {path}: expected {{trait: [wordings]}}, such as {{"No gambling": ["nothing with bets"]}}'
+        )
+    return wishes
 
 
 def _roles(mapped: list[str]) -> dict[str, str]:

@@ -197,7 +197,11 @@ def kind_of_columns(names: list[str], cells: dict[str, list[str]]) -> Shape | No
         return GENOME_TAGS, columns_of(GENOME_TAGS, names), {}
     if {"movieid", "title"} <= have.keys() and "imdbid" not in have:
         return MOVIELENS, columns_of(MOVIELENS, names), {}
-    if {"dialog", "groundtruth"} <= have.keys() or {"movieMentions", "messages"} <= set(names):
+    if (
+        {"dialog", "groundtruth"} <= have.keys()
+        or {"messages", "groundtruth"} <= have.keys()
+        or {"movieMentions", "messages"} <= set(names)
+    ):
         return DIALOGS, {}, {}
     if len(names) == 2 and {"id", "keywords"} <= have.keys() and _are_objects(cells.get(have["keywords"], [])):
         return TAGS, {"tmdb_id": have["id"], "tags": have["keywords"]}, {}

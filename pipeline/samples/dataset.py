@@ -114,6 +114,16 @@ def _part_answers(columns: dict[str, list], path: str) -> None:
         ]
 
 
+def splits_of(path: Path) -> list[str | None]:
+    """The splits of a dataset, by a folder's files or a column; [None] for data without splits. Raises `UserError`."""
+    if path.is_dir():
+        names = [*_shards(path)] or [p.parent.name for p in sorted(path.glob("*/dataset_info.json"))]
+        if len(names) > 1:
+            return [*names]
+    columns, _ = _read(path, None)
+    return [*sorted({str(name) for name in columns["split"]})] if "split" in columns else [None]
+
+
 def _read(path: Path, split: str | None) -> tuple[dict[str, list], str | None]:
     """Columns, and the split that is still to be chosen from them."""
     if not path.exists():
