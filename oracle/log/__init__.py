@@ -1,6 +1,6 @@
 """The rollout log: written by one process a run, read by anybody through the views of `sql/`."""
 
-from oracle.log.audit import open_audit
+from oracle.log.audit import lock_down, open_audit
 from oracle.log.compaction import compact, delete_run, export_run
 from oracle.log.queries import NamedQuery, about, ask, named_queries
 from oracle.log.rewards import BY_NAME, REWARDS, Reward
@@ -23,6 +23,7 @@ __all__ = [
     "create_log_views",
     "delete_run",
     "export_run",
+    "lock_down",
     "named_queries",
     "open_audit",
     "open_log",
