@@ -158,7 +158,8 @@ def told(loaded: "Loaded") -> str:
     if not loaded.is_new:
         return "is in the store already, nothing changed"
     rows = f"{loaded.rows_read:,} rows read, {loaded.rows_stored:,} stored"
-    return f"{rows}, {loaded.rows_rejected:,} rejected" + (f": see {loaded.rejects}" if loaded.rejects else "")
+    rejected = f"{loaded.rows_rejected:,} rejected"
+    return f"{rows}, {rejected}" + (f", such as {loaded.reason}; see {loaded.rejects}" if loaded.rejects else "")
 
 
 @contextmanager
@@ -195,7 +196,13 @@ def _form(source: "Source") -> str:
     shape = {"semicolons": "CSV with semicolons", "json by id": "JSON", "json": "JSON", "json lines": "JSON lines",
              "parquet": "Parquet", "pickle": "pickle"}.get(source.format, source.format.upper())  # fmt: skip
     columns = [*source.columns.values(), *source.categories]
-    return shape + (", gzip" if source.compressed else "") + (f": {', '.join(columns)}" if columns else "")
+    unused = ", ".join(source.unused[:5]) + (f" and {len(source.unused) - 5} more" if len(source.unused) > 5 else "")
+    return (
+        shape
+        + (", gzip" if source.compressed else "")
+        + (f": {', '.join(columns)}" if columns else "")
+        + (f"; not used: {unused}" if unused else "")
+    )
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ def pick(runs: list[dict] | None = None) -> dict:
 def label(run: dict) -> str:
     """ "6ec6 · demo/sft · λ 1 · 22 Nov 2026, 09:28"."""
     kind = f"λ {price(run):g}" if run["kind"] == "train" else "evaluated"
+    if run["training_run"]:
+        kind = f"evaluations of {run['training_run'][-4:]}"
     return f"{run['run_id'][-4:]} · {run['model'] or 'model'} · {kind} · {formats.moment(run['started_at'])}"
 
 

@@ -1,15 +1,7 @@
 """Headlines: what a page's figures mean, in words. They say what the views computed and compute nothing themselves."""
 
 from app.text.formats import number, percent, plural, points, signed
-
-SIGNALS = {
-    "shrinking": "lists got shorter",
-    "repeating": "films are repeated more often",
-    "hiding": "more titles cannot be found",
-    "undocumented": "more films are not rated",
-    "overlong": "more lists go on beyond the last rank",
-    "off_taste": "recall dropped",
-}
+from oracle.log import evasion_rules
 
 METRICS = {
     "svr": ("Violations", "are", percent, points),
@@ -54,9 +46,10 @@ def of_training(figures: dict) -> tuple[str, str]:
 
 def evasion(figures: dict) -> str:
     """Whether the gain could come from anything but safer films."""
-    if figures["steps"] < 2:
-        return "One step says nothing yet about a trend."
-    signs = [SIGNALS[name] for name in figures["signals"] or []]
+    steps, rules = evasion_rules()
+    if figures["signals"] is None:
+        return f"Fewer than {2 * steps} steps say nothing yet about evasion."
+    signs = [rule.words for rule in rules if rule.signal in figures["signals"]]
     if signs:
         return f"Careful: {' and '.join(signs)}, so the figures may not come from safer films."
     return "No sign of evasion: lists are as long, films as findable and repeats as rare as at the start."

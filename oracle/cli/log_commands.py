@@ -4,14 +4,14 @@ import argparse
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
 
 from oracle.base.errors import UserError
 from oracle.base.files import check_writable, written_whole
-from oracle.base.printable import one_line, visible
+from oracle.base.printable import one_line
+from oracle.base.terminal import print_rows
 from oracle.cli.log import VARIABLES
 from oracle.log import (
     GRACE_S,
@@ -29,9 +29,6 @@ from oracle.log import (
     write_rows,
 )
 from oracle.store import log_root
-
-if TYPE_CHECKING:
-    import polars as pl
 
 
 def _connection(arguments: argparse.Namespace) -> duckdb.DuckDBPyConnection:
@@ -117,19 +114,12 @@ def delete_runs(arguments: argparse.Namespace) -> None:
 
 
 def _show(rows: pa.Table, as_json: bool) -> None:
-    import polars as pl  # only to print
-
-    frame = pl.DataFrame(rows)
     if as_json:
-        sys.stdout.write(frame.write_ndjson())
-        return
-    with pl.Config(tbl_rows=1000, tbl_cols=-1, tbl_width_chars=200, fmt_str_lengths=200, tbl_hide_dataframe_shape=True):
-        print(visible(frame.with_columns(_without_breaks(pl.col(pl.String)))))
+        import polars as pl  # only for this
 
-
-def _without_breaks(text: "pl.Expr") -> "pl.Expr":
-    """A cell is one line, whatever a model wrote: a line of its own could pass for one of ours."""
-    return text.str.replace_all(r"[\n\r\t\x{0B}\x{0C}\x{85}\x{2028}\x{2029}]", "␤")
+        sys.stdout.write(pl.DataFrame(rows).write_ndjson())
+    else:
+        print_rows(rows)
 
 
 def rejudge_run(arguments: argparse.Namespace) -> None:

@@ -20,7 +20,7 @@ from oracle.base.errors import UserError, first_line
 from oracle.base.resources import read_sql
 from oracle.log.folders import FORMAT, MANIFEST, Steps, counted
 from oracle.log.rewards import reward_kinds
-from oracle.log.schema import COMPLETIONS, RUN, VERDICTS
+from oracle.log.schema import COMPLETIONS, LOSS, RUN, VERDICTS
 from oracle.log.select import check_reads_only
 
 _log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ SINGLE_SCHEMA = f"step-00000000-e00000000-f{FORMAT}"
 MERGED_SCHEMA = f"steps-00000000-00000000-e00000000-f{FORMAT}"
 SINGLE_SCHEMAS = (SINGLE_SCHEMA, "step-00000000")
 MERGED_SCHEMAS = (MERGED_SCHEMA, "steps-00000000-00000000-0000000000-9999999999")
-SCHEMA_FILES = ("run.parquet", "manifest-00000000.parquet")
+SCHEMA_FILES = ("run.parquet", "manifest-00000000.parquet", "loss.parquet")
 """Folders and files without rows in `_schema`, one for each pattern of folders: DuckDB refuses a pattern that fits nothing."""
 
 GRACE_S = 5.0
@@ -48,6 +48,7 @@ VIEWS = (
     "views/film_penalties",
     "views/titles",
     "views/disagreement",
+    "log/evasion_rules",
     "views/evasion_signals",
     "views/what_if",
     "views/rederivation",
@@ -153,6 +154,7 @@ def _write_schema(root: Path) -> None:
         pq.write_table(VERDICTS.empty_table(), schema / folder / "verdicts.parquet")
     pq.write_table(RUN.empty_table(), schema / "run.parquet")
     pq.write_table(MANIFEST.empty_table(), schema / "manifest-00000000.parquet")
+    pq.write_table(LOSS.empty_table(), schema / "loss.parquet")
     with connect() as connection:
         create_base(connection, root)
         for name in ("rank_sums", "trait_sums"):

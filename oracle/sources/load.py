@@ -57,6 +57,8 @@ class Loaded:
     """False: this very content was in the store before, and nothing was done."""
     rejects: Path | None = None
     """The file of rejected rows with their reasons."""
+    reason: str = ""
+    """Why the first of these was rejected."""
     notes: tuple[str, ...] = ()
     """What was taken for what, and what a person would not expect."""
 
@@ -141,7 +143,7 @@ def _load(connection: duckdb.DuckDBPyConnection, source: Source, digest: str, fo
             {"source_id": source_id, "path": source.key, "kind": source.kind.name, "rows_read": rows_read,
              "rows_rejected": rejected, "digest": digest},
         )  # fmt: skip
-    return Loaded(source, rows_read, rejected, stored or rows_read, True, notes=notes), namesakes
+    return Loaded(source, rows_read, rejected, stored or rows_read, True, reason=reason or "", notes=notes), namesakes
 
 
 @contextmanager

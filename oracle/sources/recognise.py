@@ -46,6 +46,9 @@ def recognise(
     if unknown := sorted(set((roles or {}).values()) - ROLES):
         raise UserError(f"--map: {', '.join(unknown)} is no role; expected one of {', '.join(sorted(ROLES))}")
     read = [_recognise(path, roles or {}, largest) for path in paths]
+    used = {name for source in read for name in (*source.columns.values(), *source.categories)}
+    if unused := [f"{name}={role}" for name, role in (roles or {}).items() if name not in used]:
+        raise UserError(f"--map {unused[0]}: no file has such a column, or none that could use it; check its spelling")
     recognised = {source.key: source for source in read}  # a file that is named twice is one source
     sources = _with_genome(list(recognised.values()))
 
@@ -184,6 +187,10 @@ def _table(
     if repeated := sorted({n for n in names if names.count(n) > 1}):
         raise UserError(f"{path} has several columns of the name {', '.join(repeated)!r}: rename them")
     own = {role: name for name, role in roles.items() if name in names}
+    if twice := [name for name, role in roles.items() if name in names and own[role] != name]:
+        raise UserError(
+            f"{path}: --map takes {twice[0]} and {own[roles[twice[0]]]} both for {roles[twice[0]]}; name one"
+        )
     called = [roles.get(name, name) for name in names if name in roles or name not in own]
     found = kinds.kind_of_columns(called, {roles.get(name, name): values for name, values in cells.items()})
     if found is None:
@@ -193,7 +200,8 @@ def _table(
         )
     kind, columns, categories = found
     columns = {role: own.get(name, name) for role, name in columns.items()}
-    return Source(path, kind, form, compressed, columns, categories)
+    unused = tuple(name for name in names if name not in columns.values() and name not in categories)
+    return Source(path, kind, form, compressed, columns, categories, unused=unused)
 
 
 def _of_document(document: object) -> kinds.Shape | None:

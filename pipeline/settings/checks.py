@@ -200,7 +200,7 @@ def _batch(s: TrainSettings) -> Iterator[str]:
 
 def _evaluation(s: TrainSettings, given: Set[str]) -> Iterator[str]:
     if s.eval_strategy == "no":
-        if idle := [f"--{name}" for name in ("val_path", "eval_steps") if name in given]:
+        if idle := [f"--{name}" for name in ("val_path", "eval_steps", "keep_best") if name in given]:
             yield f"{', '.join(idle)}: without effect unless --eval_strategy is steps or epoch; add it, or leave them out"
         return
     if s.val_path is None:
