@@ -3,7 +3,7 @@ PYTHON ?= python3
 SEED ?= 3407
 RUN = .venv/bin/python
 
-.PHONY: setup demo smoke test test-oldest test-wheel app clean
+.PHONY: setup demo smoke test test-oldest test-wheel soak app clean
 
 setup: .venv/.installed
 
@@ -36,6 +36,11 @@ test-oldest: .venv-oldest/.installed
 # The same tests on an installed wheel, by a user who can write neither it nor the source, in a folder with an odd name.
 test-wheel: setup
 	tests/installed.sh -n 2 --ignore tests/oracle/log/test_crash.py
+
+# Writers, readers, a compactor and the app, killed at random; not part of CI.
+MINUTES ?= 20
+soak: setup
+	$(RUN) -m tests.soak --minutes $(MINUTES)
 
 app: setup
 	.venv/bin/streamlit run app/main.py -- --store demo/store.duckdb

@@ -34,8 +34,9 @@ for name in "$work/source"/*; do
     package=$site/$(basename "$name")
     if [ -d "$package" ]; then ln -s "$package" "$folder/"; else cp -r "$name" "$folder/"; fi
 done
-chmod -R a-w,a+rX "$folder" "$site"
-mkdir -m 777 "$work/home"
+mkdir -m 777 "$work/home" "$folder/screenshots"
+chmod -R a-w,a+rX "$folder"/* "$site"
+chmod a+w "$folder/screenshots"
 
 cd "$folder"
 as_user env HOME="$work/home" TMPDIR="$work/home" OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH= \

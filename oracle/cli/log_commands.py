@@ -21,6 +21,7 @@ from oracle.log import (
     compact,
     delete_run,
     export_run,
+    lock_down,
     named_queries,
     open_audit,
     open_log,
@@ -32,7 +33,11 @@ from oracle.store import log_root
 
 def _connection(arguments: argparse.Namespace) -> duckdb.DuckDBPyConnection:
     """With the store's tables, where there is a store."""
-    return open_audit(arguments.store) if arguments.store.is_file() else open_log(log_root(arguments.store))
+    if arguments.store.is_file():
+        return open_audit(arguments.store)
+    connection = open_log(log_root(arguments.store))
+    lock_down(connection, log_root(arguments.store).absolute())
+    return connection
 
 
 def list_runs(arguments: argparse.Namespace) -> None:

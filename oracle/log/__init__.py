@@ -1,6 +1,6 @@
 """The rollout log: written by one process a run, read by anybody through the views of `sql/`."""
 
-from oracle.log.audit import open_audit
+from oracle.log.audit import lock_down, open_audit
 from oracle.log.compaction import compact, delete_run, export_run
 from oracle.log.evasion import EvasionRule, evasion_rules
 from oracle.log.queries import NamedQuery, about, ask, named_queries
@@ -27,6 +27,7 @@ __all__ = [
     "delete_run",
     "evasion_rules",
     "export_run",
+    "lock_down",
     "named_queries",
     "open_audit",
     "open_log",

@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -34,7 +35,8 @@ SCHEMA_FILES = ("run.parquet", "manifest-00000000.parquet", "loss.parquet")
 GRACE_S = 5.0
 """Seconds that folders stay which no longer count: longer than a query takes from listing its files to opening them.
 A shorter time would show nobody a wrong figure, only now and then an error "no such file"."""
-ATTEMPTS = 5
+ATTEMPTS = 6
+PAUSE_S = 0.1
 
 VIEWS = (
     "views/sums",
@@ -211,9 +213,10 @@ def query(
             fails, or takes longer than `timeout_s` seconds.
     """
     check_reads_only(connection, sql)
-    for _ in range(ATTEMPTS - 1):
+    for attempt in range(ATTEMPTS - 1):
         with suppress(duckdb.IOException):
             return _timed(connection, sql, params, timeout_s, most)
+        time.sleep(PAUSE_S * 2**attempt)  # hundreds of folders take a moment to remove
     try:
         return _timed(connection, sql, params, timeout_s, most)
     except duckdb.IOException as error:
