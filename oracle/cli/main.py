@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oracle.base.errors import UserError
+from oracle.base.flags import FlagParser
 from oracle.base.printable import one_line
 from oracle.cli.log import add_commands as add_log_commands
 from oracle.cli.store import add_commands as add_store_commands
@@ -23,8 +24,8 @@ BARE_YEAR_BEHIND = re.compile(r"(.*\S)\s+((?:18|19|20)\d\d)\s*")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0, or 2 after one line on stderr about what was wrong with the input."""
-    arguments = _parser().parse_args(argv)
     try:
+        arguments = _parser().parse_args(argv)
         arguments.run(arguments)
     except UserError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="safe-rank", description=__doc__)
+    parser = FlagParser(prog="safe-rank", description=__doc__)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     check = commands.add_parser("check", help="judge a film, or the films of a file", description=_check.__doc__)

@@ -5,16 +5,19 @@ import hashlib
 import json
 import re
 import urllib.parse
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from oracle import UserError, create_oracle
-from oracle.sources import Source, rejects_path, write_rejects
+from oracle.base.files import written_whole
+from oracle.sources import Source, read_document, rejects_path, write_rejects
 from oracle.store import open_store
 from pipeline.samples.answers import full_answers
 from pipeline.samples.constraints import assign_constraints
@@ -106,9 +109,8 @@ def write_dataset(path: Path, reads: Sequence[Read], store: Path, seed: int) -> 
         )
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}")
-    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), partial, compression="zstd")
-    partial.replace(path)
+    with written_whole(path) as part:
+        pq.write_table(pa.Table.from_pylist(rows, SCHEMA), part, compression="zstd")
     rejected = 0
     for read in reads:
         write_rejects(read.rejects, rejects_path(store, read.source.path, 0))
@@ -156,24 +158,26 @@ def _records(source: Source) -> Iterator[tuple[int, str, object]]:
             for row, record in enumerate(pq.read_table(source.path).to_pylist(), start=1):
                 yield row, json.dumps(record, ensure_ascii=False, default=str), record
         elif source.format in ("json", "json lines", "json object"):
-            with gzip.open(source.path) if source.compressed else open(source.path, "rb") as file:
-                if source.format == "json object":
-                    yield 1, "one object", json.load(file)
-                elif source.format == "json":
-                    for row, record in enumerate(json.load(file), start=1):
-                        yield row, json.dumps(record, ensure_ascii=False).encode(errors="replace").decode(), record
-                else:
-                    yield from _lines(file)
+            if source.format == "json object":
+                yield 1, "one object", read_document(source.path, source.largest)
+            elif source.format == "json":
+                for row, record in enumerate(read_document(source.path, source.largest), start=1):
+                    yield row, json.dumps(record, ensure_ascii=False).encode(errors="replace").decode(), record
+            else:
+                with gzip.open(source.path) if source.compressed else open(source.path, "rb") as file:
+                    yield from _lines(source, file)
         else:
             raise UserError(f"{source.path}: conversations are read from JSON lines, JSON or Parquet only")
-    except (OSError, EOFError, ValueError, RecursionError, pa.ArrowException) as error:
+    except (OSError, EOFError, zlib.error, ValueError, RecursionError, pa.ArrowException) as error:
         if isinstance(error, UserError):
             raise
         raise UserError(f"{source.path} cannot be read to its end ({error}): make it again") from None
 
 
-def _lines(file: Iterator[bytes]) -> Iterator[tuple[int, str, object]]:
-    for row, line in enumerate(file, start=1):
+def _lines(source: Source, file: IO[bytes]) -> Iterator[tuple[int, str, object]]:
+    for row, line in enumerate(iter(lambda: file.readline(source.largest + 1), b""), start=1):
+        if len(line) > source.largest:
+            raise UserError(f"{source.path}: row {row} unpacks to over {source.largest:,} bytes: allow it by --max_mb")
         if not line.strip():
             continue
         try:
