@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -161,7 +161,8 @@ def _records(source: Source) -> Iterator[tuple[int, str, object]]:
             if source.format == "json object":
                 yield 1, "one object", read_document(source.path, source.largest)
             elif source.format == "json":
-                for row, record in enumerate(read_document(source.path, source.largest), start=1):
+                document = read_document(source.path, source.largest)
+                for row, record in enumerate(document if isinstance(document, list) else [document], start=1):
                     yield row, json.dumps(record, ensure_ascii=False).encode(errors="replace").decode(), record
             else:
                 with gzip.open(source.path) if source.compressed else open(source.path, "rb") as file:
@@ -174,7 +175,7 @@ def _records(source: Source) -> Iterator[tuple[int, str, object]]:
         raise UserError(f"{source.path} cannot be read to its end ({error}): make it again") from None
 
 
-def _lines(source: Source, file: IO[bytes]) -> Iterator[tuple[int, str, object]]:
+def _lines(source: Source, file: gzip.GzipFile | BinaryIO) -> Iterator[tuple[int, str, object]]:
     for row, line in enumerate(iter(lambda: file.readline(source.largest + 1), b""), start=1):
         if len(line) > source.largest:
             raise UserError(f"{source.path}: row {row} unpacks to over {source.largest:,} bytes: allow it by --max_mb")
