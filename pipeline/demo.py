@@ -17,6 +17,7 @@ import yaml
 
 from oracle.base.command import command, when_stopped
 from oracle.base.errors import UserError
+from oracle.base.flags import FlagParser
 from pipeline.settings.fields import CONFIGS
 
 SCRIPTS = Path(__file__).parent
@@ -24,9 +25,7 @@ SCRIPTS = Path(__file__).parent
 
 def main(argv: list[str]) -> None:
     when_stopped("an SFT model that is done stays; a training run goes on with: python pipeline/train.py --resume")
-    parser = argparse.ArgumentParser(
-        prog="demo.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = FlagParser(prog="demo.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=3407, help="of the simulated world, SFT and training")
     parser.add_argument("--split", default="heldout", help="users to report on; tune settings on: tune")
     parser.add_argument("--smoke", action="store_true", help="3 steps of each stage, 40 prompts")

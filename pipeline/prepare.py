@@ -44,6 +44,8 @@ from typing import TYPE_CHECKING
 
 from oracle.base.command import as_typed, command, when_stopped
 from oracle.base.errors import UserError
+from oracle.base.files import check_can_be_made, check_writable
+from oracle.base.flags import FlagParser
 
 if TYPE_CHECKING:  # slow to import: behind --help
     import duckdb
@@ -54,10 +56,8 @@ if TYPE_CHECKING:  # slow to import: behind --help
 
 def main(argv: list[str], prog: str = "prepare.py") -> None:
     when_stopped("the store is as it was, or whole; the same command goes on")
-    parser = argparse.ArgumentParser(
-        prog=prog,
-        description=as_typed(__doc__, prog),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = FlagParser(
+        prog=prog, description=as_typed(__doc__, prog), formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("sources", nargs="*", type=Path, metavar="SOURCE", help="files to read, in any order")
     parser.add_argument("--store", type=Path, default=Path("store.duckdb"), help="made if not there (%(default)s)")
@@ -121,6 +121,8 @@ def main(argv: list[str], prog: str = "prepare.py") -> None:
     )
     parser.add_argument("--json", action="store_true", help="with --check: print JSON")
     args = parser.parse_args(argv)
+    if args.max_mb < 1:
+        raise UserError(f"--max_mb {args.max_mb}: expected at least 1")
     if args.check is not None:
         from pipeline.samples.check import check_dataset as report_on  # loads `datasets`
 
@@ -142,6 +144,8 @@ def main(argv: list[str], prog: str = "prepare.py") -> None:
     sources = recognise(args.sources, _roles(args.map), args.max_mb * 1_000_000)
     if args.report is not None and not args.report.absolute().parent.is_dir():
         raise UserError(f"--report {args.report}: its folder is not there; make it, or name another")
+    if args.report is not None:
+        check_writable(args.report)
     for source in sources:
         print(f"{source.path}: {source.kind.name} ({_form(source)})")
     dialogs = [source for source in sources if source.kind is DIALOGS]
@@ -209,6 +213,7 @@ def check_dataset(dataset: Path | None, sources: "list[Source]") -> None:
         folder = next(parent for parent in dataset.absolute().parents if parent.exists())
         if not (folder.is_dir() and os.access(folder, os.W_OK)):
             raise UserError(f"--dataset {dataset}: {folder} is no folder that can be written; name another")
+        check_can_be_made(dataset)
 
 
 def told(loaded: "Loaded") -> str:

@@ -15,7 +15,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from oracle.base.errors import UserError
-from oracle.base.files import check_writable, written_whole
+from oracle.base.files import check_readable, check_writable, written_whole
 from oracle.cli.parquet import is_parquet, parquet_batches
 from oracle.oracle import Oracle
 
@@ -61,6 +61,7 @@ def check_file(oracle: Oracle, path: str, avoid: list[str], out: Path | None, as
 
 def _batches(path: Path) -> Iterator[tuple[int, pa.Table]]:
     """Batches of films, each with the number of its first row, counted from 1."""
+    check_readable(path)
     try:
         with io.BufferedReader(io.FileIO(path), HEADER) as file:
             options = pa_csv.ConvertOptions(
@@ -84,9 +85,12 @@ def _batches(path: Path) -> Iterator[tuple[int, pa.Table]]:
 
 def _columns(path: Path, head: bytes) -> list[str]:
     """Return which of the columns a file has, by its first line."""
-    names = next(csv.reader([head.decode("utf-8-sig", errors="replace").partition("\n")[0]]), [])
+    try:
+        names = next(csv.reader([head.decode("utf-8-sig", errors="replace").partition("\n")[0]]), [])
+    except csv.Error as error:
+        raise UserError(f"cannot read {path} as CSV: {error}; save it with line feeds and quoted texts") from None
     if missing := {"title", "year"} - set(names):
-        raise UserError(f"{path} lacks the column {', '.join(sorted(missing))}: it has {', '.join(names)}")
+        raise UserError(f"{path} lacks the column {', '.join(sorted(missing))}: it has {', '.join(names)[:200]}")
     if twice := [name for name in COLUMNS if names.count(name) > 1]:
         raise UserError(f"{path} has the column {twice[0]} more than once; expected it once")
     return [name for name in COLUMNS if name in names]

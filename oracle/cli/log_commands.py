@@ -52,6 +52,8 @@ def query_log(arguments: argparse.Namespace) -> None:
         return
     if arguments.name and arguments.sql:
         raise UserError(f"query {arguments.name} and --sql: give one of them")
+    if not arguments.timeout > 0:
+        raise UserError(f"--timeout {arguments.timeout}: expected a number of seconds above 0")
     if arguments.out:
         if arguments.out.suffix not in KINDS:
             raise UserError(f"--out {arguments.out}: expected a name that ends in .csv or .parquet")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from oracle.base.command import outcome
 from oracle.base.errors import UserError
+from oracle.base.flags import FlagParser
 from oracle.base.printable import one_line
 from oracle.cli.log import add_commands as add_log_commands
 from oracle.cli.store import add_commands as add_store_commands
@@ -34,7 +35,7 @@ def run(argv: list[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="safe-rank", description=__doc__)
+    parser = FlagParser(prog="safe-rank", description=__doc__)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     check = commands.add_parser("check", help="judge a film, or the films of a file", description=_check.__doc__)

@@ -17,7 +17,7 @@ from oracle.sources import kinds
 from oracle.sources.domain import load_domain
 from oracle.sources.kinds import Source
 from oracle.sources.notes import told_of
-from oracle.sources.rejects import rejects_path, take_rejects, write_rejects
+from oracle.sources.rejects import ready_for_rejects, rejects_path, take_rejects, write_rejects
 from oracle.sources.rows import point_to, read_rows
 from oracle.sources.traits import load_traits
 from oracle.store import open_store, updated_store
@@ -97,6 +97,8 @@ def load_sources(
                     done, namesakes = _load(connection, source, digests[source.key], Path(folder))
                 path = rejects_path(store, source.path, namesakes)
                 rejects.append((path, take_rejects(connection)))
+                if len(rejects[-1][1]):
+                    ready_for_rejects(path)  # while the store is still as it was
                 loaded.append(replace(done, rejects=path if done.rows_rejected else None))
             last.enter_context(progress(connection, "risks and title keys"))  # the store derives them as it closes
     for path, table in rejects:

@@ -5,7 +5,7 @@ from html import escape
 from pathlib import Path
 from types import MappingProxyType
 
-from oracle.base.errors import UserError
+from oracle.base.files import written_whole
 from oracle.sources.coverage import COLUMNS, Coverage
 
 _WIDTH, _ROW, _NAMES = 420, 22, 330
@@ -43,13 +43,8 @@ def write_report(coverage: Coverage, path: Path, more: Mapping[str, Mapping[str,
         more="\n".join(f"<h2>{escape(title)}</h2>\n{_bars(counts)}" for title, counts in more.items()),
         warnings="\n".join(f"<p><strong>Warning:</strong> {escape(text)}</p>" for text in coverage.warnings()),
     )
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_text(page, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise UserError(f"cannot write the report {path}: {error.strerror}") from None
+    with written_whole(path) as part:
+        part.write_text(page, encoding="utf-8")
 
 
 def _plot(traits: list[dict], films: int) -> str:

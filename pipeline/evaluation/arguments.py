@@ -4,10 +4,12 @@ import argparse
 import math
 
 from oracle.base.errors import UserError
+from oracle.base.files import check_can_be_made
+from oracle.base.flags import FlagParser
 
 
 def parse(argv: list[str], prog: str, about: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog=prog, description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = FlagParser(prog=prog, description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     whose = parser.add_argument_group("whose answers")
     whose.add_argument("--data", help="dataset in the SafeRec columns; left out: the prompts that --answers name")
     whose.add_argument("--split", default=None, help="rows of this split only; left out: all rows")
@@ -112,3 +114,5 @@ def check_flags(args: argparse.Namespace) -> None:
         raise UserError(f"--seed {args.seed}: expected a whole number from 0 to 4294967295")
     if args.report and not args.report.lower().endswith((".html", ".md")):
         raise UserError(f"--report {args.report}: expected a name that ends in .html or .md")
+    if args.report:
+        check_can_be_made(args.report)

@@ -2,11 +2,11 @@
 
 import ast
 import csv
-import gzip
 import io
 import json
 import re
 import sys
+import zlib
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from datasets import Dataset, load_from_disk
 
 from oracle import Oracle, UserError
 from oracle.annotate import as_film
+from oracle.base.files import read_unpacked
 from oracle.oracle import active_constraints
 
 FILM = pa.struct([("title", pa.string()), ("year", pa.int16())])
@@ -137,10 +138,10 @@ def _read(path: Path, split: str | None) -> tuple[dict[str, list], str | None]:
         if not path.is_file():
             raise UserError(f"{path}: is no regular file; save what it gives to a file first")
         if path.suffix == ".parquet":
-            table = pq.read_table(path)
-            if twice := sorted({n for n in table.column_names if table.column_names.count(n) > 1}):
+            names = pq.read_schema(path).names
+            if twice := sorted({name for name in names if names.count(name) > 1}):
                 raise UserError(f"{path}: has several columns of the name {', '.join(twice)}; rename them")
-            return table.to_pydict(), split
+            return pq.read_table(path).to_pydict(), split
         kind = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
         if kind == ".csv":
             return _of_csv(path), split
@@ -162,6 +163,7 @@ def _read(path: Path, split: str | None) -> tuple[dict[str, list], str | None]:
         AttributeError,
         RecursionError,
         csv.Error,
+        zlib.error,
         pa.ArrowException,
     ) as error:
         raise UserError(f"{path}: can't be read as a dataset ({str(error).splitlines()[0]})") from None
@@ -183,11 +185,8 @@ def read_json_lines(path: Path) -> list:
 
 def _text(path: Path) -> str:
     """The text of a file, unpacked where it is packed, without a mark of its encoding."""
-    with open(path, "rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    with gzip.open(path) if packed else open(path, "rb") as file:
-        content = file.read(LARGEST + 1)
-    if len(content) > LARGEST:
+    content = read_unpacked(path, LARGEST)
+    if content is None:
         raise ValueError(f"it has over {LARGEST:,} bytes unpacked: write it as Parquet")
     return content.decode("utf-8-sig")
 

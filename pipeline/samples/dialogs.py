@@ -5,16 +5,19 @@ import hashlib
 import json
 import re
 import urllib.parse
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from oracle import UserError, create_oracle
-from oracle.sources import Source, rejects_path, write_rejects
+from oracle.base.files import written_whole
+from oracle.sources import Source, read_document, rejects_path, write_rejects
 from oracle.store import open_store
 from pipeline.samples.answers import full_answers
 from pipeline.samples.conversations import as_dialog
@@ -135,9 +138,8 @@ def write_dataset(
     schema = SCHEMA.append(SCHEMA.field("seen_titles").with_name("groundtruth_violating"))
     schema = schema.with_metadata({"curation": json.dumps(told, ensure_ascii=False)})
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}")
-    pq.write_table(pa.Table.from_pylist(rows, schema), partial, compression="zstd")
-    partial.replace(path)
+    with written_whole(path) as whole:
+        pq.write_table(pa.Table.from_pylist(rows, schema), whole, compression="zstd")
     fate = "kept" if rules.violating == "keep" else "removed"
     rejected = 0
     for read in reads:
@@ -190,24 +192,27 @@ def _records(source: Source) -> Iterator[tuple[int, str, object]]:
             for row, record in enumerate(pq.read_table(source.path).to_pylist(), start=1):
                 yield row, json.dumps(record, ensure_ascii=False, default=str), record
         elif source.format in ("json", "json lines", "json object"):
-            with gzip.open(source.path) if source.compressed else open(source.path, "rb") as file:
-                if source.format == "json object":
-                    yield 1, "one object", json.load(file)
-                elif source.format == "json":
-                    for row, record in enumerate(json.load(file), start=1):
-                        yield row, json.dumps(record, ensure_ascii=False).encode(errors="replace").decode(), record
-                else:
-                    yield from _lines(file)
+            if source.format == "json object":
+                yield 1, "one object", read_document(source.path, source.largest)
+            elif source.format == "json":
+                document = read_document(source.path, source.largest)
+                for row, record in enumerate(document if isinstance(document, list) else [document], start=1):
+                    yield row, json.dumps(record, ensure_ascii=False).encode(errors="replace").decode(), record
+            else:
+                with gzip.open(source.path) if source.compressed else open(source.path, "rb") as file:
+                    yield from _lines(source, file)
         else:
             raise UserError(f"{source.path}: conversations are read from JSON lines, JSON or Parquet only")
-    except (OSError, EOFError, ValueError, RecursionError, pa.ArrowException) as error:
+    except (OSError, EOFError, zlib.error, ValueError, RecursionError, pa.ArrowException) as error:
         if isinstance(error, UserError):
             raise
         raise UserError(f"{source.path} cannot be read to its end ({error}): make it again") from None
 
 
-def _lines(file: Iterator[bytes]) -> Iterator[tuple[int, str, object]]:
-    for row, line in enumerate(file, start=1):
+def _lines(source: Source, file: gzip.GzipFile | BinaryIO) -> Iterator[tuple[int, str, object]]:
+    for row, line in enumerate(iter(lambda: file.readline(source.largest + 1), b""), start=1):
+        if len(line) > source.largest:
+            raise UserError(f"{source.path}: row {row} unpacks to over {source.largest:,} bytes: allow it by --max_mb")
         if not line.strip():
             continue
         try:

@@ -57,12 +57,15 @@ def read_answers(path: str, dataset: Dataset, data: str, samples: int = 1) -> li
         if answer.text is not None:  # a request that failed doesn't say of which model it was
             by_model[answer.model].append(answer)
     prompts = _Prompts(dataset, data)
-    found = [_matched(path, name, own, prompts, samples) for name, own in by_model.items()]
+    left_out: list[str] = []
+    found = [_matched(path, name, own, prompts, samples, left_out) for name, own in by_model.items()]
     if not any(given.rows for given in found):
         raise UserError(
             f"{path}: none of its {len(answers)} ids is in {data}"
             + (", nor is any of its prompts" if any(a.prompt for a in answers) else "")
         )
+    for line in left_out:
+        _tell(line)
     return [given for given in found if given.rows]
 
 
@@ -179,7 +182,10 @@ class _Prompts:
         return None if text is None else self.texts.get(_squeezed(text))
 
 
-def _matched(path: str, model: str | None, answers: list[Answer], prompts: _Prompts, samples: int) -> GivenAnswers:
+def _matched(
+    path: str, model: str | None, answers: list[Answer], prompts: _Prompts, samples: int, left_out: list[str]
+) -> GivenAnswers:
+    """The answers of one model; what is left out is told in lines added to `left_out`."""
     rows = _rows_of(answers, model, prompts)
     unknown = sum(row is None for row in rows)
     ordered = sorted(
@@ -194,9 +200,9 @@ def _matched(path: str, model: str | None, answers: list[Answer], prompts: _Prom
         given.ended.append(answers[place].ended)
     whose = f"{path} ({model})" if model else path
     if missing := prompts.size - len(set(given.rows)):
-        _tell(f"{whose}: {missing} of {prompts.size} prompts have no answer, and are left out")
+        left_out.append(f"{whose}: {missing} of {prompts.size} prompts have no answer, and are left out")
     if unknown:
-        _tell(f"{whose}: {unknown} answers are to none of the prompts in {prompts.data}, and are left out")
+        left_out.append(f"{whose}: {unknown} answers are to none of the prompts in {prompts.data}, and are left out")
     return given
 
 

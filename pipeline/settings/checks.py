@@ -15,6 +15,7 @@ from transformers import PreTrainedModel, SchedulerType, Trainer
 from transformers.training_args import OptimizerNames
 
 from oracle import UserError
+from oracle.answers import MAX_RANK
 from oracle.store import log_root
 from pipeline.settings.fields import PATHS, CommonSettings, SftSettings, TrainSettings
 from pipeline.settings.flag import flags_with
@@ -177,6 +178,9 @@ def _training(s: TrainSettings) -> Iterator[str]:
             own_reward(text)
         except UserError as error:
             yield str(error)
+    most = MAX_RANK - (s.lambda_end > 0 or s.length_control > 0)  # the end of a list has the rank behind its last
+    if s.rec_num > most:
+        yield f"--rec_num {s.rec_num}: expected at most {most}"
     if not all(map(math.isfinite, reward_weights(s))):
         yield f"--reward_weights {_text(reward_weights(s))}: expected numbers"
     if len(reward_weights(s)) != len(names := reward_names(s)):
