@@ -168,7 +168,7 @@ def test_evaluations_of_a_training_run_are_points_of_its_own_curves_and_no_model
     points = ask(odd_store, read_sql("app/curves"), runs=[trained["run_id"]])
     assert [(p["held_out"], p["step"]) for p in points] == [(False, 1), (True, 1), (True, 2)]
     assert {p["run_id"] for p in points} == {trained["run_id"]}
-    assert [{name: p[name] for name in of_log[0]} for p in points[1:]] == of_log
+    assert [{name: p[name] for name in of_log[0]} for p in points[1:]] == [pytest.approx(row) for row in of_log]
     page = open_page("overview", odd_store, run=trained["run_id"])
     assert "Diamonds are evaluations on held-out prompts." in written(page)
     assert "on its way" not in [row["model"] for row in ask(odd_store, read_sql("app/leaderboard"), dataset=None)]
