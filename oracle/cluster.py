@@ -143,7 +143,8 @@ def _told_plainly() -> Iterator[None]:
     try:
         yield
     except UserError as error:  # Ray's error is of the actor's class, and its text the actor's traceback
-        raise getattr(error, "cause", error) from None
+        cause = str(getattr(error, "cause", error))
+        raise UserError(cause.split("\nFailed to apply", 1)[0]) from None  # Ray adds how often it tried
 
 
 def _size(n: float) -> str:
