@@ -18,6 +18,7 @@ from pipeline.training.models import (
     check_fit,
     empty_adapter,
     empty_model,
+    has_tokenizer,
     load_model,
     load_tokenizer,
     lora_config,
@@ -25,6 +26,7 @@ from pipeline.training.models import (
     written_prompts,
 )
 from pipeline.training.processes import on_cpu, tell_if_alone, this_process
+from pipeline.training.runs import whole_checkpoints
 
 
 def fine_tune(parsed: Parsed[SftSettings]) -> None:
@@ -36,15 +38,20 @@ def fine_tune(parsed: Parsed[SftSettings]) -> None:
         paths = make_demo_data(settings.seed)
         settings.train_path, settings.store = paths["train_path"], paths["store"]
         settings.model_name, settings.output_dir = paths["model_name"], settings.output_dir or paths["sft"]
-    run_sft(settings)
+    run_sft(settings, go_on=parsed.is_demo)
 
 
-def run_sft(settings: SftSettings) -> Path:
-    """Fine-tune as the settings say; returns the folder of the final model (or adapter)."""
+def run_sft(settings: SftSettings, go_on: bool = False) -> Path:
+    """Fine-tune as the settings say; returns the folder of the final model (or adapter).
+
+    `go_on`: from the last whole checkpoint, where the folder holds a run that was stopped; else it must be empty.
+    """
     assert settings.train_path is not None
     output = Path(settings.output_dir or sft_folder(settings.model_name))
-    if any(output.glob("*config.json")) or any(output.glob("checkpoint-*")):
+    in_use = any(output.glob("*config.json")) or any(output.glob("checkpoint-*"))
+    if has_tokenizer(str(output)) or (in_use and not go_on):
         raise UserError(f"{output} has a model already: name another folder with --output_dir")
+    earlier = whole_checkpoints(output)
     oracle = create_oracle(store=settings.store)
     dataset = load_dataset(settings.train_path, settings.split, oracle, needed=("prompt", "completion"))
     arguments = sft_arguments(settings, output)
@@ -67,7 +74,7 @@ def run_sft(settings: SftSettings) -> Path:
         data_collator=DataCollatorForSeq2Seq(tokenizer, padding=True),
         processing_class=tokenizer,
     )
-    trainer.train()
+    trainer.train(resume_from_checkpoint=str(earlier[-1]) if earlier else None)
     trainer.save_model()
     if this_process().is_main_process:
         tokenizer.save_pretrained(output)
