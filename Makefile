@@ -3,7 +3,7 @@ PYTHON ?= python3
 SEED ?= 3407
 RUN = .venv/bin/python
 
-.PHONY: setup demo smoke test test-oldest app clean
+.PHONY: setup demo smoke test test-oldest test-wheel soak app clean
 
 setup: .venv/.installed
 
@@ -32,6 +32,15 @@ test: setup
 # The trainer and the pipeline with the oldest TRL that is supported; `make test` has the newest.
 test-oldest: .venv-oldest/.installed
 	OMP_NUM_THREADS=1 .venv-oldest/bin/pytest -n 2 tests/trainer tests/pipeline
+
+# The same tests on an installed wheel, by a user who can write neither it nor the source, in a folder with an odd name.
+test-wheel: setup
+	tests/installed.sh -n 2 --ignore tests/oracle/log/test_crash.py
+
+# Writers, readers, a compactor and the app, killed at random; not part of CI.
+MINUTES ?= 20
+soak: setup
+	$(RUN) -m tests.soak --minutes $(MINUTES)
 
 app: setup
 	.venv/bin/streamlit run app/main.py -- --store demo/store.duckdb

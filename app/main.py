@@ -38,7 +38,7 @@ def main(argv: list[str]) -> None:
     navigation.enter(pages, chosen)
     st.logo(ICON)
     style.apply()
-    states.told(_show, chosen, args.store)
+    states.or_problem(_show, chosen, args.store)
 
 
 def _show(page, store: str) -> None:

@@ -2,6 +2,13 @@
 
 import sys
 
-from oracle.cli.main import main
+from oracle.base.command import command
 
-sys.exit(main())
+
+def run(argv: list[str]) -> None:
+    from oracle.cli.main import run
+
+    run(argv)
+
+
+command(run, sys.argv[1:])

@@ -109,13 +109,19 @@ def _judged_again(
         groundtruth=pl.Series(_by_completion(batch.groundtruth, len(texts)), dtype=_frame(old)["groundtruth"].dtype),
         n_films=pl.Series(np.bincount(entries["completion"].to_numpy(), minlength=len(texts)), dtype=pl.Int32),
     )
-    tokens = query(log, "select completion, rank, n_tokens from verdicts where run_id = $run and step = $step", where)
+    # The tokens are counted no more: a rank keeps its number where its entry is the same piece of the text.
+    piece = ["completion", "rank", "start", "end"]
+    tokens = query(
+        log,
+        'select completion, rank, start, "end", n_tokens from verdicts where run_id = $run and step = $step',
+        where,
+    )
     grid = pl.DataFrame({"completion": range(len(texts))}, schema={"completion": pl.Int32}).join(
         pl.DataFrame({"rank": range(1, slots + 1)}, schema={"rank": pl.Int16}), how="cross"
     )
     verdicts = (
         grid.join(pl.concat([entries, cut_off], how="diagonal"), on=["completion", "rank"], how="full", coalesce=True)
-        .join(_frame(tokens), on=["completion", "rank"], how="left")
+        .join(_frame(tokens), on=piece, how="left", nulls_equal=True)
         .sort("completion", "rank")
     )
     return completions.to_arrow(), verdicts.to_arrow()

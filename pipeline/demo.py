@@ -20,14 +20,16 @@ from pathlib import Path
 
 import yaml
 
-from pipeline.settings.command import command
+from oracle.base.command import command, when_stopped
+from oracle.base.flags import FlagParser
 from pipeline.settings.fields import CONFIGS
+
+GOES_ON = "the same command goes on from here"
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(
-        prog="demo.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    when_stopped(GOES_ON)
+    parser = FlagParser(prog="demo.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=3407, help="of the simulated world, SFT and training")
     parser.add_argument("--split", default="heldout", help="users to report on; tune settings on: tune")
     parser.add_argument("--smoke", action="store_true", help="few steps of each stage, 40 prompts")
@@ -152,8 +154,11 @@ def _run(script, *flags: str) -> None:
     """What `python pipeline/<script>.py <flags>` does, without starting Python and importing torch once more."""
     name = script.__name__.rpartition(".")[2]
     print(f"\n$ python pipeline/{name}.py", shlex.join(flags), file=sys.stderr, flush=True)
-    script.main(list(flags))
+    try:
+        script.main(list(flags))
+    finally:
+        when_stopped(GOES_ON)  # in place of what the script says of itself
 
 
 if __name__ == "__main__":
-    command(main, sys.argv[1:], "; the same command goes on from here")
+    command(main, sys.argv[1:])

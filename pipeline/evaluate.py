@@ -12,12 +12,14 @@ kept as they arrive: the same command goes on where it was stopped.
 
 import sys
 
-from pipeline.evaluation.arguments import check_flags, parse
-from pipeline.settings.command import command
+from oracle.base.command import as_typed, command, when_stopped
 
 
-def main(argv: list[str]) -> None:
-    args = parse(argv, __doc__ or "")
+def main(argv: list[str], prog: str = "evaluate.py") -> None:
+    when_stopped("the answers so far are kept, and the same command goes on", "--batch_size or --max_completion_length")
+    from pipeline.evaluation.arguments import check_flags, parse
+
+    args = parse(argv, prog, as_typed(__doc__, prog))
     check_flags(args)
     from pipeline.evaluation.runs import evaluate  # brings torch, for which --help shouldn't wait
 
@@ -25,4 +27,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    command(main, sys.argv[1:], when_stopped="; the answers so far are kept, and the same command goes on")
+    command(main, sys.argv[1:])

@@ -33,6 +33,7 @@ Pickles may hold plain lists, sets, dictionaries, text and numbers; nothing in t
 """
 
 import argparse
+import json
 import os
 import sys
 import threading
@@ -41,8 +42,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oracle.base.command import as_typed, command, when_stopped
 from oracle.base.errors import UserError
-from pipeline.settings.command import command
+from oracle.base.files import check_can_be_made, check_writable
+from oracle.base.flags import FlagParser
 
 if TYPE_CHECKING:  # slow to import: behind --help
     import duckdb
@@ -51,14 +54,47 @@ if TYPE_CHECKING:  # slow to import: behind --help
     from oracle.sources import Loaded, Source
 
 
-def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(
-        prog="prepare.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+def main(argv: list[str], prog: str = "prepare.py") -> None:
+    when_stopped("the store is as it was, or whole; the same command goes on")
+    parser = FlagParser(
+        prog=prog, description=as_typed(__doc__, prog), formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("sources", nargs="*", type=Path, metavar="SOURCE", help="files to read, in any order")
     parser.add_argument("--store", type=Path, default=Path("store.duckdb"), help="made if not there (%(default)s)")
     parser.add_argument("--dataset", type=Path, help="Parquet file to write conversations to, in the SafeRec columns")
-    parser.add_argument("--seed", type=int, default=3407, help="of constraints and splits (%(default)s)")
+    curating = parser.add_argument_group("the rules by which --dataset is curated; they stand in its metadata")
+    curating.add_argument("--seed", type=int, default=3407, help="of constraints, wordings and splits (%(default)s)")
+    curating.add_argument(
+        "--constrained",
+        type=float,
+        default=0.8,
+        help="share of the samples that can have constraints which get some (%(default)s)",
+    )
+    curating.add_argument(
+        "--trait_counts",
+        type=float,
+        nargs=3,
+        default=[0.7, 0.3, 0.0],
+        metavar="SHARE",
+        help="shares of these with one, two and three traits (0.7 0.3 0)",
+    )
+    curating.add_argument(
+        "--draw",
+        choices=("balanced", "by_risk"),
+        default="balanced",
+        help="each trait as often as any other, or as often as films violate it (%(default)s)",
+    )
+    curating.add_argument(
+        "--violating",
+        choices=("keep", "remove"),
+        default="keep",
+        help="ground truth that violates its own constraints (%(default)s); listed in groundtruth_violating",
+    )
+    curating.add_argument(
+        "--wordings", type=int, default=0, help="wordings used of each trait's wish; 0: all (%(default)s)"
+    )
+    curating.add_argument("--wishes", type=Path, metavar="FILE.json", help="further wordings: {trait: [wordings]}")
+    curating.add_argument("--heldout", type=float, default=0.2, help="share of conversations held out (%(default)s)")
     parser.add_argument("--no-starter", action="store_true", help="a new store begins without the bundled films")
     parser.add_argument(
         "--map",
@@ -85,6 +121,8 @@ def main(argv: list[str]) -> None:
     )
     parser.add_argument("--json", action="store_true", help="with --check: print JSON")
     args = parser.parse_args(argv)
+    if args.max_mb < 1:
+        raise UserError(f"--max_mb {args.max_mb}: expected at least 1")
     if args.check is not None:
         from pipeline.samples.check import check_dataset as report_on  # loads `datasets`
 
@@ -92,14 +130,22 @@ def main(argv: list[str]) -> None:
         return
     if not args.sources and args.report is None:
         raise UserError(
-            "name the files to read, such as: prepare.py movies.csv links.csv; or --report FILE.html, or --check DATASET"
+            f"name the files to read, such as: {prog} movies.csv links.csv; or --report FILE.html, or --check DATASET"
         )
     from oracle.sources import DIALOGS, Evidence, load_sources, read_coverage, recognise, write_report
+    from pipeline.samples.curate import Rules
     from pipeline.samples.dialogs import read_dialogs, write_dataset
+
+    rules = Rules(
+        args.seed, args.constrained, tuple(args.trait_counts), args.draw, args.violating, args.wordings, args.heldout
+    )
+    wishes = _wishes(args.wishes) if args.wishes else {}
 
     sources = recognise(args.sources, _roles(args.map), args.max_mb * 1_000_000)
     if args.report is not None and not args.report.absolute().parent.is_dir():
         raise UserError(f"--report {args.report}: its folder is not there; make it, or name another")
+    if args.report is not None:
+        check_writable(args.report)
     for source in sources:
         print(f"{source.path}: {source.kind.name} ({_form(source)})")
     dialogs = [source for source in sources if source.kind is DIALOGS]
@@ -117,11 +163,30 @@ def main(argv: list[str]) -> None:
         print(coverage.as_text())
     for warning in coverage.warnings():
         print(f"warning: {warning}")
+    curated = write_dataset(args.dataset, read, args.store, rules, wishes) if args.dataset else None
+    if curated:
+        print(curated.as_text())
     if args.report:
-        write_report(coverage, args.report)
+        write_report(coverage, args.report, curated.distributions if curated else {})
         print(f"{args.report}: the same with a plot")
-    if args.dataset:
-        print(write_dataset(args.dataset, read, args.store, args.seed))
+    if curated:
+        print(curated.line)
+
+
+def _wishes(path: Path) -> dict[str, list[str]]:
+    """Raises `UserError` for what is no {trait: [wordings]}."""
+    try:
+        wishes = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"--wishes {path}: cannot be read ({error})") from None
+    if not isinstance(wishes, dict) or not all(
+        isinstance(texts, list) and texts and all(isinstance(text, str) and text for text in texts)
+        for texts in wishes.values()
+    ):
+        raise UserError(
+            f'--wishes {path}: expected {{trait: [wordings]}}, such as {{"No gambling": ["nothing with bets"]}}'
+        )
+    return wishes
 
 
 def _roles(mapped: list[str]) -> dict[str, str]:
@@ -148,6 +213,7 @@ def check_dataset(dataset: Path | None, sources: "list[Source]") -> None:
         folder = next(parent for parent in dataset.absolute().parents if parent.exists())
         if not (folder.is_dir() and os.access(folder, os.W_OK)):
             raise UserError(f"--dataset {dataset}: {folder} is no folder that can be written; name another")
+        check_can_be_made(dataset)
 
 
 def told(loaded: "Loaded") -> str:
@@ -155,7 +221,8 @@ def told(loaded: "Loaded") -> str:
     if not loaded.is_new:
         return "is in the store already, nothing changed"
     rows = f"{loaded.rows_read:,} rows read, {loaded.rows_stored:,} stored"
-    return f"{rows}, {loaded.rows_rejected:,} rejected" + (f": see {loaded.rejects}" if loaded.rejects else "")
+    rejected = f"{loaded.rows_rejected:,} rejected"
+    return f"{rows}, {rejected}" + (f", such as {loaded.reason}; see {loaded.rejects}" if loaded.rejects else "")
 
 
 @contextmanager
@@ -192,7 +259,13 @@ def _form(source: "Source") -> str:
     shape = {"semicolons": "CSV with semicolons", "json by id": "JSON", "json": "JSON", "json lines": "JSON lines",
              "parquet": "Parquet", "pickle": "pickle"}.get(source.format, source.format.upper())  # fmt: skip
     columns = [*source.columns.values(), *source.categories]
-    return shape + (", gzip" if source.compressed else "") + (f": {', '.join(columns)}" if columns else "")
+    unused = ", ".join(source.unused[:5]) + (f" and {len(source.unused) - 5} more" if len(source.unused) > 5 else "")
+    return (
+        shape
+        + (", gzip" if source.compressed else "")
+        + (f": {', '.join(columns)}" if columns else "")
+        + (f"; not used: {unused}" if unused else "")
+    )
 
 
 if __name__ == "__main__":

@@ -7,13 +7,15 @@ python pipeline/sft.py --train_path redial.parquet --model_name HuggingFaceTB/Sm
 
 import sys
 
-from pipeline.settings.command import command
-from pipeline.settings.fields import SftSettings
-from pipeline.settings.parsing import parse_settings
+from oracle.base.command import as_typed, command, when_stopped
 
 
-def main(argv: list[str]) -> None:
-    parsed = parse_settings(SftSettings, "sft.py", argv, demo="sft", help=__doc__)
+def main(argv: list[str], prog: str = "sft.py") -> None:
+    when_stopped("nothing was begun, the same command begins again")
+    from pipeline.settings.fields import SftSettings
+    from pipeline.settings.parsing import parse_settings
+
+    parsed = parse_settings(SftSettings, prog, argv, demo="sft", help=as_typed(__doc__, prog))
     from pipeline.training.fine_tuning import fine_tune  # slow to import: behind --help
 
     fine_tune(parsed)

@@ -13,17 +13,19 @@ A run's checkpoints are in runs/<run id>/, its verdicts in the log beside the st
 
 import sys
 
-from pipeline.settings.command import command
-from pipeline.settings.fields import TrainSettings
-from pipeline.settings.parsing import parse_settings
+from oracle.base.command import as_typed, command, when_stopped
 
 
-def main(argv: list[str]) -> None:
-    parsed = parse_settings(TrainSettings, "train.py", argv, demo="train", help=__doc__)
+def main(argv: list[str], prog: str = "train.py") -> None:
+    when_stopped("nothing was begun, the same command begins again")
+    from pipeline.settings.fields import TrainSettings
+    from pipeline.settings.parsing import parse_settings
+
+    parsed = parse_settings(TrainSettings, prog, argv, demo="train", help=as_typed(__doc__, prog))
     from pipeline.training.session import train  # slow to import: behind --help
 
     train(parsed)
 
 
 if __name__ == "__main__":
-    command(main, sys.argv[1:], "; finished steps are in the log, and checkpoints can be resumed")
+    command(main, sys.argv[1:])

@@ -23,6 +23,8 @@ SLOW = [
 ]
 COMMANDS = [
     ["pipeline/train.py"], ["pipeline/sft.py"], ["pipeline/evaluate.py"], ["pipeline/prepare.py"], ["pipeline/demo.py"],
+    ["pipeline.cli"], ["pipeline.cli", "train"], ["pipeline.cli", "sft"], ["pipeline.cli", "evaluate"],
+    ["pipeline.cli", "prepare"], ["pipeline.cli", "app"], ["pipeline.cli", "check"],
     ["oracle"], ["oracle", "check"], ["oracle", "explain"], ["oracle", "log"], ["oracle", "log", "query"], ["oracle", "store", "update"],
 ]  # fmt: skip
 # Runs a command as Python would, and tells afterwards which of the modules it has imported.

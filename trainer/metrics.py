@@ -4,14 +4,15 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 from accelerate import Accelerator
 
 from oracle.annotate import AnnotatedBatch
+from oracle.log import EvasionRule, evasion_rules
 from trainer.ratio import rank_means
 from trainer.rewards import discounts
 
@@ -24,7 +25,8 @@ def list_counts(judged: AnnotatedBatch, rec_num: int, accelerator: Accelerator) 
     Recommendations in the top K: listed, unresolved, repeated, hits, and ambiguous, those that fit several films; asked (of
     samples with a constraint), unsafe (those that count as a violation), violating (those that are known to be one),
     unrated (found, but not rated for some constraint) and unknown (unrated, or not found). All recommendations: films.
-    Completions: lists; with_truth, those with ground truth, and their summed recall and ndcg.
+    Completions: lists; overlong, those that go on beyond rank K; with_truth, those with ground truth, and their summed recall
+    and ndcg.
     """
     entries = judged.entries
     completion, rank = entries["completion"].to_numpy(), entries["rank"].to_numpy()
@@ -50,6 +52,7 @@ def list_counts(judged: AnnotatedBatch, rec_num: int, accelerator: Accelerator) 
         "listed": top.sum(),
         "films": len(entries),
         "lists": len(judged.texts),
+        "overlong": (rank == rec_num + 1).sum(),
         "with_truth": (n_truth > 0).sum(),
         "recall": (1 / n_truth[completion[hits]]).sum(),
         "ndcg": (discounts(rec_num)[rank[hits] - 1] / ideal[completion[hits]]).sum(),
@@ -59,29 +62,31 @@ def list_counts(judged: AnnotatedBatch, rec_num: int, accelerator: Accelerator) 
 
 
 def list_metrics(counts: Mapping[str, float]) -> dict[str, float]:
-    """Rates from `list_counts`.
+    """The columns of the view `step_curves`, by the same names and definitions, from `list_counts`.
 
     Returns:
         svr (recommendations that count as violations / recommendations in the top K of samples with a constraint), its
         bounds svr_low and svr_high (all unknown films safe; all violations), svr_known (over films that could be judged)
         and unrated_rate; unresolved_rate, ambiguous_rate, duplicate_rate, hit_rate (all per recommendation in the top K);
-        recall and ndcg at K (means over the lists with ground truth); films_per_list.
-        NaN where nothing was asked for, or there is no ground truth.
+        recall and ndcg at K (means over the lists with ground truth); films_per_list, count_k (films in the top K a list) and
+        overlong_rate (lists that go on beyond rank K, per list).
+        NaN, where SQL has null, if there is nothing to divide by.
     """
-    listed = max(counts["listed"], 1)
     return {
         "svr": _share(counts["unsafe"], counts["asked"]),
         "svr_low": _share(counts["violating"], counts["asked"]),
         "svr_high": _share(counts["violating"] + counts["unknown"], counts["asked"]),
         "svr_known": _share(counts["violating"], counts["asked"] - counts["unknown"]),
         "unrated_rate": _share(counts["unrated"], counts["asked"]),
-        "ambiguous_rate": counts["ambiguous"] / listed,
-        "unresolved_rate": counts["unresolved"] / listed,
-        "duplicate_rate": counts["repeated"] / listed,
-        "hit_rate": counts["hits"] / listed,
+        "ambiguous_rate": _share(counts["ambiguous"], counts["listed"]),
+        "unresolved_rate": _share(counts["unresolved"], counts["listed"]),
+        "duplicate_rate": _share(counts["repeated"], counts["listed"]),
+        "hit_rate": _share(counts["hits"], counts["listed"]),
         "recall": _share(counts["recall"], counts["with_truth"]),
         "ndcg": _share(counts["ndcg"], counts["with_truth"]),
-        "films_per_list": counts["films"] / max(counts["lists"], 1),
+        "films_per_list": _share(counts["films"], counts["lists"]),
+        "count_k": _share(counts["listed"], counts["lists"]),
+        "overlong_rate": _share(counts["overlong"], counts["lists"]),
     }
 
 
@@ -153,21 +158,26 @@ def rank_metrics(sums: torch.Tensor, has_kl: bool) -> dict[str, float]:
     }
 
 
+def rank_table(sums: torch.Tensor, has_kl: bool) -> pa.Table:
+    """The same as columns, a row a rank that some list has: rank, lists, ratio, clip_ratio and kl (null without a KL term)."""
+    there = sums[0] > 0
+    lists, *totals = sums[:, there].cpu().numpy()
+    ratio, clip_ratio, kl = (total / lists for total in totals)
+    return pa.table(
+        {
+            "rank": np.flatnonzero(there.cpu().numpy()) + 1, "lists": lists.astype(np.int64), "ratio": ratio,
+            "clip_ratio": clip_ratio, "kl": kl if has_kl else pa.nulls(len(kl), pa.float64()),
+        }
+    )  # fmt: skip
+
+
 @dataclass
 class EvasionWatch:
-    """Compares the last steps with the first ones; warns once for each way of evading that it sees.
+    """Holds the last steps against the first ones by the rules of the view `evasion_signals`; warns once for each that is broken.
 
     A falling violation rate is only good news if lists stay as long, as varied and as findable as they were. Its fields
     go into checkpoints: a resumed run is compared with its first steps too, and does not warn again.
     """
-
-    WINDOW: ClassVar[int] = 10
-    _SIGNS: ClassVar[tuple] = (
-        ("films", lambda first, last: last < 0.9 * first, "lists shorten from {:.1f} to {:.1f} films"),
-        ("duplicate_rate", lambda first, last: last > first + 0.05, "repeated films rise from {:.1%} to {:.1%}"),
-        ("unresolved_rate", lambda first, last: last > first + 0.05, "unresolved titles rise from {:.1%} to {:.1%}"),
-        ("unrated_rate", lambda first, last: last > first + 0.05, "films that nobody rated rise from {:.1%} to {:.1%}"),
-    )
 
     first: list[dict[str, float]] = field(default_factory=list)
     last: list[dict[str, float]] = field(default_factory=list)
@@ -175,25 +185,34 @@ class EvasionWatch:
 
     def update(self, counts: Mapping[str, float]) -> list[str]:
         """Take in what `list_counts` counts in a step; returns (and logs) the new warnings."""
-        # Films beyond rank K are not counted: to leave them out is no evasion.
-        watched = list_metrics(counts) | {"films": counts["listed"] / max(counts["lists"], 1)}
-        if len(self.first) < self.WINDOW:
-            self.first.append(watched)
-            return []
-        self.last = [*self.last, watched][-self.WINDOW :]
-        falls = self._mean(self.last, "svr") < self._mean(self.first, "svr")  # not where either is NaN
-        if len(self.last) < self.WINDOW or not falls:
-            return []
         warnings = []
-        for name, evades, words in self._SIGNS:
-            first, last = self._mean(self.first, name), self._mean(self.last, name)
-            if name not in self.warned and evades(first, last):
-                self.warned.append(name)
+        for rule in self.signals(list_metrics(counts)):
+            if rule.signal not in self.warned:
+                self.warned.append(rule.signal)
+                first, last = self._mean(self.first, rule.metric), self._mean(self.last, rule.metric)
                 warnings.append(
-                    f"The violation rate falls, but {words.format(first, last)}: the policy may be evading."
+                    f"The violation rate falls, but {rule.words} ({rule.metric} from {first:.3g} to {last:.3g}): "
+                    "the policy may be evading."
                 )
                 logger.warning(warnings[-1])
         return warnings
+
+    def signals(self, metrics: Mapping[str, float]) -> list[EvasionRule]:
+        """Take in the metrics of a step; the rules that are broken by now."""
+        n_steps, rules = evasion_rules()
+        watched = {name: metrics[name] for name in ("svr", *(rule.metric for rule in rules))}
+        if len(self.first) < n_steps:
+            self.first.append(watched)
+            return []
+        self.last = [*self.last, watched][-n_steps:]
+        falls = self._mean(self.last, "svr") < self._mean(self.first, "svr")  # not where either is NaN
+        if len(self.last) < n_steps or not falls:
+            return []
+        return [
+            rule
+            for rule in rules
+            if rule.is_broken(self._mean(self.first, rule.metric), self._mean(self.last, rule.metric))
+        ]
 
     @staticmethod
     def _mean(steps: list[dict[str, float]], name: str) -> float:

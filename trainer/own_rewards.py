@@ -12,7 +12,7 @@ from collections.abc import Callable
 from oracle import UserError
 from oracle.annotate import Annotator
 from oracle.cut_off import without_open_entries
-from oracle.log import BY_NAME
+from oracle.log import REWARD_NAMES
 from trainer.rewards import RankRewardFunc, answer_text
 
 
@@ -57,7 +57,7 @@ def is_own(function: Callable) -> bool:
 def own_names(functions: list[Callable]) -> list[str]:
     """Their names in the log; raises `UserError` for one that is called like a reward with a column of its own."""
     own = [name_of(function) for function in functions if is_own(function)]
-    if taken := [name for name in own if name in BY_NAME]:
+    if taken := [name for name in own if name in REWARD_NAMES]:
         raise UserError(f"reward {taken[0]}: the log has a column for the reward of that name; call yours otherwise")
     return own
 

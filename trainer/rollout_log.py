@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oracle.annotate import AnnotatedBatch
-from oracle.log import BY_NAME, REWARDS, LogWriter
+from oracle.log import REWARD_NAMES, REWARDS, LogWriter
 
 __all__ = ["LogWriter", "concat", "step_tables"]
 
@@ -75,7 +75,7 @@ def step_tables(
     given = np.stack(list(rewards.values()))
     total = np.einsum("f,fns->ns", np.asarray(weights, np.float64), given)
     # A reward that is off is 0, but for films that are ignored, which have none.
-    own = {name: values for name, values in rewards.items() if name not in BY_NAME}
+    own = {name: values for name, values in rewards.items() if name not in REWARD_NAMES}
     ignored = [np.isnan(values) for name, values in rewards.items() if name not in own]
     off = np.where(np.any(ignored, axis=0), np.nan, 0.0) if ignored else np.zeros((n, n_slots))
     never = np.zeros((n, n_slots)) if left_out is None else np.where(left_out, np.nan, 0.0)

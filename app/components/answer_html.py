@@ -1,12 +1,14 @@
-"""Answers as HTML. Everything that a model or a user wrote goes through `safe`, so that it is text and nothing else."""
+"""Answers as HTML: what is said of each rank, and the colours of its characters."""
 
-import html
+from collections.abc import Iterator
 
-from app.text.formats import film, number, plural, safe, signed
-from oracle.base.printable import visible
+from markupsafe import Markup
+
+from app.components.markup import piece
+from app.text.formats import film, number, plural, signed
 
 
-def side_by_side(answers: list[dict], ranks: list[dict], chosen_rank: int | None, as_text: bool) -> str:
+def side_by_side(answers: list[dict], ranks: list[dict], chosen_rank: int | None, as_text: bool) -> Markup:
     """Cards of the answers, in order: their ranks with reasons, or their text coloured by advantage.
 
     Args:
@@ -16,11 +18,10 @@ def side_by_side(answers: list[dict], ranks: list[dict], chosen_rank: int | None
     of = {
         answer["completion"]: [row for row in ranks if row["completion"] == answer["completion"]] for answer in answers
     }
-    cards = (_card(answer, of[answer["completion"]], chosen_rank, as_text) for answer in answers)
-    return f'<div class="answers" tabindex="0" role="group" aria-label="Answers side by side">{"".join(cards)}</div>'
+    return piece("answers", [_card(answer, of[answer["completion"]], chosen_rank, as_text) for answer in answers])
 
 
-def _card(answer: dict, ranks: list[dict], chosen_rank: int | None, as_text: bool) -> str:
+def _card(answer: dict, ranks: list[dict], chosen_rank: int | None, as_text: bool) -> dict:
     facts = [
         f"{answer['violations']} unsafe",
         *_unknown(answer),
@@ -29,12 +30,13 @@ def _card(answer: dict, ranks: list[dict], chosen_rank: int | None, as_text: boo
     ]
     if not answer["ended"]:
         facts.append("cut off")
-    listed = "".join(_rank(row, row["rank"] == chosen_rank) for row in ranks)
-    return (
-        f'<article class="answer"><header><b>Answer {answer["generation"] + 1} '
-        f"<span>{signed(answer['reward'])}</span></b><span>{' · '.join(facts)}</span></header>"
-        f"{coloured_text(answer['text'], ranks) if as_text else listed}</article>"
-    )
+    listed = Markup().join(_rank(row, row["rank"] == chosen_rank) for row in ranks)
+    return {
+        "name": f"Answer {answer['generation'] + 1}",
+        "reward": signed(answer["reward"]),
+        "facts": " · ".join(facts),
+        "body": coloured_text(answer["text"], ranks) if as_text else listed,
+    }
 
 
 def _unknown(answer: dict) -> list[str]:
@@ -43,15 +45,20 @@ def _unknown(answer: dict) -> list[str]:
     return [f"{count} {what}" for count, what in counted if count]
 
 
-def _rank(row: dict, chosen: bool) -> str:
-    title = "<em>nothing here</em>" if row["title"] is None else safe(film(row["title"], row["year"]))
-    chips = "".join(_chip(text, kind) for text, kind in chips_of(row))
-    return (
-        f'<details class="rank{" chosen" if chosen else ""}"{" open" if chosen else ""}><summary>'
-        f'<span class="k">{row["rank"]}</span><span class="title">{title}<span class="chips">{chips}</span></span>'
-        f'<span class="adv" title="advantage" style="background:{advantage_colour(row["advantage"], row["most"])}">'
-        f"{signed(row['advantage']) if row['advantage'] is not None else ''}</span></summary>"
-        f'<div class="why">{reason(row)}</div></details>'
+def _rank(row: dict, is_chosen: bool) -> Markup:
+    return piece(
+        "rank",
+        {
+            "rank": row["rank"],
+            "is_chosen": is_chosen,
+            "title": None if row["title"] is None else film(row["title"], row["year"]),
+            "chips": chips_of(row),
+            "colour": advantage_colour(row["advantage"], row["most"]),
+            "advantage": "" if row["advantage"] is None else signed(row["advantage"]),
+            "sentence": row["sentence"],
+            "evidence": list(_other_evidence(row)),
+            "imdb_id": row["imdb_id"],
+        },
     )
 
 
@@ -79,36 +86,30 @@ def chips_of(row: dict) -> list[tuple[str, str]]:
     return chips
 
 
-def reason(row: dict) -> str:
-    """Why the rank was rewarded so: the sentence of the view `why`, and the evidence for traits it does not violate."""
-    found = "" if row["imdb_id"] is None else f"<p>{_chip(row['imdb_id'], 'quiet')}</p>"
-    sentence = f"<p>{safe(row['sentence'])}</p>"
-    evidence = "".join(
-        f"<p>{safe(entry['trait'])}: risk {number(entry['risk'], 2)}"
-        + (f" · {safe(', '.join(entry['severities']))}" if entry["severities"] else "")
-        + (f" · tagged {safe(', '.join(entry['hit_tags']))}" if entry["hit_tags"] else "")
-        + "</p>"
-        for entry in row["evidence"] or []
-        if entry["trait"] not in (row["violated_traits"] or [])
-    )
-    return sentence + evidence + found
+def _other_evidence(row: dict) -> Iterator[dict]:
+    """For traits that the film does not violate; those that it does are in the sentence of the view `why`."""
+    for entry in row["evidence"] or []:
+        if entry["trait"] not in (row["violated_traits"] or []):
+            yield {
+                "trait": entry["trait"],
+                "risk": number(entry["risk"], 2),
+                "severities": ", ".join(entry["severities"] or []),
+                "tags": ", ".join(entry["hit_tags"] or []),
+            }
 
 
-def coloured_text(text: str, ranks: list[dict]) -> str:
+def coloured_text(text: str, ranks: list[dict]) -> Markup:
     """The answer as it was written, the characters of each rank coloured by its advantage."""
-    pieces, position = [], 0
+    parts, position = [], 0
     for row in sorted((r for r in ranks if r["start"] is not None), key=lambda r: r["start"]):
         start, end = max(position, row["start"]), min(len(text), row["end"])
         if end <= start:
             continue
-        tip = html.escape(f"rank {row['rank']}: advantage {signed(row['advantage'])}, reward {signed(row['r_total'])}")
+        tip = f"rank {row['rank']}: advantage {signed(row['advantage'])}, reward {signed(row['r_total'])}"
         colour = advantage_colour(row["advantage"], row["most"])
-        pieces += [
-            _plain(text[position:start]),
-            f'<mark title="{tip}" style="background:{colour}">{_plain(text[start:end])}</mark>',
-        ]
+        parts += [(text[position:start], None, ""), (text[start:end], colour, tip)]
         position = end
-    return f'<div class="text" dir="auto">{"".join(pieces)}{_plain(text[position:])}</div>'
+    return piece("written", [*parts, (text[position:], None, "")])
 
 
 def advantage_colour(advantage: float | None, most: float | None) -> str:
@@ -118,11 +119,3 @@ def advantage_colour(advantage: float | None, most: float | None) -> str:
     assert advantage is not None
     strength = 0.08 + 0.52 * min(1.0, abs(advantage) / most)
     return f"rgb(var(--{'blue' if advantage > 0 else 'orange'}) / {strength:.2f})"
-
-
-def _plain(text: str) -> str:
-    return html.escape(visible(text))
-
-
-def _chip(text: str, kind: str) -> str:
-    return f'<span class="chip {kind}">{safe(text)}</span>'

@@ -41,7 +41,7 @@ def run_colour(runs: list[str]) -> alt.Color:
 
 
 def step_curve(points: pa.Table, column: str, title: str, form: str, runs: list[str], zero: bool = True) -> Layers:
-    """A column of curves.sql by step: each point faint, their moving mean strong."""
+    """A column of curves.sql by step: each point faint, their moving mean strong; evaluations as joined diamonds."""
     scale, ticks = alt.Scale(zero=zero, nice=True), axis(form, tickCount=4)
     each = alt.Y(f"{column}:Q", title=None, axis=ticks, scale=scale)
     smooth = alt.Y(f"smooth_{column}:Q", title=None, axis=ticks, scale=scale)
@@ -52,10 +52,13 @@ def step_curve(points: pa.Table, column: str, title: str, form: str, runs: list[
         alt.Tooltip(f"{column}:Q", title=title, format=form),
     ]
     base = alt.Chart(points).encode(x=STEP, color=run_colour(runs))
+    trained, evaluated = base.transform_filter("!datum.held_out"), base.transform_filter("datum.held_out")
     return alt.layer(
-        base.mark_circle(size=14, opacity=0.4).encode(y=each),
-        base.mark_line(strokeWidth=2.2, interpolate="monotone").encode(y=smooth),
-        base.mark_circle(size=60)
+        trained.mark_circle(size=14, opacity=0.4).encode(y=each),
+        trained.mark_line(strokeWidth=2.2, interpolate="monotone").encode(y=smooth),
+        evaluated.mark_line(strokeWidth=1.2, strokeDash=[4, 3]).encode(y=each),
+        evaluated.mark_point(size=80, shape="diamond", filled=True, opacity=1).encode(y=each, tooltip=tips),
+        trained.mark_circle(size=60)
         .encode(y=each, tooltip=tips, opacity=alt.condition(hover, alt.value(1), alt.value(0)))
         .add_params(hover),
     ).properties(height=HEIGHT, title=small_title(title))
@@ -63,7 +66,7 @@ def step_curve(points: pa.Table, column: str, title: str, form: str, runs: list[
 
 def trajectory(points: pa.Table, runs: list[str]) -> Layers:
     """Violations over recall: faint, one point a step; strong, the moving mean from first (ring) to last (dot)."""
-    base = alt.Chart(points).encode(color=run_colour(runs))
+    base = alt.Chart(points).encode(color=run_colour(runs)).transform_filter("!datum.held_out")
     each, smooth = (
         base.encode(x=_recall("recall"), y=_svr("svr")),
         base.encode(x=_recall("smooth_recall"), y=_svr("smooth_svr")),

@@ -1,10 +1,8 @@
 """A run against another, prompt by prompt."""
 
-import html
-
 import streamlit as st
 
-from app.components import style
+from app.components import markup, style
 from app.core import database, navigation, runs
 from app.text import formats, sentences
 
@@ -25,7 +23,7 @@ def show(run: dict, known: list[dict]) -> None:
         return
     with st.spinner("Pairing prompts …"):
         rows = database.rows("compare", run=run["run_id"], other=other).to_pylist()
-    st.html(f'<p class="finding">{html.escape(sentences.of_comparison(rows))}</p>')
+    markup.show("finding", sentences.of_comparison(rows))
     if rows:
         st.dataframe([_row(row) for row in rows], hide_index=True)
 

@@ -2,6 +2,7 @@
 
 import altair as alt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from app.components.charts import Layers, axis, number_labels
 from app.components.style import palette
@@ -16,6 +17,11 @@ def heat_map(cells: pa.Table, column: str, form: str) -> alt.Chart:
     colours = palette()
     strong = colours.bad if column in ("violation_rate", "penalty") else colours.good
     scale = [strong, colours.empty] if column == "penalty" else [colours.empty, strong]  # a penalty is worse the lower
+    look = alt.Scale(range=scale, zero=True, interpolate="rgb")
+    if not pc.max(pc.abs(cells[column])).as_py():  # all cells are empty ones
+        look = alt.Scale(range=scale, domain=[-1, 0] if column == "penalty" else [0, 1], interpolate="rgb")
+    if column == "ratio":  # 1 is nothing, on either side
+        look = alt.Scale(range=[colours.bad, colours.empty, colours.good], domainMid=1, zero=False, interpolate="rgb")
     picked = alt.selection_point(name="cell", fields=["first_step", "rank"], empty=False)
     legend = alt.Legend(
         title=None, orient="top", direction="horizontal", gradientLength=240, gradientThickness=8,
@@ -30,6 +36,9 @@ def heat_map(cells: pa.Table, column: str, form: str) -> alt.Chart:
         alt.Tooltip("penalty:Q", format=".3f"),
         alt.Tooltip("hit_rate:Q", title="hits a list", format=".3f"),
         alt.Tooltip("signal:Q", format=".2f"),
+        alt.Tooltip("clip_ratio:Q", title="clipped", format=".1%"),
+        alt.Tooltip("ratio:Q", format=".3f"),
+        alt.Tooltip("kl:Q", title="KL", format=".4f"),
     ]
     return (
         alt.Chart(cells)
@@ -37,7 +46,7 @@ def heat_map(cells: pa.Table, column: str, form: str) -> alt.Chart:
         .encode(
             x=alt.X("first_step:O", title="step", axis=bare(labelOverlap=True, labelAngle=0)),
             y=alt.Y("rank:O", title="rank", axis=bare(labelOverlap=True)),
-            color=alt.Color(f"{column}:Q", scale=alt.Scale(range=scale, zero=True, interpolate="rgb"), legend=legend),
+            color=alt.Color(f"{column}:Q", scale=look, legend=legend),
             stroke=alt.condition(picked, alt.value(colours.edge), alt.value(colours.empty)),
             strokeWidth=alt.condition(picked, alt.value(2), alt.value(1)),
             tooltip=tips,

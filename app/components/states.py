@@ -1,14 +1,12 @@
 """What a page shows when there is nothing to show: each says why, and what to do next."""
 
-import html
 from collections.abc import Callable
 
-import streamlit as st
-
+from app.components import markup
 from oracle import UserError
 
 
-def told(show: Callable, *args: object) -> None:
+def or_problem(show: Callable, *args: object) -> None:
     """Call `show`; what a person can put right is told in place of what it would have shown."""
     try:
         show(*args)
@@ -42,9 +40,4 @@ def nothing(what: str, hint: str = "") -> None:
 
 
 def _card(kind: str, title: str, text: str, hint: str = "", code: bool = False) -> None:
-    tag = "code" if code else "span"
-    below = f'<p class="hint"><{tag}>{html.escape(hint)}</{tag}></p>' if hint else ""
-    role = "alert" if kind == "error" else "status"
-    st.html(
-        f'<div class="state {kind}" role="{role}"><h2>{html.escape(title)}</h2><p>{html.escape(text)}</p>{below}</div>'
-    )
+    markup.show("state", kind, title, text, hint, code)

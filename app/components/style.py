@@ -1,13 +1,12 @@
-"""How the app looks: colours that colour-blind people can tell apart, and the few pieces of HTML that pages share."""
+"""How the app looks: colours that colour-blind people can tell apart, and the pieces of HTML that pages share."""
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
 
-from oracle.base.printable import visible
+from app.components import markup
 
 
 @dataclass(frozen=True)
@@ -33,10 +32,6 @@ DARK = Palette(
 )  # fmt: skip
 
 
-def _text(text: str) -> str:
-    return html.escape(visible(text))
-
-
 def palette() -> Palette:
     return DARK if st.context.theme.type == "dark" else LIGHT
 
@@ -46,30 +41,20 @@ def apply() -> None:
 
 
 def headline(sentence: str, lead: str = "", eyebrow: str = "") -> None:
-    """The sentence that says what a page's numbers mean. All three are text, not HTML."""
-    parts = [f'<p class="eyebrow">{_text(eyebrow)}</p>' if eyebrow else ""]
-    parts += [f'<h1 class="headline">{_text(sentence)}</h1>']
-    parts += [f'<p class="lead">{_text(lead)}</p>' if lead else ""]
-    st.html("".join(parts))
+    """The sentence that says what a page's numbers mean."""
+    markup.show("headline", sentence, lead, eyebrow)
 
 
 def section(title: str, about: str = "") -> None:
-    """A heading within a page, and what its figures are. Both are text."""
-    below = f'<p class="about">{_text(about)}</p>' if about else ""
-    st.html(f'<h2 class="section">{_text(title)}</h2>{below}')
+    """A heading within a page, and what its figures are."""
+    markup.show("section", title, about)
 
 
 def tiles(figures: Sequence[tuple[str, str, str, str]]) -> None:
     """A row of figures: (name, value, what it was, "better", "worse" or "")."""
-    cells = (
-        f'<div class="tile"><div class="name">{_text(name)}</div><div class="value">{_text(value)}</div>'
-        f'<div class="was {judged}">{_text(was)}</div></div>'
-        for name, value, was, judged in figures
-    )
-    st.html(f'<div class="tiles">{"".join(cells)}</div>')
+    markup.show("tiles", figures)
 
 
 def legend(entries: Sequence[tuple[str, str]]) -> None:
     """(colour, label) of the lines in the charts below."""
-    items = (f'<span><i style="background:{colour}"></i>{_text(label)}</span>' for colour, label in entries)
-    st.html(f'<div class="legend">{"".join(items)}</div>')
+    markup.show("legend", entries)

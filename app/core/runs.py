@@ -29,11 +29,13 @@ def pick(runs: list[dict] | None = None) -> dict:
 
 def label(run: dict) -> str:
     """ "6ec6 · demo/sft · λ 1 · 22 Nov 2026, 09:28"."""
-    kind = f"λ {price(run):g}" if run["kind"] == "train" else "evaluated"
+    kind = f"λ {penalty(run):g}" if run["kind"] == "train" else "evaluated"
+    if run["training_run"]:
+        kind = f"evaluations of {run['training_run'][-4:]}"
     return f"{run['run_id'][-4:]} · {run['model'] or 'model'} · {kind} · {formats.moment(run['started_at'])}"
 
 
-def price(run: dict) -> float:
+def penalty(run: dict) -> float:
     """What a violation costs: λ · P."""
     return run["lambda_safe"] * run["penalty_safe"]
 
@@ -43,7 +45,7 @@ def eyebrow(run: dict) -> str:
     facts = [f"Run {run['run_id']}", run["model"] or "", "training" if run["kind"] == "train" else "evaluation"]
     facts += [f"{run['rec_num']} ranks", f"threshold {run['risk_threshold']:g}"]
     if run["kind"] == "train":
-        facts += [f"{run['num_generations']} answers a prompt", f"λ·P {price(run):g}", run["advantage_mode"]]
+        facts += [f"{run['num_generations']} answers a prompt", f"λ·P {penalty(run):g}", run["advantage_mode"]]
         since = database.seconds_since_step(run["run_id"])
         facts += [f"last step {formats.ago(since)}"] if is_live(run) and since is not None else []
     return " · ".join(fact for fact in facts if fact)

@@ -1,9 +1,6 @@
-"""Numbers, dates and untrusted text as people read them."""
+"""Numbers, dates and films as people read them."""
 
-import html
 from datetime import datetime
-
-from oracle.base.printable import visible
 
 NOTHING = "–"
 
@@ -50,11 +47,6 @@ def ago(seconds: float) -> str:
         if seconds >= size:
             return plural(int(seconds // size), unit) + " ago"
     return "just now"
-
-
-def safe(text: object) -> str:
-    """Untrusted text for HTML: escaped, and isolated, so that its direction is its own."""
-    return f'<bdi dir="auto">{html.escape(visible(text))}</bdi>'
 
 
 def film(title: str, year: int | None) -> str:

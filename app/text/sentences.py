@@ -1,18 +1,12 @@
 """Headlines: what a page's figures mean, in words. They say what the views computed and compute nothing themselves."""
 
 from app.text.formats import number, percent, plural, points, signed
-
-SIGNALS = {
-    "shrinking": "lists got shorter",
-    "repeating": "films are repeated more often",
-    "hiding": "more titles cannot be found",
-    "undocumented": "more films are not rated",
-    "overlong": "more lists go on beyond the last rank",
-    "off_taste": "recall dropped",
-}
+from oracle.log import evasion_rules
 
 METRICS = {
     "svr": ("Violations", "are", percent, points),
+    "svr_low": ("Violations, unknown films safe", "are", percent, points),
+    "svr_high": ("Violations, unknown films unsafe", "are", percent, points),
     "svr_known": ("Violations among judged films", "are", percent, points),
     "recall": ("Recall", "is", number, lambda value: signed(value, 3)),
     "ndcg": ("NDCG", "is", number, lambda value: signed(value, 3)),
@@ -20,6 +14,7 @@ METRICS = {
     "duplicate_rate": ("Repeated films", "are", percent, points),
     "unresolved_rate": ("Unresolved titles", "are", percent, points),
     "unrated_rate": ("Films not rated", "are", percent, points),
+    "ambiguous_rate": ("Titles that fit several films", "are", percent, points),
 }
 """Of compare_runs: name, verb, and how a value and a difference are written."""
 
@@ -51,9 +46,10 @@ def of_training(figures: dict) -> tuple[str, str]:
 
 def evasion(figures: dict) -> str:
     """Whether the gain could come from anything but safer films."""
-    if figures["steps"] < 2:
-        return "One step says nothing yet about a trend."
-    signs = [SIGNALS[name] for name in figures["signals"] or []]
+    steps, rules = evasion_rules()
+    if figures["signals"] is None:
+        return f"Fewer than {2 * steps} steps say nothing yet about evasion."
+    signs = [rule.words for rule in rules if rule.signal in figures["signals"]]
     if signs:
         return f"Careful: {' and '.join(signs)}, so the figures may not come from safer films."
     return "No sign of evasion: lists are as long, films as findable and repeats as rare as at the start."

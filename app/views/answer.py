@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.components import answer_html, states, style
+from app.components import answer_html, markup, states, style
 from app.core import database, navigation, runs
 from app.text import formats
 from oracle.base.printable import visible
@@ -30,10 +30,7 @@ def page() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
         show = navigation.switch_between("show", "Show", {"ranks": "Ranks", "text": "Text"}, "ranks")
         if run["kind"] == "train":
-            st.html(
-                '<div class="scale">pushed down <i></i> pushed up (advantage)</div>',
-                width="content",
-            )
+            markup.show("advantage_scale", width="content")
     st.html(answer_html.side_by_side(answers, ranks, _chosen_rank(), show == "text"))
 
 
@@ -48,9 +45,7 @@ def _label(group: dict) -> str:
 
 
 def _prompt(group: dict) -> None:
-    wanted = "".join(f'<span class="chip bad">{formats.safe(trait)}</span>' for trait in group["constraints"] or [])
-    to_avoid = f'<p class="asked">To be avoided: {wanted}</p>' if wanted else ""
-    st.html(f'<div class="prompt">{formats.safe(group["prompt"])}</div>{to_avoid}')
+    markup.show("request", group["prompt"], group["constraints"] or [], "")
 
 
 def _sentences(group: dict) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.components import answer_html, columns, states, style
+from app.components import answer_html, columns, markup, states, style
 from app.core import database, navigation, runs
 from app.text import formats, sentences
 from oracle.base.printable import visible
@@ -12,7 +12,7 @@ ALL = "all datasets"
 
 
 def page() -> None:
-    evaluated = [run for run in runs.all_runs() if run["kind"] == "evaluate"]
+    evaluated = [run for run in runs.all_runs() if run["kind"] == "evaluate" and not run["training_run"]]
     if not evaluated:
         runs.pick()  # says so, where there is no run at all
         return style.headline(
@@ -109,18 +109,13 @@ def _difference(board: list[dict]) -> None:
     prompts = database.rows("differing_prompts", run=a, other=b).to_pylist()
     if not prompts:
         return states.nothing("These two runs have no prompt in common.")
-    st.html(
-        f'<p class="finding">{formats.safe(sentences.of_comparison(database.rows("compare", run=b, other=a).to_pylist()))}</p>'
-    )
+    markup.show("finding", sentences.of_comparison(database.rows("compare", run=b, other=a).to_pylist()))
     by_prompt = {row["prompt_id"]: row for row in prompts}
     chosen = navigation.choose(
         "prompt", "Prompt", list(by_prompt), prompts[0]["prompt_id"], format_func=lambda p: _asked(by_prompt[p])
     )
     row = by_prompt[chosen]
-    wanted = "".join(f'<span class="chip bad">{formats.safe(trait)}</span>' for trait in row["constraints"] or [])
-    st.html(
-        f'<div class="prompt">{formats.safe(row["prompt"])}</div><p class="asked">To be avoided: {wanted or "nothing"}</p>'
-    )
+    markup.show("request", row["prompt"], row["constraints"] or [], "nothing")
     for side, run, column in zip("ab", (a, b), st.columns(2), strict=True):
         with column:
             where = {"run": run, "step": row[f"{side}_step"], "group": row[f"{side}_group"]}

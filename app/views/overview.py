@@ -2,6 +2,7 @@
 
 import json
 
+import pyarrow.compute as pc
 import streamlit as st
 
 from app.components import charts, columns, comparison, states, style
@@ -28,7 +29,7 @@ def page() -> None:
         )
     with right:
         live = navigation.switch("live", "Live", runs.is_live(run), help="Draws anew every few seconds.")
-    st.fragment(lambda: states.told(_figures, run, others), run_every=database.FRESH_S if live else None)()
+    st.fragment(lambda: states.or_problem(_figures, run, others), run_every=database.FRESH_S if live else None)()
     comparison.show(run, known)
     _making_of(run)
 
@@ -103,7 +104,10 @@ def _curves(shown: list[str]) -> None:
         style.section("Safety against quality", about)
         st.altair_chart(charts.trajectory(points, shown), width="stretch")
     with right:
-        style.section("Step by step", "Dots are steps, lines the moving mean of five.")
+        about = "Dots are steps, lines the moving mean of five."
+        if pc.any(points["held_out"]).as_py():
+            about += " Diamonds are evaluations on held-out prompts."
+        style.section("Step by step", about)
         for pair in (CURVES[:2], CURVES[2:]):
             for column, (name, title, form, zero) in zip(st.columns(2), pair, strict=True):
                 column.altair_chart(charts.step_curve(points, name, title, form, shown, zero), width="stretch")

@@ -1,5 +1,6 @@
 """Rank penalties: where in the list training punishes and rewards, and the answers behind any cell."""
 
+import pyarrow.compute as pc
 import streamlit as st
 
 from app.components import columns, rank_charts, states, style
@@ -11,6 +12,17 @@ MEASURES = {
     "penalty": ("penalty", "Mean safety reward of this rank, a list. 0 is best.", ".3f"),
     "hits": ("hit_rate", "Ground-truth films found at this rank, a list.", ".3f"),
     "signal": ("signal", "How far the advantages of a group spread at this rank: how much is taught there.", ".2f"),
+    "clipped": (
+        "clip_ratio",
+        "Share of the tokens of this rank whose ratio the loss clipped: it taught nothing more there.",
+        ".1%",
+    ),
+    "ratio": (
+        "ratio",
+        "How likely the policy makes what it wrote at this rank, against when it wrote it. 1: as likely.",
+        ".3f",
+    ),
+    "KL": ("kl", "How far the policy is from its reference at this rank, a token.", ".4f"),
 }
 
 
@@ -24,7 +36,9 @@ def page() -> None:
             "This run has no finished step yet.", "Its ranks appear as soon as the first step is written."
         )
     with right:
-        shown = navigation.switch_between("measure", "Show", {name: name.title() for name in MEASURES}, "violations")
+        shown = navigation.switch_between(
+            "measure", "Show", {name: name[0].upper() + name[1:] for name in MEASURES}, "violations"
+        )
 
     style.headline(*_sentences(totals, run), eyebrow=runs.eyebrow(run))
     column, about, form = MEASURES[shown]
@@ -32,7 +46,12 @@ def page() -> None:
     about += " Click a cell to see the answers behind it."
     if totals[-1]["rank"] > run["rec_num"]:
         about += f" At rank {totals[-1]['rank']} stands what goes on beyond the list’s end."
-    style.section(f"{shown.title()} by rank and step", about)
+    style.section(f"{shown[0].upper()}{shown[1:]} by rank and step", about)
+    if not pc.any(pc.is_valid(cells[column])).as_py():
+        return states.nothing(
+            "This run has no such figure.",
+            "Its log was written before the loss was logged by rank, or nothing of the kind was computed (KL: --kl_beta 0).",
+        )
     chart = rank_charts.heat_map(cells, column, form)
     event = st.altair_chart(chart, width="stretch", on_select="rerun", key=f"heat_{run['run_id']}_{shown}")
     _behind(run, _chosen_cell(event, cells.to_pylist()))

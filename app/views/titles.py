@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.components import columns, states, style
+from app.components import columns, markup, states, style
 from app.core import database, navigation, runs
 from app.text import formats, sentences
 from oracle import UserError
@@ -93,14 +93,14 @@ def _shown(row: dict, decided: dict, kind: str) -> dict:
 
 def _decide(row: dict, decision: dict | None) -> None:
     style.section("What does it mean?")
-    st.html(f'<div class="prompt">{formats.safe(formats.film(row["title"], row["year"]))}</div>')
+    markup.show("prompt", formats.film(row["title"], row["year"]))
     if decision:
         return _undo(decision)
     films = database.rows("candidates", title=row["title"][:200], year=row["year"]).to_pylist()
     for film in films:
         _candidate(row, film)
     if not films:
-        st.html('<p class="about">No known film has a title like it.</p>')
+        markup.show("about", "No known film has a title like it.")
     refusal = "Not the film that it was taken for" if row["imdb_id"] else "No known film"
     st.button(refusal, on_click=_note, args=(row["title"], row["year"], row["imdb_id"], "reject"))
     st.caption("Noted beside the store, and applied when the oracle next opens it. It can be undone.")
@@ -110,8 +110,7 @@ def _candidate(row: dict, film: dict) -> None:
     about = f"{film['imdb_id']} · {formats.percent(film['closeness'], 0)} alike"
     about += " · taken for this one" if film["imdb_id"] == row["imdb_id"] else f" · {film['why']}"
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        name = formats.safe(formats.film(film["title"], film["year"]))
-        st.html(f'{name}<br><span class="about">{formats.safe(about)}</span>', width="content")
+        markup.show("candidate", formats.film(film["title"], film["year"]), about, width="content")
         what = (row["title"], row["year"], film["imdb_id"], "confirm")
         st.button("It is this one", key=f"confirm_{film['imdb_id']}", on_click=_note, args=what)
 
@@ -122,9 +121,7 @@ def _undo(decision: dict) -> None:
     means = name if decision["action"] == "confirm" else f"not {name}" if name else "no known film"
     noted = f"{decision['imdb_id'] or 'no id'}, decided {decision['at'][:10]}"
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.html(
-            f'means <b>{formats.safe(means)}</b> <span class="about">({formats.safe(noted)})</span>', width="content"
-        )
+        markup.show("decision", means, noted, width="content")
         what = (decision["title"], decision["year"], None, "undo")
         st.button("Undo", key=f"undo_{decision['title']}_{decision['year']}", on_click=_note, args=what)
 
@@ -135,7 +132,7 @@ def _decided(decisions: list[dict]) -> None:
     style.section("Decisions", f"Kept in {_file()} beside the store, one a line.")
     for decision in reversed(decisions):
         with st.container(border=True):
-            st.html(formats.safe(formats.film(decision["title"], decision["year"])))
+            markup.show("foreign", formats.film(decision["title"], decision["year"]))
             _undo(decision)
 
 

@@ -23,9 +23,13 @@ def page() -> None:
     with right:
         one, two = st.columns(2)
         with one:
-            unresolved = navigation.switch_between("unresolved", "Titles not found count as", POLICIES, run["unresolved"])
+            unresolved = navigation.switch_between(
+                "unresolved", "Titles not found count as", POLICIES, run["unresolved"]
+            )
         with two:
-            unrated = navigation.switch_between("unrated", "Films not rated count as", POLICIES, run["unrated"] or "safe")
+            unrated = navigation.switch_between(
+                "unrated", "Films not rated count as", POLICIES, run["unrated"] or "safe"
+            )
     asked = _sliders(run) | {"unresolved": unresolved, "unrated": unrated}
     head = st.container()
     steps = database.rows("what_if_steps", run=run["run_id"], most=MOST_VERDICTS).to_pylist()

@@ -95,9 +95,10 @@ GENRE = (
     r"thrillers?|war|westerns?)"
 )
 _OF_FILMS = r"(?:[Mm]ovies?|[Ff]ilms?|[Ff]licks?|[Cc]lassics|[Ss]eries|[Ss]hows?|[Gg]enres?)"
-VAGUE = re.compile(  # a genre, or "Good movies"; but "Scary Movie" and "War Horse" are titles
+VAGUE = re.compile(  # a genre, "Good movies", "A warm comedy with dogs"; but "Scary Movie" and "War Horse" are titles
     rf"(?i:(?:{GENRE}|family-friendly|feel-good|light-?hearted)(?:(?:\s*[-/,&]\s*|\s+(?:and\s+|or\s+)?){GENRE}){{0,3}})(?:\s+{_OF_FILMS})?"
     rf"|(?:[A-Z][\w’'-]*\s+)(?:[a-z][\w’'-]*\s+){{0,4}}(?:movies|films|flicks|genres?)|(?i:any|some|a|another|good|great)\s+(?:movie|film)"
+    rf"|(?:An?|Some)(?:\s+[a-z][\w’'-]*){{0,4}}\s+(?:{GENRE}|films?|movies?)(?:\s+(?:about|for|from|in|like|set|that|where|with)\s.*)?"
     r"|(?:Movies|Films)\s+[a-z].*|(?:Something|Anything)(?:\s[a-z'’-]+){2,}"
 )
 

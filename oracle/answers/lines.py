@@ -12,8 +12,9 @@ BREAK = "\\x1c-\\x1e\\r\\n\\v\\f\x85\u2028\u2029"
 LINE = re.compile(f"[^{BREAK}]+")
 ROMAN = r"[IVX]{1,5}|[ivx]{1,5}"
 PARTS = re.compile(
-    rf"""(?P<indent>{BLANK}*+) (?:>{BLANK}*+)*+ (?P<heading>\#{{1,6}}{BLANK}++)?
-    (?P<bullet>(?:[-*+–—](?={BLANK})|[a-hj-uwyzA-HJ-UWYZ]\)(?={BLANK})|[{SYMBOLS}]++|(?:<[uo]l>)?<li>
+    rf"""(?P<indent>{BLANK}*+) (?:(?:>|\\boxed\{{){BLANK}*+)*+ (?P<heading>\#{{1,6}}{BLANK}++)?
+    (?P<bullet>(?:[-*+–—](?:{BLANK}\[[ xX✓✔]\])?(?={BLANK})|\\item(?={BLANK})
+        |[a-hj-uwyzA-HJ-UWYZ]\)(?={BLANK})|[{SYMBOLS}]++|(?:<[uo]l>)?<li>
         |(?:[*_"]*(?i:
             (?:movie|film|item)[ _](?:title|name)|movie|film|title|name|item|recommendation|pick)\ ?\#?\d*[*_"]*:[*_]*)(?={BLANK})
         ){BLANK}*+)?
@@ -24,7 +25,7 @@ PARTS = re.compile(
                       |(?:\#|№|No\.\ ?)\d{{1,3}}[.:)]?(?=[*_`]*{BLANK})   # #1  No. 1:
                       |(?i:rank|number|no|top|pick|place|choice|\#)\ ?\#?\d{{1,3}}{BLANK}*+[.:)–—-](?=[*_`]*{BLANK})  # Rank 1:
                       |\d{{1,3}}(?:st|nd|rd|th)(?:\ place)?{BLANK}*+[.:)–—-](?=[*_`]*{BLANK})   # 1st place:
-                      |\d{{1,3}}{BLANK}*+[-–—:](?=[*_`]*{BLANK})          # 1 -  1:
+                      |\d{{1,3}}{BLANK}*+(?:[-–—:]|[-=]>|→)(?=[*_`]*{BLANK})  # 1 -  1:  1 ->
                       |(?:\d\ufe0f?\u20e3){{1,3}} | [①-⑳]                 # keycaps, circled digits
                       |\(?(?:{ROMAN}|[A-Z])[.)]\)?(?=[*_`]*{BLANK})        # II.  (ii)  B.
                       |(?:{ROMAN}){BLANK}[-–—](?={BLANK})                  # II -

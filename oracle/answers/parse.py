@@ -11,7 +11,7 @@ A short pipeline, linear in the length of the text. What each step makes of this
 
 1. *Regions* (`regions`): thoughts do not count; where there are answer tags, only what lies inside them does. Left: all
    behind `</think>`.
-2. *Structured answers*: JSON (`structured`) and XML fields (`xml`) are read as such. Here is none.
+2. *Structured answers*: JSON (`structured`), HTML tables (`tables`) and XML fields (`xml`) are read as such. Here is none.
 3. *Lines* (`lines`): each line is numbered, bulleted, plain, a row of a table (`tables`) or a field, with its marker
    taken off. Here: a plain one, two numbered ones, a field, a heading and a numbered one.
 4. *Sections* (`headings`, `sections`): below a last "Final list:" heading stands the list, if there is one; what stands
@@ -45,6 +45,7 @@ from oracle.answers.quick import quick_list
 from oracle.answers.regions import regions
 from oracle.answers.select import from_lines
 from oracle.answers.structured import from_json
+from oracle.answers.tables import from_html
 from oracle.answers.xml import from_xml
 
 MAX_RANK = 2**15 - 1  # the rank column is an int16
@@ -122,5 +123,5 @@ def _of_region(text: str, start: int, end: int, tagged: bool) -> list[Entry]:
     films, sure = from_json(text, start, end)
     if sure:
         return films
-    lines = from_xml(text, start, end) or from_lines(text, start, end, tagged)
+    lines = from_html(text, start, end) or from_xml(text, start, end) or from_lines(text, start, end, tagged)
     return lines if len(lines) >= len(films) else films

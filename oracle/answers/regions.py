@@ -14,14 +14,11 @@ from functools import lru_cache
 Span = tuple[int, int]
 
 _THOUGHTS = (
-    "think",
-    "thinking",
-    "thoughts?",
+    "(?:[a-z]{1,12}_)?(?:think|thinking|thoughts?|reasoning|monologue)",  # <inner_monologue>, <longcat_think>
     "reason",
-    "reasoning",
     "reflection",
+    "analysis",
     "scratch_?pad",
-    "(?:inner_)?monologue",
 )
 _ANSWERS = ("solution", "answer", "final", "final_?(?:answer|list)", "response", "recommendations?", "output")
 _ASIDES = (

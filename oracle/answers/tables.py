@@ -1,5 +1,6 @@
-"""Films out of tables: Markdown's, and rows of values behind a line of column names ("title,year")."""
+"""Films out of tables: Markdown's, HTML's, and rows of values behind a line of column names ("title,year")."""
 
+import html
 import re
 from collections.abc import Iterator
 
@@ -22,6 +23,9 @@ _CELLS = {
     mark: re.compile(rf'(?:\s*"((?:[^"]|"")*+)"\s*|([^{mark}]*+))(?:{mark}|$)') for mark in ("\\|", "\t", ";", ",")
 }
 _MARKS = frozenset("|\t;,")
+_HTML_ROW = re.compile(r"<tr\b[^<>]{0,200}>(?:(?!<tr\b)(?!</tr>).)*+", re.I | re.S)
+_HTML_CELL = re.compile(r"<(t[hd])\b[^<>]{0,200}>((?:(?!</?t[hdr]\b).)*+)", re.I | re.S)
+_HTML_TAG = re.compile(r"<[^<>]{0,200}>")
 
 
 def from_table(rows: list[Line]) -> list[Entry]:
@@ -41,6 +45,24 @@ def from_table(rows: list[Line]) -> list[Entry]:
         ruler = 1
         table.insert(1, table[0])
     return _films(table[ruler + 1 :], table[ruler - 1][2] if ruler > 0 else [])
+
+
+def from_html(text: str, start: int, end: int) -> list[Entry]:
+    """Films of the rows of a <table>, whose first row may name the columns."""
+    if text.find("<tr", start, end) < 0:
+        return []
+    rows: list[Row] = []
+    head: list[str] = []
+    for row in _HTML_ROW.finditer(text, start, end):
+        cells = [*_HTML_CELL.finditer(row[0])]
+        values = [html.unescape(_HTML_TAG.sub("", cell[2])).strip() for cell in cells]
+        if cells and all(cell[1].lower() == "th" for cell in cells):
+            head = values
+        elif values:
+            rows.append((row.start(), row.start() + len(row[0].rstrip()), values))
+    if not head and rows and _names(rows[0][2]):
+        head, rows = rows[0][2], rows[1:]
+    return _films(rows, head)
 
 
 def from_columns(text: str, located: list[Located]) -> list[Entry]:

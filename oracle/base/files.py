@@ -1,7 +1,9 @@
 """Files and folders that are there whole or not at all, and locks that end with the process that holds them."""
 
 import errno
+import gzip
 import os
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +14,34 @@ from filelock import FileLock, Timeout
 from oracle.base.errors import UserError
 
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
+
+
+def check_readable(path: str | Path) -> None:
+    """Raises `UserError` for what is no file that can be read to its end: a pipe would wait, a device give for ever."""
+    try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISREG(mode):
+            open(path, "rb").close()
+            return
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot read {str(path)!r}: {reason}; check the path and its permissions") from None
+    if stat.S_ISDIR(mode):
+        raise UserError(f"{path} is a folder: name the files in it")
+    raise UserError(f"{path} is not a regular file: save what it gives to a file first")
+
+
+def read_unpacked(path: str | Path, largest: int) -> bytes | None:
+    """The bytes of a file, unpacked where gzip packed it; null where these are more than `largest`.
+
+    Raises `UserError` as `check_readable`, and OSError, EOFError or zlib.error where it is broken.
+    """
+    check_readable(path)
+    with open(path, "rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    with gzip.open(path) if packed else open(path, "rb") as file:
+        content = file.read(largest + 1)
+    return content if len(content) <= largest else None
 
 
 @contextmanager
@@ -43,6 +73,10 @@ def check_writable(target: str | Path, *, overwrite: bool = True) -> None:
     """Raises `UserError` where `written_whole` would, before any work is done."""
     target = Path(target)
     place = Path(os.path.realpath(target))
+    try:
+        place.exists()
+    except OSError as error:  # of a name that no file may have
+        raise UserError(f"cannot write {str(target)[:100]}: {error.strerror}; choose another name") from None
     if place.is_dir():
         raise UserError(f"cannot write {target}: that is a folder, expected the name of a file")
     if place.exists() and not place.is_file():
@@ -53,6 +87,16 @@ def check_writable(target: str | Path, *, overwrite: bool = True) -> None:
         raise UserError(f"cannot write {target}: there is no folder {place.parent}; make it, or choose another name")
     if not os.access(place.parent, os.W_OK | os.X_OK):
         raise UserError(f"cannot write {target}: no permission to write in {place.parent}; choose another folder")
+
+
+def check_can_be_made(target: str | Path) -> None:
+    """Raises `UserError` where a file, with the folders that it needs, can't be made at `target`."""
+    target = Path(target)
+    folder = next(parent for parent in target.absolute().parents if parent.exists())
+    if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+        raise UserError(f"cannot write {target}: {folder} is no folder that can be written; name another")
+    if target.absolute().parent == folder:
+        check_writable(target)
 
 
 def beside(path: Path) -> Path:

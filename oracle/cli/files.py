@@ -15,21 +15,25 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from oracle.base.errors import UserError
-from oracle.base.files import check_writable, written_whole
+from oracle.base.files import check_readable, check_writable, written_whole
+from oracle.cli.parquet import is_parquet, parquet_batches
 from oracle.oracle import Oracle
 
-COLUMNS = ("title", "year", "constraints")
+COLUMNS = ("id", "title", "year", "constraints")
 HEADER = 2**16  # bytes that the first line may have
 
 
-def check_file(oracle: Oracle, path: Path, avoid: list[str], out: Path | None, as_json: bool) -> None:
-    """Judge the films of a CSV file with the columns title, year and perhaps constraints; write one row for each.
+def check_file(oracle: Oracle, path: str, avoid: list[str], out: Path | None, as_json: bool) -> None:
+    """Judge the films of a CSV file, or of Parquet files, with the columns title, year and perhaps id and constraints;
+    write one row for each.
 
-    `avoid` holds for all films, besides what the column constraints (trait names parted by ;) says. Raises `UserError`
-    for a file that cannot be read or written, and for a name that fits no trait.
+    `path`: a path, or for Parquet what `files_at` takes. `avoid` holds for all films, besides what the column constraints
+    (trait names parted by ;, or in Parquet a list) says. Raises `UserError` for a file that cannot be read or written, and
+    for a name that fits no trait.
     """
     wanted = oracle.resolve_traits(avoid)
-    verdicts = (_judged(oracle, path, batch, wanted, row) for row, batch in _batches(path))
+    batches = parquet_batches(path) if is_parquet(path) else _batches(Path(path))
+    verdicts = (judged(oracle, path, batch, wanted, row) for row, batch in batches)
     if as_json and out is not None:
         raise UserError("--json prints; expected it without --out, or --out without it")
     if as_json:
@@ -57,6 +61,7 @@ def check_file(oracle: Oracle, path: Path, avoid: list[str], out: Path | None, a
 
 def _batches(path: Path) -> Iterator[tuple[int, pa.Table]]:
     """Batches of films, each with the number of its first row, counted from 1."""
+    check_readable(path)
     try:
         with io.BufferedReader(io.FileIO(path), HEADER) as file:
             options = pa_csv.ConvertOptions(
@@ -80,9 +85,12 @@ def _batches(path: Path) -> Iterator[tuple[int, pa.Table]]:
 
 def _columns(path: Path, head: bytes) -> list[str]:
     """Return which of the columns a file has, by its first line."""
-    names = next(csv.reader([head.decode("utf-8-sig", errors="replace").partition("\n")[0]]), [])
+    try:
+        names = next(csv.reader([head.decode("utf-8-sig", errors="replace").partition("\n")[0]]), [])
+    except csv.Error as error:
+        raise UserError(f"cannot read {path} as CSV: {error}; save it with line feeds and quoted texts") from None
     if missing := {"title", "year"} - set(names):
-        raise UserError(f"{path} lacks the column {', '.join(sorted(missing))}: it has {', '.join(names)}")
+        raise UserError(f"{path} lacks the column {', '.join(sorted(missing))}: it has {', '.join(names)[:200]}")
     if twice := [name for name in COLUMNS if names.count(name) > 1]:
         raise UserError(f"{path} has the column {twice[0]} more than once; expected it once")
     return [name for name in COLUMNS if name in names]
@@ -100,10 +108,14 @@ def _years(path: Path, text: pa.StringArray, first_row: int) -> pa.Int16Array:
     return text.cast(pa.int16())
 
 
-def _judged(oracle: Oracle, path: Path, films: pa.Table, avoid: list[str], first_row: int) -> pa.Table:
-    """Films and their verdicts. is_safe is true only for what is known to be safe; for what is not known, null or false."""
+def judged(oracle: Oracle, path: str, films: pa.Table, avoid: list[str], first_row: int | None) -> pa.Table:
+    """Films and their verdicts. is_safe is true only for what is known to be safe; for what is not known, null or false.
+
+    `first_row`: the number of the first one, for messages; None where it isn't known.
+    """
     wanted = _wanted(oracle, path, films, avoid, first_row)
-    batch = films.select(["title", "year"]).append_column("constraints", wanted)
+    named = [name for name in ("id", "title", "year") if name in films.column_names]
+    batch = films.select(named).append_column("constraints", wanted)
     verdicts = oracle.check_batch(batch)
     for name in verdicts.column_names:
         batch = batch.append_column(name, verdicts[name])
@@ -112,7 +124,7 @@ def _judged(oracle: Oracle, path: Path, films: pa.Table, avoid: list[str], first
     return batch.set_column(batch.column_names.index("is_safe"), "is_safe", is_safe)
 
 
-def _wanted(oracle: Oracle, path: Path, films: pa.Table, avoid: list[str], first_row: int) -> pa.Array:
+def _wanted(oracle: Oracle, path: str, films: pa.Table, avoid: list[str], first_row: int | None) -> pa.Array:
     """(n,) list<string>: the full names of what each film's row, and `avoid`, want avoided."""
     if "constraints" not in films.column_names:
         return pa.array([avoid] * len(films), pa.list_(pa.string()))
@@ -122,6 +134,8 @@ def _wanted(oracle: Oracle, path: Path, films: pa.Table, avoid: list[str], first
         try:
             own = oracle.resolve_traits(name.strip() for name in text.split(";") if name.strip())
         except UserError as error:
+            if first_row is None:
+                raise UserError(f"{path}: {error}") from None
             row = first_row + pc.index(texts.indices, pa.scalar(number, texts.indices.type)).as_py()
             raise UserError(f"{path}, row {row}: {error}") from None
         lists.append(list(dict.fromkeys(avoid + own)))

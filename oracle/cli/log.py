@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oracle.base.errors import UserError
+from oracle.base.flags import FlagParser
 from oracle.base.printable import one_line
 
 VARIABLES: dict[str, type] = {"run": str, "other_run": str, "step": int, "completion": int}
@@ -66,8 +67,8 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0, or 2 after one line on stderr about what was wrong with the input."""
-    arguments = app.parse_args(argv)
     try:
+        arguments = app.parse_args(argv)
         arguments.run(arguments)
     except UserError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
@@ -91,7 +92,7 @@ def _do(name: str, arguments: argparse.Namespace) -> None:
     getattr(log_commands, name)(arguments)
 
 
-app = argparse.ArgumentParser(prog="log", description="The run log of a store.")
+app = FlagParser(prog="log", description="The run log of a store.")
 add_commands(app)
 
 if __name__ == "__main__":

@@ -4,14 +4,14 @@ import argparse
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
 
 from oracle.base.errors import UserError
 from oracle.base.files import check_writable, written_whole
-from oracle.base.printable import one_line, visible
+from oracle.base.printable import one_line
+from oracle.base.terminal import print_rows
 from oracle.cli.log import VARIABLES
 from oracle.log import (
     GRACE_S,
@@ -21,6 +21,7 @@ from oracle.log import (
     compact,
     delete_run,
     export_run,
+    lock_down,
     named_queries,
     open_audit,
     open_log,
@@ -29,13 +30,14 @@ from oracle.log import (
 )
 from oracle.store import log_root
 
-if TYPE_CHECKING:
-    import polars as pl
-
 
 def _connection(arguments: argparse.Namespace) -> duckdb.DuckDBPyConnection:
     """With the store's tables, where there is a store."""
-    return open_audit(arguments.store) if arguments.store.is_file() else open_log(log_root(arguments.store))
+    if arguments.store.is_file():
+        return open_audit(arguments.store)
+    connection = open_log(log_root(arguments.store))
+    lock_down(connection, log_root(arguments.store).absolute())
+    return connection
 
 
 def list_runs(arguments: argparse.Namespace) -> None:
@@ -50,6 +52,8 @@ def query_log(arguments: argparse.Namespace) -> None:
         return
     if arguments.name and arguments.sql:
         raise UserError(f"query {arguments.name} and --sql: give one of them")
+    if not arguments.timeout > 0:
+        raise UserError(f"--timeout {arguments.timeout}: expected a number of seconds above 0")
     if arguments.out:
         if arguments.out.suffix not in KINDS:
             raise UserError(f"--out {arguments.out}: expected a name that ends in .csv or .parquet")
@@ -112,19 +116,12 @@ def delete_runs(arguments: argparse.Namespace) -> None:
 
 
 def _show(rows: pa.Table, as_json: bool) -> None:
-    import polars as pl  # only to print
-
-    frame = pl.DataFrame(rows)
     if as_json:
-        sys.stdout.write(frame.write_ndjson())
-        return
-    with pl.Config(tbl_rows=1000, tbl_cols=-1, tbl_width_chars=200, fmt_str_lengths=200, tbl_hide_dataframe_shape=True):
-        print(visible(frame.with_columns(_without_breaks(pl.col(pl.String)))))
+        import polars as pl  # only for this
 
-
-def _without_breaks(text: "pl.Expr") -> "pl.Expr":
-    """A cell is one line, whatever a model wrote: a line of its own could pass for one of ours."""
-    return text.str.replace_all(r"[\n\r\t\x{0B}\x{0C}\x{85}\x{2028}\x{2029}]", "␤")
+        sys.stdout.write(pl.DataFrame(rows).write_ndjson())
+    else:
+        print_rows(rows)
 
 
 def rejudge_run(arguments: argparse.Namespace) -> None:

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oracle.base.command import outcome
 from oracle.base.errors import UserError
+from oracle.base.flags import FlagParser
 from oracle.base.printable import one_line
 from oracle.cli.log import add_commands as add_log_commands
 from oracle.cli.store import add_commands as add_store_commands
@@ -23,21 +25,17 @@ BARE_YEAR_BEHIND = re.compile(r"(.*\S)\s+((?:18|19|20)\d\d)\s*")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0, or 2 after one line on stderr about what was wrong with the input."""
+    return outcome(run, sys.argv[1:] if argv is None else argv)
+
+
+def run(argv: list[str]) -> None:
+    """Run one command; raises `UserError` for what is wrong with the input."""
     arguments = _parser().parse_args(argv)
-    try:
-        arguments.run(arguments)
-    except UserError as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # the reader of our output has seen enough
-        sys.stderr.close()
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    arguments.run(arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="safe-rank", description=__doc__)
+    parser = FlagParser(prog="safe-rank", description=__doc__)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     check = commands.add_parser("check", help="judge a film, or the films of a file", description=_check.__doc__)
@@ -46,11 +44,18 @@ def _parser() -> argparse.ArgumentParser:
         "--avoid", action="append", default=[], metavar="TRAIT", help="what to avoid, such as gore; may be repeated"
     )
     check.add_argument(
-        "--file", type=Path, help="judge the films of this CSV file: title, year, and perhaps constraints parted by ;"
+        "--file",
+        help="judge the films of this CSV file, or of Parquet files at a path, pattern or address (s3://…/*.parquet): title, "
+        "year, and perhaps id, and constraints parted by ;",
     )
     check.add_argument(
-        "--out", type=Path, help="with --file: write a .csv or .parquet file (default: CSV on the screen)"
+        "--out",
+        help="with --file: write a .csv or .parquet file (default: CSV on the screen); with --engine ray, a folder",
     )
+    check.add_argument(
+        "--engine", choices=("ray",), help="with --file: judge Parquet files with the oracles of a Ray cluster"
+    )
+    check.add_argument("--address", help="with --engine ray: of the cluster (default: one of this machine's cores)")
     check.add_argument(
         "--threshold", type=float, default=0.66, help="a risk as high as this is a violation (%(default)s)"
     )
@@ -101,6 +106,10 @@ def _check(arguments: argparse.Namespace) -> None:
         )
     if arguments.out is not None and arguments.file is None:
         raise UserError("--out belongs to --file; a single film's verdict is printed")
+    if arguments.engine and (arguments.file is None or arguments.json):
+        raise UserError("--engine ray belongs to --file and --out, without --json")
+    if arguments.address and not arguments.engine:
+        raise UserError("--address belongs to --engine ray")
     from oracle.oracle import create_oracle
     from oracle.titles import nearest, sources
 
@@ -110,10 +119,16 @@ def _check(arguments: argparse.Namespace) -> None:
         unrated=arguments.unrated,
         store=arguments.store,
     )
+    if arguments.engine:
+        from oracle.cli.cluster import check_on_cluster
+
+        check_on_cluster(oracle, arguments.file, arguments.avoid, arguments.out, arguments.address)
+        return
     if arguments.file is not None:
         from oracle.cli.files import check_file
 
-        check_file(oracle, arguments.file, arguments.avoid, arguments.out, arguments.json)
+        out = None if arguments.out is None else Path(arguments.out)
+        check_file(oracle, arguments.file, arguments.avoid, out, arguments.json)
         return
     title, year = _film(arguments, oracle)
     traits = oracle.resolve_traits(arguments.avoid)

@@ -1,28 +1,33 @@
 """The rollout log: written by one process a run, read by anybody through the views of `sql/`."""
 
-from oracle.log.audit import open_audit
+from oracle.log.audit import lock_down, open_audit
 from oracle.log.compaction import compact, delete_run, export_run
+from oracle.log.evasion import EvasionRule, evasion_rules
 from oracle.log.queries import NamedQuery, about, ask, named_queries
-from oracle.log.rewards import BY_NAME, REWARDS, Reward
+from oracle.log.rewards import REWARD_NAMES, REWARDS, Reward, Setting
 from oracle.log.run_info import run_info
 from oracle.log.tables import KINDS, write_rows
 from oracle.log.views import GRACE_S, create_log_views, open_log, pattern_of, query, quoted
 from oracle.log.writer import LogWriter
 
 __all__ = [
-    "BY_NAME",
     "GRACE_S",
     "KINDS",
     "REWARDS",
+    "REWARD_NAMES",
+    "EvasionRule",
     "LogWriter",
     "NamedQuery",
     "Reward",
+    "Setting",
     "about",
     "ask",
     "compact",
     "create_log_views",
     "delete_run",
+    "evasion_rules",
     "export_run",
+    "lock_down",
     "named_queries",
     "open_audit",
     "open_log",

@@ -2,6 +2,15 @@
 
 A merge is one new folder and then one new manifest (see `folders`), so it is safe for readers and against being killed at
 any moment. What it replaced stays for some seconds, for those who began to read before.
+
+It must be so because readers take no lock: at every moment they must find each step exactly once. Example, steps 1 to 3 of a run:
+
+    step-1/ step-2/ step-3/                  no manifest: the single steps count
+    … and steps-1-3/, half written           still: a merged folder counts only where a manifest names it
+    … and manifest 1 names steps-1-3/        from this one move on the merged folder counts, and the single ones no more
+    steps-1-3/, manifest 1                   after GRACE_S seconds the single ones are removed
+
+Killed before the manifest, the half-written folder is tidied up by the next merge; killed after it, only the removal is left.
 """
 
 import os

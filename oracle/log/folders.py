@@ -124,9 +124,9 @@ def merged_path(folder: Path, steps: list[int], epoch: int) -> Path:
 def run_folder(log_root: str | Path, run_id: str) -> Path:
     """The folder of a run. Raises `UserError` for a run that isn't there."""
     folder = Path(log_root).absolute() / run_id
-    if not re.fullmatch(r"[0-9][\w.-]*", run_id) or not (folder / "run.parquet").is_file():
+    if not re.fullmatch(r"[0-9][\w.-]{0,99}", run_id) or not (folder / "run.parquet").is_file():
         runs = sorted((p.parent.name for p in Path(log_root).glob("[0-9]*/run.parquet")), reverse=True)
-        raise UserError(f"no run {run_id!r} in {log_root}: it has {', '.join(runs[:5]) or 'none'}")
+        raise UserError(f"no run {run_id[:100]!r} in {log_root}: it has {', '.join(runs[:5]) or 'none'}")
     return folder
 
 

@@ -56,7 +56,7 @@ def ask(
             _check_run(connection, variables.get(variable))
         for macro in CHOSEN:  # chosen now, they are constants: DuckDB opens that run's files only
             if f"{macro}()" in sql:
-                value = connection.sql(f"select {macro}()").fetchall()[0][0]
+                value = _chosen(connection, macro)
                 connection.execute(f"set variable {macro} = ?", [value])
                 sql = sql.replace(f"{macro}()", f"getvariable('{macro}')")
         return query(connection, sql, timeout_s=timeout_s)
@@ -74,12 +74,16 @@ def about(
         macros = [macro for macro in CHOSEN if CHOSEN[macro] == variable and f"{macro}()" in named_queries()[name].sql]
         asked[variable] = variables.get(variable)
         if asked[variable] is None and macros:
-            asked[variable] = connection.sql(f"select {macros[0]}()").fetchall()[0][0]
+            asked[variable] = _chosen(connection, macros[0])
     return asked
 
 
+def _chosen(connection: duckdb.DuckDBPyConnection, macro: str) -> str | int | None:
+    return query(connection, f"select {macro}() as chosen")["chosen"][0].as_py()
+
+
 def _check_run(connection: duckdb.DuckDBPyConnection, run_id: object) -> None:
-    if run_id is None or connection.execute("select count(*) from runs where run_id = ?", [run_id]).fetchall()[0][0]:
+    if run_id is None or query(connection, "from runs where run_id = ?", [run_id]).num_rows:
         return
     newest = connection.sql("select run_id from runs order by run_id desc limit 5").fetchall()
     raise UserError(f"no run {run_id!r} in this log: it has {', '.join(run for (run,) in newest) or 'none'}")

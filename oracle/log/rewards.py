@@ -81,15 +81,15 @@ REWARDS = (
         switch="lambda_repeat",
     ),
 )  # fmt: skip
-BY_NAME = {reward.name: reward for reward in REWARDS}
+REWARD_NAMES = frozenset(reward.name for reward in REWARDS)
 SETTINGS = tuple(setting for reward in REWARDS for setting in reward.settings)
 
 
 def reward_kinds() -> pa.Table:
-    """`REWARDS` as a table: place (from 1), name, column, label, formula, settings."""
+    """`REWARDS` as a table: position (from 1), name, column, label, formula, settings."""
     return pa.table(
         {
-            "place": pa.array(range(1, len(REWARDS) + 1), pa.int32()),
+            "position": pa.array(range(1, len(REWARDS) + 1), pa.int32()),
             **{
                 field: [getattr(reward, field) for reward in REWARDS]
                 for field in ("name", "column", "label", "formula")

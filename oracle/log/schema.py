@@ -102,6 +102,17 @@ VERDICTS = pa.schema(
     ]
 )
 
+LOSS = pa.schema(
+    [
+        ("step", pa.int32()),
+        ("rank", pa.int16()),
+        ("lists", pa.int64()),
+        ("ratio", pa.float64()),
+        ("clip_ratio", pa.float64()),
+        ("kl", pa.float64()),
+    ]
+)
+
 MOST_RANKS = 2**15 - 1
 
 # Columns that the log fills in, so that no caller has to repeat them and no view has to join for them.

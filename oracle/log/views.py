@@ -4,8 +4,10 @@ import logging
 import os
 import shutil
 import threading
+import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from oracle.base.errors import UserError, first_line
 from oracle.base.resources import read_sql
 from oracle.log.folders import FORMAT, MANIFEST, Steps, counted
 from oracle.log.rewards import reward_kinds
-from oracle.log.schema import COMPLETIONS, RUN, VERDICTS
+from oracle.log.schema import COMPLETIONS, LOSS, RUN, VERDICTS
 from oracle.log.select import check_reads_only
 
 _log = logging.getLogger(__name__)
@@ -27,13 +29,14 @@ SINGLE_SCHEMA = f"step-00000000-e00000000-f{FORMAT}"
 MERGED_SCHEMA = f"steps-00000000-00000000-e00000000-f{FORMAT}"
 SINGLE_SCHEMAS = (SINGLE_SCHEMA, "step-00000000")
 MERGED_SCHEMAS = (MERGED_SCHEMA, "steps-00000000-00000000-0000000000-9999999999")
-SCHEMA_FILES = ("run.parquet", "manifest-00000000.parquet")
+SCHEMA_FILES = ("run.parquet", "manifest-00000000.parquet", "loss.parquet")
 """Folders and files without rows in `_schema`, one for each pattern of folders: DuckDB refuses a pattern that fits nothing."""
 
 GRACE_S = 5.0
 """Seconds that folders stay which no longer count: longer than a query takes from listing its files to opening them.
 A shorter time would show nobody a wrong figure, only now and then an error "no such file"."""
-ATTEMPTS = 5
+ATTEMPTS = 6
+PAUSE_S = 0.1
 
 VIEWS = (
     "views/sums",
@@ -45,6 +48,7 @@ VIEWS = (
     "views/film_penalties",
     "views/titles",
     "views/disagreement",
+    "log/evasion_rules",
     "views/evasion_signals",
     "views/what_if",
     "views/rederivation",
@@ -150,6 +154,7 @@ def _write_schema(root: Path) -> None:
         pq.write_table(VERDICTS.empty_table(), schema / folder / "verdicts.parquet")
     pq.write_table(RUN.empty_table(), schema / "run.parquet")
     pq.write_table(MANIFEST.empty_table(), schema / "manifest-00000000.parquet")
+    pq.write_table(LOSS.empty_table(), schema / "loss.parquet")
     with connect() as connection:
         create_base(connection, root)
         for name in ("rank_sums", "trait_sums"):
@@ -208,9 +213,10 @@ def query(
             fails, or takes longer than `timeout_s` seconds.
     """
     check_reads_only(connection, sql)
-    for _ in range(ATTEMPTS - 1):
+    for attempt in range(ATTEMPTS - 1):
         with suppress(duckdb.IOException):
             return _timed(connection, sql, params, timeout_s, most)
+        time.sleep(PAUSE_S * 2**attempt)  # hundreds of folders take a moment to remove
     try:
         return _timed(connection, sql, params, timeout_s, most)
     except duckdb.IOException as error:
@@ -223,8 +229,7 @@ def _timed(connection, sql, params, timeout_s, most) -> pa.Table:
         timer.daemon = True
         timer.start()
     try:
-        rows = connection.sql(sql, params=params)
-        return rows.to_arrow_table() if most is None else _first(rows.to_arrow_reader(2048), most)
+        return _interruptible(connection, lambda: _rows(connection, sql, params, most))
     except duckdb.InterruptException:
         raise UserError(f"the query was stopped after {timeout_s:g} s: narrow it down to a run or a step") from None
     except duckdb.IOException:
@@ -234,6 +239,22 @@ def _timed(connection, sql, params, timeout_s, most) -> pa.Table:
     finally:
         if timer:
             timer.cancel()
+
+
+def _interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], pa.Table]) -> pa.Table:
+    """Do `work` in another thread: Python hears of Ctrl-C only while this one is not in DuckDB."""
+    with ThreadPoolExecutor(1) as thread:
+        working = thread.submit(work)
+        try:
+            return working.result()
+        except KeyboardInterrupt:
+            connection.interrupt()
+            raise
+
+
+def _rows(connection, sql, params, most) -> pa.Table:
+    rows = connection.sql(sql, params=params)
+    return rows.to_arrow_table() if most is None else _first(rows.to_arrow_reader(2048), most)
 
 
 def _first(rows: pa.RecordBatchReader, most: int) -> pa.Table:

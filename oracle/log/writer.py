@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from oracle.base.errors import UserError
@@ -27,7 +28,7 @@ from oracle.log.folders import (
     told_plainly,
     write_folder,
 )
-from oracle.log.schema import run_table, step_tables
+from oracle.log.schema import LOSS, run_table, step_tables
 from oracle.log.views import GRACE_S, ensure_schema, tell_of_state
 
 MERGE_EVERY = 200
@@ -123,6 +124,28 @@ class LogWriter:
             with suppress(UserError, OSError):  # no space: the steps are there, and stand alone until there is some
                 merge_steps(self.folder)
 
+    def write_loss(self, step: int, by_rank: pa.Table) -> None:
+        """Add what the loss made of the ranks up to `step`, since it was last written; the file is replaced whole.
+
+        Args:
+            by_rank: the columns of `loss_by_rank` in sql/log/tables.sql but run_id and step.
+
+        Raises:
+            UserError: a full disk, or a folder that can't be written; what was there stays.
+        """
+        new = by_rank.append_column("step", pa.array([step] * len(by_rank), pa.int32())).select(LOSS.names).cast(LOSS)
+        self._replace_loss(pa.concat_tables([self._loss_up_to(step - 1), new]))
+
+    def _loss_up_to(self, step: int) -> pa.Table:
+        file = self.folder / "loss.parquet"
+        return pq.read_table(file, filters=pc.field("step") <= step) if file.exists() else LOSS.empty_table()
+
+    def _replace_loss(self, table: pa.Table) -> None:
+        part = self.folder / ".loss.parquet.tmp"
+        with told_plainly(f"cannot log the loss of run {self.run_id}"):
+            pq.write_table(table, part)
+            part.replace(self.folder / "loss.parquet")
+
     def steps(self) -> list[int]:
         """Numbers of the finished steps, in order."""
         return counted(self.folder).steps()
@@ -131,6 +154,7 @@ class LogWriter:
         """Drop the steps after `step`, the one of the checkpoint that training goes on from; all at once."""
         with told_plainly(f"cannot drop the steps after {step} of run {self.run_id}"):
             drop_after(self.folder, step)
+        self._replace_loss(self._loss_up_to(step))
 
     def close(self) -> None:
         """Let go of the run, so that it can be merged, exported, deleted, or gone on with by others."""

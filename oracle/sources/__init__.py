@@ -5,6 +5,7 @@ A row that can't be used is set aside with its reason; a file that can't be read
 
 from oracle.sources.catalog import read_catalog
 from oracle.sources.coverage import Coverage, read_coverage
+from oracle.sources.json_files import read_document
 from oracle.sources.kinds import DIALOGS, Source
 from oracle.sources.load import Evidence, Loaded, load_sources
 from oracle.sources.recognise import recognise
@@ -20,6 +21,7 @@ __all__ = [
     "load_sources",
     "read_catalog",
     "read_coverage",
+    "read_document",
     "recognise",
     "rejects_path",
     "write_rejects",

@@ -15,7 +15,7 @@ EXPECTED = '{"noun": "game", "nouns": "games", "numeric_ids": true, "ask": "Plea
 
 def load_domain(connection: duckdb.DuckDBPyConnection, source: Source) -> int:
     """Make a domain that of the store; return 1. Raises `UserError` for a file that is no such description."""
-    document = read_document(source.path, source.compressed, source.largest)
+    document = read_document(source.path, source.largest)
     domain = document[0] if isinstance(document, list) and len(document) == 1 else document
     if not isinstance(domain, dict):
         raise UserError(f"{source.path} describes no domain, or several; expected {EXPECTED}")

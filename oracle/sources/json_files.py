@@ -1,10 +1,11 @@
 """JSON sources: what a record or a document holds."""
 
-import gzip
 import json
+import zlib
 from pathlib import Path
 
 from oracle.base.errors import UserError
+from oracle.base.files import read_unpacked
 from oracle.sources import kinds
 from oracle.sources.kinds import Kind, Shape
 
@@ -46,18 +47,17 @@ def kind_of_document(document: object) -> Kind | None:
     return None
 
 
-def read_document(path: Path, compressed: bool, largest: int = LARGEST_DOCUMENT) -> object:
+def read_document(path: Path, largest: int = LARGEST_DOCUMENT) -> object:
     """Parse a whole file; raises `UserError` where it is no JSON, or unpacks to more than `largest` bytes."""
     try:
-        with gzip.open(path) if compressed else open(path, "rb") as file:
-            text = file.read(largest + 1)
-        if len(text) > largest:
+        text = read_unpacked(path, largest)
+        if text is None:
             raise UserError(
                 f"{path} must be read at once, and unpacks to over {largest:,} bytes: write it as lines of JSON, or allow it by "
                 "--max_mb"
             )
         return json.loads(text)
-    except (ValueError, RecursionError, EOFError, OSError) as error:
+    except (ValueError, RecursionError, EOFError, OSError, zlib.error) as error:
         if isinstance(error, UserError):
             raise
         raise UserError(f"{path} is no valid JSON ({error}): write it again") from None

@@ -50,13 +50,16 @@ SEVERITY_VOTES = Kind(
     "votes on severities", ("severity_votes", "severities"),
     ("imdb_id", "category", "none", "mild", "moderate", "severe"),
 )  # fmt: skip
+LEVEL_VOTES = Kind(
+    "votes on severities, a row a level", ("level_votes", "severities"), ("imdb_id", "category", "severity", "votes")
+)
 RISKS = Kind("risks of films for traits", ("risks",), _RISK)
 SENSITIVITY = Kind("risks of films for traits (movie_trait_sensitivity.json)", ("risks",), _RISK, "sensitivity")
 DIALOGS = Kind("conversations with ground truth")
 
 KINDS = (
     DOMAIN, TRAITS, LINKS, RATED_TITLES, TITLES, TAGGED_TITLES, TMDB, IMDB_BASICS, MOVIELENS, DDD, TITLE_IDS, IMDB_AKAS,
-    CATALOG, TAGS, GENOME, GENOME_TAGS, ML_DDD, SEVERITIES, SEVERITY_VOTES, RISKS, SENSITIVITY, DIALOGS,
+    CATALOG, TAGS, GENOME, GENOME_TAGS, ML_DDD, SEVERITIES, SEVERITY_VOTES, LEVEL_VOTES, RISKS, SENSITIVITY, DIALOGS,
 )  # fmt: skip
 
 BASICS_HEADER = [
@@ -72,13 +75,24 @@ _ALSO = {
     "movieid": ("movieid", "workid", "movielensid"),
     "title": ("title", "name", "primarytitle"),
     "original_title": ("originaltitle",),
-    "year": ("year", "releaseyear", "startyear", "releasedate", "premiered", "firstreleasedate"),
-    "tag": ("tag", "descriptor", "descriptorlabel", "contentdescriptor"),
+    "year": (
+        "year",
+        "releaseyear",
+        "startyear",
+        "releasedate",
+        "premiered",
+        "firstreleasedate",
+        "published",
+        "publicationyear",
+        "originalreleaseyear",
+    ),
+    "tag": ("tag", "descriptorlabel", "descriptor", "contentdescriptor"),  # beside a label, Wikidata's is a link
     "tags": ("tags", "descriptors", "keywords"),
     "yes": ("yes", "yessum", "yesvotes"),
     "no": ("no", "nosum", "novotes"),
     "category": ("category", "aspect"),
-    "severity": ("severity", "status", "rating"),
+    "severity": ("severity", "status", "rating", "level"),
+    "votes": ("votes", "count"),
     "severities": ("severities", "parentguide", "advisoryvotes"),
     "risk": ("risk", "final"),
     "tag_trigger": ("tagtrigger", "dddtrigger"),
@@ -87,9 +101,12 @@ _ALSO = {
 _GUIDE_COLUMN = re.compile(
     r"(sex|nudity|sex(and)?nudity|violence|gore|violence(and)?gore|profanity|swearing|alcohol|drugs?|smoking"
     r"|alcohol(and)?drugs?|alcoholdrugs?(and)?smoking|(frightening|intense|frightening(and)?intense)(scenes?)?)"
-    r"(severity|rating|level)?"
+    r"(severity|rating|level|status)?"
 )
-_LEVEL = re.compile(r"(none|mild|moderate|severe)( \([\d,.]+.*\))?|[0-3](\.0+)?")
+_LEVEL = re.compile(
+    r"(none|mild|moderate|severe)( \([\d,.]+.*\))?|[0-2](\.\d+)?|3(\.0+)?"
+    r"|.*\b(none|mild|moderate|severe)\b['\" ]*[:=] *-?\d.*"  # votes a level in one cell
+)
 SEVERITY_WORDS = {"none", "mild", "moderate", "severe"}
 _VERDICTS = ("clear yes:", "clear no:", "unclear:", "no votes:")
 
@@ -116,6 +133,8 @@ class Source:
     """A further file that this one can't be read without: the names of MovieLens' tag genome."""
     largest: int = 0
     """Bytes that a JSON file may unpack to where it must be read at once."""
+    unused: tuple[str, ...] = ()
+    """The columns of a table that say nothing to this kind."""
     rows: pa.Table | None = None
     """What a pickle holds: content, imdb_id, title, year."""
 
@@ -178,7 +197,11 @@ def kind_of_columns(names: list[str], cells: dict[str, list[str]]) -> Shape | No
         return GENOME_TAGS, columns_of(GENOME_TAGS, names), {}
     if {"movieid", "title"} <= have.keys() and "imdbid" not in have:
         return MOVIELENS, columns_of(MOVIELENS, names), {}
-    if {"dialog", "groundtruth"} <= have.keys() or {"movieMentions", "messages"} <= set(names):
+    if (
+        {"dialog", "groundtruth"} <= have.keys()
+        or {"messages", "groundtruth"} <= have.keys()
+        or {"movieMentions", "messages"} <= set(names)
+    ):
         return DIALOGS, {}, {}
     if len(names) == 2 and {"id", "keywords"} <= have.keys() and _are_objects(cells.get(have["keywords"], [])):
         return TAGS, {"tmdb_id": have["id"], "tags": have["keywords"]}, {}
@@ -186,6 +209,7 @@ def kind_of_columns(names: list[str], cells: dict[str, list[str]]) -> Shape | No
     for kind, needed in (
         (RISKS, ("imdb_id", "trait", "risk")),
         (SEVERITY_VOTES, ("imdb_id", "none", "mild", "moderate", "severe")),
+        (LEVEL_VOTES, ("imdb_id", "category", "severity", "votes")),
         (SEVERITIES, ("imdb_id", "category", "severity")),
         (RATED_TITLES, ("imdb_id", "title", "severities")),
         (SEVERITIES, ("imdb_id", "severities")),

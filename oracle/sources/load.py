@@ -17,7 +17,7 @@ from oracle.sources import kinds
 from oracle.sources.domain import load_domain
 from oracle.sources.kinds import Source
 from oracle.sources.notes import told_of
-from oracle.sources.rejects import rejects_path, take_rejects, write_rejects
+from oracle.sources.rejects import ready_for_rejects, rejects_path, take_rejects, write_rejects
 from oracle.sources.rows import point_to, read_rows
 from oracle.sources.traits import load_traits
 from oracle.store import open_store, updated_store
@@ -57,6 +57,8 @@ class Loaded:
     """False: this very content was in the store before, and nothing was done."""
     rejects: Path | None = None
     """The file of rejected rows with their reasons."""
+    reason: str = ""
+    """Why the first of these was rejected."""
     notes: tuple[str, ...] = ()
     """What was taken for what, and what a person would not expect."""
 
@@ -95,6 +97,8 @@ def load_sources(
                     done, namesakes = _load(connection, source, digests[source.key], Path(folder))
                 path = rejects_path(store, source.path, namesakes)
                 rejects.append((path, take_rejects(connection)))
+                if len(rejects[-1][1]):
+                    ready_for_rejects(path)  # while the store is still as it was
                 loaded.append(replace(done, rejects=path if done.rows_rejected else None))
             last.enter_context(progress(connection, "risks and title keys"))  # the store derives them as it closes
     for path, table in rejects:
@@ -141,7 +145,7 @@ def _load(connection: duckdb.DuckDBPyConnection, source: Source, digest: str, fo
             {"source_id": source_id, "path": source.key, "kind": source.kind.name, "rows_read": rows_read,
              "rows_rejected": rejected, "digest": digest},
         )  # fmt: skip
-    return Loaded(source, rows_read, rejected, stored or rows_read, True, notes=notes), namesakes
+    return Loaded(source, rows_read, rejected, stored or rows_read, True, reason=reason or "", notes=notes), namesakes
 
 
 @contextmanager

@@ -20,11 +20,20 @@ def told_of(connection: duckdb.DuckDBPyConnection, source: Source) -> Iterator[s
                 "expected a column such as year or release_date"
             )
     if "severities" in statements:
-        read = connection.sql("select said, category, is_unweighed from categories_read order by all").fetchall()
-        if renamed := [f"{said!r} as {category!r}" for said, category, _ in read if said != category]:
+        read = connection.sql(
+            "select said, category, highest, is_rounded, is_vote from categories_read order by all"
+        ).fetchall()
+        if renamed := [f"{said!r} as {category!r}" for said, category, *_ in read if said != category]:
             yield f"severities read: {', '.join(renamed)}"
-    if source.kind is kinds.SEVERITY_VOTES:
-        yield "votes on severities: the level with the most votes counts, of equals the more severe one"
+        if rounded := [repr(said) for said, _, _, is_rounded, _ in read if is_rounded]:
+            yield f"numbers between two levels are the nearer one: {', '.join(rounded)}"
+        if low := [repr(said) for said, _, highest, _, _ in read if highest is not None and 0 < highest <= 1]:
+            yield (
+                f"no number is above 1, of a scale that ends at 3: {', '.join(low)}; if 1 says that it occurs, give rows "
+                "of imdb_id, tag, present instead"
+            )
+        if source.kind in (kinds.SEVERITY_VOTES, kinds.LEVEL_VOTES) or any(is_vote for *_, is_vote in read):
+            yield "votes on severities: the level with the most votes counts, of equals the more severe one"
     if "tags" in statements:
         [(tagged, asked)] = connection.execute(read_sql("sources/tag_counts")).fetchall()
         if asked:

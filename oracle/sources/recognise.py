@@ -6,7 +6,6 @@ import io
 import json
 import os
 import re
-import stat
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from oracle.base.errors import UserError
+from oracle.base.files import check_readable
 from oracle.sources import kinds
 from oracle.sources.json_files import LARGEST_DOCUMENT, kind_of_document, kind_of_record, read_document
 from oracle.sources.kinds import Source
@@ -46,6 +46,9 @@ def recognise(
     if unknown := sorted(set((roles or {}).values()) - ROLES):
         raise UserError(f"--map: {', '.join(unknown)} is no role; expected one of {', '.join(sorted(ROLES))}")
     read = [_recognise(path, roles or {}, largest) for path in paths]
+    used = {name for source in read for name in (*source.columns.values(), *source.categories)}
+    if unused := [f"{name}={role}" for name, role in (roles or {}).items() if name not in used]:
+        raise UserError(f"--map {unused[0]}: no file has such a column, or none that could use it; check its spelling")
     recognised = {source.key: source for source in read}  # a file that is named twice is one source
     sources = _with_genome(list(recognised.values()))
 
@@ -84,7 +87,11 @@ def _recognise(path: Path, roles: Mapping[str, str], largest: int) -> Source:
         head = _unpacked(path)
     if not head.strip():
         raise UserError(f"{path} holds nothing but white space: {EXPECTED}")
+    if compressed and head[:2] == b"\x1f\x8b":
+        raise UserError(f"{path} is packed twice by gzip: unpack it once first")
     if head[:4] == b"PAR1":
+        if compressed:
+            raise UserError(f"{path} is Parquet, packed by gzip: unpack it first")
         return _parquet(path, roles)
     for magic, what in _NOT_DATA.items():
         if head.startswith(magic):
@@ -98,25 +105,17 @@ def _recognise(path: Path, roles: Mapping[str, str], largest: int) -> Source:
         text = head.decode("utf-8-sig") if len(head) < HEAD else head[:-4].decode("utf-8-sig", errors="ignore")
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text (byte {error.start}): {EXPECTED}") from None
+    if not text.strip():
+        raise UserError(f"{path} holds nothing but white space: {EXPECTED}")
     if text.lstrip()[:1] in ("[", "{"):
         return _json(path, text.lstrip(), compressed, largest)
     return _text_table(path, text, compressed, roles)
 
 
 def _head(path: Path) -> bytes:
-    try:
-        mode = os.stat(path).st_mode  # before opening: a pipe would wait for ever
-        if stat.S_ISDIR(mode):
-            raise UserError(f"{path} is a folder: name the files in it")
-        if not stat.S_ISREG(mode):
-            raise UserError(f"{path} is not a regular file: save what it gives to a file first")
-        with open(path, "rb") as file:
-            head = file.read(HEAD)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        if isinstance(error, UserError):
-            raise
-        raise UserError(f"cannot read {str(path)!r}: {reason}; check the path and its permissions") from None
+    check_readable(path)
+    with open(path, "rb") as file:
+        head = file.read(HEAD)
     if not head:
         raise UserError(f"{path} is empty (0 bytes): download or export it again")
     return head
@@ -151,7 +150,10 @@ def _parquet(path: Path, roles: Mapping[str, str]) -> Source:
     try:
         file = pq.ParquetFile(path)
         names = file.schema_arrow.names
+        _check_names(path, names)
         sample = next(file.iter_batches(100), None)
+    except UserError:
+        raise
     except Exception as error:  # Arrow raises many types for a broken file
         raise UserError(f"{path} is a broken Parquet file ({str(error).splitlines()[0]}): write it again") from None
     cells = {name: [str(v) for v in sample[name].to_pylist() if v is not None] for name in names} if sample else {}
@@ -181,9 +183,12 @@ def _text_table(path: Path, text: str, compressed: bool, roles: Mapping[str, str
 def _table(
     path: Path, form: str, compressed: bool, names: list[str], cells: dict[str, list[str]], roles: Mapping[str, str]
 ) -> Source:
-    if repeated := sorted({n for n in names if names.count(n) > 1}):
-        raise UserError(f"{path} has several columns of the name {', '.join(repeated)!r}: rename them")
+    _check_names(path, names)
     own = {role: name for name, role in roles.items() if name in names}
+    if twice := [name for name, role in roles.items() if name in names and own[role] != name]:
+        raise UserError(
+            f"{path}: --map takes {twice[0]} and {own[roles[twice[0]]]} both for {roles[twice[0]]}; name one"
+        )
     called = [roles.get(name, name) for name in names if name in roles or name not in own]
     found = kinds.kind_of_columns(called, {roles.get(name, name): values for name, values in cells.items()})
     if found is None:
@@ -193,7 +198,13 @@ def _table(
         )
     kind, columns, categories = found
     columns = {role: own.get(name, name) for role, name in columns.items()}
-    return Source(path, kind, form, compressed, columns, categories)
+    unused = tuple(name for name in names if name not in columns.values() and name not in categories)
+    return Source(path, kind, form, compressed, columns, categories, unused=unused)
+
+
+def _check_names(path: Path, names: list[str]) -> None:
+    if repeated := sorted({n for n in names if names.count(n) > 1}):
+        raise UserError(f"{path} has several columns of the name {', '.join(repeated)!r}: rename them")
 
 
 def _of_document(document: object) -> kinds.Shape | None:
@@ -213,7 +224,7 @@ def _json(path: Path, text: str, compressed: bool, largest: int) -> Source:
         raise UserError(f"{path} is JSON nested too deeply to be data: {EXPECTED}") from None
     except ValueError:
         first, is_document = None, not is_list
-    if is_document and (found := _of_document(first := read_document(path, compressed, largest))) is not None:
+    if is_document and (found := _of_document(first := read_document(path, largest))) is not None:
         kind, columns, categories = found
         return Source(path, kind, "json object", compressed, columns, categories, largest=largest)
     if is_document and (whole := kind_of_document(first)) is not None:

@@ -6,7 +6,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from oracle.base.files import written_whole
+from oracle.base.errors import UserError
+from oracle.base.files import check_writable, written_whole
 
 
 def rejects_path(store: Path, source: Path, namesakes: int) -> Path:
@@ -17,12 +18,21 @@ def rejects_path(store: Path, source: Path, namesakes: int) -> Path:
     return store.with_suffix(".rejects") / f"{source.name}{f'.{namesakes + 1}' if namesakes else ''}.csv"
 
 
+def ready_for_rejects(path: Path) -> None:
+    """Make the folder of a file of rejects; raises `UserError` where the file can't be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}; move {path.parent} away") from None
+    check_writable(path)
+
+
 def write_rejects(rejects: pa.Table, path: Path) -> Path | None:
     """Write rejects (row, content, reason) to `path`, or remove what an earlier load left there; return the path."""
     if not len(rejects):
         path.unlink(missing_ok=True)
         return None
-    path.parent.mkdir(parents=True, exist_ok=True)
+    ready_for_rejects(path)
     with written_whole(path) as part:
         pa_csv.write_csv(rejects, part)
     return path

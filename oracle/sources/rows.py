@@ -124,7 +124,7 @@ def _cells(source: Source, ragged: list[dict]) -> Iterator[pa.RecordBatch]:
     if source.rows is not None:
         yield from _pickled(source.rows)
     elif source.format == "json by id":
-        rows = rows_by_id(read_document(source.path, source.compressed, source.largest), source.kind)
+        rows = rows_by_id(read_document(source.path, source.largest), source.kind)
         yield from pa.Table.from_pylist(rows).to_batches()
     elif source.format == "parquet":
         yield from _parquet(source)
@@ -133,7 +133,8 @@ def _cells(source: Source, ragged: list[dict]) -> Iterator[pa.RecordBatch]:
 
 
 def _pickled(rows: pa.Table) -> Iterator[pa.RecordBatch]:
-    written = pc.binary_join_element_wise(rows["title"], rows["year"], rows["imdb_id"], ",", null_handling="skip")
+    title = rows["title"].fill_null("")  # Arrow joins columns of nulls alone to no rows at all
+    written = pc.binary_join_element_wise(title, rows["year"], rows["imdb_id"], ",", null_handling="skip")
     rows = rows.set_column(0, "content", pc.coalesce(rows["content"], written))
     yield from rows.add_column(0, "row", pa.array(np.arange(1, len(rows) + 1))).to_batches()
 

@@ -124,7 +124,10 @@ def open_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
     with open_file(path) as connection:
         connection.execute("set enable_progress_bar = false")
         _check_format(connection, path)
-        yield connection
+        try:
+            yield connection
+        except (duckdb.CatalogException, duckdb.BinderException) as error:
+            raise UserError(f"{path} lacks what a store has ({first_line(error)}): build it again") from None
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oracle.base.errors import UserError
+from oracle.base.files import check_readable
 
 LARGEST = 50_000_000
 EXPECTED = '{"trait": name, "avoid": [tags], "weights": {category: number of at least 0}, "synonyms": [words]}'
@@ -46,6 +47,7 @@ def read_definitions(path: Path | str) -> Definitions:
 
     from oracle.store.trait_schema import TagSynonyms, told
 
+    check_readable(path)
     try:
         if Path(path).stat().st_size > LARGEST:
             raise UserError(f"{path} has over {LARGEST:,} bytes, too many for trait definitions")

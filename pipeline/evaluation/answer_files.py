@@ -3,12 +3,15 @@
 import csv
 import json
 import sys
+import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from oracle import UserError
+from oracle.base.files import check_readable
 from pipeline.samples.dataset import read_json_lines
 
 SUFFIXES = (".jsonl", ".json", ".csv", ".parquet", ".eval")
@@ -22,11 +25,13 @@ def read_rows(path: str) -> list:
         UserError: a file that can't be read as such.
     """
     file = Path(path)
+    check_readable(file)
     try:
         match file.suffix.lower():
             case ".eval":
                 return inspect_rows(path)
             case ".parquet":
+                _check_columns(path, pq.read_schema(file).names)
                 return pq.read_table(file).to_pylist()
             case ".csv":
                 return _csv_rows(file)
@@ -34,11 +39,27 @@ def read_rows(path: str) -> list:
                 return _json_rows(file, path)
             case _:
                 return read_json_lines(file)
-    except (OSError, ValueError, TypeError, csv.Error, RecursionError, pa.ArrowException) as error:
+    except UserError:
+        raise
+    except (
+        OSError,
+        EOFError,
+        zlib.error,
+        ValueError,
+        TypeError,
+        csv.Error,
+        RecursionError,
+        pa.ArrowException,
+    ) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
             f'{path}: expected lines of {{"id": …, "text": …}}, or a {", ".join(SUFFIXES[1:])} file of answers ({reason})'
         ) from None
+
+
+def _check_columns(path: str, names: Sequence[str]) -> None:
+    if twice := sorted({name for name in names if list(names).count(name) > 1}):
+        raise UserError(f"{path}: has several columns of the name {', '.join(twice)}; rename them")
 
 
 def _json_rows(file: Path, path: str) -> list:
@@ -63,7 +84,9 @@ def _json_rows(file: Path, path: str) -> list:
 def _csv_rows(file: Path) -> list[dict]:
     csv.field_size_limit(sys.maxsize)
     with file.open(encoding="utf-8-sig", newline="") as lines:
-        rows = list(csv.DictReader(lines, strict=True))
+        reader = csv.DictReader(lines, strict=True)
+        _check_columns(str(file), reader.fieldnames or [])
+        rows = list(reader)
     for number, row in enumerate(rows, 1):
         if None in row or None in row.values():
             raise ValueError(f"row {number} has another number of fields than the header")

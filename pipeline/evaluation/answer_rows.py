@@ -116,12 +116,7 @@ def _of_body(body: object) -> Iterator[tuple[str, bool, str | None]]:
                 yield from _of_body(part)
     elif isinstance(body, dict) and isinstance(body.get("choices"), list):
         for choice in body["choices"]:
-            text = choice.get("message", choice)
-            yield (
-                _content(text.get("content", text.get("text"))),
-                choice.get("finish_reason") != "length",
-                body.get("model"),
-            )
+            yield _said(choice.get("message", choice)), choice.get("finish_reason") != "length", body.get("model")
     elif isinstance(body, dict) and isinstance(body.get("output"), list):  # OpenAI's responses
         messages = [part for part in body["output"] if part.get("type", "message") == "message"]
         yield (
@@ -135,7 +130,15 @@ def _of_body(body: object) -> Iterator[tuple[str, bool, str | None]]:
         stopped = body.get("stop_reason") or body.get("finish_reason")
         yield _content(body[key]), stopped not in ("max_tokens", "length"), body.get("model")
     else:
-        raise ValueError(f"an answer is {str(body)[:60]!r}; expected a text")
+        raise ValueError(f"{str(body)[:60]!r}; expected a text")
+
+
+def _said(message: dict) -> str:
+    """A choice's text; the reason of a refusal, and nothing where all tokens went into thoughts or a filter took them."""
+    key = "content" if "content" in message else "text"
+    if message[key] is None:
+        return message.get("refusal") or ""
+    return _content(message[key])
 
 
 def _content(content: object) -> str:
@@ -143,7 +146,7 @@ def _content(content: object) -> str:
     if isinstance(content, list):
         return "".join(_content(p if isinstance(p, str) else p.get("text")) for p in content if _says_something(p))
     if not isinstance(content, str):
-        raise ValueError(f"an answer is {str(content)[:60]!r}; expected a text")
+        raise ValueError(f"{str(content)[:60]!r}; expected a text")
     return content
 
 
@@ -158,7 +161,7 @@ def _flat(nested: object) -> Iterator[str]:
     elif isinstance(nested, str):
         yield nested
     else:
-        raise ValueError(f"an answer is {str(nested)[:60]!r}; expected a text")
+        raise ValueError(f"{str(nested)[:60]!r}; expected a text")
 
 
 def _prompt_of(row: dict) -> object:

@@ -4,12 +4,12 @@ import argparse
 import math
 
 from oracle.base.errors import UserError
+from oracle.base.files import check_can_be_made
+from oracle.base.flags import FlagParser
 
 
-def parse(argv: list[str], about: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="evaluate.py", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def parse(argv: list[str], prog: str, about: str) -> argparse.Namespace:
+    parser = FlagParser(prog=prog, description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     whose = parser.add_argument_group("whose answers")
     whose.add_argument("--data", help="dataset in the SafeRec columns; left out: the prompts that --answers name")
     whose.add_argument("--split", default=None, help="rows of this split only; left out: all rows")
@@ -29,6 +29,11 @@ def parse(argv: list[str], about: str) -> argparse.Namespace:
     whose.add_argument("--output", help="folder for answers as they arrive (default: beside the log)")
 
     local = parser.add_argument_group("how they are generated")
+    local.add_argument(
+        "--engine", choices=("transformers", "vllm", "ray"), default="transformers",
+        help="what runs local models; ray: a cluster, which judges as well, and generates with vLLM (default: %(default)s)",
+    )  # fmt: skip
+    local.add_argument("--address", help="of the Ray cluster (default: one of this machine's cores)")
     local.add_argument("--temperature", type=float, default=1.0, help="0: greedy (default: %(default)s)")
     local.add_argument("--max_completion_length", type=int, default=1024, help="tokens (default: %(default)s)")
     local.add_argument(
@@ -93,6 +98,10 @@ def check_flags(args: argparse.Namespace) -> None:
     for flag in ("limit", "samples", "batch_size", "max_completion_length", "rec_num", "max_connections", "timeout"):
         if (value := getattr(args, flag)) is not None and value < 1:
             raise UserError(f"--{flag} {value}: expected at least 1")
+    if args.engine == "vllm" and not args.model:
+        raise UserError("--engine vllm: generates with --model, of which there is none; leave it out")
+    if args.address is not None and args.engine != "ray":
+        raise UserError("--address belongs to --engine ray")
     if args.max_retries < 0:
         raise UserError(f"--max_retries {args.max_retries}: expected at least 0")
     from oracle.answers import MAX_RANK  # slow to import: behind --help
@@ -105,3 +114,5 @@ def check_flags(args: argparse.Namespace) -> None:
         raise UserError(f"--seed {args.seed}: expected a whole number from 0 to 4294967295")
     if args.report and not args.report.lower().endswith((".html", ".md")):
         raise UserError(f"--report {args.report}: expected a name that ends in .html or .md")
+    if args.report:
+        check_can_be_made(args.report)

@@ -1,6 +1,5 @@
 """Answers on disk as they arrive: a file of JSON lines that the same command goes on with."""
 
-import fcntl
 import hashlib
 import json
 import os
@@ -10,6 +9,7 @@ from pathlib import Path
 from datasets import Dataset
 
 from oracle import UserError
+from oracle.base.files import hold
 from oracle.store import log_root
 
 
@@ -30,10 +30,8 @@ class Journal:
         self.answers: dict[tuple[int, int], dict] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = hold(path.with_suffix(".lock"), f"{path}: these answers are being written")
             self._file = open(path, "a+b")  # noqa: SIM115 - open as long as the journal is
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"{path}: another process is writing these answers; wait for it, or stop it") from None
         except OSError as error:
             raise UserError(f"{path}: answers can't be kept there ({error.strerror}); name another --output") from None
         self._read()
@@ -81,6 +79,7 @@ class Journal:
 
     def close(self) -> None:
         self._file.close()
+        self._lock.release()
 
     def __enter__(self) -> "Journal":
         return self

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,11 +10,14 @@ import pyarrow as pa
 from datasets import Dataset
 
 from oracle.annotate import Annotator
+from oracle.answers import parse_batch
 from oracle.cut_off import cells_of, open_entries, without_open_entries
 from oracle.log import LogWriter, run_info
 from oracle.store import log_root
 from trainer.rewards import make_relevance_func, make_safety_func
-from trainer.rollout_log import step_tables
+from trainer.rollout_log import concat, step_tables
+
+WANTED = ("groundtruth_with_release_year", "seen_titles", "constraints")
 
 
 @dataclass
@@ -42,10 +46,18 @@ class Answers:
         return counts.pop() if len(counts) == 1 else 1
 
 
+ANSWERS_AT_ONCE = 1000
+
+Judges = Callable[[pa.Table, int], Iterable[tuple[pa.Table, pa.Table]]]
+"""From a table as `answer_table` makes it, and the number of answers to each prompt, to (completions, verdicts) of its parts,
+in order: `judge` for each part, wherever it runs."""
+
+
 def log_answers(
-    store: str, answers: Answers, dataset: Dataset, annotator: Annotator, *, data: str, rec_num: int, settings: dict
-) -> str:
-    """Judge answers and write them to the log as a run of kind evaluate; returns its run_id."""
+    store: str, answers: Answers, dataset: Dataset, annotator: Annotator, *, data: str, rec_num: int, settings: dict,
+    judges: Judges | None = None,
+) -> str:  # fmt: skip
+    """Judge answers and write them to the log as a run of kind evaluate; returns its run_id. `judges` None: here."""
     info = run_info()
     run = {
         "kind": "evaluate", "model": answers.name, "dataset": data, "rec_num": rec_num,
@@ -55,15 +67,41 @@ def log_answers(
         "settings": json.dumps({**settings, **answers.notes}), "versions": json.dumps(info["versions"]),
         "git": json.dumps(info["git"]),
     }  # fmt: skip
-    tables = _judged(answers, dataset, annotator, rec_num)
+    table = answer_table(answers, dataset, annotator.thought_tags, rec_num)
+    parts = judges(table, answers.samples) if judges else _judged_here(table, annotator, rec_num, answers.samples)
+    tables = concat(list(parts))
     with LogWriter(log_root(store), run) as log:
         log.write_step(0, *tables)
         return log.run_id
 
 
-def _judged(answers: Answers, dataset: Dataset, annotator: Annotator, rec_num: int) -> tuple[pa.Table, pa.Table]:
-    dataset, texts, ended = dataset.select(answers.rows), answers.texts, answers.ended
-    columns = {c: dataset[c][:] for c in ("groundtruth_with_release_year", "seen_titles", "constraints")}
+def answer_table(answers: Answers, dataset: Dataset, thought_tags: Sequence[str], rec_num: int) -> pa.Table:
+    """A row an answer: number, text, ended, id and columns of its prompt, and the slot of each token (empty: unknown)."""
+    asked = dataset.select(answers.rows).with_format("arrow")[:]
+    columns = {name: asked[name] for name in ("prompt", *WANTED)}
+    ids = asked["id"].cast(pa.string()) if "id" in asked.column_names else pa.nulls(len(asked), pa.string())
+    slots = _slots(answers, thought_tags, rec_num)
+    numbers = np.arange(len(answers.texts), dtype=np.int32)
+    return pa.table(
+        {"number": numbers, "text": answers.texts, "ended": answers.ended, "id": ids, **columns, "slots": slots}
+    )
+
+
+def parts_of(answers: pa.Table) -> Iterator[pa.Table]:
+    """The answers, so many at a time that their judging fits into memory."""
+    return (answers.slice(start, ANSWERS_AT_ONCE) for start in range(0, len(answers), ANSWERS_AT_ONCE))
+
+
+def _judged_here(
+    answers: pa.Table, annotator: Annotator, rec_num: int, num_generations: int
+) -> Iterator[tuple[pa.Table, pa.Table]]:
+    return (judge(part, annotator, rec_num, num_generations) for part in parts_of(answers))
+
+
+def judge(answers: pa.Table, annotator: Annotator, rec_num: int, num_generations: int) -> tuple[pa.Table, pa.Table]:
+    """(completions, verdicts) of some answers, as the log has them; `answers` as `answer_table` makes it."""
+    texts, ended = answers["text"].to_pylist(), answers["ended"].to_pylist()
+    columns = {name: answers[name].to_pylist() for name in WANTED}
     judged = annotator.annotate(texts, *columns.values())
     cut_off = judged.entries.filter(pa.array(open_entries(judged.entries, texts, ended)))
     rewards = {
@@ -75,19 +113,22 @@ def _judged(answers: Answers, dataset: Dataset, annotator: Annotator, rec_num: i
     for values in rewards.values():
         values[left_out] = np.nan
     return step_tables(
-        without_open_entries(judged, ended), cut_off=cut_off, left_out=left_out, step=0, prompts=dataset["prompt"][:],
-        rewards=rewards,
-        dataset_ids=dataset["id"][:] if "id" in dataset.column_names else None,
-        weights=[1.0, 1.0], advantages=None, slots=_slots(answers, judged.entries, rec_num), ended=ended,
-        num_generations=answers.samples,
+        without_open_entries(judged, ended), cut_off=cut_off, left_out=left_out, step=0,
+        prompts=answers["prompt"].to_pylist(), rewards=rewards, dataset_ids=answers["id"].to_pylist(), weights=[1.0, 1.0],
+        advantages=None, slots=[np.array(slots, np.int64) for slots in answers["slots"].to_pylist()], ended=ended,
+        num_generations=num_generations, first_completion=answers["number"][0].as_py() if len(answers) else 0,
     )  # fmt: skip
 
 
-def _slots(answers: Answers, entries: pa.Table, rec_num: int) -> list[np.ndarray]:
-    """The rank of each token, where the tokens are known."""
+def _slots(answers: Answers, thought_tags: Sequence[str], rec_num: int) -> pa.ListArray:
+    """The slot of each token, where the tokens are known."""
+    kind = pa.list_(pa.int64())
     if answers.tokens is None or answers.tokenizer is None:
-        return [np.zeros(0, np.int64)] * len(answers.texts)
+        return pa.array([[]] * len(answers.texts), kind)
     from pipeline.training.models import load_tokenizer
     from trainer.credit import list_slots
 
-    return list_slots(load_tokenizer(answers.tokenizer), answers.tokens, answers.texts, entries, rec_num)
+    entries = parse_batch(answers.texts, thought_tags=tuple(thought_tags))
+    return pa.array(
+        list_slots(load_tokenizer(answers.tokenizer), answers.tokens, answers.texts, entries, rec_num), kind
+    )

@@ -1,16 +1,19 @@
 """evaluate.py from its flags to its output: collect answers, judge and log them, say what follows."""
 
 import argparse
+from contextlib import nullcontext
 
 import numpy as np
 from datasets import Dataset
 
 from oracle import UserError, create_oracle
 from oracle.annotate import Annotator
+from oracle.cluster import cluster
 from oracle.sources import read_catalog
 from pipeline.evaluation import output, providers
 from pipeline.evaluation.journal import Journal, journal_path
 from pipeline.evaluation.judging import Answers, log_answers
+from pipeline.evaluation.judging_on_ray import judges_on_ray
 from pipeline.evaluation.results import results_of
 from pipeline.samples.dataset import load_dataset
 from pipeline.samples.given_answers import GivenAnswers, own_prompts, read_all
@@ -23,7 +26,8 @@ def evaluate(args: argparse.Namespace) -> None:
     oracle = create_oracle(
         store=args.store, risk_threshold=args.risk_threshold, unresolved=args.unresolved, unrated=args.unrated
     )
-    annotator = Annotator(oracle, read_catalog(args.catalog_path) if args.catalog_path else None, args.thought_tag)
+    catalog = read_catalog(args.catalog_path) if args.catalog_path else None
+    annotator = Annotator(oracle, catalog, args.thought_tag)
     if args.data is None:
         dataset = own_prompts(args.answers, oracle.resolve_traits(args.constraints))
     else:
@@ -33,12 +37,23 @@ def evaluate(args: argparse.Namespace) -> None:
     prompts = dataset.select(range(min(args.limit or len(dataset), len(dataset))))
     for name in args.model:  # before the first of them answers
         check_model(args, name, prompts)
-    collected = [(ask(args, name, prompts), prompts) for name in args.model]
-    collected += [(_given(own, args.limit), dataset) for own in given]
-    runs = [
-        log_answers(args.store, answers, asked, annotator, data=data, rec_num=args.rec_num, settings=vars(args))
-        for answers, asked in collected
-    ]
+    with cluster(args.address) if args.engine == "ray" else nullcontext():
+        judges = judges_on_ray(annotator, catalog, args.rec_num) if args.engine == "ray" else None
+        collected = [(ask(args, name, prompts), prompts) for name in args.model]
+        collected += [(_given(own, args.limit), dataset) for own in given]
+        runs = [
+            log_answers(
+                args.store,
+                answers,
+                asked,
+                annotator,
+                data=data,
+                rec_num=args.rec_num,
+                settings=vars(args),
+                judges=judges,
+            )
+            for answers, asked in collected
+        ]
     output.say(
         args, results_of(args.store, runs, positions=args.positions, averaging=args.svr) if not args.ids else runs
     )
@@ -63,12 +78,21 @@ def ask(args: argparse.Namespace, name: str, prompts: Dataset) -> Answers:
         "max_tokens": args.max_completion_length,
         "seed": args.seed,
     }
+    if not remote and args.engine != "transformers":
+        settings["engine"] = args.engine
     path = journal_path(args.output, args.store, name, settings, prompts)
     with Journal(path, {**settings, "data": args.data, "split": args.split}) as journal:
         if remote:
             providers.answer(
                 journal, name, prompts["prompt"][:], samples=args.samples, seed=args.seed, options=request_options(args)
             )
+        elif args.engine != "transformers":
+            from pipeline.evaluation import vllm_engine
+
+            vllm_engine.answer(
+                journal, name, prompts["prompt"][:], samples=args.samples, temperature=args.temperature,
+                max_new_tokens=args.max_completion_length, seed=args.seed, engine=args.engine,
+            )  # fmt: skip
         else:
             from pipeline.evaluation import local
 

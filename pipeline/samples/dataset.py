@@ -1,11 +1,13 @@
 """Reading a dataset in the SafeRec columns, with every problem named at once."""
 
+import ast
 import csv
-import gzip
 import io
 import json
 import re
 import sys
+import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,6 +16,7 @@ from datasets import Dataset, load_from_disk
 
 from oracle import Oracle, UserError
 from oracle.annotate import as_film
+from oracle.base.files import read_unpacked
 from oracle.oracle import active_constraints
 
 FILM = pa.struct([("title", pa.string()), ("year", pa.int16())])
@@ -89,7 +92,37 @@ def _renamed(columns: dict[str, list], path: str) -> dict[str, list]:
         if name not in columns and other is not None:
             print(f"{path}: the column {other} is taken for {name}", file=sys.stderr)
             renamed[name] = renamed.pop(other)
+    if "prompt" not in columns and "prompt" in renamed:
+        _part_answers(renamed, path)
     return renamed
+
+
+def _part_answers(columns: dict[str, list], path: str) -> None:
+    """Take the answer off conversations that end with one: to show it in the prompt would give it away."""
+    prompts: list = [_unpacked(value) for value in columns["prompt"]]
+    ends = [
+        isinstance(p, list) and len(p) > 1 and isinstance(p[-1], dict) and p[-1].get("role") == "assistant"
+        for p in prompts
+    ]
+    if any(ends):
+        print(
+            f"{path}: what the assistant says last, in {sum(ends):,} rows, is taken for the completion", file=sys.stderr
+        )
+        columns["prompt"] = [p[:-1] if end else p for p, end in zip(prompts, ends, strict=True)]
+        own = columns.get("completion", [None] * len(prompts))
+        columns["completion"] = [
+            [p[-1]] if end and c is None else c for p, c, end in zip(prompts, own, ends, strict=True)
+        ]
+
+
+def splits_of(path: Path) -> list[str | None]:
+    """The splits of a dataset, by a folder's files or a column; [None] for data without splits. Raises `UserError`."""
+    if path.is_dir():
+        names = [*_shards(path)] or [p.parent.name for p in sorted(path.glob("*/dataset_info.json"))]
+        if len(names) > 1:
+            return [*names]
+    columns, _ = _read(path, None)
+    return [*sorted({str(name) for name in columns["split"]})] if "split" in columns else [None]
 
 
 def _read(path: Path, split: str | None) -> tuple[dict[str, list], str | None]:
@@ -105,10 +138,10 @@ def _read(path: Path, split: str | None) -> tuple[dict[str, list], str | None]:
         if not path.is_file():
             raise UserError(f"{path}: is no regular file; save what it gives to a file first")
         if path.suffix == ".parquet":
-            table = pq.read_table(path)
-            if twice := sorted({n for n in table.column_names if table.column_names.count(n) > 1}):
+            names = pq.read_schema(path).names
+            if twice := sorted({name for name in names if names.count(name) > 1}):
                 raise UserError(f"{path}: has several columns of the name {', '.join(twice)}; rename them")
-            return table.to_pydict(), split
+            return pq.read_table(path).to_pydict(), split
         kind = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
         if kind == ".csv":
             return _of_csv(path), split
@@ -117,6 +150,8 @@ def _read(path: Path, split: str | None) -> tuple[dict[str, list], str | None]:
             rows = rows["samples"] if isinstance(rows, dict) and "samples" in rows else rows
             if not rows:
                 raise ValueError("it is empty")
+            if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+                raise ValueError("expected a JSON object a row, {column: value}, in a list or one a line")
             return {name: [row.get(name) for row in rows] for name in {key: None for row in rows for key in row}}, split
     except UserError:
         raise
@@ -128,6 +163,7 @@ def _read(path: Path, split: str | None) -> tuple[dict[str, list], str | None]:
         AttributeError,
         RecursionError,
         csv.Error,
+        zlib.error,
         pa.ArrowException,
     ) as error:
         raise UserError(f"{path}: can't be read as a dataset ({str(error).splitlines()[0]})") from None
@@ -149,11 +185,8 @@ def read_json_lines(path: Path) -> list:
 
 def _text(path: Path) -> str:
     """The text of a file, unpacked where it is packed, without a mark of its encoding."""
-    with open(path, "rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    with gzip.open(path) if packed else open(path, "rb") as file:
-        content = file.read(LARGEST + 1)
-    if len(content) > LARGEST:
+    content = read_unpacked(path, LARGEST)
+    if content is None:
         raise ValueError(f"it has over {LARGEST:,} bytes unpacked: write it as Parquet")
     return content.decode("utf-8-sig")
 
@@ -170,11 +203,18 @@ def _of_csv(path: Path) -> dict[str, list]:
     return {name: [row[place] or None for row in body] for place, name in enumerate(names)}
 
 
+_SHARD = re.compile(r"(.+?)(?:[-_.]\d+(?:-of-\d+.*)?)?\.(?:parquet|(?:jsonl|csv)(?:\.gz)?)")
+
+
 def _shards(path: Path) -> dict[str, list[Path]]:
-    """The Parquet files of a folder as the hub has it, by split: data/train-00000-of-00002.parquet."""
+    """The files of a folder as the hub has it, by split: data/train-00000-of-00002.parquet, default/0000.parquet, test.jsonl.
+
+    Empty for what `datasets.save_to_disk` wrote.
+    """
     found: dict[str, list[Path]] = {}
-    for shard in sorted([*path.glob("*.parquet"), *path.glob("data/*.parquet")]):
-        found.setdefault(re.sub(r"-\d+-of-\d+.*$", "", shard.stem), []).append(shard)
+    for shard in sorted([*path.glob("*"), *path.glob("*/*")]):
+        if shard.is_file() and (named := _SHARD.fullmatch(shard.name)):
+            found.setdefault(named[1], []).append(shard)
     return found
 
 
@@ -184,8 +224,16 @@ def _of_shards(path: Path, shards: dict[str, list[Path]], split: str | None) -> 
     chosen = shards.get(str(split)) or (next(iter(shards.values())) if len(shards) == 1 else None)
     if chosen is None:
         raise UserError(f"{path}: no split {split!r}; it has {', '.join(shards)}")
+    left = None if split in shards else split
+    if any(shard.suffix != ".parquet" for shard in chosen):
+        read = [_read(shard, None)[0] for shard in chosen]
+        names = {name: None for columns in read for name in columns}
+        return {
+            n: [v for columns in read for v in columns.get(n, [None] * len(next(iter(columns.values()))))]
+            for n in names
+        }, left
     tables = [pq.read_table(shard) for shard in chosen]
-    return pa.concat_tables(tables, promote_options="permissive").to_pydict(), None if split in shards else split
+    return pa.concat_tables(tables, promote_options="permissive").to_pydict(), left
 
 
 def _of_folder(path: Path, split: str | None) -> tuple[Dataset, str | None]:
@@ -241,12 +289,11 @@ def _expected(name: str, value: object) -> str:
 
 
 def _unpacked(value: object) -> object:
-    """What a text of JSON holds; anything else as it is."""
+    """What a text of JSON holds, or of a Python literal as pandas writes lists into CSV; anything else as it is."""
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            return value
+        for read in (json.loads, ast.literal_eval):
+            with suppress(ValueError, RecursionError, SyntaxError, MemoryError):
+                return read(value.strip())
     return value
 
 
@@ -300,6 +347,8 @@ def _films(value: object) -> list[dict]:
     if isinstance(value, dict) and isinstance(value.get("title"), list):  # how a Sequence of structs arrives
         years = value.get("year") or [None] * len(value["title"])
         value = list(zip(value["title"], years, strict=True))
+    if isinstance(value, str) and _YEAR_LAST.search(value):
+        value = _BETWEEN_FILMS.split(value.strip())
     if isinstance(value, str | dict):
         raise TypeError
     return [_film(f) for f in value or []]  # type: ignore[attr-defined]
@@ -318,6 +367,8 @@ def _film(value: object) -> dict:
         ) from None
 
 
+_YEAR_LAST = re.compile(r"\(\d{4}[^()]*\)\s*$")
+_BETWEEN_FILMS = re.compile(r"(?<=\))\s*[;|\n]\s*")  # "Saw (2004); Up (2009)"
 _SPAN = re.compile(r"\((\d{4})\s*[-–—]\s*(?:\d{4}|present)?\s*\)\s*$")
 _YEAR = re.compile(r"(\d{4})(?:\.0+|-\d\d(?:-\d\d.*)?|\s*[-–—]\s*(?:\d{4})?)?")
 

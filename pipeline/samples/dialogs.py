@@ -5,23 +5,27 @@ import hashlib
 import json
 import re
 import urllib.parse
+import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from oracle import UserError, create_oracle
-from oracle.sources import Source, rejects_path, write_rejects
+from oracle.base.files import written_whole
+from oracle.sources import Source, read_document, rejects_path, write_rejects
 from oracle.store import open_store
 from pipeline.samples.answers import full_answers
-from pipeline.samples.constraints import assign_constraints
+from pipeline.samples.conversations import as_dialog
+from pipeline.samples.curate import Rules, draw_constraints, judge, violating, wording
+from pipeline.samples.distributions import Curated, distributions
 from pipeline.samples.mentions import mentioned_films
 from pipeline.simulation.simulate import SCHEMA
 
-HELDOUT_SHARE = 0.2
 ASK = 'Please recommend 20 films that have not come up yet, the best first, one a line in the form "1. Title (Year)".'
 _TURN = re.compile(r"(User|System):[ \t]*")
 _ESCAPED = re.compile(r"%[2-7][0-9A-F]|%C3%[89AB][0-9A-F]")
@@ -38,6 +42,8 @@ class Dialog:
     """("user" or "assistant", text), no two neighbours of one role."""
     groundtruth: list[dict]
     """{"title", "year"}: what the conversation's recommender then named."""
+    seen: list[dict] = field(default_factory=list)
+    """{"title", "year"}: what the person said to have seen, beside the films that the turns name."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ def read_dialogs(source: Source) -> Read:
     count = 0
     for count, content, record in _records(source):
         try:
-            dialog = _dialog(_of_redial(record), f"{source.path.stem}-{count}")
+            dialog = _dialog(as_dialog(record), f"{source.path.stem}-{count}")
             if dialog.id in ids:
                 raise ValueError(f"the id {dialog.id!r} is that of an earlier row")
         except ValueError as error:
@@ -74,58 +80,88 @@ def read_dialogs(source: Source) -> Read:
     return Read(source, dialogs, pa.Table.from_pylist(rejects, _REJECTS))
 
 
-def write_dataset(path: Path, reads: Sequence[Read], store: Path, seed: int) -> str:
-    """Write the dataset of conversations as Parquet, in one move, and the rejects; return a line about it.
+def write_dataset(
+    path: Path, reads: Sequence[Read], store: Path, rules: Rules, own_wishes: dict | None = None
+) -> Curated:
+    """Write the dataset of conversations as Parquet, in one move, and the rejects; return its distributions.
 
-    Constraints are drawn as `assign_constraints` says, and answers for SFT made as `full_answers` says. All samples of
-    one conversation are in one split.
+    Constraints are drawn, and ground truth that violates them is kept or removed, as `rules` say; these stand in the file's
+    metadata under the key "curation". Answers for SFT are made as `full_answers` says. All samples of one conversation are
+    in one split. Same conversations, store and rules: same bytes.
     """
     dialogs = [dialog for read in reads for dialog in read.dialogs]
     oracle = create_oracle(store=store)
+    named = [dialog.groundtruth for dialog in dialogs]
     with open_store(store) as connection:
-        seen = mentioned_films(connection, [[text for _, text in dialog.turns] for dialog in dialogs])
-        chosen = assign_constraints(
-            oracle, connection, [d.id for d in dialogs], [d.groundtruth for d in dialogs], seen, seed
+        mentioned = mentioned_films(connection, [[text for _, text in dialog.turns] for dialog in dialogs])
+        seen = [_once([*films, *dialog.seen]) for films, dialog in zip(mentioned, dialogs, strict=True)]
+        judged = judge(oracle, connection, named, seen)
+        [(nouns, ask)] = connection.sql("select nouns, ask from domain").fetchall()
+    is_train = [_share(f"{rules.seed}:{dialog.dialog_id}") >= rules.heldout for dialog in dialogs]
+    constraints: list[list[str]] = [[] for _ in dialogs]
+    for part in (True, False):  # each split is balanced for itself
+        own = [n for n, train in enumerate(is_train) if train is part]
+        drawn = draw_constraints(
+            [dialogs[n].id for n in own], [judged.safe[n] for n in own], judged.share, oracle.trait_names, rules
         )
-    wishes = json.loads((files("data") / "requests.json").read_text(encoding="utf-8"))["wishes"]
-    is_train = [_share(f"{seed}:{dialog.dialog_id}") >= HELDOUT_SHARE for dialog in dialogs]
-    groundtruth = [dialog.groundtruth for dialog in dialogs]
-    answers = full_answers(oracle, [dialog.dialog_id for dialog in dialogs], seen, groundtruth, is_train)
+        for n, traits in zip(own, drawn, strict=True):
+            constraints[n] = traits
+    against = violating(oracle, named, constraints)
+    kept = [
+        [f for f in films if rules.violating == "keep" or f not in bad]
+        for films, bad in zip(named, against, strict=True)
+    ]
+    wishes = json.loads((files("data") / "requests.json").read_text(encoding="utf-8"))["wishes"] | (own_wishes or {})
+    answers = full_answers(oracle, [dialog.dialog_id for dialog in dialogs], seen, kept, is_train)
+    worded = [wording(d.id, traits, wishes, rules) for d, traits in zip(dialogs, constraints, strict=True)]
+    request = ask or ASK.replace("films", nouns)
     rows = [
         {
             "id": dialog.id,
             "split": "train" if train else "heldout",
-            "prompt": prompt(dialog.turns, constraints, wishes),
+            "prompt": prompt(dialog.turns, words, request),
             "completion": numbered(answer),
-            "groundtruth_with_release_year": dialog.groundtruth,
-            "seen_titles": films,
-            "constraints": constraints,
+            "groundtruth_with_release_year": films,
+            "seen_titles": watched,
+            "constraints": traits,
+            "groundtruth_violating": bad,
         }
-        for dialog, train, films, answer, constraints in zip(
-            dialogs, is_train, seen, answers, chosen.constraints, strict=True
+        for dialog, train, watched, answer, traits, films, bad, words in zip(
+            dialogs, is_train, seen, answers, constraints, kept, against, worded, strict=True
         )
     ]
+    told = {
+        "rules": asdict(rules), "risk_threshold": oracle.risk_threshold, "request": request,
+        "sources": [{"name": r.source.path.name, "sha256": hashlib.sha256(r.source.path.read_bytes()).hexdigest()} for r in reads],
+        "wishes": {trait: wishes.get(trait, []) for trait in sorted({t for own in constraints for t in own})},
+    }  # fmt: skip
+    schema = SCHEMA.append(SCHEMA.field("seen_titles").with_name("groundtruth_violating"))
+    schema = schema.with_metadata({"curation": json.dumps(told, ensure_ascii=False)})
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}")
-    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), partial, compression="zstd")
-    partial.replace(path)
+    with written_whole(path) as whole:
+        pq.write_table(pa.Table.from_pylist(rows, schema), whole, compression="zstd")
+    fate = "kept" if rules.violating == "keep" else "removed"
     rejected = 0
     for read in reads:
         write_rejects(read.rejects, rejects_path(store, read.source.path, 0))
         rejected += len(read.rejects)
-    return (
+    line = (
         f"{path}: {len(rows):,} samples ({sum(is_train):,} train, {len(rows) - sum(is_train):,} heldout), {rejected:,} rejected; "
-        f"{sum(map(bool, chosen.constraints)):,} with constraints; "
-        f"{chosen.covered:,} of {chosen.groundtruth:,} ground-truth films have risk data"
+        f"{sum(map(bool, constraints)):,} with constraints, of {sum(map(bool, judged.safe)):,} whose ground truth allows any; "
+        f"{sum(map(len, against)):,} ground-truth {nouns} violate their own, and are {fate}; "
+        f"{judged.covered:,} of {judged.groundtruth:,} ground-truth {nouns} have risk data"
     )
+    return Curated(line, distributions(rows, nouns, oracle.trait_names))
 
 
-def prompt(turns: Sequence[tuple[str, str]], constraints: Sequence[str], wishes: dict[str, list[str]]) -> list[dict]:
+def _once(films: Sequence[dict]) -> list[dict]:
+    return list({(film["title"].lower(), film["year"]): film for film in reversed(films)}.values())[::-1]
+
+
+def prompt(turns: Sequence[tuple[str, str]], wishes: Sequence[str], request: str = ASK) -> list[dict]:
     """The conversation as chat messages; the last is the user's, and asks for the list and for what to leave out."""
-    request = ASK
-    if constraints:
-        words = [wishes.get(trait, [f"nothing against this need: {trait}"])[0] for trait in constraints]
-        request += f" Important: {', and '.join(words)}."
+    if wishes:
+        request += f" Important: {', and '.join(wishes)}."
     messages = [{"role": role, "content": text} for role, text in turns]
     if messages and messages[0]["role"] == "assistant":
         # Many chat templates refuse a conversation that the assistant opens.
@@ -156,24 +192,27 @@ def _records(source: Source) -> Iterator[tuple[int, str, object]]:
             for row, record in enumerate(pq.read_table(source.path).to_pylist(), start=1):
                 yield row, json.dumps(record, ensure_ascii=False, default=str), record
         elif source.format in ("json", "json lines", "json object"):
-            with gzip.open(source.path) if source.compressed else open(source.path, "rb") as file:
-                if source.format == "json object":
-                    yield 1, "one object", json.load(file)
-                elif source.format == "json":
-                    for row, record in enumerate(json.load(file), start=1):
-                        yield row, json.dumps(record, ensure_ascii=False).encode(errors="replace").decode(), record
-                else:
-                    yield from _lines(file)
+            if source.format == "json object":
+                yield 1, "one object", read_document(source.path, source.largest)
+            elif source.format == "json":
+                document = read_document(source.path, source.largest)
+                for row, record in enumerate(document if isinstance(document, list) else [document], start=1):
+                    yield row, json.dumps(record, ensure_ascii=False).encode(errors="replace").decode(), record
+            else:
+                with gzip.open(source.path) if source.compressed else open(source.path, "rb") as file:
+                    yield from _lines(source, file)
         else:
             raise UserError(f"{source.path}: conversations are read from JSON lines, JSON or Parquet only")
-    except (OSError, EOFError, ValueError, RecursionError, pa.ArrowException) as error:
+    except (OSError, EOFError, zlib.error, ValueError, RecursionError, pa.ArrowException) as error:
         if isinstance(error, UserError):
             raise
         raise UserError(f"{source.path} cannot be read to its end ({error}): make it again") from None
 
 
-def _lines(file: Iterator[bytes]) -> Iterator[tuple[int, str, object]]:
-    for row, line in enumerate(file, start=1):
+def _lines(source: Source, file: gzip.GzipFile | BinaryIO) -> Iterator[tuple[int, str, object]]:
+    for row, line in enumerate(iter(lambda: file.readline(source.largest + 1), b""), start=1):
+        if len(line) > source.largest:
+            raise UserError(f"{source.path}: row {row} unpacks to over {source.largest:,} bytes: allow it by --max_mb")
         if not line.strip():
             continue
         try:
@@ -181,49 +220,6 @@ def _lines(file: Iterator[bytes]) -> Iterator[tuple[int, str, object]]:
         except (ValueError, RecursionError):
             record = None
         yield row, line.decode("utf-8", "replace").rstrip("\r\n"), record
-
-
-_MENTION = re.compile(r"@(\d+)")
-_NAMED = re.compile(r"\s*(.*\S)\s*\((\d{4})\)\s*")
-
-
-def _of_redial(record: object) -> object:
-    """A raw conversation of ReDial as one of ours; any other record as it is.
-
-    Its films are numbers in the text (@10) that movieMentions names. The conversation ends before the recommender first
-    names a film that was suggested and not said to be disliked; those that follow are the ground truth.
-    """
-    if not isinstance(record, dict) or not {"movieMentions", "messages"} <= record.keys():
-        return record
-    mentions, said = record["movieMentions"] or {}, record.get("respondentQuestions") or {}
-    if not isinstance(mentions, dict) or not isinstance(record["messages"], list):
-        raise ValueError("movieMentions is no object, or messages no list")
-    answers = said if isinstance(said, dict) else {}
-    wanted = {
-        number for number in mentions
-        if not answers or (isinstance(a := answers.get(number), dict) and a.get("suggested") == 1 and a.get("liked") != 0)
-    }  # fmt: skip
-    seeker = record.get("initiatorWorkerId")
-    lines: list[str] = []
-    found: dict[str, list] = {}
-    for message in record["messages"]:
-        if not isinstance(message, dict) or not isinstance(message.get("text"), str):
-            raise ValueError("a message has no text")
-        is_seeker = message.get("senderWorkerId") == seeker
-        named = [number for number in _MENTION.findall(message["text"]) if number in wanted]
-        if named and not is_seeker:
-            found |= {number: _title_and_year(mentions[number]) for number in named}
-        elif not found:
-            text = _MENTION.sub(lambda m: str(mentions.get(m[1]) or m[0]), message["text"])
-            lines.append(f"{'User' if is_seeker else 'System'}: {text}")
-    return {
-        "id": record.get("conversationId"), "dialog": "\n".join(lines), "groundtruth": list(found.values()),
-    }  # fmt: skip
-
-
-def _title_and_year(name: object) -> list:
-    named = _NAMED.fullmatch(str(name))
-    return [named[1], int(named[2])] if named else [str(name).strip(), None]
 
 
 def _dialog(record: object, default_id: str) -> Dialog:
@@ -241,7 +237,9 @@ def _dialog(record: object, default_id: str) -> Dialog:
         raise ValueError("groundtruth names no film")
     sample = str(record.get("id") or default_id)
     dialog_id = str(record.get("dialog_id", sample))
-    return Dialog(sample, dialog_id, _turns(_unescaped(text)), [_film(film) for film in films])
+    seen = [_film(film) for film in record.get("seen") or []]
+    turns = record["turns"] if "turns" in record else _turns(_unescaped(text))
+    return Dialog(sample, dialog_id, turns, [_film(film) for film in films], seen)
 
 
 def _film(film: object) -> dict:

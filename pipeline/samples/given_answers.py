@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -50,16 +50,22 @@ def read_answers(path: str, dataset: Dataset, data: str, samples: int = 1) -> li
     if failed := [answer for answer in answers if answer.text is None]:
         reasons = ", ".join(f"{n} x {reason[:60]}" for reason, n in Counter(a.failure for a in failed).most_common(3))
         _tell(f"{path}: {len(failed)} of {len(answers)} requests failed, and are left out ({reasons})")
+    if len(failed) == len(answers):
+        raise UserError(f"{path}: none of its requests has an answer; send them again")
     by_model: dict[str | None, list[Answer]] = defaultdict(list)
     for answer in answers:
-        by_model[answer.model].append(answer)
+        if answer.text is not None:  # a request that failed doesn't say of which model it was
+            by_model[answer.model].append(answer)
     prompts = _Prompts(dataset, data)
-    found = [_matched(path, name, own, prompts, samples) for name, own in by_model.items()]
+    left_out: list[str] = []
+    found = [_matched(path, name, own, prompts, samples, left_out) for name, own in by_model.items()]
     if not any(given.rows for given in found):
         raise UserError(
             f"{path}: none of its {len(answers)} ids is in {data}"
             + (", nor is any of its prompts" if any(a.prompt for a in answers) else "")
         )
+    for line in left_out:
+        _tell(line)
     return [given for given in found if given.rows]
 
 
@@ -75,7 +81,7 @@ def read_all(paths: Iterable[str], dataset: Dataset, data: str, samples: int = 1
 
 def _parsed(path: str) -> list[Answer]:
     answers: list[Answer] = []
-    for number, row in enumerate(read_rows(path), 1):
+    for number, row in _of_one_filter(read_rows(path)):
         try:
             answers += answers_of(row)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -85,6 +91,17 @@ def _parsed(path: str) -> list[Answer]:
     if not answers:
         raise UserError(f"{path}: no rows; expected answers")
     return _numbered(answers)
+
+
+def _of_one_filter(rows: list) -> Iterator[tuple[int, dict]]:
+    """Rows by number; of lm-eval's, which writes each document once for each of a task's filters, those of the first."""
+    first = None
+    for number, row in enumerate(rows, 1):
+        if isinstance(row, dict) and "resps" in row and "filter" in row:
+            first = row["filter"] if first is None else first
+            if row["filter"] != first:
+                continue
+        yield number, row
 
 
 def _numbered(answers: list[Answer]) -> list[Answer]:
@@ -165,12 +182,15 @@ class _Prompts:
         return None if text is None else self.texts.get(_squeezed(text))
 
 
-def _matched(path: str, model: str | None, answers: list[Answer], prompts: _Prompts, samples: int) -> GivenAnswers:
+def _matched(
+    path: str, model: str | None, answers: list[Answer], prompts: _Prompts, samples: int, left_out: list[str]
+) -> GivenAnswers:
+    """The answers of one model; what is left out is told in lines added to `left_out`."""
     rows = _rows_of(answers, model, prompts)
     unknown = sum(row is None for row in rows)
     ordered = sorted(
         ((row, answer.sample or 0, place) for place, (row, answer) in enumerate(zip(rows, answers, strict=True))
-         if row is not None and answer.text is not None)
+         if row is not None)
     )  # fmt: skip
     _check_counts(path, [(place, row, answers[place]) for row, _, place in ordered], samples)
     given = GivenAnswers(model or path, path)
@@ -180,9 +200,9 @@ def _matched(path: str, model: str | None, answers: list[Answer], prompts: _Prom
         given.ended.append(answers[place].ended)
     whose = f"{path} ({model})" if model else path
     if missing := prompts.size - len(set(given.rows)):
-        _tell(f"{whose}: {missing} of {prompts.size} prompts have no answer, and are left out")
+        left_out.append(f"{whose}: {missing} of {prompts.size} prompts have no answer, and are left out")
     if unknown:
-        _tell(f"{whose}: {unknown} answers are to none of the prompts in {prompts.data}, and are left out")
+        left_out.append(f"{whose}: {unknown} answers are to none of the prompts in {prompts.data}, and are left out")
     return given
 
 

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel, SchedulerType, Trainer
 from transformers.training_args import OptimizerNames
 
 from oracle import UserError
+from oracle.answers import MAX_RANK
 from oracle.store import log_root
 from pipeline.settings.fields import PATHS, CommonSettings, SftSettings, TrainSettings
 from pipeline.settings.flag import flags_with
@@ -177,6 +178,9 @@ def _training(s: TrainSettings) -> Iterator[str]:
             own_reward(text)
         except UserError as error:
             yield str(error)
+    most = MAX_RANK - (s.lambda_end > 0 or s.length_control > 0)  # the end of a list has the rank behind its last
+    if s.rec_num > most:
+        yield f"--rec_num {s.rec_num}: expected at most {most}"
     if not all(map(math.isfinite, reward_weights(s))):
         yield f"--reward_weights {_text(reward_weights(s))}: expected numbers"
     if len(reward_weights(s)) != len(names := reward_names(s)):
@@ -200,7 +204,7 @@ def _batch(s: TrainSettings) -> Iterator[str]:
 
 def _evaluation(s: TrainSettings, given: Set[str]) -> Iterator[str]:
     if s.eval_strategy == "no":
-        if idle := [f"--{name}" for name in ("val_path", "eval_steps") if name in given]:
+        if idle := [f"--{name}" for name in ("val_path", "eval_steps", "keep_best") if name in given]:
             yield f"{', '.join(idle)}: without effect unless --eval_strategy is steps or epoch; add it, or leave them out"
         return
     if s.val_path is None:

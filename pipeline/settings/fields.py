@@ -9,6 +9,7 @@ from pipeline.settings.flag import (
     BELOW_ONE,
     MAX_STEPS,
     NOT_NEGATIVE,
+    PART,
     POSITIVE,
     RISK,
     SEED,
@@ -196,12 +197,17 @@ class TrainSettings(CommonSettings):
     )
     eval_strategy: Literal["no", "steps", "epoch"] = flag(
         "no",
-        "When to answer the prompts of --val_path: violations, recall, NDCG and length, as metrics eval_….",
+        "When to answer the prompts of --val_path: violations, recall, NDCG and length, as metrics eval_… and in the log.",
         trl=True,
     )
     eval_steps: float = flag(
         200, "Steps between two evaluations; below 1: a share of all steps.", bound=STEPS, trl=True
     )
+    keep_best: float | None = flag(
+        None,
+        "Keep in best/ the evaluated model of the fewest violations whose recall is at least this share of that before "
+        "training. Needs --eval_strategy.",
+        bound=PART, metavar="SHARE",)  # fmt: skip
     per_device_eval_batch_size: int = flag(
         8, "Held-out prompts that a device answers at once, one answer each.", bound=AT_LEAST_ONE, trl=True, resume=True
     )

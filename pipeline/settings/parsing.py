@@ -8,11 +8,13 @@ from dataclasses import asdict, dataclass, fields
 from functools import reduce
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Generic, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 
 from oracle.base.errors import UserError
+from oracle.base.files import check_readable
+from oracle.base.flags import FlagParser
 from pipeline.settings.fields import CONFIGS, CommonSettings, TrainSettings
 
 PRESETS = CONFIGS / "presets"
@@ -36,7 +38,7 @@ class Parsed(Generic[Settings]):
     of_run: Settings | None = None
 
 
-class FlagParser(argparse.ArgumentParser):
+class SettingsParser(FlagParser):
     """The flags of a settings dataclass; flags that are not given are left out of what it parses."""
 
     def __init__(self, kind: type, prog: str, description: str | None = None):
@@ -46,9 +48,6 @@ class FlagParser(argparse.ArgumentParser):
             spellings = dict.fromkeys((f"--{f.name}", f"--{f.name.replace('_', '-')}"))
             arguments = _argument_of(hints[f.name]) | f.metadata["argument"]
             self.add_argument(*spellings, dest=f.name, default=None, help=f.metadata["help"], **arguments)
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; {self.prog} --help lists the flags")
 
     def given(self, argv: list[str]) -> dict[str, Any]:
         """What `argv` sets; the defaults are left to the dataclass. Raises `UserError` for what is no flag."""
@@ -71,7 +70,7 @@ def parse_settings(kind: type[Settings], prog: str, argv: list[str], demo: str, 
     Raises:
         UserError: an unknown or mistyped flag or key, a config file that can't be read, or no such run.
     """
-    parser = FlagParser(kind, prog, help or kind.__doc__)
+    parser = SettingsParser(kind, prog, help or kind.__doc__)
     parser.add_argument("--config", metavar="YAML", help="File of settings with the same names; flags override it.")
     if kind is TrainSettings:
         names = sorted(path.stem for path in PRESETS.glob("*.yaml"))
@@ -149,9 +148,10 @@ def _trl_fields() -> set[str]:
 
 def _from_file(kind: type[CommonSettings], path: Path, section: str | None = None) -> dict[str, Any]:
     """The settings in a YAML file, checked as flags are."""
+    check_readable(path)
     try:
-        content = yaml.safe_load(path.read_text()) or {}
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise UserError(f"{path}: can't be read as YAML ({str(error).splitlines()[0]})") from None
     content = content[section] if section else content
     if not isinstance(content, dict):
@@ -162,7 +162,7 @@ def _from_file(kind: type[CommonSettings], path: Path, section: str | None = Non
     hints = get_type_hints(kind)
     tokens = [token for name, value in content.items() for token in _tokens(name, value, hints[name])]
     try:
-        return FlagParser(kind, path.name).given(tokens)
+        return SettingsParser(kind, path.name).given(tokens)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import trainer.rewards
 from oracle import UserError
 from oracle.annotate import Annotator
-from oracle.log import BY_NAME, REWARDS, Reward
+from oracle.log import REWARD_NAMES, REWARDS, Reward
 from pipeline.settings.fields import TrainSettings
 from trainer.own_rewards import name_of, takes_batch
 
@@ -57,7 +57,7 @@ def own_reward(text: str) -> Callable:
     module, colon, name = text.rpartition(":")
     if not (colon and module and name):
         raise UserError(f"--reward {text}: expected MODULE:FUNCTION, such as my_rewards:novelty for my_rewards.py here")
-    if name in BY_NAME:
+    if name in REWARD_NAMES:
         raise UserError(f"--reward {text}: the log has a column for the reward {name}; call yours otherwise")
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())

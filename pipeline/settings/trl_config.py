@@ -39,6 +39,10 @@ def trainer_config(settings: TrainSettings, weights: list[float], folder: str | 
     # A 3B model's context of 131k would not fit beside its training; and one answer a prompt is what evaluate.py takes.
     length = settings.max_prompt_length + settings.max_completion_length
     options = {"vllm_max_model_length": length, "num_generations_eval": 1} | trl_options(settings.trl)
+    # What the best model is measured by comes before the first step, and once: not again where a run goes on.
+    options["eval_on_start"] = not settings.resume and (
+        settings.keep_best is not None or options.get("eval_on_start", False)
+    )
     own = {theirs: getattr(settings, ours) for ours, theirs in _OURS.items()}
     try:
         with warnings.catch_warnings():

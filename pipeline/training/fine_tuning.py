@@ -8,6 +8,7 @@ from peft import get_peft_model
 from transformers import DataCollatorForSeq2Seq, PreTrainedTokenizerBase, Trainer, TrainingArguments, set_seed
 
 from oracle import UserError, create_oracle
+from oracle.base.command import when_stopped
 from pipeline.samples.dataset import load_dataset
 from pipeline.settings.checks import check_sft, sft_folder
 from pipeline.settings.fields import SftSettings
@@ -27,6 +28,8 @@ from pipeline.training.models import (
 )
 from pipeline.training.processes import on_cpu, tell_if_alone, this_process
 from pipeline.training.runs import whole_checkpoints
+
+MEMORY = "--per_device_train_batch_size or --max_length, or add --gradient_checkpointing or --use_lora"
 
 
 def fine_tune(parsed: Parsed[SftSettings]) -> None:
@@ -74,12 +77,21 @@ def run_sft(settings: SftSettings, go_on: bool = False) -> Path:
         data_collator=DataCollatorForSeq2Seq(tokenizer, padding=True),
         processing_class=tokenizer,
     )
+    when_stopped(lambda: _left(output), MEMORY)
     trainer.train(resume_from_checkpoint=str(earlier[-1]) if earlier else None)
     trainer.save_model()
     if this_process().is_main_process:
         tokenizer.save_pretrained(output)
         print(f"SFT model: {output}")
     return output
+
+
+def _left(output: Path) -> str:
+    """What is left of a run that stops now: SFT is short, and begins again."""
+    if any(output.glob("*config.json")):
+        return f"the model is saved in {output}"
+    again = f"remove {output}, or name another --output_dir, and begin" if output.exists() else "begin"
+    return f"no model is saved; {again} again with the same command"
 
 
 def sft_arguments(s: SftSettings, output: Path) -> TrainingArguments:

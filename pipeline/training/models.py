@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from oracle import UserError
+from oracle.base.advice import advice
 
 
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
@@ -196,6 +197,8 @@ def _plain_errors(name: str):
     try:
         yield
     except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
+        if advice(error):  # not the model's fault
+            raise
         raise UserError(
             f"{name}: can't be loaded as a model ({str(error).strip().splitlines()[0]}); "
             "expected a folder with a saved model, a .gguf file, or the name of a model on the hub"

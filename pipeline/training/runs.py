@@ -73,6 +73,19 @@ def last_checkpoint(run: str | Path) -> Path:
     raise UserError(f"--resume {run}: no checkpoint of a run there; name the folder that train.py printed")
 
 
+def going_on(run: Path) -> str:
+    """What is left of a run that stops now, and how to go on with it."""
+    if (run / "final" / "tokenizer_config.json").exists():
+        return f"the run has ended, its model is {run / 'final'}"
+    if not can_be_resumed(run):
+        return (
+            f"its finished steps are in the log; {run} has no checkpoint yet (--save_steps says how often), so begin again "
+            "in another folder"
+        )
+    step = checkpoint_step(last_checkpoint(run))
+    return f"its finished steps are in the log; go on from step {step} with --resume {run}"
+
+
 def changed_settings(now: Mapping, then: Mapping) -> dict[str, str]:
     """What a resumed run changes, "name: then → now" by name.
 

@@ -1,7 +1,6 @@
 """A training run: what it is given, checked before it costs; its policy, its folder and its log."""
 
 import contextlib
-import json
 import os
 import tempfile
 from collections.abc import Set
@@ -10,37 +9,36 @@ from pathlib import Path
 
 from accelerate.utils import broadcast_object_list
 from datasets import Dataset
-from peft import LoraConfig, PeftModel
+from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
 from oracle import UserError, create_oracle
 from oracle.annotate import Annotator
-from oracle.log import LogWriter, run_info
+from oracle.base.command import when_stopped
 from oracle.sources import read_catalog
-from oracle.store import log_root
 from pipeline.samples.dataset import load_dataset
 from pipeline.settings.checks import adapter_settings, check_model, check_training, starting_point
 from pipeline.settings.fields import SftSettings, TrainSettings
 from pipeline.settings.parsing import Parsed, as_yaml, parse_settings
-from pipeline.settings.rewards import logged_rewards, reward_functions, reward_weights
+from pipeline.settings.rewards import reward_functions, reward_weights
 from pipeline.settings.trl_config import trainer_config
 from pipeline.simulation.demo_data import demo_paths, make_demo_data
+from pipeline.training.best import KeepBest, kept
 from pipeline.training.fine_tuning import run_sft
+from pipeline.training.logs import EVALUATION_ID, open_evaluations, open_run
 from pipeline.training.memory import needs_reference
 from pipeline.training.models import (
     check_fit,
     empty_adapter,
     empty_model,
     has_tokenizer,
-    load_adapter,
-    load_model,
     load_tokenizer,
-    lora_config,
     read_adapter,
     weights_dtype,
     written_prompts,
 )
 from pipeline.training.plan import check_plan, planned_steps, print_plan
+from pipeline.training.policy import is_merged, keep, new_adapter, policy
 from pipeline.training.processes import tell, tell_if_alone, this_process
 from pipeline.training.runs import (
     RUNS,
@@ -48,14 +46,18 @@ from pipeline.training.runs import (
     changed_settings,
     check_data,
     check_processes,
-    checkpoint_step,
     finish,
+    going_on,
     keep_data,
     last_checkpoint,
     steps_left,
 )
 from trainer import RankGRPOTrainer
 
+MEMORY = (
+    "--per_device_train_batch_size, --num_generations or --max_completion_length, or add --gradient_checkpointing or "
+    "--use_lora; --dry_run estimates what is needed"
+)
 NEEDED = ("prompt", "groundtruth_with_release_year", "seen_titles")
 
 
@@ -171,9 +173,20 @@ def checked_inputs(settings: TrainSettings) -> Inputs:
         held_out = load_dataset(s.val_path, None, oracle, needed=NEEDED)
         held_out, longest = shorter_prompts(held_out, tokenizer, s.max_prompt_length)
         prompt_tokens = max(prompt_tokens, longest)
+        if s.keep_best is not None:
+            check_held_out(s.val_path, held_out)
     check_fit(model, tokenizer, start, prompt_tokens + s.max_completion_length)
     check_plan(s, dataset)
     return Inputs(annotator, dataset, held_out, prompt_tokens, tokenizer, model)
+
+
+def check_held_out(path: str, held_out: Dataset) -> None:
+    """Raises `UserError` for prompts that the best model can't be chosen by."""
+    for column, what in (("constraints", "constraints"), ("groundtruth_with_release_year", "ground truth")):
+        if not any(held_out[column]):
+            raise UserError(
+                f"--val_path {path}: no prompt has {what}, by which --keep_best chooses; leave it out, or name others"
+            )
 
 
 def run_training(settings: TrainSettings, inputs: Inputs) -> Path:
@@ -184,12 +197,16 @@ def run_training(settings: TrainSettings, inputs: Inputs) -> Path:
     set_seed(settings.seed)  # a new adapter is drawn before the trainer sets it
     model = policy(settings, start)
     log = open_run(settings) if state.is_main_process else None
+    evaluation_log = open_evaluations(settings, log) if log and inputs.held_out else None
     # The other processes have no log, and must write their share of a checkpoint into the same folder.
     shared = [settings.resume or settings.output_dir or (str(RUNS / log.run_id) if log else None)]
     folder = Path(broadcast_object_list(shared)[0])
+    when_stopped(lambda: going_on(folder), MEMORY)
     if log:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "run_id").write_text(log.run_id)
+        if evaluation_log:
+            (folder / EVALUATION_ID).write_text(evaluation_log.run_id)
         keep_settings(settings, folder)
         keep_data(folder, inputs.dataset)
         unconstrained = sum(not c for c in inputs.dataset["constraints"])
@@ -214,17 +231,22 @@ def run_training(settings: TrainSettings, inputs: Inputs) -> Path:
         args=config,
         annotator=inputs.annotator,
         rollout_log=log,
+        evaluation_log=evaluation_log,
         train_dataset=inputs.dataset,
         eval_dataset=inputs.held_out,
         processing_class=inputs.tokenizer,
         peft_config=new_adapter(settings) if settings.use_lora and not settings.sft_is_lora else None,
     )
-    with log or contextlib.nullcontext():
+    if settings.keep_best is not None:
+        trainer.add_callback(KeepBest(trainer, folder / "best", settings.keep_best))
+    with log or contextlib.nullcontext(), evaluation_log or contextlib.nullcontext():
         trainer.train(resume_from_checkpoint=str(last_checkpoint(settings.resume)) if settings.resume else None)
     trainer.save_model(str(folder / "final"))
     if state.is_main_process:
         inputs.tokenizer.save_pretrained(folder / "final")
         print(f"trained: {folder / 'final'}")
+        if settings.keep_best is not None:
+            print(kept(folder / "best"))
     return folder
 
 
@@ -245,34 +267,6 @@ def keep_settings(settings: TrainSettings, folder: Path) -> None:
     part.replace(folder / "settings.yaml")
 
 
-def policy(settings: TrainSettings, start: str):
-    """The model to train: full weights, or the base model with the SFT adapter to go on with."""
-    dtype = weights_dtype(settings.bf16, settings.use_lora)
-    if not settings.sft_is_lora:
-        return load_model(start, dtype)
-    model = load_adapter(load_model(settings.model_name, dtype), start)
-    return model if settings.use_lora else model.merge_and_unload().requires_grad_(True)  # the adapter had frozen it
-
-
-def is_merged(settings: TrainSettings) -> bool:
-    """Whether the SFT adapter becomes part of the weights that are trained."""
-    return settings.sft_is_lora and not settings.use_lora
-
-
-def keep(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Save a model that has no folder of its own: TRL loads the reference of the KL divergence, and vLLM its engine,
-    from the folder that a model names. A merged model would name that of the base without its SFT."""
-    if this_process().is_main_process:
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-    this_process().wait_for_everyone()
-    model.config._name_or_path = str(folder)
-
-
-def new_adapter(settings: TrainSettings) -> LoraConfig:
-    return lora_config(settings.lora_r, settings.lora_alpha, settings.lora_dropout, settings.lora_target_modules)
-
-
 def shorter_prompts(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> tuple[Dataset, int]:
     """Without the prompts of more than `max_length` tokens, as a cut prompt would ask for something else; and the
     number of tokens of the longest."""
@@ -286,24 +280,3 @@ def shorter_prompts(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_le
     if len(kept) < len(dataset):
         tell(f"left out {len(dataset) - len(kept)} prompts of more than {max_length} tokens")
     return dataset.select(kept), max(lengths[i] for i in kept)
-
-
-def open_run(settings: TrainSettings) -> LogWriter:
-    """A new run in the log, or the one to go on with, without the steps after its last checkpoint."""
-    root = log_root(settings.store)
-    if settings.resume:
-        log = LogWriter.resume(root, (Path(settings.resume) / "run_id").read_text().strip())
-        log.truncate_after(checkpoint_step(last_checkpoint(settings.resume)))
-        return log
-    info = run_info()
-    s = settings
-    return LogWriter(
-        root,
-        {
-            "kind": "train", "model": s.sft_model_path or s.model_name, "dataset": s.train_path, "rec_num": s.rec_num,
-            "num_generations": s.num_generations, "risk_threshold": s.risk_threshold, "unresolved": s.unresolved,
-            "unrated": s.unrated,
-            "length_control": s.length_control, "advantage_mode": s.advantage_mode, **logged_rewards(s),
-            "settings": json.dumps(asdict(s)), "versions": json.dumps(info["versions"]), "git": json.dumps(info["git"]),
-        },
-    )  # fmt: skip

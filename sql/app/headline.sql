@@ -1,22 +1,12 @@
 -- grain: the run $run; no row before its first step. Built on step_curves and evasion_signals.
 -- first_* and last_* are means over the first and the last `span` steps (up to five, and never the same ones).
---   signals   evasion signals that most of the last steps show
+--   signals   those of evasion_signals at the last step; null: it is too early to say
 with curves as (
     select *, row_number() over (order by step) as nth, count(*) over () as steps
     from step_curves where run_id = $run
 ),
 spans as (
     select *, greatest(1, least(5, steps // 2)) as span from curves
-),
-lasting as (
-    select list(signal order by signal) as signals
-    from (
-        select unnest(signals) as signal
-        from evasion_signals join (select step, span from spans where nth > steps - span) using (step)
-        where run_id = $run
-        group by signal, span
-        having count(*) > span / 2
-    )
 )
 select
     any_value(steps) as steps,
@@ -39,6 +29,6 @@ select
     avg(duplicate_rate) filter (nth > steps - span) as last_duplicates,
     avg(no_signal_rate) filter (nth <= span) as first_no_signal,
     avg(no_signal_rate) filter (nth > steps - span) as last_no_signal,
-    any_value(signals) as signals
-from spans cross join lasting
+    (select signals from evasion_signals where run_id = $run order by step desc limit 1) as signals
+from spans
 having count(*) > 0;

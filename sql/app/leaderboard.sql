@@ -1,5 +1,5 @@
 -- grain: one evaluated run, the newest first, at most 200; over its prompts with constraints, without any over all.
--- Built on verdicts, rollouts, runs. $dataset: of that one only; null: all.
+-- Built on verdicts, rollouts, runs. What a training run evaluates on its way is in its curves, and not here. $dataset: of that one only; null: all.
 --   prompts, answers         behind the figures
 --   svr, svr_low (all unknown films safe), svr_high (all violations), svr_known (over the films that could be judged), recall, ndcg,
 --   unresolved_rate, unrated_rate, films   in the top 20 (and the run's rec_num); svr null: no prompt has constraints
@@ -7,7 +7,7 @@
 --                            belong together (Cochran 1977, Sampling Techniques, eq. 6.9, and 2.45 for means)
 with chosen as (
     select run_id, model, dataset, started_at, rec_num from runs
-    where kind = 'evaluate' and ($dataset::varchar is null or dataset = $dataset)
+    where kind = 'evaluate' and training_run(settings) is null and ($dataset::varchar is null or dataset = $dataset)
     order by started_at desc, run_id desc
     limit 200
 ),

@@ -2,6 +2,7 @@
 -- log: SET VARIABLE log_root = '/path/to/other.log').
 --
 --   <run_id>/run.parquet       the run's settings, one row
+--   <run_id>/loss.parquet      what the loss made of each rank, step by step; replaced whole
 --   <run_id>/manifest-00000003.parquet
 --                              lists the merged folders that count in epoch 3 of the run
 --   <run_id>/step-00000212-e00000003-f2/
@@ -30,9 +31,13 @@ create or replace macro merged_files_1(name) as log_files('steps-' || log_digits
 
 -- grain: one run. run_id is unique; every weight and setting that rewards and advantages follow from is a column.
 -- lambda_*, penalty_safe, w_* : reward units; own_weights: MAP, weights of own rewards by name; risk_threshold: 0..1; settings, versions, git: JSON.
+-- The evaluations of a training run are a run of kind 'evaluate', whose settings name it as training_run: a step there is the policy after that step.
 --   started_at   UTC, whatever the session's time zone (and Python needs no pytz to fetch it)
 create or replace view runs as
 select * replace (make_timestamp(epoch_us(started_at)) as started_at) from read_parquet(log_files('run.parquet'), union_by_name = true);
+
+-- The training run whose evaluations a run is; null: it is none of that kind.
+create or replace macro training_run(settings) as nullif(settings->>'$.training_run', '');
 
 -- The run that named queries are about: SET VARIABLE run = '<run_id>' chooses one; else the newest training run.
 create or replace macro chosen_run() as case
@@ -48,7 +53,11 @@ end;
 create or replace macro chosen_later_run() as case
     when getvariable('run') is not null then getvariable('run')
     else coalesce(
-        (select max(run_id) from runs where kind = 'evaluate' and run_id > (select min(run_id) from runs where kind = 'evaluate')),
+        (
+            select max(run_id) from runs
+            where kind = 'evaluate' and training_run(settings) is null
+                and run_id > (select min(run_id) from runs where kind = 'evaluate' and training_run(settings) is null)
+        ),
         chosen_run()
     )
 end;
@@ -59,6 +68,7 @@ create or replace macro chosen_other_run() as case
         (
             select max(run_id) from runs
             where run_id < chosen_later_run() and kind = (select kind from runs where run_id = chosen_later_run())
+                and training_run(settings) is null
         )
     )
 end;
@@ -158,3 +168,11 @@ create or replace view rollouts as from log_rows('completions.parquet');
 --   length_control                   what was added to the advantage for the length of the list, in its own units
 --   advantage                        null: not trained on; n_tokens: tokens that carry this advantage
 create or replace view verdicts as from log_rows('verdicts.parquet');
+
+-- grain: run x logged step x rank, of training runs. What the loss made of each rank, as means over the lists that have it.
+--   step          the step at which it was logged: over all steps since the one logged before
+--   lists         lists in micro-batches that have the rank; a batch that is used several times counts as often
+--   ratio         importance ratio of the rank's tokens, their mean; clip_ratio: share of its tokens whose ratio was clipped
+--   kl            divergence from the reference a token, as Schulman's k3 estimates it; null: no KL term
+create or replace view loss_by_rank as
+select log_part(filename, -2) as run_id, * exclude (filename) from read_parquet(log_files('loss.parquet'), filename = true);

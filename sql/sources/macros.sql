@@ -41,29 +41,40 @@ create or replace temp macro truth_fault(t) as
     if(given(t) is null or truth_of(t) is not null, null, quoted(t) || ' is neither true nor false');
 
 create or replace temp macro levels() as ['none', 'mild', 'moderate', 'severe'];
--- Votes a level, none to severe -> the level with the most votes, of several the most severe; null without votes.
-create or replace temp macro most_voted(votes) as if(list_sum(votes) > 0,
-    levels()[len(votes) + 1 - list_position(list_reverse(votes), list_max(votes))], null);
 create or replace temp macro vote_count(t) as coalesce(try_cast(whole(t) as bigint), 0);
+create or replace temp macro is_count(t) as given(t) is null or coalesce(try_cast(whole(t) as bigint), -1) >= 0;
+-- Votes a level as text, none to severe -> the level with the most votes, of several the most severe; null without votes;
+-- where one is no count, a text that is no severity and says so.
+create or replace temp macro most_voted(votes) as coalesce(
+    'votes ' || list_filter(votes, lambda v: not is_count(v))[1],
+    levels()[list_max(list_transform([0, 1, 2, 3], lambda level: if(
+        vote_count(votes[level + 1]) > 0 and vote_count(votes[level + 1]) = list_max(list_transform(votes, lambda v: vote_count(v))), level + 1, null)))]);
 -- A severity as JSON: a word, a number, or {"status": word, "votes": {level: count}}.
 create or replace temp macro severity_text(json) as if(json_type(json) <> 'OBJECT', json ->> '$', coalesce(
     json ->> '$.status', json ->> '$.severity',
-    most_voted(list_transform(['None', 'Mild', 'Moderate', 'Severe'], lambda level: vote_count(coalesce(
+    most_voted(list_transform(['None', 'Mild', 'Moderate', 'Severe'], lambda level: coalesce(
         json_extract_string(json, '$.votes.' || level), json_extract_string(json, '$.votes.' || lower(level)),
-        json_extract_string(json, '$.' || level), json_extract_string(json, '$.' || lower(level))))))));
+        json_extract_string(json, '$.' || level), json_extract_string(json, '$.' || lower(level)))))));
+-- Votes a level in one cell, '{"None": 1, "Severe": 20}' or 'None: 1, Severe: 20' -> [none, ..., severe] as text.
+create or replace temp macro votes_in(t) as list_transform(levels(), lambda level:
+    nullif(replace(regexp_extract(lower(t), level || '[''" ]*[:=] *(-?\d[\d,]*\d|-?\d)', 1), ',', ''), ''));
+create or replace temp macro cell_severity(t) as if(list_count(votes_in(t)) > 1, most_voted(votes_in(t)), t);
+-- A number between two levels, such as the mean of votes, is the nearer one, of two the more severe.
 create or replace temp macro severity_of(t) as coalesce(
-    list_position(levels(), lower(regexp_extract(given(t), '^(?i)(none|mild|moderate|severe)\b', 1))) - 1, try_cast(whole(t) as tinyint));
+    list_position(levels(), lower(regexp_extract(given(t), '^(?i)(none|mild|moderate|severe)\b', 1))) - 1,
+    try_cast(floor(try_cast(given(t) as double) + 0.5) as tinyint));
 create or replace temp macro severity_fault(t) as
-    if(coalesce(severity_of(t), -1) between 0 and 3 and (regexp_full_match(whole(t), '\d') or regexp_full_match(given(t), '\p{L}+( ?\([\d,.]+.*\))?')),
-       null, coalesce('the severity ' || quoted(given(t)), 'no severity') || '; expected None, Mild, Moderate, Severe or 0 to 3');
+    if(coalesce(severity_of(t), -1) between 0 and 3 and (coalesce(try_cast(given(t) as double) between 0 and 3, false) or regexp_full_match(given(t), '\p{L}+( ?\([\d,.]+.*\))?')),
+       null, if(starts_with(t, 'votes '), quoted(t[7:]) || ' is no count of votes',
+                coalesce('the severity ' || quoted(given(t)), 'no severity') || '; expected None, Mild, Moderate, Severe or 0 to 3'));
 
 -- The Parent Guide's category of a usual name for it, in the form of letters(); null for other names.
 create or replace temp macro guide_category(l) as case
-    when regexp_full_match(l, '(sex|nudity|sex(and)?nudity)(severity|rating|level)?') then 'Sex & Nudity'
-    when regexp_full_match(l, '(violence|gore|violence(and)?gore)(severity|rating|level)?') then 'Violence & Gore'
-    when regexp_full_match(l, '(profanity|swearing)(severity|rating|level)?') then 'Profanity'
-    when regexp_full_match(l, '(alcohol|drugs?|smoking|alcohol(and)?drugs?|alcoholdrugs?(and)?smoking)(severity|rating|level)?') then 'Alcohol, Drugs & Smoking'
-    when regexp_full_match(l, '(frightening|intense|frightening(and)?intense|(frightening|intense|frightening(and)?intense)scenes?)(severity|rating|level)?')
+    when regexp_full_match(l, '(sex|nudity|sex(and)?nudity)(severity|rating|level|status)?') then 'Sex & Nudity'
+    when regexp_full_match(l, '(violence|gore|violence(and)?gore)(severity|rating|level|status)?') then 'Violence & Gore'
+    when regexp_full_match(l, '(profanity|swearing)(severity|rating|level|status)?') then 'Profanity'
+    when regexp_full_match(l, '(alcohol|drugs?|smoking|alcohol(and)?drugs?|alcoholdrugs?(and)?smoking)(severity|rating|level|status)?') then 'Alcohol, Drugs & Smoking'
+    when regexp_full_match(l, '(frightening|intense|frightening(and)?intense|(frightening|intense|frightening(and)?intense)scenes?)(severity|rating|level|status)?')
         then 'Frightening & Intense Scenes'
 end;
 

@@ -2,6 +2,6 @@
 -- the variable category: what the file is about, where its rows don't say.
 create or replace temp table raw as
 select row, content, imdb_id, coalesce(given(category), getvariable('category')) as category,
-       most_voted([vote_count("none"), vote_count(mild), vote_count(moderate), vote_count(severe)]) as severity,
+       most_voted(["none", mild, moderate, severe]) as severity,
        null::varchar as severities, null::varchar as c0
 from raw;

@@ -14,7 +14,7 @@ said as (
     union all
     select row, unnest(json_extract_string(json, '$.alternative_titles.titles[*].title')), false, null from films
     union all
-    select row, title, true, unnest(json_extract_string(json, '$.keywords.keywords[*].name')) from films
+    select row, title, true, unnest(json_extract_string(json, '$.keywords.*[*].name')) from films
     union all
     select row, title, true, unnest(json_extract_string(json, '$.release_dates.results[*].release_dates[*].descriptors[*]')) from films
 )

@@ -2,8 +2,9 @@
 -- grain: one metric. Built on verdicts.
 --   prompts              prompts that both runs answered (and that the metric is defined for)
 --   value_a, value_b, difference   b - a; recall and ndcg are means over prompts, the others ratios of sums over them;
---                         svr_known is over the films that could be judged: where it and svr disagree, the order of the two
---                         runs depends on films of which nothing is known
+--                         svr_low and svr_high are the bounds of svr, svr_known is over the films that could be judged: where
+--                         it and svr disagree, the order of the two runs depends on films of which nothing is known.
+--                         unrated_rate is over the prompts with constraints, unresolved_rate and ambiguous_rate over all
 --   low, high            95 % percentile interval of the difference, from at most `resamples` bootstrap samples of the prompts
 --                        (Efron & Tibshirani 1993); the samples are the same in every call
 --   b_higher, b_lower, ties   prompts by the sign of their own difference
@@ -18,6 +19,8 @@ with lists as (
         count(title) filter (rank <= run_k) as films,
         count(*) filter (rank <= run_k and not is_safe) as violations,
         count(*) filter (rank <= run_k and status = 'unresolved') as unresolved,
+        count(*) filter (rank <= run_k and status = 'unrated') as unrated,
+        count(*) filter (rank <= run_k and match_method = 'ambiguous') as ambiguous,
         count(*) filter (rank <= run_k and status = 'unsafe') as unsafe,
         count(*) filter (rank <= run_k and status in ('unsafe', 'safe')) as judged,
         count(*) filter (rank <= run_k and repeated) as repeated,
@@ -33,7 +36,9 @@ select
     case when any_value(constrained) then sum(films)::bigint end as constrained_films,
     case when any_value(constrained) then sum(unsafe)::bigint end as unsafe,
     case when any_value(constrained) then sum(judged)::bigint end as judged,
+    case when any_value(constrained) then sum(unrated)::bigint end as unrated,
     sum(unresolved)::bigint as unresolved,
+    sum(ambiguous)::bigint as ambiguous,
     sum(repeated)::bigint as repeated,
     sum(films)::bigint as films,
     sum(films_any)::bigint as films_any,
@@ -63,21 +68,28 @@ with pairs as materialized (
         a.violations as violations_a, a.constrained_films as constrained_films_a, a.recall as recall_a, a.ndcg as ndcg_a,
         a.one as one_a, a.films_any as films_any_a, a.lists as lists_a, a.repeated as repeated_a,
         a.unresolved as unresolved_a, a.films as films_a, a.unsafe as unsafe_a, a.judged as judged_a,
+        a.unrated as unrated_a, a.ambiguous as ambiguous_a,
         b.violations as violations_b, b.constrained_films as constrained_films_b, b.recall as recall_b, b.ndcg as ndcg_b,
         b.one as one_b, b.films_any as films_any_b, b.lists as lists_b, b.repeated as repeated_b,
-        b.unresolved as unresolved_b, b.films as films_b, b.unsafe as unsafe_b, b.judged as judged_b
+        b.unresolved as unresolved_b, b.films as films_b, b.unsafe as unsafe_b, b.judged as judged_b,
+        b.unrated as unrated_b, b.ambiguous as ambiguous_b
     from prompt_totals(run_a, step_a) a join prompt_totals(run_b, step_b) b using (prompt_id)
 ),
 resampled as (
     select
         resample,
         ratio(violations_b, constrained_films_b) - ratio(violations_a, constrained_films_a) as svr,
+        ratio(unsafe_b, constrained_films_b) - ratio(unsafe_a, constrained_films_a) as svr_low,
+        ratio(constrained_films_b - judged_b + unsafe_b, constrained_films_b)
+            - ratio(constrained_films_a - judged_a + unsafe_a, constrained_films_a) as svr_high,
         ratio(unsafe_b, judged_b) - ratio(unsafe_a, judged_a) as svr_known,
         ratio(recall_b, one_b) - ratio(recall_a, one_a) as recall,
         ratio(ndcg_b, one_b) - ratio(ndcg_a, one_a) as ndcg,
         ratio(films_any_b, lists_b) - ratio(films_any_a, lists_a) as films_per_list,
         ratio(repeated_b, films_b) - ratio(repeated_a, films_a) as duplicate_rate,
-        ratio(unresolved_b, films_b) - ratio(unresolved_a, films_a) as unresolved_rate
+        ratio(unresolved_b, films_b) - ratio(unresolved_a, films_a) as unresolved_rate,
+        ratio(unrated_b, constrained_films_b) - ratio(unrated_a, constrained_films_a) as unrated_rate,
+        ratio(ambiguous_b, films_b) - ratio(ambiguous_a, films_a) as ambiguous_rate
     from (
         -- One number is hashed: of several, DuckDB's hash leaves the low bits in step with each other.
         select resample, hash(resample * 4294967296 + i) % n as i
@@ -93,12 +105,19 @@ intervals as (
 observed as (
     select unnest([
         observed_metric('svr', violations_a, constrained_films_a, violations_b, constrained_films_b),
+        observed_metric('svr_low', unsafe_a, constrained_films_a, unsafe_b, constrained_films_b),
+        observed_metric(
+            'svr_high', constrained_films_a - judged_a + unsafe_a, constrained_films_a,
+            constrained_films_b - judged_b + unsafe_b, constrained_films_b
+        ),
         observed_metric('svr_known', unsafe_a, judged_a, unsafe_b, judged_b),
         observed_metric('recall', recall_a, one_a, recall_b, one_b),
         observed_metric('ndcg', ndcg_a, one_a, ndcg_b, one_b),
         observed_metric('films_per_list', films_any_a, lists_a, films_any_b, lists_b),
         observed_metric('duplicate_rate', repeated_a, films_a, repeated_b, films_b),
-        observed_metric('unresolved_rate', unresolved_a, films_a, unresolved_b, films_b)
+        observed_metric('unresolved_rate', unresolved_a, films_a, unresolved_b, films_b),
+        observed_metric('unrated_rate', unrated_a, constrained_films_a, unrated_b, constrained_films_b),
+        observed_metric('ambiguous_rate', ambiguous_a, films_a, ambiguous_b, films_b)
     ], recursive := true)
     from pairs
 )
@@ -107,4 +126,7 @@ select
     b_higher, b_lower, prompts - b_higher - b_lower as ties
 from observed left join intervals using (metric)
 where prompts > 0
-order by list_position(['svr', 'svr_known', 'recall', 'ndcg', 'films_per_list', 'duplicate_rate', 'unresolved_rate'], metric);
+order by list_position([
+    'svr', 'svr_low', 'svr_high', 'svr_known', 'recall', 'ndcg', 'films_per_list', 'duplicate_rate',
+    'unresolved_rate', 'unrated_rate', 'ambiguous_rate'
+], metric);

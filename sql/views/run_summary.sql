@@ -92,6 +92,7 @@ select
     sum(lists)::bigint as lists_all,
     sum(recall_lists)::bigint as recall_lists_all,
     sum(unresolved) / nullif(sum(films_20), 0) as unresolved_rate_all,
+    sum(ambiguous) / nullif(sum(films_20), 0) as ambiguous_rate_all,
     sum(recall_5) / nullif(sum(recall_lists), 0) as recall_5_all,
     sum(recall_10) / nullif(sum(recall_lists), 0) as recall_10_all,
     sum(recall_20) / nullif(sum(recall_lists), 0) as recall_20_all,

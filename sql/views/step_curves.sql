@@ -5,7 +5,8 @@
 --   unresolved_rate, ambiguous_rate   not found; fitting several films: / emitted in the top K, over all completions
 --   unrated_rate      found, but not rated for some constraint: / emitted in the top K, over completions with constraints
 --   recall, safe_recall, ndcg   at K, mean over completions with (safe) ground truth
---   films_per_list    entries emitted, beyond rank K too; overlong_rate: share of lists that go beyond rank K
+--   films_per_list    entries emitted, beyond rank K too; count_k: those in the top K
+--   overlong_rate     share of lists that go beyond rank K
 --   duplicate_rate, hit_rate, catalog_match   share of the films emitted in the top K
 --   mean_total_reward   Σ over the ranks of r_total, mean over completions
 --   advantage_spread    standard deviation of the advantages in a group at a rank, mean over groups and ranks
@@ -33,6 +34,7 @@ select
     sum(safe_recall) filter (rank <= rec_num) / nullif(sum(safe_recall_lists) filter (rank = 1), 0) as safe_recall,
     sum(ndcg_k) / nullif(sum(recall_lists) filter (rank = 1), 0) as ndcg,
     sum(films) / sum(lists) filter (rank = 1) as films_per_list,
+    coalesce(sum(films) filter (rank <= rec_num), 0) / sum(lists) filter (rank = 1) as count_k,
     coalesce(sum(films) filter (rank = rec_num + 1), 0) / sum(lists) filter (rank = 1) as overlong_rate,
     sum(repeated) filter (rank <= rec_num) / nullif(sum(films) filter (rank <= rec_num), 0) as duplicate_rate,
     sum(hits) filter (rank <= rec_num) / nullif(sum(films) filter (rank <= rec_num), 0) as hit_rate,

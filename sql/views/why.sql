@@ -32,7 +32,7 @@ with row_of as (
 ),
 -- Reward parts by name, times their weights: r_rel x w_rel and so on, then own rewards.
 rewards as (
-    select r."completion" as of_completion, r."rank" as of_rank, k.place, k.label, reward * weight as value
+    select r."completion" as of_completion, r."rank" as of_rank, k.position, k.label, reward * weight as value
     from (unpivot (select "completion", "rank", columns('^r_') from row_of) on columns('^r_') into name r_name value reward) as r
     join reward_kinds() k on r_name = 'r_' || k."column"
     join (unpivot (select columns('^w_') from runs where run_id = run) on columns('^w_') into name w_name value weight) as w
@@ -42,7 +42,7 @@ rewards as (
     from (select "completion", "rank", own_weights, unnest(map_entries(own_rewards)) as e from row_of) as r
 ),
 parts as (
-    select of_completion, of_rank, list({label: label, value: value} order by place, label) filter (value <> 0) as parts
+    select of_completion, of_rank, list({label: label, value: value} order by position, label) filter (value <> 0) as parts
     from rewards
     group by of_completion, of_rank
 )

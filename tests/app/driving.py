@@ -16,7 +16,7 @@ def _script(page: str, store: str) -> None:
         database.use(store)
         importlib.import_module(f"app.views.{page}").page()
 
-    states.told(show)
+    states.or_problem(show)
 
 
 def open_page(page: str, store: Path, **filters: object) -> AppTest:

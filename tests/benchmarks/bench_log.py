@@ -144,7 +144,7 @@ def app_values(run: str, other: str, step: int) -> dict:
         "run": run, "other": other, "runs": [run, other], "step": step, "steps": [step, step - 1], "first": 1,
         "last": step, "group": 3, "rank": 3, "most": 500_000, "imdb_id": "tt0000001", "title": "The Blue Dream 1",
         "year": 2000, "search": "blue", "trait": "Trait 01 avoider", "lambda": 2.0, "penalty": 1.0, "threshold": 0.5,
-        "unresolved": "safe",
+        "dataset": None, "unresolved": "safe",
         "unrated": "safe",
     }  # fmt: skip
 

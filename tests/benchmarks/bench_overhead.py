@@ -140,10 +140,13 @@ class _Renumbered:
     """The log of a trainer that begins anew each turn: its steps go on."""
 
     def __init__(self, log: LogWriter, before: int):
-        self._log, self._before = log, before
+        self._log, self._before, self.run = log, before, log.run
 
     def write_step(self, step: int, *tables) -> None:
         self._log.write_step(self._before + step, *tables)
+
+    def write_loss(self, step: int, by_rank) -> None:
+        self._log.write_loss(self._before + step, by_rank)
 
 
 if __name__ == "__main__":

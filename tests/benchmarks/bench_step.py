@@ -20,9 +20,10 @@ from rich.table import Table
 from transformers import TrainerCallback
 from trl import GRPOTrainer
 
-from oracle import annotator
+from oracle import annotate
+from oracle.log import LogWriter
 from pipeline import train
-from trainer import RankGRPOTrainer, rank_grpo_trainer
+from trainer import RankGRPOTrainer, answers, rank_grpo_trainer, rank_loss
 
 OURS = ["parsing", "verdicts", "rewards", "advantages", "credit", "metrics", "log"]
 
@@ -86,18 +87,21 @@ def main() -> None:
         (GRPOTrainer, "_compute_loss", "loss"),
         (GRPOTrainer, "_generate_and_score_completions", "TRL's own accounts"),
         (Accelerator, "backward", "backward passes"),
-        (annotator, "parse_batch", "parsing"),
-        (annotator.Annotator, "annotator", "verdicts"),
+        (annotate, "parse_batch", "parsing"),
+        (annotate.Annotator, "annotate", "verdicts"),
         (RankGRPOTrainer, "_calculate_rewards", "rewards"),
         (rank_grpo_trainer, "grpo_advantages", "advantages"),
         (rank_grpo_trainer, "gdpo_advantages", "advantages"),
-        (rank_grpo_trainer, "list_slots", "credit"),
-        (rank_grpo_trainer, "rank_level_old_logps", "credit"),
+        (answers, "list_slots", "credit"),
+        (rank_loss, "rank_level_old_logps", "credit"),
         (RankGRPOTrainer, "_generate_and_score_completions", "credit"),
         (rank_grpo_trainer, "advantage_metrics", "metrics"),
         (rank_grpo_trainer, "list_counts", "metrics"),
         (rank_grpo_trainer, "list_metrics", "metrics"),
-        (RankGRPOTrainer, "_log_rollouts", "log"),
+        (rank_loss, "rank_sums", "metrics"),
+        (rank_grpo_trainer, "step_tables", "log"),
+        (LogWriter, "write_step", "log"),
+        (LogWriter, "write_loss", "log"),
     ]:
         clock.time(owner, name, part)
     measurement, begin = Measurement(clock), RankGRPOTrainer.train

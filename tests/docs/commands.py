@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from pipeline.cli import SCRIPTS
 from tests.docs.pages import REPOSITORY
 
 FOREIGN = (
@@ -68,7 +69,9 @@ def _command(words: list[str], line: str) -> Command:
         ):
             return Command(words[at + 1], tuple(words[at + 2 :]), line)
         if name == "safe-rank":
-            return Command("oracle", tuple(words[at + 1 :]), line)
+            verb, rest = next(iter(words[at + 1 :]), ""), tuple(words[at + 2 :])
+            is_script = verb in SCRIPTS
+            return Command(f"pipeline/{verb}.py", rest, line) if is_script else Command("oracle", (verb, *rest), line)
         if name == "make":
             return Command("make", tuple(words[at + 1 :]), line)
         if at == 0 and (name in FOREIGN or (name not in _LAUNCHERS and "=" not in word)):
@@ -113,7 +116,7 @@ def _of_help(module: str, argv: list[str]) -> set[str]:
 @cache
 def all_flags() -> frozenset[str]:
     """Every flag of every command of ours."""
-    scripts = [f"pipeline/{name}.py" for name in ("prepare", "sft", "train", "evaluate", "demo")]
+    scripts = [f"pipeline/{name}.py" for name in (*SCRIPTS, "demo")]
     verbs = [
         ("check",),
         ("explain",),

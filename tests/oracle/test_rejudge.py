@@ -65,7 +65,10 @@ def test_thoughts_that_are_named_are_no_recommendations(tmp_path):
         log.write_step(1, completions, verdicts)
     of = "select distinct title from verdicts where run_id = $run and title is not null order by title"
     assert rows(store, of, run=rejudge(store, log.run_id).run_id) == [("Heat",), ("Saw",)]
-    assert rows(store, of, run=rejudge(store, log.run_id, thought_tags=["plan"]).run_id) == [("Heat",)]
+    again = rejudge(store, log.run_id, thought_tags=["plan"])
+    assert rows(store, of, run=again.run_id) == [("Heat",)]
+    tokens = "select distinct n_tokens from verdicts where run_id = $run and title is not null"
+    assert rows(store, tokens, run=again.run_id) == [(None,)], "nobody counted the tokens of another piece of the text"
 
 
 def test_a_run_that_is_not_there_is_named(store):

@@ -144,5 +144,5 @@ def test_a_title_that_the_length_limit_cut_off_is_not_judged_and_of_foreign_answ
     runs = [log_answers(store, a, dataset, annotator, data="data.jsonl", rec_num=3, settings={}) for a in answers]
     assert [row["films_per_list"] for row in summaries(store, runs)] == [1, 2]
     with open_log(log_root(store)) as log:
-        ids = query(log, "select distinct run, dataset_id from rollouts").to_pylist()
-    assert {row["dataset_id"] for row in ids if row["run"] in runs} == {None}  # this dataset has no ids
+        ids = query(log, "select distinct run_id, dataset_id from rollouts").to_pylist()
+    assert {row["dataset_id"] for row in ids if row["run_id"] in runs} == {None}  # this dataset has no ids

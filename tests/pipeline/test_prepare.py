@@ -86,6 +86,7 @@ def test_the_dataset_has_the_saferec_columns(samples):
     sample = samples[0]
     assert list(sample) == [
         "id", "split", "prompt", "completion", "groundtruth_with_release_year", "seen_titles", "constraints",
+        "groundtruth_violating",
     ]  # fmt: skip
     # Its two films, then what else people who named Alien name.
     assert sample["completion"].startswith("1. Saw (2004)\n2. Toy Story (1995)\n3. ")
@@ -207,22 +208,44 @@ def test_raw_conversations_of_redial_end_where_the_first_liked_suggestion_comes(
     assert (found.id, found.groundtruth) == ("391", [{"title": "Saw", "year": 2004}])
 
 
+ASKED = "I would like something like the film of last week."
+
+
 def test_a_dataset_is_reported_on_without_training(prepared, capsys, monkeypatch):
     monkeypatch.chdir(prepared)
     rows = [
-        {"prompt": "I know Saw (2004).", "groundtruth_with_release_year": [["Saw", 2004]], "constraints": ["gore"]},
-        {"prompt": "Hi", "groundtruth_with_release_year": [["Nothing Known", 2001]], "constraints": []},
-        {"prompt": "Hi", "groundtruth_with_release_year": [["A Very Own Film", 2020]], "constraints": ["gore"]},
+        ("train", "I know Saw (2004).", [["Saw", 2004]], ["gore"]),
+        ("train", "Hi", [["Nothing Known", 2001]], []),
+        ("train", "Hi", [["A Very Own Film", 2020]], ["gore"]),
+        ("train", f"{ASKED}\nA list", [["Saw", 2004], ["Toy Story", 1995]], ["gore", "spiders"]),
+        ("heldout", f"{ASKED}\nAnother list, and do you know toy story?", [["Toy Story", 1995]], []),
+        ("heldout", f"{ASKED}\nA list", [], []),
     ]
-    Path("checked.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    names = ("split", "prompt", "groundtruth_with_release_year", "constraints")
+    Path("checked.jsonl").write_text("\n".join(json.dumps(dict(zip(names, row, strict=True))) for row in rows))
     main(["--check", "checked.jsonl", "--json"])
-    assert json.loads(capsys.readouterr().out) == {
-        "rows": 3, "rows with constraints": 2, "constraints by trait": {"Anti-gore / squeamish": 2}, "prompts twice": 1,
-        "ground-truth films": 3, "that violate their own constraints": 1, "that the store does not have": 1,
-        "without evidence for a constraint": 1, "that stand in the prompt (leaks)": 1,
+    told = json.loads(capsys.readouterr().out)
+    assert told.pop("constraints by trait") == {"Anti-gore / squeamish": 3, "Arachnophobia / reptile phobia": 1}
+    assert told == {
+        "rows": 6, "rows by split": {"heldout": 2, "train": 4}, "rows with constraints": 3,
+        "rows by number of constraints": {"0": 3, "1": 2, "2": 1}, "prompts twice": 2,
+        "held-out prompts that stand in train": 1, "held-out conversations that begin as one of train": 1,
+        "ground-truth films": 6, "that violate their own constraints": 2, "that the store does not have": 1,
+        "without evidence for a constraint": 2, "that stand in the prompt (leaks)": 2,
+        "rows without ground truth": 1, "rows whose ground truth all violates": 1,
     }  # fmt: skip
     main(["--check", "checked.jsonl"])
-    assert "that violate their own constraints: 1" in capsys.readouterr().out
+    assert "that violate their own constraints: 2" in capsys.readouterr().out
+
+
+def test_the_splits_of_a_folder_are_checked_against_each_other(prepared, capsys, monkeypatch):
+    monkeypatch.chdir(prepared)
+    Path("splits").mkdir()
+    for name in ("train", "test"):
+        Path(f"splits/{name}.jsonl").write_text(json.dumps({"prompt": "Hi", "groundtruth": "Saw (2004)"}))
+    main(["--check", "splits", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert (told["rows by split"], told["held-out prompts that stand in train"]) == ({"test": 1, "train": 1}, 1)
 
 
 def test_the_report_opens_without_a_network(prepared, monkeypatch):
@@ -234,21 +257,15 @@ def test_the_report_opens_without_a_network(prepared, monkeypatch):
         main(["--report", "nowhere/coverage.html"])
 
 
-WISHES = {"Anti-gore / squeamish": ["nothing gory"], "Happy-ending preference": ["it must end well"]}
-
-
 def test_prompts_alternate_from_user_to_user_and_say_what_to_leave_out():
     turns = [("assistant", "Hello!"), ("user", "Hi"), ("assistant", "What do you like?")]
-    assert prompt(turns, list(WISHES), WISHES) == [
+    assert prompt(turns, ["nothing gory", "it must end well"]) == [
         {"role": "user", "content": 'You said: "Hello!"\nHi'},
         {"role": "assistant", "content": "What do you like?"},
         {"role": "user", "content": f"{ASK} Important: nothing gory, and it must end well."},
     ]
-    assert prompt([("user", "Hi")], ["No gambling"], WISHES) == [
-        {"role": "user", "content": f"Hi\n{ASK} Important: nothing against this need: No gambling."}
-    ]
-    assert prompt([], [], WISHES) == [{"role": "user", "content": ASK}]
-    assert [message["role"] for message in prompt([("assistant", "Hello!")], [], WISHES)] == ["user"]
+    assert prompt([], []) == [{"role": "user", "content": ASK}]
+    assert [message["role"] for message in prompt([("assistant", "Hello!")], [])] == ["user"]
 
 
 def test_turns_span_lines_and_neighbours_of_one_role_are_one(tmp_path):

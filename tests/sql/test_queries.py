@@ -96,6 +96,7 @@ def test_bootstrap_intervals_are_those_that_numpy_finds(tmp_path):
     for metric, up, down in (
         ("svr", "violations", "constrained_films"), ("svr_known", "unsafe", "judged"), ("recall", "recall", "one"), ("ndcg", "ndcg", "one"),
         ("films_per_list", "films_any", "lists"), ("duplicate_rate", "repeated", "films"),
+        ("svr_low", "unsafe", "constrained_films"), ("unrated_rate", "unrated", "constrained_films"), ("ambiguous_rate", "ambiguous", "films"),
     ):  # fmt: skip
 
         def over(resample, table, up=up, down=down):
@@ -107,6 +108,12 @@ def test_bootstrap_intervals_are_those_that_numpy_finds(tmp_path):
         everybody = np.arange(len(a["prompt_id"]))
         assert rows[metric]["difference"] == pytest.approx(over(everybody, b) - over(everybody, a)), metric
         assert [rows[metric]["low"], rows[metric]["high"]] == pytest.approx([low, high], abs=0.1 * (high - low)), metric
+    with open_log(tmp_path) as log:
+        bounds = query(log, "select run_id, svr_20_low, svr_20_high, unrated_rate from run_summary").to_pylist()
+    for side, run in (("value_a", run_a), ("value_b", run_b)):
+        [of_run] = [row for row in bounds if row["run_id"] == run]
+        compared = [rows[metric][side] for metric in ("svr_low", "svr_high", "unrated_rate")]
+        assert compared == pytest.approx([of_run["svr_20_low"], of_run["svr_20_high"], of_run["unrated_rate"]])
 
 
 def test_merging_steps_changes_no_figure(tmp_path):

@@ -53,6 +53,7 @@ def test_step_curves(log):
     assert first["safe_recall"] == (1 + 0 + 1 + 0) / 4  # of Alien and of Heat
     assert first["ndcg"] == pytest.approx((1 + 0 + LOG3 + 0) / 4)
     assert first["films_per_list"] == (3 + 2 + 4 + 0) / 4
+    assert first["count_k"] == (3 + 2 + 3 + 0) / 4
     assert first["overlong_rate"] == 1 / 4
     assert first["duplicate_rate"] == 1 / 8
     assert first["hit_rate"] == 3 / 8
@@ -129,17 +130,34 @@ def test_disagreement_is_about_prompts_with_constraints(log):
     assert log.sql(sql).fetchall() == [(*key, "near threshold", "Jaws", -0.02) for key in near]
 
 
-def test_evasion_signals_are_measured_against_the_first_five_steps(tmp_path):
+def test_evasion_signals_compare_the_last_ten_steps_with_the_first_ten(tmp_path):
     from oracle.log import LogWriter
     from tests.tiny_log import RUN, STEP_1, STEP_2, step_tables
 
     with LogWriter(tmp_path / "store.log", RUN) as writer:
-        for step in range(1, 6):
-            writer.write_step(step, *step_tables(STEP_1))
-        writer.write_step(6, *step_tables(STEP_2))
+        for step in range(1, 25):
+            writer.write_step(step, *step_tables(STEP_1 if step <= 12 else STEP_2))
     with open_log(tmp_path / "store.log") as log:
         signals = dict(log.sql("select step, signals from evasion_signals").fetchall())
-    assert signals == {**{step: [] for step in range(1, 6)}, 6: ["shrinking", "hiding", "off_taste"]}
+        [last] = rows(log, "from evasion_signals where step = 22")
+    assert {step: signals[step] for step in range(1, 20)} == {step: None for step in range(1, 20)}
+    # In step 20, eight of the last ten steps are of the second kind.
+    assert signals[20] == signals[24] == ["shrinking", "hiding", "off_taste"]
+    assert (last["first_svr"], last["last_svr"]) == pytest.approx((1 / 5, 0))
+    assert (last["first_count_k"], last["last_count_k"]) == pytest.approx((8 / 4, 4 / 4))
+    assert (last["first_unresolved_rate"], last["last_unresolved_rate"]) == pytest.approx((1 / 8, 1 / 2))
+    assert (last["first_recall"], last["last_recall"]) == pytest.approx((1 / 2, 0))
+
+
+def test_what_a_policy_does_while_its_violations_rise_is_no_evasion(tmp_path):
+    from oracle.log import LogWriter
+    from tests.tiny_log import RUN, STEP_1, STEP_2, step_tables
+
+    with LogWriter(tmp_path / "store.log", RUN) as writer:
+        for step in range(1, 21):
+            writer.write_step(step, *step_tables(STEP_2 if step <= 10 else STEP_1))
+    with open_log(tmp_path / "store.log") as log:
+        assert log.sql("select signals from evasion_signals where step = 20").fetchall() == [([],)]
 
 
 def test_why_says_in_a_sentence_what_happened_at_a_rank(log):
@@ -171,8 +189,8 @@ def test_runs_are_compared_prompt_by_prompt(tmp_path):
     with open_log(root) as log:
         same = rows(log, f"from compare_runs('{run_a}', '{run_b}')")
         assert [(r["metric"], r["difference"], r["low"], r["high"], r["ties"]) for r in same] == [
-            ("svr", 0, 0, 0, 1), ("svr_known", 0, 0, 0, 1), ("recall", 0, 0, 0, 2), ("ndcg", 0, 0, 0, 2), ("films_per_list", 0, 0, 0, 2),
-            ("duplicate_rate", 0, 0, 0, 2), ("unresolved_rate", 0, 0, 0, 2),
+            ("svr", 0, 0, 0, 1), ("svr_low", 0, 0, 0, 1), ("svr_high", 0, 0, 0, 1), ("svr_known", 0, 0, 0, 1), ("recall", 0, 0, 0, 2), ("ndcg", 0, 0, 0, 2), ("films_per_list", 0, 0, 0, 2),
+            ("duplicate_rate", 0, 0, 0, 2), ("unresolved_rate", 0, 0, 0, 2), ("unrated_rate", 0, 0, 0, 1), ("ambiguous_rate", 0, 0, 0, 2),
         ]  # fmt: skip
         steps = {
             r["metric"]: r for r in rows(log, f"from compare_runs('{run_a}', '{run_b}', step_a := 1, step_b := 2)")

@@ -7,7 +7,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from tests.trainer.drive import SAFE, UNSAFE_AT_3, answer_with, scored, tiny_model
 from tests.trainer.test_lora import shaken
 from tests.trainer.tokenizers import byte_level
-from trainer.rank_grpo_trainer import evaluating
+from trainer.dropout import evaluating
 
 LORA = LoraConfig(
     r=4, lora_alpha=8, target_modules=["q_proj", "v_proj", "down_proj"], lora_dropout=0.3, task_type="CAUSAL_LM"

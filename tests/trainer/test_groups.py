@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from oracle import UserError
-from tests.trainer.drive import SAFE, UNSAFE_AT_3, answer_with, gradient_of_logps, scored
+from oracle.log import LogWriter, open_log
+from tests.trainer.drive import SAFE, UNSAFE_AT_3, G, answer_with, gradient_of_logps, scored, tiny_model
 from tests.trainer.tokenizers import byte_level
 from trainer import RankGRPOConfig
 
@@ -74,12 +75,11 @@ def test_a_missing_rank_counts_as_zero_or_not_at_all(make_trainer, missing):
 
 
 def test_ratios_clipping_and_kl_by_rank_are_those_of_the_loss(make_trainer, tmp_path):
-    from tests.trainer.drive import tiny_model
-
+    log = LogWriter(tmp_path / "store.log", {"kind": "train", "rec_num": 4, "num_generations": G})
     model = tiny_model()
     model.save_pretrained(tmp_path / "model")
     model.config._name_or_path = str(tmp_path / "model")
-    trainer = make_trainer(byte_level(), model=model, loss_type="grpo", num_iterations=2, beta=0.1, rec_num=4)
+    trainer = make_trainer(byte_level(), model=model, log=log, loss_type="grpo", num_iterations=2, beta=0.1, rec_num=4)
     out = scored(trainer, [SAFE, UNSAFE_AT_3])
     # Rank 3 of the unsafe answer was likelier by e^0.5 when it was written: 0.61, below 0.8, and it is pushed down.
     third = out["rank_ids"][1] == 2
@@ -94,3 +94,27 @@ def test_ratios_clipping_and_kl_by_rank_are_those_of_the_loss(make_trainer, tmp_
     assert logs["kl/rank_3"] == pytest.approx((2.718281828**0.2 - 0.2 - 1) / 2, abs=1e-5)
     assert logs["kl/rank_1"] == pytest.approx(0, abs=1e-7)
     assert "ratio/rank_4" not in logs  # no list has one
+    trainer.state.global_step = 1
+    trainer.log({})  # nothing new since
+    with open_log(log.folder.parent) as connection:
+        rows = connection.sql(
+            "select run_id, step, rank, lists, ratio, clip_ratio, kl from loss_by_rank order by rank"
+        ).fetchall()
+        assert [row[:4] for row in rows] == [(log.run_id, 0, rank, 2) for rank in (1, 2, 3)]
+        assert rows[2][4:] == pytest.approx([logs[f"{name}/rank_3"] for name in ("ratio", "clip_ratio", "kl")])
+
+
+def test_the_loss_by_rank_is_logged_once_a_line_and_dropped_behind_a_checkpoint(make_trainer, tmp_path):
+    log = LogWriter(tmp_path / "store.log", {"kind": "train", "rec_num": K, "num_generations": G})
+    trainer = make_trainer(byte_level(), log=log, max_steps=4, logging_steps=2, per_device_eval_batch_size=2)
+    answer_with(trainer, [SAFE, UNSAFE_AT_3])
+    trainer.train()
+    trainer.evaluate(trainer.train_dataset.select([0]))
+    asked = "select step, sum(lists), count(kl) from loss_by_rank group by step order by step"
+    with open_log(log.folder.parent) as connection:
+        assert connection.sql(asked).fetchall() == [
+            (2, 12, 0),
+            (4, 12, 0),
+        ]  # two lists of three ranks a step; no KL term
+        log.truncate_after(3)
+        assert connection.sql(asked).fetchall() == [(2, 12, 0)]

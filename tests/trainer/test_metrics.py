@@ -10,7 +10,7 @@ from transformers import TrainerCallback
 
 from oracle import create_oracle
 from oracle.annotate import Annotator
-from oracle.log import LogWriter, open_log
+from oracle.log import evasion_rules
 from tests.trainer.drive import SAFE, TRAIT, UNSAFE_AT_3, K, answer_with, scored, tiny_model
 from tests.trainer.tokenizers import byte_level
 from trainer.metrics import EvasionWatch, advantage_metrics, list_counts, list_metrics
@@ -38,6 +38,7 @@ def test_rates_are_those_of_the_top_k_counted_by_hand(annotator):
             "svr": 2 / 6, "svr_low": 2 / 6, "svr_high": 6 / 6, "svr_known": 2 / 2, "unrated_rate": 3 / 6,
             "ambiguous_rate": 0, "unresolved_rate": 2 / 9,
             "duplicate_rate": 1 / 9, "hit_rate": 1 / 9, "films_per_list": (4 + 3 + 0 + 3) / 4,
+            "count_k": 9 / 4, "overlong_rate": 1 / 4,
             "recall": (1 / 2) / 3, "ndcg": (1 / math.log2(3)) / (1 + 1 / math.log2(3)) / 3,
         }
     )  # fmt: skip
@@ -51,17 +52,6 @@ def test_the_bounds_of_the_violation_rate_do_not_depend_on_what_unknown_films_co
     assert found["svr"] == (2 / 3 if unresolved == "violation" else 1 / 3)
     assert (found["svr_low"], found["svr_high"]) == (1 / 3, 1)
     assert math.isnan(found["recall"]) and math.isnan(found["ndcg"])  # no ground truth
-
-
-def test_recall_and_ndcg_are_those_of_the_log(make_trainer, tmp_path):
-    log = LogWriter(tmp_path / "store.log", {"kind": "train", "rec_num": K, "num_generations": 2})
-    trainer = make_trainer(byte_level(), log=log)
-    scored(trainer, ["1. Up (2009)\n2. Alien (1979)\n3. Frozen (2013)", UNSAFE_AT_3])
-    log.close()
-    found = list_metrics(trainer._counts["train"])
-    with open_log(tmp_path / "store.log") as connection:
-        [logged] = connection.sql("select recall, ndcg, svr from step_curves").fetchall()
-    assert (found["recall"], found["ndcg"], found["svr"]) == pytest.approx(logged)
 
 
 def test_without_a_constraint_there_is_no_violation_rate(annotator):
@@ -136,13 +126,13 @@ def test_rates_of_several_steps_are_those_of_all_their_recommendations(make_trai
 
 BEFORE = {
     "unsafe": 600, "asked": 2000, "listed": 2000, "films": 2000, "lists": 100, "repeated": 200, "unresolved": 100, "hits": 9, "unrated": 100, "ambiguous": 0,
-    "violating": 600, "unknown": 0, "with_truth": 100, "recall": 9.0, "ndcg": 9.0,
+    "violating": 600, "unknown": 0, "overlong": 0, "with_truth": 100, "recall": 9.0, "ndcg": 9.0,
 }  # fmt: skip
 
 
 def warnings_of(after: dict, steps: int = 40) -> list[str]:
     watch = EvasionWatch()
-    told = [watch.update(BEFORE) for _ in range(EvasionWatch.WINDOW)]
+    told = [watch.update(BEFORE) for _ in range(evasion_rules()[0])]
     told += [watch.update(BEFORE | after) for _ in range(steps)]
     return [warning for warnings in told for warning in warnings]
 
@@ -150,10 +140,12 @@ def warnings_of(after: dict, steps: int = 40) -> list[str]:
 @pytest.mark.parametrize(
     ("after", "words"),
     [
-        ({"lists": 180}, "lists shorten from 20.0 to 11.1 films"),
-        ({"repeated": 600}, "repeated films rise from 10.0% to 30.0%"),
-        ({"unresolved": 400}, "unresolved titles rise from 5.0% to 20.0%"),
-        ({"unrated": 400}, "films that nobody rated rise from 5.0% to 20.0%"),
+        ({"lists": 180}, "lists got shorter (count_k from 20 to 11.1)"),
+        ({"repeated": 600}, "films are repeated more often (duplicate_rate from 0.1 to 0.3)"),
+        ({"unresolved": 400}, "more titles cannot be found (unresolved_rate from 0.05 to 0.2)"),
+        ({"overlong": 20}, "more lists go on beyond the last rank (overlong_rate from 0 to 0.2)"),
+        ({"recall": 6.0}, "recall dropped (recall from 0.09 to 0.06)"),
+        ({"unrated": 400}, "more films are not rated (unrated_rate from 0.05 to 0.2)"),
     ],
 )
 def test_a_policy_that_evades_is_named_once_in_words(after, words, caplog):
@@ -178,9 +170,9 @@ def test_a_policy_that_does_not_evade_raises_no_warning(after):
 
 def test_overlong_lists_that_shrink_to_k_evade_nothing():
     watch = EvasionWatch()
-    steps = [BEFORE | {"films": 2500}] * EvasionWatch.WINDOW + [BEFORE | {"unsafe": 200}] * 40
+    steps = [BEFORE | {"films": 2500}] * evasion_rules()[0] + [BEFORE | {"unsafe": 200}] * 40
     assert [warning for counts in steps for warning in watch.update(counts)] == []
 
 
 def test_a_few_steps_are_no_trend():
-    assert warnings_of({"unsafe": 200, "lists": 180}, steps=EvasionWatch.WINDOW - 1) == []
+    assert warnings_of({"unsafe": 200, "lists": 180}, steps=evasion_rules()[0] - 1) == []

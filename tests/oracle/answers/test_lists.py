@@ -89,6 +89,13 @@ MARKERS = {
     "table without ranks": "| Film | Year |\n| --- | --- |\n| Alien | 1979 |\n| **Heat** | 1995 |\n| Up | 2009 |",
     "table without head": "| 1 | Alien (1979) | scary |\n| 2 | Heat (1995) | long |\n| 3 | Up (2009) | sad |",
     "table in a block quote": "> | Alien | 1979 |\n> | Heat | 1995 |\n> | Up | 2009 |",
+    "table in HTML": "<table><tr><th>#</th><th>Title</th><th>Year</th></tr>\n<tr><td>1</td><td>Alien</td><td>1979</td></tr>"
+    "\n<tr><td>2</td><td><b>Heat</b></td><td>1995</td></tr><tr><td>3</td><td>Up</td><td>2009</td></tr></table>",
+    "table in HTML without head": "<table><tr><td>Alien (1979)</td></tr><tr><td>Heat (1995)<tr><td>Up (2009)</table>",
+    "check boxes": "- [ ] Alien (1979)\n- [x] Heat (1995)\n* [X] Up (2009)",
+    "arrows": "1 -> Alien (1979)\n2 => Heat (1995)\n3 → Up (2009)",
+    "LaTeX": "\\begin{enumerate}\n\\item Alien (1979)\n\\item Heat (1995)\n\\item Up (2009)\n\\end{enumerate}",
+    "LaTeX box": "\\boxed{1. Alien (1979)\n2. Heat (1995)\n3. Up (2009)}",
     "JSON strings": '["Alien (1979)", "Heat (1995)", "Up (2009)"]',
     "JSON by rank": '{"1": "Alien (1979)", "2": "Heat (1995)", "3": "Up (2009)"}',
     "Python list": "['Alien (1979)', \"Heat (1995)\", 'Up (2009)']",

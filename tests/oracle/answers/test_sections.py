@@ -97,6 +97,10 @@ NO_TITLES = {
     "- Coco (2017)\n- Animation\n- Up (2009)": BOTH,
     "1. Coco (2017)\nGenre: Animation\n2. Up (2009)\nGenre: Animation": BOTH,
     "1. Drama (2010)": [("Drama", 2010)],
+    "- A heartwarming animation\n- Coco (2017)\n- Up (2009)": BOTH,
+    "- A dark thriller about a chess player\n- Some light comedies\n- A film with dogs": [],
+    "- A Family Affair\n- A history of violence\n- A War": [("A Family Affair", None), ("A history of violence", None), ("A War", None)],
+    "1. A musical comedy (2010)": [("A musical comedy", 2010)],
     "Animation\n- Coco (2017)\n- Up (2009)": BOTH,
 }  # fmt: skip
 

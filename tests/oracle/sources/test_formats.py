@@ -115,6 +115,22 @@ SHAPES: dict[str, dict] = {
     "scraped guides, a row a category": {
         "titles.csv": TITLES, "guide.csv": "imdb_id,category,status\ntt9900002,gore,Severe\ntt9900001,gore,None\n",
     },
+    "scraped guides, votes a level in a cell": {
+        "titles.csv": TITLES,
+        "guide.csv": "imdb_id,violence_gore\ntt9900002,\"{'None': 1, 'Severe': 20}\"\ntt9900001,\"None: 20, Mild: 3\"\n",
+    },
+    "scraped guides, a status a column": {
+        "titles.csv": TITLES, "guide.csv": "imdb_id,violence_gore_status\ntt9900002,Severe\ntt9900001,None\n",
+    },
+    "scraped guides, means of votes": {"titles.csv": TITLES, "guide.csv": "imdb_id,violence\ntt9900002,2.6\ntt9900001,0.1\n"},
+    "votes, a row a level": {
+        "titles.csv": TITLES,
+        "guide.csv": "imdb_id,category,level,votes\n9900002,gore,None,3\n9900002,gore,Severe,3\n9900001,gore,None,9\n9900001,gore,Severe,1\n",
+    },
+    "a query of Wikidata with labels": {
+        "titles.csv": TITLES,
+        "query.csv": "imdb,descriptor,descriptorLabel\ntt9900002,http://w/Q2,Blood and Gore\ntt9900001,http://w/Q3,Mild Peril\n",
+    },
     "RiTUAL's counts a level": {
         "titles.csv": TITLES, "violence.csv": "id,None,Mild,Moderate,Severe,Total_votes\ntt9900002,0,1,4,4,9\ntt9900001,8,1,0,0,9\n",
     },
@@ -197,6 +213,31 @@ def test_a_usual_name_is_taken_for_the_guides_category_and_it_is_said(store):
     assert loaded["guide.csv"].notes == ("severities read: 'Violence' as 'Violence & Gore'",)
 
 
+def test_numbers_that_need_not_be_severities_are_told(store):
+    loaded = store.load({"titles.csv": TITLES, "g.csv": "imdb_id,violence,profanity\n9900002,1,2.5\n9900001,0,1.4\n"})
+    assert loaded["g.csv"].notes[1:] == (
+        "numbers between two levels are the nearer one: 'profanity'",
+        "no number is above 1, of a scale that ends at 3: 'violence'; if 1 says that it occurs, give rows of imdb_id, tag, "
+        "present instead",
+    )
+    assert store.rows(
+        "select severity from film_severities where category = 'Profanity' and imdb_id like 'tt990%' order by 1"
+    ) == [(1,), (3,)]
+
+
+def test_a_film_whose_votes_are_partly_unreadable_is_not_rated_by_the_rest(store):
+    rows = "9900002,gore,None,1\n9900002,gore,Severe,many\n9900001,gore,None,5\n"
+    loaded = store.load({"titles.csv": TITLES, "g.csv": f"imdb_id,category,level,votes\n{rows}"})
+    assert (loaded["g.csv"].rows_rejected, loaded["g.csv"].reason) == (1, "row 3: 'many' is no count of votes")
+    assert store.check("Red Barn", 1999, GORE).status == "unrated"
+    assert store.check("Toy Town", 1995, GORE).status == "safe"
+
+
+def test_columns_that_say_nothing_are_told(store):
+    (store.folder / "t.csv").write_text("imdb_id,title,year,blood_and_gore\n9900001,Toy Town,1995,1\n")
+    assert recognise([store.folder / "t.csv"])[0].unused == ("blood_and_gore",)
+
+
 def test_any_table_loads_with_its_columns_named(store):
     files = {"odd.csv": "film,called,made,badge\ntt9900002,Red Barn,1999-01-01,gore\n"}
     with pytest.raises(UserError, match=r"columns film, called, made, badge, .* --map NAME=imdb_id"):
@@ -205,6 +246,10 @@ def test_any_table_loads_with_its_columns_named(store):
     assert store.check("Red Barn", 1999, GORE).is_safe is False
     with pytest.raises(UserError, match="--map: colour is no role; expected one of category"):
         store.load(files, {"film": "colour"})
+    with pytest.raises(UserError, match="--map films=imdb_id: no file has such a column"):
+        store.load({"titles.csv": TITLES}, {"films": "imdb_id"})
+    with pytest.raises(UserError, match="--map takes film and called both for imdb_id"):
+        store.load(files, {"film": "imdb_id", "called": "imdb_id"})
 
 
 BROKEN: dict[str, tuple[dict, Callable | str]] = {
@@ -219,6 +264,14 @@ BROKEN: dict[str, tuple[dict, Callable | str]] = {
     ),
     "a guide of other words": ({"g.csv": "imdb_id,category,status\n9900001,gore,Extreme\n"}, "the severity 'Extreme'"),
     "counts without votes": ({"violence.csv": "id,None,Mild,Moderate,Severe\n9900001,0,0,0,0\n"}, "no severity"),
+    "counts that are none": ({"violence.csv": "id,None,Mild,Moderate,Severe\n9900001,5,0,0,many\n"}, "'many' is no count of votes"),
+    "counts that are none, a row a level": ({"g.csv": "imdb_id,category,level,votes\n9900001,gore,Severe,-1\n"}, "'-1' is no count of votes"),
+    "links for tags": ({"q.csv": "imdb,descriptor\ntt9900002,http://w/Q2\n"}, "is a link, not the name of a tag"),
+    "ML-DDD of words": ({"links.csv": LINKS, "ml.csv": "work_id,Clear Yes: blood\n2,maybe\n"}, "Clear Yes: blood: 'maybe' is neither true nor false"),
+    "a genome of unknown tags": (
+        {"movies.csv": MOVIES, "links.csv": LINKS, "genome-tags.csv": "tagId,tag\n1,gore\n",
+         "genome-scores.csv": "movieId,tagId,relevance\n1,7,0.9\n"}, r"genome-scores\.csv.*the tag '7' has no name",
+    ),
     "TMDb without IMDb's id": ({"m.json": {**TMDB, "imdb_id": None}}, "no id"),
 }  # fmt: skip
 

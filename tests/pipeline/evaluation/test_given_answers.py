@@ -85,6 +85,32 @@ def test_failed_requests_are_counted_and_told(tmp_path, capsys):
     assert "3 of 4 requests failed" in said and "2 x slow down" in said and "1 x overloaded" in said
 
 
+def test_a_failed_request_is_no_model_of_its_own_and_a_file_of_nothing_else_is_refused(tmp_path, capsys):
+    failed = {"custom_id": "a", "result": {"type": "expired"}}
+    (given,) = read(tmp_path, [failed, ANTHROPIC])
+    assert (given.name, given.rows) == ("claude", [1])
+    assert "3 of 3 prompts" not in capsys.readouterr().err
+    with pytest.raises(UserError, match="none of its requests has an answer"):
+        read(tmp_path, [failed])
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [({"content": None, "refusal": "I can't."}, "I can't."), ({"content": None}, ""), ({"content": None, "reasoning_content": "1. Saw"}, "")],
+)  # fmt: skip
+def test_an_answer_without_content_is_a_refusal_or_an_empty_one_and_spoils_no_file(tmp_path, message, text):
+    row = json.loads(json.dumps(OPENAI))
+    row["response"]["body"]["choices"][0] = {"message": message, "finish_reason": "length"}
+    (given,) = read(tmp_path, [row, {**OPENAI, "custom_id": "a"}])
+    assert (given.rows, given.texts, given.ended) == ([0, 1], [TEXT, text], [True, False])
+
+
+def test_a_document_that_lm_eval_writes_once_for_each_filter_is_one_answer(tmp_path):
+    rows = [{**LM_EVAL, "doc_id": n, "filter": name} for name in ("none", "take_first") for n in (0, 1)]
+    (given,) = read(tmp_path, rows)
+    assert given.rows == [0, 1]
+
+
 def test_an_answer_that_its_provider_cut_off_is_known_to_be(tmp_path):
     cut = json.loads(json.dumps(OPENAI))
     cut["response"]["body"]["choices"][0]["finish_reason"] = "length"

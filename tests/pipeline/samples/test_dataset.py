@@ -97,7 +97,7 @@ def test_an_answer_of_several_messages_is_none(tmp_path, oracle):
 @pytest.mark.parametrize(
     ("column", "value", "said"),
     [
-        ("seen_titles", "Alien (1979)", "'Alien \\(1979\\)' is not a list of films"),
+        ("seen_titles", "Alien, 1979", "'Alien, 1979' is not a list of films"),
         ("seen_titles", [["Alien", ""]], "\\['Alien', ''\\].* is no film; .* a year such as 1979 or null"),
         ("seen_titles", [["Alien", "19??"]], "'19\\?\\?'.* is no film"),
         ("seen_titles", [["Alien", float("nan")]], "nan.* is no film"),
@@ -225,6 +225,9 @@ MESSAGES = [{"role": "user", "content": "Hi"}]
         {"groundtruth_with_release_year": [["Alien", "1979.0"]]},
         {"groundtruth_with_release_year": ["Alien (1979–1986)"]},
         {"groundtruth_with_release_year": [{"title": "Alien", "year": "1979–1986"}]},
+        {"groundtruth_with_release_year": "[['Alien', 1979]]"},  # as pandas writes a list into CSV
+        {"groundtruth_with_release_year": "Alien (1979)"},
+        {"prompt": str(MESSAGES)},
         {"constraints": '["gore"]'},
         {"constraints": '{"gore": true}'},
         {"constraints": "gore"},
@@ -249,6 +252,20 @@ def test_files_are_read_packed_marked_as_csv_and_in_the_shards_of_the_hub(tmp_pa
     for name in ("d.jsonl.gz", "bom.jsonl", "d.csv"):
         assert load_dataset(tmp_path / name, None, oracle)[0] == READ
     assert load_dataset(tmp_path / "hub", "train", oracle)[:]["prompt"] == [READ["prompt"]] * 2
+    (tmp_path / "lines" / "default").mkdir(parents=True)
+    for name in ("train.jsonl", "default/test.jsonl.gz"):
+        content = line.encode()
+        (tmp_path / "lines" / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    assert load_dataset(tmp_path / "lines", "test", oracle)[0] == READ
+
+
+def test_the_answer_that_ends_a_conversation_is_no_part_of_the_prompt(tmp_path, oracle, capsys):
+    answer = {"role": "assistant", "content": "1. Alien (1979)"}
+    path = jsonl(tmp_path / "d.jsonl", {"messages": [*MESSAGES, answer], "groundtruth": "Alien (1979); Saw (2004)"})
+    [row] = load_dataset(path, None, oracle, ("prompt", "completion"))
+    assert (row["prompt"], row["completion"]) == (MESSAGES, "1. Alien (1979)")
+    assert [film["title"] for film in row["groundtruth_with_release_year"]] == ["Alien", "Saw"]
+    assert "what the assistant says last, in 1 rows, is taken for the completion" in capsys.readouterr().err
 
 
 def test_another_name_of_a_column_is_said(tmp_path, oracle, capsys):

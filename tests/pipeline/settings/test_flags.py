@@ -1,10 +1,13 @@
 """The documented flags and their defaults, the documented command, and the ready configurations."""
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 from accelerate.commands.config.config_args import load_config_from_file
+from accelerate.commands.launch import launch_command_parser
 
 from oracle import UserError
 from pipeline.settings.checks import check_training, starting_point
@@ -184,7 +187,13 @@ def test_a_ready_configuration_asks_for_nothing_but_a_gpu(name, tmp_path, monkey
 
 @pytest.mark.parametrize(
     ("name", "kind", "processes"),
-    [("one_gpu", "NO", 1), ("two_gpus", "MULTI_GPU", 2), ("fsdp", "FSDP", 2), ("deepspeed", "DEEPSPEED", 2)],
+    [
+        ("one_gpu", "NO", 1),
+        ("two_gpus", "MULTI_GPU", 2),
+        ("two_nodes", "MULTI_GPU", 16),
+        ("fsdp", "FSDP", 2),
+        ("deepspeed", "DEEPSPEED", 2),
+    ],
 )
 def test_accelerate_reads_its_ready_configurations(name, kind, processes):
     path = CONFIGS / "accelerate" / f"{name}.yaml"
@@ -193,3 +202,23 @@ def test_accelerate_reads_its_ready_configurations(name, kind, processes):
     assert config.mixed_precision == "bf16"
     train = path.read_text().split("--config ")[1].split()[0]
     assert yaml.safe_load((CONFIGS.parents[1] / train).read_text())["bf16"] is True
+
+
+def test_slurm_starts_accelerate_on_each_node_with_its_number_and_the_address_of_the_first(tmp_path):
+    """The script itself, with Slurm's commands as they would answer on the second of three nodes with 4 GPUs."""
+    said = {
+        "scontrol": "printf '%s\\n' node7 node8 node9",
+        "srun": 'SLURM_NODEID=1 SLURM_NNODES=3 SLURM_GPUS_ON_NODE=4 exec "$@"',
+        "accelerate": "printf '%s\\n' \"$@\"",
+    }
+    for name, script in said.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    run = subprocess.run(
+        ["bash", str(CONFIGS / "two_nodes.sbatch"), "--train_path", "my data.parquet"], capture_output=True, text=True, check=True,
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_JOB_NODELIST": "node[7-9]"}, cwd=CONFIGS.parents[1],
+    )  # fmt: skip
+    told = launch_command_parser().parse_args(run.stdout.splitlines()[1:])
+    assert (told.num_machines, told.num_processes, told.machine_rank, told.main_process_ip) == (3, 12, 1, "node7")
+    assert told.training_script == "pipeline/train.py" and Path(told.config_file).name == "two_nodes.yaml"
+    assert told.training_script_args[-2:] == ["--train_path", "my data.parquet"]

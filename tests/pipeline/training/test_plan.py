@@ -195,7 +195,7 @@ def test_activations_are_estimated_within_a_fifth_of_what_autograd_keeps(with_ad
 )  # fmt: skip
 def test_what_cannot_be_honoured_is_refused_before_a_weight_is_loaded(flags, said, small_flags, tmp_path, monkeypatch):
     monkeypatch.setattr("pipeline.settings.checks._installed", lambda package: False)
-    monkeypatch.setattr("pipeline.training.session.load_model", lambda *_: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("pipeline.training.policy.load_model", lambda *_: pytest.fail("a model was loaded"))
     with pytest.raises(UserError, match=said):
         train.main([*small_flags, *flags])
     assert not list(tmp_path.iterdir())
@@ -232,7 +232,7 @@ def test_a_group_may_span_several_optimiser_steps(small_flags, trained, capsys):
 def test_a_model_without_a_chat_template_is_refused_before_its_weights_are_loaded(
     small_flags, small, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("pipeline.training.session.load_model", lambda *_: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("pipeline.training.policy.load_model", lambda *_: pytest.fail("a model was loaded"))
     tokenizer = load_tokenizer(f"{small}/model")
     tokenizer.chat_template = None
     tokenizer.save_pretrained("plain")
@@ -272,7 +272,7 @@ RAISING = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system
 
 @pytest.mark.parametrize("template", [RAISING, "{{ messages[0]['content'] }}{{ none.x.y }}"])
 def test_a_prompt_that_the_chat_template_refuses_is_named(small_flags, small, tmp_path, template, monkeypatch):
-    for module in ("session", "fine_tuning"):
+    for module in ("policy", "fine_tuning"):
         monkeypatch.setattr(f"pipeline.training.{module}.load_model", lambda *_: pytest.fail("a model was loaded"))
     shutil.copytree(small / "model", "strict")
     Path("strict/chat_template.jinja").write_text(template)

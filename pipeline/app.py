@@ -1,0 +1,34 @@
+"""The audit app, in the browser: pages over a store and its log.
+
+    safe-rank app --store demo/store.duckdb
+    safe-rank app --store demo/store.duckdb --server.port 8502 --server.address 0.0.0.0   # for others on the network too
+
+Flags that are not listed here are Streamlit's (streamlit run --help lists them).
+"""
+
+import argparse
+from importlib.resources import files
+from pathlib import Path
+
+from oracle.base.command import when_stopped
+from oracle.base.errors import UserError
+
+
+def main(argv: list[str], prog: str = "app.py") -> None:
+    parser = argparse.ArgumentParser(
+        prog=prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--store", default="store.duckdb", help="the store whose log to show (%(default)s)")
+    args, streamlits = parser.parse_known_args(argv)
+    if not Path(args.store).is_file():
+        raise UserError(f"--store {args.store}: no such file; build a store with {prog.split()[0]} prepare")
+    when_stopped("the log is as it was")
+    from click import ClickException
+    from streamlit.web.cli import main as streamlit  # slow to import: behind --help
+
+    script = str(files("app") / "main.py")
+    try:
+        streamlit(["run", script, *streamlits, "--", "--store", args.store], standalone_mode=False)
+    except ClickException as error:
+        raise UserError(f"{error.format_message()}; streamlit run --help lists its flags") from None
+    raise KeyboardInterrupt  # it ends by itself in no other way

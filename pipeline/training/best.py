@@ -1,0 +1,52 @@
+"""The best of the models that a run evaluates, by a rule: as few violations as recall allows."""
+
+import json
+import math
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from transformers import TrainerCallback
+
+from pipeline.training.processes import this_process
+from trainer import RankGRPOTrainer
+
+
+def best_of(evaluations: Sequence[Mapping[str, float]], share: float) -> Mapping[str, float]:
+    """The evaluation of the lowest eval_svr among those whose eval_recall is at least `share` of the first one's.
+
+    Of equal ones the one of the higher recall, and then the earlier. The first always counts; a violation rate that
+    nobody knows (NaN: no film listed) is the worst.
+    """
+    least = share * evaluations[0]["eval_recall"]
+    enough = [e for e in evaluations if e is evaluations[0] or e["eval_recall"] >= least]
+    return min(enough, key=lambda e: (math.isnan(e["eval_svr"]), e["eval_svr"], -e["eval_recall"]))
+
+
+class KeepBest(TrainerCallback):
+    """Saves the best model so far in `folder`, with the evaluation that made it the best in evaluation.json."""
+
+    def __init__(self, trainer: RankGRPOTrainer, folder: Path, share: float):
+        self._trainer, self._folder, self._share = trainer, folder, share
+
+    def on_evaluate(self, args, state, control, **_):
+        evaluations = [line for line in state.log_history if "eval_svr" in line]  # a resumed run has those before
+        best = best_of(evaluations, self._share)
+        if best is not evaluations[-1]:
+            return
+        part = self._folder.with_suffix(".part")
+        self._trainer.save_model(str(part))
+        if this_process().is_main_process:
+            (part / "evaluation.json").write_text(json.dumps(best, indent=1))
+            shutil.rmtree(self._folder, ignore_errors=True)
+            part.rename(self._folder)
+        this_process().wait_for_everyone()
+
+
+def kept(folder: Path) -> str:
+    """What was kept there, in a line."""
+    best = json.loads((folder / "evaluation.json").read_text())
+    return (
+        f"best: {folder}, of step {best['step']}: SVR {best['eval_svr']:.1%} (at most {best['eval_svr_high']:.1%}), "
+        f"recall {best['eval_recall']:.3f}, {best['eval_films_per_list']:.1f} films a list"
+    )

@@ -1,0 +1,54 @@
+"""The runs of the log that a training run writes: its rollouts, and its evaluations."""
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from oracle.log import LogWriter, run_info
+from oracle.store import log_root
+from pipeline.settings.fields import TrainSettings
+from pipeline.settings.rewards import logged_rewards
+from pipeline.settings.trl_config import trl_options
+from pipeline.training.runs import checkpoint_step, last_checkpoint
+
+EVALUATION_ID = "evaluation_run_id"
+"""The file in a run's folder with the id under which its evaluations are logged."""
+
+
+def open_run(settings: TrainSettings) -> LogWriter:
+    """A new run in the log, or the one to go on with, without the steps after its last checkpoint."""
+    root = log_root(settings.store)
+    if settings.resume:
+        log = LogWriter.resume(root, (Path(settings.resume) / "run_id").read_text().strip())
+        log.truncate_after(checkpoint_step(last_checkpoint(settings.resume)))
+        return log
+    info = run_info()
+    s = settings
+    return LogWriter(
+        root,
+        {
+            "kind": "train", "model": s.sft_model_path or s.model_name, "dataset": s.train_path, "rec_num": s.rec_num,
+            "num_generations": s.num_generations, "risk_threshold": s.risk_threshold, "unresolved": s.unresolved,
+            "unrated": s.unrated,
+            "length_control": s.length_control, "advantage_mode": s.advantage_mode, **logged_rewards(s),
+            "settings": json.dumps(asdict(s)), "versions": json.dumps(info["versions"]), "git": json.dumps(info["git"]),
+        },
+    )  # fmt: skip
+
+
+def open_evaluations(settings: TrainSettings, log: LogWriter) -> LogWriter:
+    """The run of kind evaluate whose steps are the evaluations of a training run, or the one to go on with."""
+    root, noted = log_root(settings.store), Path(settings.resume or "", EVALUATION_ID)
+    if settings.resume and noted.exists():
+        evaluations = LogWriter.resume(root, noted.read_text().strip())
+        evaluations.truncate_after(checkpoint_step(last_checkpoint(settings.resume)))
+        return evaluations
+    return LogWriter(
+        root,
+        {
+            **log.run, "kind": "evaluate", "started_at": datetime.now(UTC), "model": f"{log.run['model']}, while training",
+            "dataset": settings.val_path, "num_generations": trl_options(settings.trl).get("num_generations_eval", 1),
+            "settings": json.dumps({**asdict(settings), "training_run": log.run_id}),
+        },
+    )  # fmt: skip

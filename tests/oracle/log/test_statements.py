@@ -1,0 +1,129 @@
+"""Statements that try to do more than read, at `query` itself: in every place where a statement may hold another one."""
+
+import pytest
+
+from oracle import UserError
+from oracle.cli.main import main
+from oracle.log import LogWriter, open_audit, query
+from oracle.store.build import build_starter_store
+from tests.tiny_log import RUN
+
+FILE = "(select content from read_text('/etc/passwd'))"
+COPY = "(with x as (copy (select 1) to '{out}') select 1)"
+PLACES = [
+    "select {}",
+    "select 1 where 1 in {}",
+    "select 1 where exists {}",
+    "select 1 where '1' > any {}",
+    "select 1 order by {}",
+    "select 1 limit {}",
+    "select 1 offset {}",
+    "select array{}",
+    "select case when {} is null then 1 end",
+    "select [x for x in [1] if {} is null]",
+    "select list_transform([1], lambda x: {})",
+    "select sum(1) over (order by {})",
+    "select sum(1) over (partition by {})",
+    "select sum(1) over (rows between {} preceding and current row)",
+    "select count(*) filter (where {} is null)",
+    "select string_agg('a', 'b' order by {})",
+    "select 1 group by grouping sets ((), ({}))",
+    "select 1 having {} is null",
+    "select 1 qualify row_number() over () = {}",
+    "select distinct on ({}) 1",
+    "from {}",
+    "from runs join {} on true",
+    "from runs, lateral {}",
+    "from runs positional join {}",
+    "from runs semi join {} on true",
+    "from (values ({}))",
+    "from range({})",
+    "select * replace ({} as run_id) from runs",
+    "(select 1) union all {}",
+    "select 1 intersect {}",
+    "with y as materialized {} from y",
+    "with recursive y(n) as (select 1 union all {}) from y",
+    "from (pivot {} on 1 using count(*))",
+    "describe {}",
+    "summarize {}",
+    "select coalesce(null, {})",
+]
+WHOLE = [
+    "from '/etc/passwd'",
+    'from "/etc/passwd"',
+    "from 'file:///etc/passwd'",
+    "from '{log}/../store.duckdb'",
+    "from '{log}/../../../../../../etc/hostname'",
+    "from 'https://example.com/a.parquet'",
+    "from 's3://a/b.parquet'",
+    "describe '/etc/passwd'",
+    "summarize '/etc/passwd'",
+    "select ('/etc/passwd').read_text()",
+    "select list_aggregate(['/etc/passwd'], 'read_text')",
+    "from system.main.query('select 1')",
+    "from \"query\"('select 1')",
+    "from query_table(['runs'])",
+    "select getenv('HOME')",
+    "select current_query()",
+    "from duckdb_settings()",
+    "from duckdb_secrets",
+    "from pragma_storage_info('runs')",
+    "from force_checkpoint('memory')",
+    "from single_rows('../../../../etc/passwd', ['/etc'])",
+    "select json_serialize_plan('select 1')",
+    "with x as (insert into store.titles values (1)) select 1",
+    "with x as (merge into store.titles using runs on true when matched then delete returning *) from x",
+    "with x as (attach 'x') from x",
+    "with x as (set variable y = 1) from x",
+    "with x as (call pragma_version()) from x",
+    "explain analyze select 1",
+    "create temp macro m() as 1",
+    "create secret (type s3)",
+    "set lock_configuration = false",
+    "copy from database store to memory",
+    "comment on view runs is 'x'",
+    "begin",
+    "from connection",
+    "from params",
+    "select $1",
+]
+
+
+@pytest.fixture(scope="module")
+def audit(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("audit")
+    build_starter_store(folder / "store.duckdb")
+    LogWriter(folder / "store.log", RUN).close()
+    with open_audit(folder / "store.duckdb") as connection:
+        yield connection, folder
+
+
+@pytest.mark.parametrize("sql", [*(p.format(q) for p in PLACES for q in (FILE, COPY)), *WHOLE])
+def test_a_statement_that_does_more_than_read_is_refused_wherever_it_hides(audit, sql):
+    connection, folder = audit
+    there = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    with pytest.raises(UserError):
+        query(
+            connection, sql.replace("{out}", f"{folder}/stolen").replace("{log}", f"{folder}/store.log"), timeout_s=20
+        )
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == there
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_same_places_hold_a_query_of_the_log(audit, place):
+    """So that what is refused above is refused for what it does, not for its place."""
+    try:
+        query(audit[0], place.format("(select count(*) from runs)"), timeout_s=20)
+    except UserError as error:
+        assert "reads the log only" not in str(error)
+
+
+@pytest.mark.parametrize(
+    "sql", ["from '{secret}'", "select * from read_csv('{secret}')", "from rows", "from arguments"]
+)
+def test_a_log_without_a_store_is_locked_as_well(tmp_path, capsys, sql):
+    LogWriter(tmp_path / "store.log", RUN).close()
+    (tmp_path / "secret.csv").write_text("word\nhidden\n")
+    sql = sql.format(secret=tmp_path / "secret.csv")
+    assert main(["log", "query", "--sql", sql, "--store", f"{tmp_path}/store.duckdb"]) == 2
+    assert "hidden" not in "".join(capsys.readouterr())

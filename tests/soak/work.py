@@ -1,0 +1,100 @@
+"""What the processes of the soak do, each until it is killed. A line on standard output is a piece of work, or a trouble."""
+
+import itertools
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from oracle import UserError
+from oracle.log import LogWriter, ask, compact, open_audit, open_log, query
+from tests.app.screenshots import PAGES, chromium, served, visit
+from tests.tiny_log import STEP_1, STEP_2, step_tables
+
+ODD, EVEN = 13, 12  # rows of verdicts of such a step
+ASKED = ("penalties_by_rank", "worst_films", "rederivation", "stricter_threshold", "unresolved_titles")
+
+
+def write(store: str, run: str) -> None:
+    """Go on with a run from its last step."""
+    odd, even = step_tables(STEP_1), step_tables(STEP_2)
+    with _resumed(Path(store).with_suffix(".log"), run) as writer:
+        for step in itertools.count(max(writer.steps(), default=0) + 1):
+            writer.write_step(step, *(odd if step % 2 else even))
+            said("step")
+            time.sleep(0.05)
+
+
+def _resumed(root: Path, run: str) -> LogWriter:
+    """The compactor may hold the run."""
+    while True:
+        try:
+            return LogWriter.resume(root, run)
+        except UserError as error:
+            if "another process" not in str(error):
+                raise
+            said("held")
+            time.sleep(0.1)
+
+
+def merge(store: str) -> None:
+    """Merge whatever no writer holds."""
+    root = Path(store).with_suffix(".log")
+    while True:
+        for folder in sorted(root.glob("[0-9]*")):
+            try:
+                done = compact(root, folder.name, wait=False)
+                said("merge" if done.steps_merged or done.folders_removed else "look")
+            except UserError as error:  # it is being written
+                said("held" if "another process" in str(error) else f"trouble {error}")
+        time.sleep(1)
+
+
+def read(store: str) -> None:
+    """Ask views and named queries; in what is counted no step may stand twice, or in part."""
+    with open_audit(store) as audit:
+        query(audit, "select 1")
+        for number in itertools.count():
+            bad = query(
+                audit,
+                f"""select run_id, step, count(*) as n from verdicts group by all
+                having n <> case when step % 2 = 1 then {ODD} else {EVEN} end""",
+            )
+            if bad.num_rows:
+                said(f"trouble wrong steps {bad.to_pylist()[:3]}")
+            ask(audit, ASKED[number % len(ASKED)])
+            said("query")
+            time.sleep(0.2)
+
+
+def browse(store: str) -> None:
+    """Open every page of the app in a browser, again and again."""
+    with served(Path(store)) as address, chromium() as browser:
+        for path in itertools.cycle(PAGES.values()):
+            page = browser.new_page()
+            visit(page, f"{address}/{path}")
+            text = page.inner_text("body")
+            said(
+                "page" if "Cannot open file" not in text and "was not answered" not in text else f"trouble {text[:300]}"
+            )
+            page.close()
+
+
+def said(text: str) -> None:
+    print(" ".join(text.split()), flush=True)
+
+
+def counted(store: str, run: str) -> list[tuple[int, int]]:
+    """(step, verdicts) of a run, in order."""
+    with open_log(Path(store).with_suffix(".log")) as log:
+        sql = "select step, count(*) from verdicts where run_id = ? group by step order by step"
+        return log.execute(sql, [run]).fetchall()
+
+
+if __name__ == "__main__":
+    work: dict[str, Callable[..., None]] = {"write": write, "merge": merge, "read": read, "browse": browse}
+    try:
+        work[sys.argv[1]](*sys.argv[2:])
+    except Exception as error:
+        said(f"trouble {type(error).__name__}: {error}")
+        raise

@@ -1,0 +1,148 @@
+"""How commands end: real processes that get Ctrl-C while they import and while they work; errors of the machine as advice."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from oracle.base.advice import advice
+from oracle.base.command import outcome, when_stopped
+from oracle.log import LogWriter
+from pipeline.cli import GROUPS
+from tests.synthetic_log import SETTINGS
+
+ROOT = Path(__file__).parents[1]
+SAFE_RANK = ["-c", "from pipeline.cli import main; main()"]
+
+
+def interrupted(folder: Path, arguments: list[str], at: str) -> tuple[int, list[str]]:
+    """The exit code and the lines on stderr of a command that gets Ctrl-C once it has begun to import the module `at`."""
+    line = [sys.executable, "-v", *arguments]  # -v tells each module on stderr
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        line,
+        cwd=folder,
+        env=environment,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        errors="replace",
+    )
+    guard = threading.Timer(120, process.kill)
+    guard.start()
+    said, is_sent = [], False
+    assert process.stderr
+    for text in process.stderr:
+        if not is_sent and re.match(rf"import '{at}'|# code object from '[^']*/{at.replace('.', '/')}/__init__", text):
+            process.send_signal(signal.SIGINT)
+            is_sent = True
+        elif re.match(r"stopped|error|Traceback|\w*(Error|Interrupt)\b|Exception ignored", text):
+            said.append(text.rstrip())
+    guard.cancel()
+    assert is_sent, f"{at} was never imported"
+    return process.wait(), said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "at", "said"),
+    [
+        ([f"{ROOT}/pipeline/train.py", "--dry_run"], "yaml", "nothing was begun, the same command begins again"),
+        ([f"{ROOT}/pipeline/train.py", "--dry_run"], "numpy", "nothing was begun, the same command begins again"),
+        ([f"{ROOT}/pipeline/train.py", "--dry_run"], "torch", "nothing was begun, the same command begins again"),
+        ([f"{ROOT}/pipeline/prepare.py", "a.csv"], "duckdb", "the store is as it was, or whole; the same command goes on"),
+        ([*SAFE_RANK, "evaluate", "--data", "d", "--answers", "a"], "pyarrow", "the answers so far are kept, and the same command goes on"),
+        ([*SAFE_RANK, "app", "--store", f"{ROOT}/pyproject.toml"], "streamlit", "the log is as it was"),
+        (["-m", "oracle", "check", "Saw"], "duckdb", ""),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)  # fmt: skip
+def test_ctrl_c_while_importing_is_one_line(tmp_path, arguments, at, said):
+    assert interrupted(tmp_path, arguments, at) == (130, ["; ".join(filter(None, ["stopped", said]))])
+    assert not [*tmp_path.iterdir()]
+
+
+def test_ctrl_c_while_a_query_runs_is_one_line(tmp_path):
+    LogWriter(tmp_path / "store.log", SETTINGS).close()
+    sql = "select 1 union all select sum(a.range * b.range) from range(10000000) a, range(10000000) b"
+    line = [sys.executable, "-m", "oracle", "log", "query", "--sql", sql, "--store", f"{tmp_path}/store.duckdb"]
+    process = subprocess.Popen(line, env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, text=True)
+    while sum(psutil.Process(process.pid).cpu_times()[:2]) < 2:  # all is imported, and it computes
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60)[1] == "stopped\n" and process.returncode == 130
+
+
+def test_what_libraries_make_of_ctrl_c_ends_as_ctrl_c(monkeypatch, capsys):
+    def main(argv):
+        when_stopped(lambda: "go on with --resume runs/x")
+        monkeypatch.setattr("oracle.base.command._asked", True)
+        raise RuntimeError("Query interrupted")
+
+    assert outcome(main, []) == 130
+    assert capsys.readouterr().err == "stopped; go on with --resume runs/x\n"
+
+
+class OutOfMemoryError(RuntimeError):
+    """As torch names it."""
+
+
+class UsageError(Exception):
+    __module__ = "wandb.errors"
+
+
+@pytest.mark.parametrize(
+    ("error", "happened", "do"),
+    [
+        (OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has …"), "not enough memory", "lower --batch_size"),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried …"), "not enough memory", "--batch_size"),
+        (MemoryError(), "not enough memory", "--batch_size"),
+        (OSError(28, "No space left on device"), "disk is full", "free some space"),
+        (RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 704 vs 598"), "disk is full", "free"),
+        (OSError("We couldn't connect to 'https://huggingface.co' to load the files"), "the hub, can't be reached", "a folder on this machine"),
+        (OSError("You are trying to access a gated repo."), "does not give this out", "hf auth login"),
+        (UsageError("No API key configured. Use `wandb login` to log in."), "knows nobody here", "WANDB_MODE=offline"),
+        (OSError('IO Error: Could not set lock on file "s.duckdb": Conflicting lock is held in python3 (PID 7)'), "open for writing", "PID 7"),
+        (PermissionError(13, "Permission denied", "/root/x"), "no permission", "folder of your own"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
+)  # fmt: skip
+def test_errors_of_the_machine_are_told_as_advice(capsys, error, happened, do):
+    def main(argv):
+        when_stopped("go on with --resume runs/x", "--batch_size")
+        raise RuntimeError("the trainer failed") from error
+
+    assert outcome(main, []) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and said.count("\n") == 1
+    assert happened in said and do in said and said.endswith("; go on with --resume runs/x\n")
+
+
+@pytest.mark.parametrize("error", [RuntimeError("shapes do not match"), KeyError("rank"), AssertionError()])
+def test_a_fault_of_ours_keeps_its_traceback(error):
+    def main(argv):
+        raise error
+
+    assert advice(error) is None
+    with pytest.raises(type(error)):
+        outcome(main, [])
+
+
+def test_safe_rank_names_every_command_and_the_nearest_way_to_begin(tmp_path):
+    def asked(*arguments: str) -> subprocess.CompletedProcess:
+        line = [sys.executable, *SAFE_RANK, *arguments]
+        return subprocess.run(
+            line, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+        )
+
+    helped = asked("--help")
+    names = [name for group in GROUPS.values() for name in group]
+    assert helped.returncode == 0 and all(re.search(rf"^  {name} +\w", helped.stdout, re.MULTILINE) for name in names)
+    wrong = asked("trian")
+    assert wrong.returncode == 2 and wrong.stderr == f"error: no command 'trian': there are {', '.join(names)}\n"

@@ -1,0 +1,95 @@
+"""A run of TRL's trainer that was stopped and resumed goes on as if it had never stopped.
+
+TRL keeps neither the order of prompts beyond the first epoch nor a batch of answers that is still to be used. Both are
+kept here, with what a trainer wants to know of its first steps.
+"""
+
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+from trl import GRPOTrainer
+
+from oracle import UserError
+from trainer.config import RankGRPOConfig
+from trainer.sampling import EpochSeeded
+
+
+class ResumableGRPOTrainer(GRPOTrainer):
+    """`trl.GRPOTrainer` whose checkpoints hold all that a resumed run needs.
+
+    Private seams of TRL: `_get_train_sampler`, `_save_checkpoint`, `_load_optimizer_and_scheduler`, and the attributes
+    `_step` and `_buffered_inputs`. A subclass keeps more with `_kept` and `_restore`.
+    """
+
+    args: RankGRPOConfig
+
+    def _kept(self) -> dict:
+        """What else a checkpoint holds: plain containers, numbers and strings."""
+        return {}
+
+    def _restore(self, kept: dict) -> None:
+        """Take what `_kept` gave."""
+
+    def _get_train_sampler(self, dataset=None):
+        return EpochSeeded(super()._get_train_sampler(dataset), lambda: int(self.state.epoch or 0))
+
+    def _save_checkpoint(self, model, trial):
+        if not self.args.save_only_model:
+            # First, as the checkpoint counts as whole once super has written its last file.
+            self._save_rollouts(Path(self._get_output_dir(trial=trial)) / f"checkpoint-{self.state.global_step}")
+            self.accelerator.wait_for_everyone()
+        super()._save_checkpoint(model, trial)
+
+    def _save_rollouts(self, checkpoint: Path) -> None:
+        """With num_iterations > 1 a batch may be used again after this step; TRL would sample another one instead."""
+        checkpoint.mkdir(parents=True, exist_ok=True)
+        state = {
+            "step": self._step, "rollouts": self._buffered_inputs, "made_for": self._made_for,
+            **self._kept(),
+        }  # fmt: skip
+        part = checkpoint / f"{self._rollouts_file}.part"
+        torch.save(state, part)
+        part.replace(checkpoint / self._rollouts_file)
+
+    def _load_optimizer_and_scheduler(self, checkpoint):
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is None:
+            return
+        saved, device = Path(checkpoint) / self._rollouts_file, self.accelerator.device
+        if saved.exists():
+            place = "cpu" if device.type == "cpu" else device  # torch.load knows no cpu:0
+            try:
+                state = torch.load(saved, map_location=place, weights_only=True)
+            except (EOFError, RuntimeError, UnpicklingError):
+                raise UserError(
+                    f"{saved}: can't be read; without {checkpoint}, the one before is gone on with"
+                ) from None
+            self._restore(state)
+            made_for, half_used = state["made_for"], state["step"] % state["made_for"]["steps"]
+            if other := [name for name, value in self._made_for.items() if value != made_for[name]]:
+                if half_used:
+                    raise UserError(
+                        f"{saved}: holds answers that are still to be used, made for other {', '.join(other)} "
+                        f"({made_for}): resume with the same, or from another checkpoint"
+                    )
+            else:
+                self._step, self._buffered_inputs = state["step"], state["rollouts"]
+        elif self._made_for["steps"] > self.args.gradient_accumulation_steps:
+            raise UserError(
+                f"{saved}: not there, but this run uses a generated batch for several steps: resume from another "
+                "checkpoint, with as many processes as wrote it"
+            )
+
+    @property
+    def _made_for(self) -> dict[str, int | bool]:
+        """What a generated batch fits: its size, the backward passes that it is used for, and what they need of it."""
+        args = self.args
+        return {
+            "batch": args.per_device_train_batch_size, "steps": (args.steps_per_generation or 1) * args.num_iterations,
+            "kl_beta": args.beta != 0, "use_vllm": args.use_vllm,
+        }  # fmt: skip
+
+    @property
+    def _rollouts_file(self) -> str:
+        return f"rollouts_{self.accelerator.process_index}.pt"
