@@ -1,5 +1,8 @@
 """The bundled demo's inputs: a store, a simulated dataset and a tiny untrained model, made once in one folder."""
 
+import contextlib
+import shutil
+from collections.abc import Iterator
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -40,9 +43,19 @@ def make_demo_data(seed: int) -> dict[str, str]:
         dataset = pq.read_table(paths["train_path"], columns=["prompt", "completion"], schema=SCHEMA)
         texts = [m["content"] for p in dataset["prompt"].to_pylist() for m in p] + dataset["completion"].to_pylist()
         tokenizer = make_tokenizer(texts)
-        make_model(tokenizer, seed).save_pretrained(paths["model_name"])
-        tokenizer.save_pretrained(paths["model_name"])
+        with _whole(Path(paths["model_name"])) as folder:
+            make_model(tokenizer, seed).save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
     return paths
+
+
+@contextlib.contextmanager
+def _whole(folder: Path) -> Iterator[Path]:
+    """A folder to write in, which gets its name at the end: there in full, or not at all."""
+    partial = folder.with_name(f".{folder.name}")
+    shutil.rmtree(partial, ignore_errors=True)
+    yield partial
+    partial.replace(folder)
 
 
 def _films(n: int, seed: int) -> pa.Table:

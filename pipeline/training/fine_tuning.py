@@ -19,6 +19,7 @@ from pipeline.training.models import (
     check_fit,
     empty_adapter,
     empty_model,
+    has_tokenizer,
     load_model,
     load_tokenizer,
     lora_config,
@@ -26,6 +27,7 @@ from pipeline.training.models import (
     written_prompts,
 )
 from pipeline.training.processes import on_cpu, tell_if_alone, this_process
+from pipeline.training.runs import whole_checkpoints
 
 MEMORY = "--per_device_train_batch_size or --max_length, or add --gradient_checkpointing or --use_lora"
 
@@ -39,15 +41,20 @@ def fine_tune(parsed: Parsed[SftSettings]) -> None:
         paths = make_demo_data(settings.seed)
         settings.train_path, settings.store = paths["train_path"], paths["store"]
         settings.model_name, settings.output_dir = paths["model_name"], settings.output_dir or paths["sft"]
-    run_sft(settings)
+    run_sft(settings, go_on=parsed.is_demo)
 
 
-def run_sft(settings: SftSettings) -> Path:
-    """Fine-tune as the settings say; returns the folder of the final model (or adapter)."""
+def run_sft(settings: SftSettings, go_on: bool = False) -> Path:
+    """Fine-tune as the settings say; returns the folder of the final model (or adapter).
+
+    `go_on`: from the last whole checkpoint, where the folder holds a run that was stopped; else it must be empty.
+    """
     assert settings.train_path is not None
     output = Path(settings.output_dir or sft_folder(settings.model_name))
-    if any(output.glob("*config.json")) or any(output.glob("checkpoint-*")):
+    in_use = any(output.glob("*config.json")) or any(output.glob("checkpoint-*"))
+    if has_tokenizer(str(output)) or (in_use and not go_on):
         raise UserError(f"{output} has a model already: name another folder with --output_dir")
+    earlier = whole_checkpoints(output)
     oracle = create_oracle(store=settings.store)
     dataset = load_dataset(settings.train_path, settings.split, oracle, needed=("prompt", "completion"))
     arguments = sft_arguments(settings, output)
@@ -71,7 +78,7 @@ def run_sft(settings: SftSettings) -> Path:
         processing_class=tokenizer,
     )
     when_stopped(lambda: _left(output), MEMORY)
-    trainer.train()
+    trainer.train(resume_from_checkpoint=str(earlier[-1]) if earlier else None)
     trainer.save_model()
     if this_process().is_main_process:
         tokenizer.save_pretrained(output)

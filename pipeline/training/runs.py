@@ -40,7 +40,7 @@ def find_run(name: str, output_dir: str | None = None) -> Path:
         runs = sorted(RUNS.glob("*/run_id"), key=lambda file: file.read_text())  # ids begin with the time
         if not runs:
             raise UserError(f"--resume: no run in {RUNS}/; name the folder that train.py printed")
-        newest, whole = runs[-1].parent, [file.parent for file in runs if _checkpoints(file.parent)]
+        newest, whole = runs[-1].parent, [file.parent for file in runs if whole_checkpoints(file.parent)]
         if newest not in whole:
             older = f", or go on with the one before, --resume {whole[-1]}" if whole else ""
             raise UserError(
@@ -59,13 +59,13 @@ def find_run(name: str, output_dir: str | None = None) -> Path:
 
 def can_be_resumed(run: str | Path) -> bool:
     """Whether a folder is that of a run with a checkpoint to go on from."""
-    return bool(_checkpoints(Path(run))) and (Path(run) / "run_id").exists()
+    return bool(whole_checkpoints(Path(run))) and (Path(run) / "run_id").exists()
 
 
 def last_checkpoint(run: str | Path) -> Path:
     """The newest whole checkpoint in the folder of a run; raises `UserError` if there is none to go on from."""
     if can_be_resumed(run):
-        return _checkpoints(Path(run))[-1]
+        return whole_checkpoints(Path(run))[-1]
     if (Path(run) / "run_id").exists():
         raise UserError(
             f"--resume {run}: that run stopped before its first checkpoint; start it again, in another folder"
@@ -171,7 +171,7 @@ def _digest(dataset: "Dataset") -> str:
     return hashlib.sha256(json.dumps(dataset.to_dict(), sort_keys=True).encode()).hexdigest()
 
 
-def _checkpoints(run: Path) -> list[Path]:
+def whole_checkpoints(run: Path) -> list[Path]:
     """Whole checkpoints, oldest first: their state is written last, so that one without was cut short."""
     states = run.glob("checkpoint-*/trainer_state.json")
     whole = [p.parent for p in states if p.parent.name[11:].isdigit() and _is_whole(p)]

@@ -107,7 +107,7 @@ def demo_inputs(parsed: Parsed[TrainSettings]):
             make_demo_data(s.seed)
         this_process().wait_for_everyone()
         start = paths["sft"]
-        if not (Path(start) / "config.json").exists():
+        if not has_tokenizer(start):  # which SFT writes last
             if s.dry_run:
                 start = paths["model_name"]
             else:
@@ -120,7 +120,7 @@ def make_demo_sft(seed: int, paths: dict[str, str]) -> None:
     sft = parse_settings(SftSettings, "sft.py", ["--seed", str(seed)], demo="sft").settings
     sft.train_path, sft.store = paths["train_path"], paths["store"]
     sft.model_name, sft.output_dir = paths["model_name"], paths["sft"]
-    run_sft(sft)
+    run_sft(sft, go_on=True)
 
 
 def with_start(settings: TrainSettings, given: Set[str]) -> TrainSettings:
