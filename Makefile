@@ -26,7 +26,8 @@ test: setup
 	.venv/bin/ruff check .
 	.venv/bin/lint-imports --no-logo
 	.venv/bin/mypy
-	OMP_NUM_THREADS=1 .venv/bin/pytest -n 2 --ignore tests/oracle/log/test_crash.py
+	OMP_NUM_THREADS=1 .venv/bin/pytest -n 2 --ignore tests/oracle/log/test_crash.py --ignore tests/robustness
+	OMP_NUM_THREADS=1 .venv/bin/pytest tests/robustness  # stops each command after 10 s, which a worker full of other tests delays
 	.venv/bin/pytest tests/oracle/log/test_crash.py  # spawns processes of its own, which workers of pytest can't
 
 # The trainer and the pipeline with the oldest TRL that is supported; `make test` has the newest.
