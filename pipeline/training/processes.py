@@ -1,11 +1,19 @@
 """The processes that a launcher started, on GPUs and on CPUs alike."""
 
+import atexit
 import os
 import sys
 
 import torch
 from accelerate import PartialState
 from transformers.utils import is_torch_bf16_gpu_available
+
+
+@atexit.register
+def leave() -> None:
+    """Leave the group of processes. One whose threads still run when Python ends now and then aborts the process."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def this_process() -> PartialState:

@@ -59,4 +59,6 @@ if __name__ == "__main__":
         let_cpus_be_sharded()
     del sys.argv[0]
     run = runpy.run_path if sys.argv[0].endswith(".py") else runpy.run_module
+    from pipeline.training import processes  # noqa: F401  (it has each process leave the group when it ends)
+
     run(sys.argv[0], run_name="__main__")
