@@ -39,7 +39,7 @@ def test_each_step_of_the_demo_is_in_the_log_once(demo):
     files = f"{folder}/demo/store.log/*/step-*/completions.parquet"
     steps = duckdb.read_parquet(files).filter("step > 0").aggregate("step, count(*)").order("step")
     rows = steps.fetchall()
-    assert rows == [(1, 8), (2, 8), (3, 8)]
+    assert rows == [(1, 8), (2, 8), (3, 8), (4, 8)]
 
 
 def test_the_log_of_the_demo_can_be_derived_again(demo):
