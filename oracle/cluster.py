@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from oracle.base.errors import UserError
+from oracle.base.errors import UserError, in_a_line
 from oracle.store import alias_files
 
 
@@ -46,7 +46,7 @@ def cluster(address: str | None) -> Iterator[None]:
         try:
             ray.init(address, logging_level=logging.ERROR, log_to_driver=False, **local)
         except (ConnectionError, ValueError, RuntimeError) as error:
-            raise UserError(f"--address {address}: no Ray cluster answers there ({_line(error)})") from None
+            raise UserError(f"--address {address}: no Ray cluster answers there ({in_a_line(error)})") from None
         try:
             with _in_order(), _told_plainly():
                 yield
@@ -149,7 +149,3 @@ def _told_plainly() -> Iterator[None]:
 
 def _size(n: float) -> str:
     return f"{n / 2**30:.1f} GiB" if n >= 2**30 else f"{n / 2**20:.1f} MiB"
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

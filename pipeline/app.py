@@ -12,12 +12,11 @@ from pathlib import Path
 
 from oracle.base.command import when_stopped
 from oracle.base.errors import UserError
+from oracle.base.flags import FlagParser
 
 
 def main(argv: list[str], prog: str = "app.py") -> None:
-    parser = argparse.ArgumentParser(
-        prog=prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = FlagParser(prog=prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--store", default="store.duckdb", help="the store whose log to show (%(default)s)")
     args, streamlits = parser.parse_known_args(argv)
     if not Path(args.store).is_file():

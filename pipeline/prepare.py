@@ -33,8 +33,6 @@ Pickles may hold plain lists, sets, dictionaries, text and numbers; nothing in t
 """
 
 import argparse
-import json
-import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -175,10 +173,9 @@ def main(argv: list[str], prog: str = "prepare.py") -> None:
 
 def _wishes(path: Path) -> dict[str, list[str]]:
     """Raises `UserError` for what is no {trait: [wordings]}."""
-    try:
-        wishes = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"--wishes {path}: cannot be read ({error})") from None
+    from oracle.sources import read_document
+
+    wishes = read_document(path)
     if not isinstance(wishes, dict) or not all(
         isinstance(texts, list) and texts and all(isinstance(text, str) and text for text in texts)
         for texts in wishes.values()
@@ -210,10 +207,10 @@ def check_dataset(dataset: Path | None, sources: "list[Source]") -> None:
     if dataset is not None and any(dataset.resolve() == source.path.resolve() for source in sources):
         raise UserError(f"--dataset {dataset}: is one of the sources; name another file")
     if dataset is not None:
-        folder = next(parent for parent in dataset.absolute().parents if parent.exists())
-        if not (folder.is_dir() and os.access(folder, os.W_OK)):
-            raise UserError(f"--dataset {dataset}: {folder} is no folder that can be written; name another")
-        check_can_be_made(dataset)
+        try:
+            check_can_be_made(dataset)
+        except UserError as error:
+            raise UserError(f"--dataset {dataset}: {error}") from None
 
 
 def told(loaded: "Loaded") -> str:

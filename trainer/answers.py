@@ -1,7 +1,7 @@
 """The answers of one step, read once: for rewards, credit, metrics and log."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 
 from oracle import parse_batch
 from oracle.annotate import AnnotatedBatch, Annotator
-from oracle.cut_off import cells_of, open_entries, without_open_entries
+from oracle.cut_off import cells_of, open_entries
 from trainer.advantages import length_control
 from trainer.config import RankGRPOConfig
 from trainer.credit import list_slots
@@ -78,4 +78,4 @@ def read_answers(
         left_out |= (slot >= n_films[:, None] + args.end_credit) & (slot < args.rec_num)
     rows = [np.asarray(row) for row in ids]
     slots = list_slots(tokenizer, rows, texts, entries, args.rec_num, args.end_credit, ended)
-    return Answers(texts, ended, judged and without_open_entries(judged, ended), n_films, cut_off, left_out, slots)
+    return Answers(texts, ended, judged and replace(judged, entries=whole), n_films, cut_off, left_out, slots)

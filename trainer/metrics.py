@@ -216,5 +216,6 @@ class EvasionWatch:
 
     @staticmethod
     def _mean(steps: list[dict[str, float]], name: str) -> float:
-        values = [s[name] for s in steps if not np.isnan(s[name])]
+        # A checkpoint of an earlier version may lack a metric, and then nothing is said of it.
+        values = [s[name] for s in steps if not np.isnan(s.get(name, np.nan))]
         return float(np.mean(values)) if values else float("nan")

@@ -72,11 +72,11 @@ def of_evaluation(row: dict) -> tuple[str, str]:
     )
 
 
-def of_comparison(rows: list[dict]) -> str:
-    """What a comparison by prompt shows, from the rows of compare.sql."""
+def of_comparison(rows: list[dict], where: str = "here") -> str:
+    """What a comparison by prompt shows, from the rows of compare.sql; `where` says which of the two is spoken of."""
     if not rows:
         return "These two runs have no prompt in common, so they cannot be compared prompt by prompt."
-    found = [_difference(row) for row in rows if row["metric"] in ("svr", "recall")]
+    found = [_difference(row, where) for row in rows if row["metric"] in ("svr", "recall")]
     return f"On {plural(rows[-1]['prompts'], 'prompt')} that both answered, {' and '.join(found)}.{_order_of_the_judged(rows)}"
 
 
@@ -89,9 +89,9 @@ def _order_of_the_judged(rows: list[dict]) -> str:
     return " Over the films that could be judged it is the other way round: their order depends on what is unknown."
 
 
-def _difference(row: dict) -> str:
+def _difference(row: dict, where: str) -> str:
     name, verb, _, written = METRICS[row["metric"]]
     if row["low"] <= 0 <= row["high"]:
         return f"{name.lower()} {verb} the same within chance"
     size = written(abs(row["difference"])).lstrip("+")
-    return f"{name.lower()} {verb} {'lower' if row['difference'] < 0 else 'higher'} here by {size}"
+    return f"{name.lower()} {verb} {'lower' if row['difference'] < 0 else 'higher'} {where} by {size}"

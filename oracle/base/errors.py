@@ -1,4 +1,4 @@
-"""The one error that a person can cause and can put right, and what DuckDB's errors say in a line."""
+"""The one error that a person can cause and can put right, and what other errors say, in a line."""
 
 
 class UserError(ValueError):
@@ -11,3 +11,8 @@ class UserError(ValueError):
 def first_line(error: Exception) -> str:
     """What DuckDB said, without the picture of the statement."""
     return " ".join(line.strip() for line in str(error).split("\n\nLINE")[0].splitlines() if line.strip())
+
+
+def in_a_line(error: BaseException) -> str:
+    """The first line that an error says, or its kind where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,13 +1,7 @@
 """`log list | query | compact | export | rejudge | delete`: the run log from the command line."""
 
 import argparse
-import sys
-from collections.abc import Sequence
 from pathlib import Path
-
-from oracle.base.errors import UserError
-from oracle.base.flags import FlagParser
-from oracle.base.printable import one_line
 
 VARIABLES: dict[str, type] = {"run": str, "other_run": str, "step": int, "completion": int}
 
@@ -65,19 +59,6 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     deleting.add_argument("--yes", action="store_true", help="yes, remove them for good")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; 0, or 2 after one line on stderr about what was wrong with the input."""
-    try:
-        arguments = app.parse_args(argv)
-        arguments.run(arguments)
-    except UserError as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # the reader of our output has seen enough
-        sys.stderr.close()
-    return 0
-
-
 def _command(commands, name: str, does: str, about: str) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=about, description=about)
     parser.add_argument("--store", type=Path, default=Path("store.duckdb"), help="the log is beside it (%(default)s)")
@@ -90,10 +71,3 @@ def _do(name: str, arguments: argparse.Namespace) -> None:
     from oracle.cli import log_commands
 
     getattr(log_commands, name)(arguments)
-
-
-app = FlagParser(prog="log", description="The run log of a store.")
-add_commands(app)
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from oracle.base.errors import UserError
+from oracle.base.errors import UserError, in_a_line
 from oracle.titles import title_and_year
 
 OPTIONAL = ("id", "constraints")
@@ -25,7 +25,7 @@ def filesystem_of(url: str) -> tuple[Any, str]:
     try:
         return fsspec.core.url_to_fs(url)
     except (ImportError, ValueError, OSError) as error:  # ImportError names the package that is missing
-        raise UserError(f"{url}: can't be reached ({str(error).splitlines()[0]})") from None
+        raise UserError(f"{url}: can't be reached ({in_a_line(error)})") from None
 
 
 def files_at(url: str) -> tuple[Any, list[str]]:
@@ -35,7 +35,7 @@ def files_at(url: str) -> tuple[Any, list[str]]:
         pattern = path.rstrip("/") + "/*.parquet" if filesystem.isdir(path) else path
         paths = sorted(filesystem.glob(pattern))
     except Exception as error:  # of as many kinds as there are services
-        raise UserError(f"{url}: can't be read ({_line(error)})") from None
+        raise UserError(f"{url}: can't be read ({in_a_line(error)})") from None
     if not paths:
         raise UserError(
             f"{url}: no such file; expected Parquet files with the columns title, year, perhaps constraints"
@@ -56,7 +56,7 @@ def parquet_batches(url: str) -> Iterator[tuple[int, pa.Table]]:
                     yield row, films_of(pa.table(batch), path)
                     row += batch.num_rows
         except (OSError, pa.ArrowException) as error:
-            raise UserError(f"cannot read {path} as Parquet: {_line(error)}") from None
+            raise UserError(f"cannot read {path} as Parquet: {in_a_line(error)}") from None
 
 
 def columns_of(names: list[str], path: str) -> list[str]:
@@ -95,7 +95,3 @@ def _as_text(constraints: pa.ChunkedArray, path: str) -> pa.ChunkedArray:
     if joined.null_count > constraints.null_count:
         raise UserError(f"{path}: a constraint is null; expected the name of a trait")
     return joined
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from oracle.base.errors import UserError
+from oracle.base.errors import UserError, in_a_line
 from oracle.base.files import check_readable
 from oracle.sources import kinds
 from oracle.sources.json_files import LARGEST_DOCUMENT, kind_of_document, kind_of_record, read_document
@@ -155,7 +155,7 @@ def _parquet(path: Path, roles: Mapping[str, str]) -> Source:
     except UserError:
         raise
     except Exception as error:  # Arrow raises many types for a broken file
-        raise UserError(f"{path} is a broken Parquet file ({str(error).splitlines()[0]}): write it again") from None
+        raise UserError(f"{path} is a broken Parquet file ({in_a_line(error)}): write it again") from None
     cells = {name: [str(v) for v in sample[name].to_pylist() if v is not None] for name in names} if sample else {}
     return _table(path, "parquet", False, names, cells, roles)
 

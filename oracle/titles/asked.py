@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oracle.base.arrow import booleans_of
-from oracle.base.errors import UserError
+from oracle.base.errors import UserError, in_a_line
 
 
 def one_film(title: str, year: int | None) -> pa.Table:
@@ -35,7 +35,7 @@ def title_and_year(table: pa.Table) -> tuple[pa.StringArray, np.ndarray]:
             year = pc.if_else(pc.is_nan(year), None, year)
         year = one_array(year, pa.int16())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise UserError(f"title must be text and year a whole number or null: {str(error).splitlines()[0]}") from None
+        raise UserError(f"title must be text and year a whole number or null: {in_a_line(error)}") from None
     # -1 stands for "not given"; a year before year 0 is nobody's, as year 0 is.
     if year.null_count == 0:
         return title, np.maximum(year.to_numpy(), 0)
@@ -54,7 +54,7 @@ def given_ids(table: pa.Table) -> pa.StringArray | None:
     try:
         return one_array(table["given_id"], pa.string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise UserError(f"given_id must be text or null: {str(error).splitlines()[0]}") from None
+        raise UserError(f"given_id must be text or null: {in_a_line(error)}") from None
 
 
 def one_array(column: pa.ChunkedArray | pa.Array, kind: pa.DataType) -> pa.Array:

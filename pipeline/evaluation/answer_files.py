@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from oracle import UserError
+from oracle.base.errors import in_a_line
 from oracle.base.files import check_readable
 from pipeline.samples.dataset import read_json_lines
 
@@ -51,7 +52,7 @@ def read_rows(path: str) -> list:
         RecursionError,
         pa.ArrowException,
     ) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = in_a_line(error)
         raise UserError(
             f'{path}: expected lines of {{"id": …, "text": …}}, or a {", ".join(SUFFIXES[1:])} file of answers ({reason})'
         ) from None
@@ -104,7 +105,7 @@ def inspect_rows(path: str) -> list[dict]:
     try:
         log = read_eval_log(path)
     except Exception as error:  # zip, pydantic and JSON errors of its own
-        raise ValueError(f"not an inspect log: {str(error).splitlines()[0]}") from None
+        raise ValueError(f"not an inspect log: {in_a_line(error)}") from None
     rows = []
     for sample in log.samples or []:
         prompt = (

@@ -16,6 +16,7 @@ from datasets import Dataset, load_from_disk
 
 from oracle import Oracle, UserError
 from oracle.annotate import as_film
+from oracle.base.errors import in_a_line
 from oracle.base.files import read_unpacked
 from oracle.oracle import active_constraints
 
@@ -166,7 +167,7 @@ def _read(path: Path, split: str | None) -> tuple[dict[str, list], str | None]:
         zlib.error,
         pa.ArrowException,
     ) as error:
-        raise UserError(f"{path}: can't be read as a dataset ({str(error).splitlines()[0]})") from None
+        raise UserError(f"{path}: can't be read as a dataset ({in_a_line(error)})") from None
     raise UserError(
         f"{path}: expected a .parquet, .jsonl, .json or .csv file (or one packed as .gz), or a dataset folder"
     )

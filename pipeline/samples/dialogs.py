@@ -132,7 +132,7 @@ def write_dataset(
     ]
     told = {
         "rules": asdict(rules), "risk_threshold": oracle.risk_threshold, "request": request,
-        "sources": [{"name": r.source.path.name, "sha256": hashlib.sha256(r.source.path.read_bytes()).hexdigest()} for r in reads],
+        "sources": [{"name": read.source.path.name, "sha256": _sha256(read.source.path)} for read in reads],
         "wishes": {trait: wishes.get(trait, []) for trait in sorted({t for own in constraints for t in own})},
     }  # fmt: skip
     schema = SCHEMA.append(SCHEMA.field("seen_titles").with_name("groundtruth_violating"))
@@ -152,6 +152,11 @@ def write_dataset(
         f"{judged.covered:,} of {judged.groundtruth:,} ground-truth {nouns} have risk data"
     )
     return Curated(line, distributions(rows, nouns, oracle.trait_names))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _once(films: Sequence[dict]) -> list[dict]:

@@ -12,7 +12,7 @@ from typing import Any, Generic, Literal, TypeVar, get_args, get_origin, get_typ
 
 import yaml
 
-from oracle.base.errors import UserError
+from oracle.base.errors import UserError, in_a_line
 from oracle.base.files import check_readable
 from oracle.base.flags import FlagParser
 from pipeline.settings.fields import CONFIGS, CommonSettings, TrainSettings
@@ -152,7 +152,7 @@ def _from_file(kind: type[CommonSettings], path: Path, section: str | None = Non
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise UserError(f"{path}: can't be read as YAML ({str(error).splitlines()[0]})") from None
+        raise UserError(f"{path}: can't be read as YAML ({in_a_line(error)})") from None
     content = content[section] if section else content
     if not isinstance(content, dict):
         raise UserError(f"{path}: not a mapping of settings; the names are those of the flags, without the dashes")

@@ -1,6 +1,7 @@
 """Loading models and tokenizers: a folder, a hub name, or a GGUF file."""
 
 import contextlib
+import warnings
 from pathlib import Path
 
 import torch
@@ -12,6 +13,10 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 
 from oracle import UserError
 from oracle.base.advice import advice
+from oracle.base.errors import in_a_line
+
+# What transformers renames concerns its callers, TRL and PEFT, and nobody who runs a command.
+warnings.filterwarnings("ignore", ".*gradient_checkpointing.*", FutureWarning)
 
 
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
@@ -130,7 +135,7 @@ def empty_adapter(model: PreTrainedModel, config: PeftConfig) -> PeftModel:
         with torch.device("meta"):
             return get_peft_model(model, config)
     except ValueError as error:
-        raise UserError(f"--lora_target_modules: {str(error).splitlines()[0]}") from None
+        raise UserError(f"--lora_target_modules: {in_a_line(error)}") from None
 
 
 def weights_dtype(bf16: bool, use_lora: bool) -> torch.dtype:
@@ -200,6 +205,6 @@ def _plain_errors(name: str):
         if advice(error):  # not the model's fault
             raise
         raise UserError(
-            f"{name}: can't be loaded as a model ({str(error).strip().splitlines()[0]}); "
+            f"{name}: can't be loaded as a model ({in_a_line(error)}); "
             "expected a folder with a saved model, a .gguf file, or the name of a model on the hub"
         ) from None

@@ -30,6 +30,7 @@ def test_a_run_that_is_stopped_says_how_to_go_on_and_can(small, small_flags):
     step = checkpoint_step(last_checkpoint("run"))
     [last] = [line for line in said if line.startswith(("stopped", "Traceback", "error"))]
     assert process.returncode == 130
+    assert not [line for line in said if "FutureWarning" in line], "what libraries rename is nobody's business here"
     assert last == f"stopped; its finished steps are in the log; go on from step {step} with --resume run"
     assert find_run("run") == Path("run")
     with open_log(f"{small}/store.log") as log:

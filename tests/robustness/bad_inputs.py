@@ -199,6 +199,7 @@ FLAGS: list[Row] = [
     ("a config of mistyped settings", "sft --config c.yaml", {"c.yaml": "lr: fast\n"}, "c.yaml: argument --lr: invalid float value: 'fast'"),
     ("a config that runs code", "sft --config c.yaml", {"c.yaml": "lr: !!python/object/apply:os.system ['x']\n"}, "c.yaml: can't be read as YAML"),
     ("a config of other bytes", "sft --config c.yaml", {"c.yaml": b"\xff\xfe\x00"}, "c.yaml: can't be read as YAML"),
+    ("wishes at a pipe", "prepare c.jsonl --dataset d.parquet --wishes w.json", {"w.json": pipe, "c.jsonl": '{"dialog": "User: Hi", "groundtruth": [["Saw", 2004]]}\n'}, "w.json is not a regular file: save"),
     ("a config at a pipe", "sft --config c.yaml", {"c.yaml": pipe}, "c.yaml"),
     ("a config at a device", "sft --config /dev/zero", {}, "/dev/zero"),
     ("a config of aliases that multiply", "sft --config c.yaml", {"c.yaml": "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(f"{b}: &{b} [*{a},*{a},*{a},*{a},*{a},*{a},*{a},*{a},*{a}]\n" for a, b in zip("abcdefghi", "bcdefghij", strict=True))}, "c.yaml: unknown setting"),

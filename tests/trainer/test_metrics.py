@@ -176,3 +176,12 @@ def test_overlong_lists_that_shrink_to_k_evade_nothing():
 
 def test_a_few_steps_are_no_trend():
     assert warnings_of({"unsafe": 200, "lists": 180}, steps=evasion_rules()[0] - 1) == []
+
+
+def test_the_first_steps_of_an_earlier_version_say_nothing_of_metrics_that_it_did_not_keep():
+    """A checkpoint of another version is resumed: what both keep is still watched."""
+    steps, _ = evasion_rules()
+    watch = EvasionWatch(first=[{"svr": 0.3, "duplicate_rate": 0.1, "films": 20.0}] * steps)
+    after = BEFORE | {"unsafe": 200, "lists": 180, "repeated": 600}
+    (warning,) = [told for _ in range(steps) for told in watch.update(after)]
+    assert "films are repeated more often" in warning

@@ -61,6 +61,7 @@ def test_a_difference_within_chance_is_no_finding():
     assert sentences.of_comparison([row, recall]) == (
         "On 40 prompts that both answered, violations are the same within chance and recall is lower here by 0.020."
     )
+    assert sentences.of_comparison([recall], where="in theirs").endswith("recall is lower in theirs by 0.020.")
 
 
 def test_direction_overrides_are_shown_by_their_number():

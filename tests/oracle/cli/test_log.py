@@ -5,7 +5,7 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-from oracle.cli.log import main
+from oracle.cli.main import main
 from tests.tiny_log import write_tiny_log
 
 
@@ -15,7 +15,7 @@ def log(tmp_path, capsys):
     run_id = write_tiny_log(tmp_path / "store.log")
 
     def call(command, *arguments):
-        code = main([command, "--store", str(tmp_path / "store.duckdb"), *map(str, arguments)])
+        code = main(["log", command, "--store", str(tmp_path / "store.duckdb"), *map(str, arguments)])
         return code, *capsys.readouterr()
 
     call.run_id, call.folder = run_id, tmp_path
