@@ -10,7 +10,7 @@ from pathlib import Path
 from accelerate.utils import broadcast_object_list
 from datasets import Dataset
 from peft import PeftModel
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProgressCallback, set_seed
 
 from oracle import UserError, create_oracle
 from oracle.annotate import Annotator
@@ -40,6 +40,7 @@ from pipeline.training.models import (
 from pipeline.training.plan import check_plan, planned_steps, print_plan
 from pipeline.training.policy import is_merged, keep, new_adapter, policy
 from pipeline.training.processes import tell, tell_if_alone, this_process
+from pipeline.training.progress import Progress
 from pipeline.training.runs import (
     RUNS,
     absolute_paths,
@@ -237,6 +238,9 @@ def run_training(settings: TrainSettings, inputs: Inputs) -> Path:
         processing_class=inputs.tokenizer,
         peft_config=new_adapter(settings) if settings.use_lora and not settings.sft_is_lora else None,
     )
+    if not config.disable_tqdm:
+        trainer.remove_callback(ProgressCallback)
+        trainer.add_callback(Progress)
     if settings.keep_best is not None:
         trainer.add_callback(KeepBest(trainer, folder / "best", settings.keep_best))
     with log or contextlib.nullcontext(), evaluation_log or contextlib.nullcontext():
