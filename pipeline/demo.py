@@ -97,7 +97,8 @@ class Demo:
             train={} if self.is_trained else train,
             answers=2 * prompts,
         )
-        print(f"By the time of two steps here, this takes about {max(seconds / 60, 1):.0f} minutes.", flush=True)
+        minutes = max(1, round(seconds / 60))
+        print(f"By the time of two steps here, this takes about {minutes} min.", flush=True)
 
     def fine_tune(self) -> None:
         if self.is_fine_tuned:
