@@ -15,6 +15,7 @@ from pipeline.evaluation.journal import Journal, journal_path
 from pipeline.evaluation.judging import Answers, log_answers
 from pipeline.evaluation.judging_on_ray import judges_on_ray
 from pipeline.evaluation.results import results_of
+from pipeline.evaluation.trajectory import in_order_of_steps
 from pipeline.samples.dataset import load_dataset
 from pipeline.samples.given_answers import GivenAnswers, own_prompts, read_all
 from pipeline.training.processes import this_process
@@ -28,6 +29,7 @@ def evaluate(args: argparse.Namespace) -> None:
     )
     catalog = read_catalog(args.catalog_path) if args.catalog_path else None
     annotator = Annotator(oracle, catalog, args.thought_tag)
+    args.model = in_order_of_steps(args.model)
     if args.data is None:
         dataset = own_prompts(args.answers, oracle.resolve_traits(args.constraints))
     else:
@@ -54,9 +56,8 @@ def evaluate(args: argparse.Namespace) -> None:
             )
             for answers, asked in collected
         ]
-    output.say(
-        args, results_of(args.store, runs, positions=args.positions, averaging=args.svr) if not args.ids else runs
-    )
+    idle = args.ids and not args.report
+    output.say(args, runs, None if idle else results_of(args.store, runs, positions=args.positions, averaging=args.svr))
 
 
 def check_model(args: argparse.Namespace, name: str, prompts: Dataset) -> None:
@@ -107,7 +108,7 @@ def ask(args: argparse.Namespace, name: str, prompts: Dataset) -> Answers:
         name, [e["row"] for e in entries], [e["text"] for e in entries], [e["ended"] for e in entries],
         tokens=None if remote else [np.array(e["tokens"], np.int64) for e in entries],
         tokenizer=None if remote else name,
-        notes={"answers_at": str(path), **(providers.usage(entries) if remote else {})},
+        notes={"answers_at": str(path), **(providers.usage(entries) if remote else local_usage(entries))},
     )  # fmt: skip
 
 
@@ -119,6 +120,10 @@ def request_options(args: argparse.Namespace) -> dict:
         "batch": args.batch or None,
     }  # fmt: skip
     return {name: value for name, value in options.items() if value is not None}
+
+
+def local_usage(entries: list[dict]) -> dict:
+    return {"output_tokens": sum(len(entry["tokens"]) for entry in entries)}
 
 
 def _given(given: GivenAnswers, limit: int | None) -> Answers:
