@@ -102,10 +102,11 @@ def print_results(found: Results) -> None:
     over = "prompts with constraints" if found.constrained else "prompts (none with constraints)"
     table = Table(title=f"{found.prompts} {over}, 95 % intervals", title_justify="left")
     table.add_column("model", overflow="fold")
-    for row in found.summaries:
-        table.add_column(escape(row["model"]), justify="right", overflow="fold")
-    for name, title in columns(found, found.k):
-        table.add_row(title, *(shown(name, run[name]) for run in found.figures))
+    names = found.short_names
+    for name in names.values():
+        table.add_column(escape(name), justify="right", overflow="fold")
+    for figure, title in columns(found, found.k):
+        table.add_row(title, *(shown(figure, run[figure]) for run in found.figures))
     table.add_row("answers", *(str(row["lists_all"]) for row in found.summaries))
     for title, amounts in spent(found):
         table.add_row(title, *amounts)
@@ -117,7 +118,7 @@ def print_results(found: Results) -> None:
         for title in ("", "second − first", "difference [95 % interval]", "p"):
             pairs.add_column(title, justify="left" if title in ("", "second − first") else "right", overflow="fold")
         for d in tested:
-            pairs.add_row(head(d.figure), escape(f"{found.names[d.b]} − {found.names[d.a]}"), difference(d), p_value(d))
+            pairs.add_row(head(d.figure), escape(f"{names[d.b]} − {names[d.a]}"), difference(d), p_value(d))
         console.print(pairs)
     console.print(escape(found.conclusion))
 

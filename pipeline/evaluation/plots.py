@@ -3,8 +3,8 @@
 from html import escape
 
 from pipeline.evaluation.figures import Figure
+from pipeline.evaluation.names import trajectories
 from pipeline.evaluation.results import Results
-from pipeline.evaluation.trajectory import trajectories
 
 WIDTH, LEFT, RIGHT = 400, 40, 12
 LETTER, LINE = 6.6, 14
@@ -15,7 +15,7 @@ def safety_against_quality(found: Results) -> str:
     """SVR across and recall up, a point with both intervals for each model, checkpoints of one run joined in their order;
     SVR alone, with its bounds, where nothing is relevant."""
     svr, recall = f"svr_{found.k}", f"recall_{found.k}"
-    models = short_names([row["model"] for row in found.summaries])
+    models = [name if len(name) <= 34 else f"…{name[-33:]}" for name in found.short_names.values()]
     points = [
         (i, models[i], run[svr], run[recall])
         for i, run in enumerate(found.figures)
@@ -66,16 +66,6 @@ def _rows(points: list[tuple[int, str, Figure, Figure]], found: Results) -> str:
         title = f'<text x="{LEFT / 2 + 4}" y="{y - 11}">{escape(name)}</text>'
         shapes.append(f'<g class="run{i % 6}">{bar}<circle cx="{x:.1f}" cy="{y}" r="4"/>{title}</g>')
     return _svg(shapes, bottom + 44, f"SVR at {found.k} of each model, with 95 % intervals and bounds")
-
-
-def short_names(names: list[str]) -> list[str]:
-    """Names without the folders that all of them are in, and of 34 letters at most."""
-    folders = 0
-    parts = [name.split("/") for name in names]
-    while len(names) > 1 and all(len(p) > folders + 1 for p in parts) and len({p[folders] for p in parts}) == 1:
-        folders += 1
-    own = ["/".join(p[folders:]) for p in parts]
-    return [name if len(name) <= 34 else f"…{name[-33:]}" for name in own]
 
 
 def _labels(points: list[tuple[str, float, float]], bottom: float) -> list[str]:

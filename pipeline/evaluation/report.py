@@ -53,7 +53,7 @@ def report_facts(store: str, found: Results) -> dict:
     settings = [settings_of(row) for row in found.summaries]
     return {
         "found": found,
-        "models": list(found.names.values()),
+        "models": list(found.short_names.values()),
         "title": f"Safe recommendation: {', '.join(list(found.names.values())[:4])}",
         "drawing": Markup(safety_against_quality(found)),
         "table": [
@@ -62,7 +62,13 @@ def report_facts(store: str, found: Results) -> dict:
         ],
         "by_k": _by_k(found),
         "pairs": [
-            (output.head(d.figure), found.names[d.a], found.names[d.b], output.difference(d), output.p_value(d))
+            (
+                output.head(d.figure),
+                found.short_names[d.a],
+                found.short_names[d.b],
+                output.difference(d),
+                output.p_value(d),
+            )
             for d in found.differences
             if d.p is not None
         ],

@@ -14,8 +14,8 @@ from pipeline.evaluation import output, providers
 from pipeline.evaluation.journal import Journal, journal_path
 from pipeline.evaluation.judging import Answers, log_answers
 from pipeline.evaluation.judging_on_ray import judges_on_ray
+from pipeline.evaluation.names import in_order_of_steps
 from pipeline.evaluation.results import results_of
-from pipeline.evaluation.trajectory import in_order_of_steps
 from pipeline.samples.dataset import load_dataset
 from pipeline.samples.given_answers import GivenAnswers, own_prompts, read_all
 from pipeline.training.processes import this_process

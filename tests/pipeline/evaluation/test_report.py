@@ -10,9 +10,9 @@ import pytest
 
 from oracle import UserError
 from pipeline.evaluate import main
-from pipeline.evaluation.plots import LETTER, _box, _labels, _meet, short_names
+from pipeline.evaluation.names import in_order_of_steps, trajectories, without_common_folders
+from pipeline.evaluation.plots import LETTER, _box, _labels, _meet
 from pipeline.evaluation.report import again
-from pipeline.evaluation.trajectory import in_order_of_steps, trajectories
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -146,7 +146,8 @@ def test_checkpoints_stand_in_the_order_of_their_steps_and_other_models_where_th
         "gpt2", "a/checkpoint-3", "b/checkpoint-7", "a/checkpoint-20/", "openai/x", "a/checkpoint-100"
     ]  # fmt: skip
     assert trajectories(names) == [[5, 3, 1]]
-    assert short_names(["runs/x/checkpoint-3", "runs/x/checkpoint-20"]) == ["checkpoint-3", "checkpoint-20"]
-    assert short_names(["openai/gpt-4o", "demo/sft"]) == ["openai/gpt-4o", "demo/sft"] and short_names(["a/b"]) == [
-        "a/b"
-    ]
+    assert without_common_folders(["runs/x/checkpoint-3", "runs/x/checkpoint-20"]) == ["checkpoint-3", "checkpoint-20"]
+    assert without_common_folders(["openai/gpt-4o", "demo/sft"]) == [
+        "openai/gpt-4o",
+        "demo/sft",
+    ] and without_common_folders(["a/b"]) == ["a/b"]

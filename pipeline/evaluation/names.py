@@ -1,4 +1,4 @@
-"""Checkpoints of one run, in the order of their steps: what a shell's `checkpoint-*` gives is 10, 100, 20."""
+"""Names of models side by side: checkpoints in the order of their steps (a shell gives 10, 100, 20), and short names."""
 
 import re
 from collections import defaultdict
@@ -23,3 +23,12 @@ def trajectories(names: Sequence[str]) -> list[list[int]]:
         if found := _CHECKPOINT.fullmatch(name):
             steps[found[1] or ""].append((int(found[2]), place))
     return [[place for _, place in sorted(own)] for own in steps.values() if len(own) > 1]
+
+
+def without_common_folders(names: Sequence[str]) -> list[str]:
+    """Names without the folders that all of them are in; the last part of each stays."""
+    folders = 0
+    parts = [name.split("/") for name in names]
+    while len(names) > 1 and all(len(p) > folders + 1 for p in parts) and len({p[folders] for p in parts}) == 1:
+        folders += 1
+    return ["/".join(p[folders:]) for p in parts]
