@@ -89,4 +89,6 @@ def test_its_mean_is_told_of_an_evaluation(own_store):
 
 
 def is_evaluation(folder: Path) -> bool:
-    return (folder / "run.parquet").exists() and pq.read_table(folder / "run.parquet")["kind"].to_pylist() == ["evaluate"]
+    return (folder / "run.parquet").exists() and pq.read_table(folder / "run.parquet")["kind"].to_pylist() == [
+        "evaluate"
+    ]
