@@ -91,6 +91,19 @@ def output_layer_bytes(
     return tile + hidden + trained * architecture.vocab_size * architecture.hidden_size * 4
 
 
+def generation_bytes(model: PreTrainedModel | PeftModel, compute: int, answers: int, tokens: tuple[int, int]) -> int:
+    """Bytes of answering with transformers: keys and values of all tokens, and what the MLP of one layer makes of all prompts
+    at first.
+
+    Args:
+        answers: generated at once.
+        tokens: of a prompt, and of an answer.
+    """
+    architecture = _architecture(model)
+    first = 3 * getattr(architecture, "intermediate_size", 4 * architecture.hidden_size) * tokens[0]
+    return answers * compute * (cache_values(model) * sum(tokens) + first)
+
+
 def cache_values(model: PreTrainedModel | PeftModel) -> int:
     """Keys and values of all layers, a token."""
     architecture = _architecture(model)

@@ -11,7 +11,7 @@ from peft import PeftModel
 from transformers import PreTrainedModel
 
 from pipeline.settings.fields import TrainSettings
-from pipeline.training.activations import activation_bytes, cache_values, output_layer_bytes
+from pipeline.training.activations import activation_bytes, cache_values, generation_bytes, output_layer_bytes
 from pipeline.training.machine import Machine
 from trainer import RankGRPOConfig
 
@@ -52,10 +52,10 @@ def expected_memory(
         * (machine.cuda and settings.optim in _STEP_COPIES),
         "activations (estimated)": kept * sum(lengths) * rows,
         "output layer (estimated)": output_layer_bytes(model, compute, machine.cuda, rows, lengths),
-        "KV cache (estimated)": cache_values(model) * compute * sum(lengths) * answers,
+        "generation (estimated)": generation_bytes(model, compute, answers, lengths),
     }
     if settings.use_vllm and settings.vllm_mode == "colocate":
-        memory["KV cache (estimated)"] = 0
+        memory["generation (estimated)"] = 0
         memory["vLLM"] = int(settings.vllm_gpu_memory_utilization * machine.memory)
     return {name: size for name, size in memory.items() if size}
 
@@ -63,7 +63,7 @@ def expected_memory(
 def peak(memory: dict[str, int]) -> int:
     """What is held at once: a cache is gone before activations come, and they are before the optimiser's step."""
     moments = [
-        ("KV cache (estimated)",),
+        ("generation (estimated)",),
         ("activations (estimated)", "output layer (estimated)"),
         ("optimiser's step",),
     ]

@@ -74,8 +74,10 @@ def test_memory_of_a_step_is_what_a_dry_run_expects_and_its_time_is_told(make_tr
         torch.cuda.reset_peak_memory_stats()
     trainer.train()
     assert len(timed.seconds) == STEPS
-    lengths = [line["completions/mean_length"] for line in trainer.state.log_history if "loss" in line]
-    assert lengths == [s.max_completion_length] * STEPS
+    lines = [line for line in trainer.state.log_history if "loss" in line]
+    assert [line["completions/mean_length"] for line in lines] == [s.max_completion_length] * STEPS
+    a_step = trainer.args.generation_batch_size * (s.max_prompt_length + s.max_completion_length)
+    assert lines[0]["num_tokens"] == a_step
 
     with torch.device("meta"):
         empty = empty_adapter(Qwen2ForCausalLM(config).to(torch.bfloat16), lora_config(

@@ -118,8 +118,8 @@ def test_on_cuda_the_optimisers_step_holds_the_trained_weights_once_more_and_onl
     assert "optimiser's step" not in memory(True, "--optim", "adamw_torch_fused")
     assert memory(True)["optimiser's step"] == nbytes(empty_model(f"{small}/model").parameters())
     passing = {"activations (estimated)": 3, "output layer (estimated)": 4, "optimiser's step": 6}
-    assert peak({"weights": 1} | passing | {"KV cache (estimated)": 5}) == 8
-    assert peak({"weights": 1} | passing | {"KV cache (estimated)": 9}) == 10
+    assert peak({"weights": 1} | passing | {"generation (estimated)": 5}) == 8
+    assert peak({"weights": 1} | passing | {"generation (estimated)": 9}) == 10
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
@@ -153,6 +153,15 @@ def test_activations_are_estimated_within_a_tenth_of_what_autograd_keeps(dropout
 def _of_layers(small: Path, layers: int, dtype: torch.dtype):
     config = AutoConfig.from_pretrained(f"{small}/model", num_hidden_layers=layers)
     return AutoModelForCausalLM.from_config(config, dtype=dtype)
+
+
+def test_generation_holds_all_keys_and_values_and_the_mlp_of_the_prompts(small_flags, small):
+    c = empty_model(f"{small}/model").config
+    keys_and_values = 2 * c.num_hidden_layers * c.num_key_value_heads * (c.hidden_size // c.num_attention_heads)
+    # 4 answers a device, of two batches at once; prompts of 10 tokens and answers of 6
+    expected = 4 * 2 * 4 * (keys_and_values * (10 + 6) + 3 * c.intermediate_size * 10)
+    assert memory_of(small, small_flags, Machine(1, 10**9, cuda=False))["generation (estimated)"] == expected
+    assert "generation (estimated)" not in memory_of(small, [*small_flags, "--use_vllm"], Machine(1, 10**9, cuda=True))
 
 
 @pytest.mark.skipif(TRL_TILE is None, reason="this TRL makes no tiles")
