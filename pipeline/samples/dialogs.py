@@ -21,7 +21,7 @@ from oracle.sources import Source, read_document, rejects_path, write_rejects
 from oracle.store import open_store
 from pipeline.samples.answers import full_answers
 from pipeline.samples.conversations import as_dialog
-from pipeline.samples.curate import Rules, draw_constraints, judge, violating, wording
+from pipeline.samples.curate import Rules, draw_constraints, suitability_of, violating, wording
 from pipeline.samples.distributions import Curated, distributions
 from pipeline.samples.mentions import mentioned_films
 from pipeline.simulation.simulate import SCHEMA
@@ -95,14 +95,18 @@ def write_dataset(
     with open_store(store) as connection:
         mentioned = mentioned_films(connection, [[text for _, text in dialog.turns] for dialog in dialogs])
         seen = [_once([*films, *dialog.seen]) for films, dialog in zip(mentioned, dialogs, strict=True)]
-        judged = judge(oracle, connection, named, seen)
+        suitability = suitability_of(oracle, connection, named, seen)
         [(nouns, ask)] = connection.sql("select nouns, ask from domain").fetchall()
     is_train = [_share(f"{rules.seed}:{dialog.dialog_id}") >= rules.heldout for dialog in dialogs]
     constraints: list[list[str]] = [[] for _ in dialogs]
     for part in (True, False):  # each split is balanced for itself
         own = [n for n, train in enumerate(is_train) if train is part]
         drawn = draw_constraints(
-            [dialogs[n].id for n in own], [judged.safe[n] for n in own], judged.share, oracle.trait_names, rules
+            [dialogs[n].id for n in own],
+            [suitability.safe[n] for n in own],
+            suitability.share,
+            oracle.trait_names,
+            rules,
         )
         for n, traits in zip(own, drawn, strict=True):
             constraints[n] = traits
@@ -147,9 +151,9 @@ def write_dataset(
         rejected += len(read.rejects)
     line = (
         f"{path}: {len(rows):,} samples ({sum(is_train):,} train, {len(rows) - sum(is_train):,} heldout), {rejected:,} rejected; "
-        f"{sum(map(bool, constraints)):,} with constraints, of {sum(map(bool, judged.safe)):,} whose ground truth allows any; "
+        f"{sum(map(bool, constraints)):,} with constraints, of {sum(map(bool, suitability.safe)):,} whose ground truth allows any; "
         f"{sum(map(len, against)):,} ground-truth {nouns} violate their own, and are {fate}; "
-        f"{judged.covered:,} of {judged.groundtruth:,} ground-truth {nouns} have risk data"
+        f"{suitability.covered:,} of {suitability.groundtruth:,} ground-truth {nouns} have risk data"
     )
     return Curated(line, distributions(rows, nouns, oracle.trait_names))
 
