@@ -19,9 +19,9 @@ from oracle.base.database import connect
 from oracle.base.errors import UserError, first_line
 from oracle.base.resources import read_sql
 from oracle.log.folders import FORMAT, MANIFEST, Steps, counted
-from oracle.log.rewards import reward_kinds
 from oracle.log.schema import COMPLETIONS, LOSS, RUN, VERDICTS
 from oracle.log.select import check_reads_only
+from oracle.rewards import reward_kinds
 
 _log = logging.getLogger(__name__)
 

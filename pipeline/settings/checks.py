@@ -17,9 +17,9 @@ from transformers.training_args import OptimizerNames
 from oracle import UserError
 from oracle.answers import MAX_RANK
 from oracle.store import log_root
+from pipeline.settings.chosen_rewards import own_reward, own_reward_names, reward_names, reward_weights
 from pipeline.settings.fields import PATHS, CommonSettings, SftSettings, TrainSettings
 from pipeline.settings.flag import flags_with
-from pipeline.settings.rewards import own_reward, own_reward_names, reward_names, reward_weights
 from pipeline.settings.trl_config import check_schedule, trackers, trainer_config, trl_options
 from pipeline.training.models import is_adapter, read_adapter
 from pipeline.training.processes import has_bf16, on_cpu, this_process

@@ -11,8 +11,8 @@ from rich.table import Column, Table
 from transformers import PreTrainedModel
 
 from oracle import UserError
+from pipeline.settings.chosen_rewards import reward_weights
 from pipeline.settings.fields import TrainSettings
-from pipeline.settings.rewards import reward_weights
 from pipeline.settings.trl_config import trainer_config
 from pipeline.training.memory import available_memory, expected_memory, peak
 from pipeline.training.processes import this_process

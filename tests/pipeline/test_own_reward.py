@@ -10,8 +10,8 @@ from oracle import UserError
 from oracle.base.resources import read_sql
 from oracle.log import open_log
 from pipeline import train
+from pipeline.settings.chosen_rewards import own_reward, reward_names
 from pipeline.settings.fields import TrainSettings
-from pipeline.settings.rewards import own_reward, reward_names
 
 DOCS = Path(__file__).parents[2] / "docs" / "extending.md"
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import trainer.rewards
 from oracle import UserError
 from oracle.annotate import Annotator
-from oracle.log import REWARD_NAMES, REWARDS, Reward
+from oracle.rewards import REWARD_NAMES, REWARDS, Reward
 from pipeline.settings.fields import TrainSettings
 from trainer.own_rewards import name_of, takes_batch
 
