@@ -243,6 +243,13 @@ class TrainSettings(CommonSettings):
     dry_run: bool = flag(
         False, "Check everything, load no weights, print settings, steps and memory, and stop.", resume=True
     )
+    assume_gpus: str | None = flag(
+        None,
+        "Plan for GPUs that are not here, a process each: 2x46GB. What fits, or what to lower.",
+        needs="dry_run",
+        resume=True,
+        metavar="NxSIZE",
+    )
 
 
 PATHS = tuple(f.name for f in flags_with(TrainSettings, "path"))

@@ -95,7 +95,8 @@ def changed_settings(now: Mapping, then: Mapping) -> dict[str, str]:
     changed = {
         name: f"{name}: {then[name]} → {now[name]}"
         for name in then
-        if _comparable(name, now[name]) != _comparable(name, then[name]) and name not in ("resume", "dry_run")
+        if _comparable(name, now[name]) != _comparable(name, then[name])
+        and name not in ("resume", "dry_run", "assume_gpus")
     }
     if fixed := sorted(changed.keys() - CHANGEABLE):
         raise UserError(
