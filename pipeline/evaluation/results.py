@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from oracle.base.resources import read_sql
 from oracle.log import open_log, query
 from oracle.store import log_root
-from pipeline.evaluation.comparison import Difference, conclusion, differences
+from pipeline.evaluation.comparison import Difference, differences
+from pipeline.evaluation.conclusion import conclusion
 from pipeline.evaluation.figures import Averaging, Figure, Positions, figures, resampled, totals
 
 
