@@ -6,6 +6,7 @@ import pyarrow.compute as pc
 
 from app.components.charts import Layers, axis, number_labels
 from app.components.style import palette
+from oracle.base.nouns import FILMS, Nouns
 
 
 def bare(**look) -> alt.Axis:
@@ -82,7 +83,7 @@ def rewards(totals: pa.Table) -> alt.Chart:
     )
 
 
-def trait_changes(traits: pa.Table) -> Layers:
+def trait_changes(traits: pa.Table, nouns: Nouns = FILMS) -> Layers:
     """A trait a row, from traits_of_run.sql: its violation rate at first (ring) and at last (dot)."""
     colour = palette().bad
     labels = bare(labelLimit=260, labelPadding=10)
@@ -92,7 +93,7 @@ def trait_changes(traits: pa.Table) -> Layers:
         tooltip=[
             alt.Tooltip("trait:N"),
             alt.Tooltip("violations:Q", format=","),
-            alt.Tooltip("films:Q", title="films listed", format=","),
+            alt.Tooltip("films:Q", title=nouns("films listed"), format=","),
             alt.Tooltip("violation_rate:Q", title="over all steps", format=".1%"),
             alt.Tooltip("first_rate:Q", title="at first", format=".1%"),
             alt.Tooltip("last_rate:Q", title="at last", format=".1%"),
