@@ -21,7 +21,9 @@ def side_by_side(
     of = {
         answer["completion"]: [row for row in ranks if row["completion"] == answer["completion"]] for answer in answers
     }
-    return piece("answers", [_card(answer, of[answer["completion"]], chosen_rank, as_text, nouns) for answer in answers])
+    return piece(
+        "answers", [_card(answer, of[answer["completion"]], chosen_rank, as_text, nouns) for answer in answers]
+    )
 
 
 def _card(answer: dict, ranks: list[dict], chosen_rank: int | None, as_text: bool, nouns: Nouns) -> dict:

@@ -78,7 +78,8 @@ def of_comparison(rows: list[dict], where: str = "here", nouns: Nouns = FILMS) -
     if not rows:
         return "These two runs have no prompt in common, so they cannot be compared prompt by prompt."
     found = [_difference(row, where) for row in rows if row["metric"] in ("svr", "recall")]
-    return f"On {plural(rows[-1]['prompts'], 'prompt')} that both answered, {' and '.join(found)}.{_order_of_the_judged(rows, nouns)}"
+    both = f"On {plural(rows[-1]['prompts'], 'prompt')} that both answered"
+    return f"{both}, {' and '.join(found)}.{_order_of_the_judged(rows, nouns)}"
 
 
 def _order_of_the_judged(rows: list[dict], nouns: Nouns) -> str:

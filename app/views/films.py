@@ -24,7 +24,9 @@ def page() -> None:
 
     breakdown = database.rows("traits_of_run", run=run["run_id"])
     films = database.rows("films_of_run", run=run["run_id"], trait=wanted)
-    style.headline(*_sentences(breakdown.to_pylist(), films.slice(0, 1).to_pylist(), wanted, nouns), eyebrow=runs.eyebrow(run))
+    style.headline(
+        *_sentences(breakdown.to_pylist(), films.slice(0, 1).to_pylist(), wanted, nouns), eyebrow=runs.eyebrow(run)
+    )
     if breakdown.num_rows:
         style.section(
             "Violations by trait",

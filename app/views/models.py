@@ -111,7 +111,9 @@ def _difference(board: list[dict]) -> None:
     if not prompts:
         return states.nothing("These two runs have no prompt in common.")
     compared = database.rows("compare", run=b, other=a).to_pylist()
-    markup.show("finding", sentences.of_comparison(compared, where="in the other model's answers", nouns=database.nouns()))
+    markup.show(
+        "finding", sentences.of_comparison(compared, where="in the other model's answers", nouns=database.nouns())
+    )
     by_prompt = {row["prompt_id"]: row for row in prompts}
     chosen = navigation.choose(
         "prompt", "Prompt", list(by_prompt), prompts[0]["prompt_id"], format_func=lambda p: _asked(by_prompt[p])

@@ -67,14 +67,18 @@ def page() -> None:
 def _sentences(totals: list[dict], run: dict, nouns: Nouns) -> tuple[str, str]:
     judged = [row for row in totals if row["violation_rate"] is not None and row["rank"] <= run["rec_num"]]
     if not any(row["violations"] for row in judged):
-        return nouns("No rank was ever punished: no film violated a constraint."), "Hits are all that tells these ranks apart."
+        return nouns(
+            "No rank was ever punished: no film violated a constraint."
+        ), "Hits are all that tells these ranks apart."
     most, least = (choose(judged, key=lambda row: row["violation_rate"]) for choose in (max, min))
     best = max(judged, key=lambda row: row["hit_reward"] or 0)
     return (
         f"Rank {most['rank']} violates most, with {formats.percent(most['violation_rate'])} of its {nouns.many}; "
         f"rank {least['rank']} least, with {formats.percent(least['violation_rate'])}.",
         f"Rank {best['rank']} earns most by hits, {formats.signed(best['hit_reward'], 3)} a list. "
-        + nouns("Each rank has its own advantage, so a film punished at one rank pushes down the tokens of that rank only."),
+        + nouns(
+            "Each rank has its own advantage, so a film punished at one rank pushes down the tokens of that rank only."
+        ),
     )
 
 

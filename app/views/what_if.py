@@ -87,7 +87,9 @@ def _sentences(run: dict, asked: dict, last: dict, pushes: dict, nouns: Nouns) -
     elif was == would_be:
         sentence = f"Violations would stay at {was}, and the reward of an answer would {reward}."
     else:
-        sentence = f"{would_be} of the last {nouns.many} would violate, not {was}; the reward of an answer would {reward}."
+        sentence = (
+            f"{would_be} of the last {nouns.many} would violate, not {was}; the reward of an answer would {reward}."
+        )
     if not pushes["ranks"]:
         return sentence, "The run was not trained on, so nothing was pushed."
     return sentence, (

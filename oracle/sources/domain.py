@@ -9,7 +9,7 @@ from oracle.base.resources import read_sql
 from oracle.sources.json_files import read_document
 from oracle.sources.kinds import Source
 
-_FIELDS = {"noun": str, "nouns": str, "numeric_ids": bool, "ask": str}
+_FIELDS = {"noun": str, "nouns": str, "numeric_ids": bool, "first_words": bool, "ask": str}
 EXPECTED = '{"noun": "game", "nouns": "games", "numeric_ids": true, "ask": "Please recommend 20 games ..."}'
 
 
@@ -23,6 +23,6 @@ def load_domain(connection: duckdb.DuckDBPyConnection, source: Source) -> int:
         kind = _FIELDS.get(name)
         if kind is None or not isinstance(value, kind) or value == "":
             raise UserError(f"{source.path}: {name} is {json.dumps(value)[:60]}; expected {EXPECTED}")
-    defaults = {"nouns": f"{domain['noun']}s", "numeric_ids": False, "ask": None}
+    defaults = {"nouns": f"{domain['noun']}s", "numeric_ids": False, "first_words": True, "ask": None}
     connection.execute(read_sql("sources/domain"), {**defaults, **domain})
     return 1

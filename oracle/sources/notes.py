@@ -35,6 +35,7 @@ def told_of(connection: duckdb.DuckDBPyConnection, source: Source) -> Iterator[s
         if source.kind in (kinds.SEVERITY_VOTES, kinds.LEVEL_VOTES) or any(is_vote for *_, is_vote in read):
             yield "votes on severities: the level with the most votes counts, of equals the more severe one"
     if "tags" in statements:
+        [(nouns,)] = connection.sql("select nouns from domain").fetchall()
         [(tagged, asked)] = connection.execute(read_sql("sources/tag_counts")).fetchall()
         if asked:
-            yield f"{tagged:,} films carry a tag; {asked:,} more were asked about, and carry none"
+            yield f"{tagged:,} {nouns} carry a tag; {asked:,} more were asked about, and carry none"

@@ -6,6 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
+from oracle.base.nouns import FILMS, Nouns
 from pipeline.evaluation.figures import SEED, Figure, Totals, interval, ratios
 
 TESTED = ("svr", "svr_known", "recall", "ndcg")
@@ -95,28 +96,33 @@ def corrected(found: Sequence[Difference]) -> list[Difference]:
 
 
 def conclusion(
-    names: dict[str, str], figures: list[dict[str, Figure]], found: Sequence[Difference], prompts: int, k: int = 20
+    names: dict[str, str],
+    figures: list[dict[str, Figure]],
+    found: Sequence[Difference],
+    prompts: int,
+    k: int = 20,
+    nouns: Nouns = FILMS,
 ) -> str:
     """One sentence on what can be concluded and what can't; `names`: run id -> model, in the order of `figures`."""
     if len(names) < 2:
-        return _alone(next(iter(names.values()), "The model"), figures[0], k) if figures else ""
+        return _alone(next(iter(names.values()), "The model"), figures[0], k, nouns) if figures else ""
     if not prompts:
         return "The models have no prompt in common, so nothing can be concluded about their differences."
     everyone = "both" if len(names) == 2 else f"all {len(names)}"
     parts = [part for part in (_about(name, names, found, k) for name in ("svr", "recall", "ndcg")) if part]
-    unknown = unknown_order(names, figures, k)
+    unknown = unknown_order(names, figures, k, nouns)
     text = f"On the {prompts} prompts that {everyone} answered, " + "; ".join(parts or ["no figure can be compared"])
     return text + (f". {unknown}" if unknown else ".")
 
 
-def _alone(name: str, figures: dict[str, Figure], k: int) -> str:
+def _alone(name: str, figures: dict[str, Figure], k: int, nouns: Nouns) -> str:
     svr = figures.get(f"svr_{k}")
     if svr is None or svr.value is None:
-        return f"No prompt of {name} has constraints and films, so no violation rate can be concluded."
+        return f"No prompt of {name} has constraints and {nouns.many}, so no violation rate can be concluded."
     between = "" if svr.low is None or svr.high is None else f" (95 % interval {svr.low:.1%} to {svr.high:.1%})"
     high = figures[f"svr_high_{k}"].value
     bounds = "" if high is None else f", and at most {high:.1%} if all that is unknown were violations"
-    films = f"{svr.value:.1%} of the films that {name} lists in its top {k}"
+    films = f"{svr.value:.1%} of the {nouns.many} that {name} lists in its top {k}"
     return f"{films} violate a constraint{between}{bounds}, over {svr.prompts} prompts."
 
 
@@ -153,7 +159,7 @@ def _about(figure: str, names: dict[str, str], found: Sequence[Difference], k: i
     return f"{said}, while between {' and between '.join(open_pairs)} no difference can be told from chance"
 
 
-def unknown_order(names: dict[str, str], figures: list[dict[str, Figure]], k: int = 20) -> str:
+def unknown_order(names: dict[str, str], figures: list[dict[str, Figure]], k: int = 20, nouns: Nouns = FILMS) -> str:
     """Whether what is unknown could turn the order of the models by SVR around; "" where nothing is known about that."""
     bounds = [(f.get(f"svr_low_{k}"), f.get(f"svr_high_{k}")) for f in figures]
     if any(low is None or high is None or low.value is None or high.value is None for low, high in bounds):
@@ -164,8 +170,8 @@ def unknown_order(names: dict[str, str], figures: list[dict[str, Figure]], k: in
         if low_a.value <= high_b.value and low_b.value <= high_a.value:  # type: ignore[union-attr, operator]
             open_pairs.append(f"{models[a]} and {models[b]}")
     if not open_pairs:
-        return "Whatever the unknown films are, the order of the models by SVR stays as it is."
-    return f"The order of {', of '.join(open_pairs)} by SVR depends on films of which nothing is known."
+        return f"Whatever the unknown {nouns.many} are, the order of the models by SVR stays as it is."
+    return f"The order of {', of '.join(open_pairs)} by SVR depends on {nouns.many} of which nothing is known."
 
 
 def _show(figure: str, value: float) -> str:
