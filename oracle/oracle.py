@@ -172,7 +172,7 @@ class Oracle:
     def _constraints(self, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
         """Return the wanted (query, trait) pairs, each once, sorted."""
         if "constraints" not in table.column_names:
-            raise UserError("the table to judge lacks the column constraints (a list of trait names for each film)")
+            raise UserError("the table to judge lacks the column constraints (a list of trait names for each title)")
         column = one_array(table["constraints"], table["constraints"].type)
         if pa.types.is_null(column.type) or len(column) == 0:
             return np.empty(0, np.int64), np.empty(0, np.int64)

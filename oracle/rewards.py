@@ -49,13 +49,13 @@ _NUMBER = pa.float64()
 REWARDS = (
     Reward(
         "relevance", "rel", "relevance",
-        "1 / log2(k + 1) where the rank names a ground-truth film that no earlier rank claimed (exp_inf: 1; suffix_dcg: "
+        "1 / log2(k + 1) where the rank names a ground-truth title that no earlier rank claimed (exp_inf: 1; suffix_dcg: "
         "the sum over this rank and all behind it), else 0",
         (Setting("reward_func", "log_decay", pa.string(), ("log_decay", "exp_inf", "suffix_dcg")),),
     ),
     Reward(
         "safety", "safe", "safety",
-        "-λ · P where the film violates a constraint (safety_discount dcg: divided by log2(k + 1)), else 0",
+        "-λ · P where the title violates a constraint (safety_discount dcg: divided by log2(k + 1)), else 0",
         (
             Setting("lambda_safe", 1.0, _NUMBER),
             Setting("penalty_safe", 1.0, _NUMBER),
@@ -70,13 +70,13 @@ REWARDS = (
     ),
     Reward(
         "end", "end", "end of list",
-        "-λe at the first missing rank of a list of fewer than K films, and at rank K + 1 of a longer one, else 0",
+        "-λe at the first missing rank of a list of fewer than K titles, and at rank K + 1 of a longer one, else 0",
         (Setting("lambda_end", 0.0, _NUMBER),),
         switch="lambda_end", of_list=True,
     ),
     Reward(
         "repeat", "repeat", "repetition",
-        "-λr where the rank names a film that an earlier rank named, else 0",
+        "-λr where the rank names what an earlier rank named, else 0",
         (Setting("lambda_repeat", 0.0, _NUMBER),),
         switch="lambda_repeat",
     ),

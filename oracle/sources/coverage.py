@@ -20,10 +20,15 @@ class Coverage:
     unused_tags: list[tuple[str, int]]
     unweighed_categories: list[tuple[str, int]]
 
+    @property
+    def heads(self) -> list[str]:
+        """The names of `COLUMNS` for people."""
+        return [self.nouns if name == "films" else name for name in COLUMNS]
+
     def as_text(self) -> str:
         """A table, one line a trait."""
         rows = [[str(row["trait"]), *(f"{row[name]:,}" for name in COLUMNS[1:])] for row in self.traits]
-        lines = [list(COLUMNS), *rows]
+        lines = [self.heads, *rows]
         widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
         return "\n".join(
             "  ".join(

@@ -30,14 +30,14 @@ _OF_FILM = ("imdb_id", "movieid", "tmdb_id")
 
 DOMAIN = Kind("a domain")
 TRAITS = Kind("trait definitions")
-LINKS = Kind("ids of films elsewhere (MovieLens links)", ("links", "note_ids"), _OF_FILM)
+LINKS = Kind("ids elsewhere (MovieLens links)", ("links", "note_ids"), _OF_FILM)
 TITLES = Kind("titles with ids", ("titles", "note_ids"), _TITLE)
 TITLE_IDS = Kind("a dictionary of titles to ids", ("titles",), _TITLE)
 MOVIELENS = Kind("MovieLens movies", ("movielens",), ("movieid", "title"))
 IMDB_BASICS = Kind("IMDb title.basics", ("imdb_basics",))
 IMDB_AKAS = Kind("IMDb title.akas", ("imdb_akas",))
 CATALOG = Kind("a ground-truth catalog", ("catalog",), ("imdb_id", "title", "year"))
-TAGS = Kind("content tags of films", ("film_ids", "tags"), (*_OF_FILM, *_TAG))
+TAGS = Kind("content tags", ("film_ids", "tags"), (*_OF_FILM, *_TAG))
 TAGGED_TITLES = Kind("titles with content tags", ("titles", "note_ids", "tags"), (*_TITLE, *_TAG))
 GENOME_TAGS = Kind("names of MovieLens' tag genome", (), ("tagid", "tag"))
 GENOME = Kind("MovieLens' tag genome", ("genome", "film_ids", "tags"), (*_OF_FILM, "tagid", *_TAG))
@@ -53,8 +53,8 @@ SEVERITY_VOTES = Kind(
 LEVEL_VOTES = Kind(
     "votes on severities, a row a level", ("level_votes", "severities"), ("imdb_id", "category", "severity", "votes")
 )
-RISKS = Kind("risks of films for traits", ("risks",), _RISK)
-SENSITIVITY = Kind("risks of films for traits (movie_trait_sensitivity.json)", ("risks",), _RISK, "sensitivity")
+RISKS = Kind("risks for traits", ("risks",), _RISK)
+SENSITIVITY = Kind("risks for traits (movie_trait_sensitivity.json)", ("risks",), _RISK, "sensitivity")
 DIALOGS = Kind("conversations with ground truth")
 
 KINDS = (

@@ -76,7 +76,9 @@ def _with_genome(sources: list[Source]) -> list[Source]:
             paired.append(source)
     for source in named.values():
         if source.key not in used:
-            raise UserError(f"{source.path} has names of tags without films: name genome-scores.csv of its folder too")
+            raise UserError(
+                f"{source.path} has names of tags without relevances: name genome-scores.csv of its folder too"
+            )
     return paired
 
 

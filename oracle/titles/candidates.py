@@ -46,6 +46,7 @@ def _probes(query: Title, allowed: int, known: bool) -> Iterator[Probe]:
     for key in query.short_keys().values():
         yield "short", "k" + key
     if " " in query.words:
+        yield "start", "l" + query.key
         yield "order", "b" + query.bag
     if allowed:
         for length in range(max(5, len(query.key) - allowed), len(query.key) + allowed + 1):

@@ -9,6 +9,7 @@ from oracle.titles.rules import (
     ALTERNATIVE_COST,
     BARE,
     CONTESTED_YEARS,
+    FIRST_WORDS,
     MOST_YEARS_APART,
     SAME_KEY,
     SAME_TITLE,
@@ -91,7 +92,8 @@ class Candidates:
         """Whether titles are close enough where no year is given: SQL's `title_allows`."""
         close, tells = self.closeness, self.word_class >= TELLING_WORDS
         enough = tells & ((close >= SAME_KEY) | (close >= SHORTER) & self.leaves_out)
-        return (close >= SAME_WORDS) | enough | (self.word_class > 1) & (close >= SAME_KEY) & self.leaves_out
+        but_article = (self.word_class > 1) & (close >= SAME_KEY) & self.leaves_out
+        return (close >= SAME_WORDS) | enough | but_article | (close == FIRST_WORDS)
 
 
 @dataclass(frozen=True)

@@ -285,7 +285,7 @@ def _expected(name: str, value: object) -> str:
         "completion": "a text, or one message of the assistant",
         "constraints": "a list of trait names, or an object of traits that are true or false",
         "id": "a number or a text",
-    }.get(name, "a list of films")
+    }.get(name, "a list of titles")
     return f"{str(value)[:60]!r} is not {what}"
 
 
@@ -364,7 +364,7 @@ def _film(value: object) -> dict:
         return {"title": plain_text(film["title"]), "year": year}
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
         raise UserError(
-            f'{str(value)[:60]!r} is no film; expected [title, year], a year such as 1979 or null, or "Title (Year)"'
+            f'{str(value)[:60]!r} is no title; expected [title, year], a year such as 1979 or null, or "Title (Year)"'
         ) from None
 
 

@@ -243,7 +243,7 @@ def _dialog(record: object, default_id: str) -> Dialog:
     if not isinstance(text, str):
         raise ValueError("dialog is no text")
     if not isinstance(films, list) or not films:
-        raise ValueError("groundtruth names no film")
+        raise ValueError("groundtruth names no title")
     sample = str(record.get("id") or default_id)
     dialog_id = str(record.get("dialog_id", sample))
     seen = [_film(film) for film in record.get("seen") or []]

@@ -17,9 +17,17 @@ from forms join variants on title = text
 order by title_no;
 
 -- title_keys: grain title x key that it is found by, sorted by key_hash. The kind of key is its first letter:
--- k normalised, f without a foreign article, s a shorter form, b its words in any order, < > halves.
+-- k normalised, f without a foreign article, s a shorter form, b its words in any order, l its first words, < > halves.
+-- First words are keys where the domain says so: two and more that begin the titles of one film alone, if no number is among the
+-- others: 'Candy Crush' is 'Candy Crush Saga', 'Dark Souls' is not 'Dark Souls III'. Not of films: 'The Dark' begins too many.
 create or replace table title_keys as
-with keys as (
+with starts as (
+    select *, array_to_string(words[:n], '') as start
+    from (select title_no, film_no, string_split(words, ' ') as words, unnest(range(2, len(string_split(words, ' ')))) as n
+          from title_index where (select first_words from domain))
+    qualify min(film_no) over (partition by start) = max(film_no) over (partition by start)
+),
+keys as (
     select title_no, unnest(
         ['k' || key]
         || ['f' || replace(form, ' ', '') for form in bare_forms(words)]
@@ -27,6 +35,8 @@ with keys as (
         || if(contains(words, ' '), ['b' || word_bag(words)], [])
         || if(length(key) >= 5, half_keys(key, length(key)), [])) as key
     from title_index
+    union all
+    select title_no, 'l' || start from starts where not regexp_matches(array_to_string(words[n + 1:], ' '), '\d')
 )
 select distinct key_hash(key) as key_hash, title_no from keys order by key_hash, title_no;
 
