@@ -36,13 +36,13 @@ import argparse
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oracle.base.command import as_typed, command, when_stopped
 from oracle.base.errors import UserError
-from oracle.base.files import check_can_be_made, check_writable
+from oracle.base.files import check_can_be_made, check_writable, reserved
 from oracle.base.flags import FlagParser
 
 if TYPE_CHECKING:  # slow to import: behind --help
@@ -132,7 +132,7 @@ def main(argv: list[str], prog: str = "prepare.py") -> None:
         )
     from oracle.sources import DIALOGS, Evidence, load_sources, read_coverage, recognise, write_report
     from pipeline.samples.curate import Rules
-    from pipeline.samples.dialogs import read_dialogs, write_dataset
+    from pipeline.samples.dialogs import most_bytes, read_dialogs, write_dataset
 
     rules = Rules(
         args.seed, args.constrained, tuple(args.trait_counts), args.draw, args.violating, args.wordings, args.heldout
@@ -152,7 +152,9 @@ def main(argv: list[str], prog: str = "prepare.py") -> None:
 
     others = [source for source in sources if source.kind is not DIALOGS]
     evidence = Evidence(args.tag_share, args.tag_votes, args.relevance)
-    for loaded in load_sources(args.store, others, not args.no_starter, progress, evidence):
+    with reserved(args.dataset, most_bytes(read)) if args.dataset else nullcontext():
+        loaded_sources = load_sources(args.store, others, not args.no_starter, progress, evidence)
+    for loaded in loaded_sources:
         print(f"{loaded.source.path}: {told(loaded)}")
         for note in loaded.notes:
             print(f"{loaded.source.path}: {note}")

@@ -7,6 +7,7 @@ that is written again) puts the folders of the next epoch in place, and then the
 docs/log-format.md draws it; the view `log_counted` says the same in SQL. `.tmp-*` is being written, `.gone-*` removed.
 """
 
+import errno
 import os
 import re
 import shutil
@@ -185,6 +186,7 @@ def tidy(folder: Path) -> None:
         path.unlink()
 
 
+_REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _first_seen: dict[Path, float] = {}  # what no longer counts -> when this process first saw that (monotonic clock)
 
 
@@ -217,4 +219,5 @@ def told_plainly(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(f"{what}: {error.strerror or error}; free some space or choose another folder") from None
+        do = "choose another folder" if error.errno in _REFUSED else "free some space or choose another folder"
+        raise UserError(f"{what}: {error.strerror or error}; {do}") from None

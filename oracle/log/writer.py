@@ -21,6 +21,7 @@ from oracle.log.folders import (
     MANIFEST_0,
     counted,
     lock_run,
+    remove_folder,
     remove_superseded,
     run_folder,
     single_path,
@@ -59,6 +60,7 @@ class LogWriter:
             ensure_schema(root)
             write_folder(self.folder, {"run": table, **MANIFEST_0})
         self._begin(table)
+        self._is_new = True
 
     @classmethod
     def resume(cls, log_root: str | Path, run_id: str) -> "LogWriter":
@@ -87,6 +89,7 @@ class LogWriter:
         return self._run
 
     def _begin(self, table: pa.Table) -> None:
+        self._is_new = False
         self._lock = lock_run(self.folder)
         self._run: dict = table.to_pylist()[0]
 
@@ -160,8 +163,18 @@ class LogWriter:
         """Let go of the run, so that it can be merged, exported, deleted, or gone on with by others."""
         self._lock.release()
 
+    def discard(self) -> None:
+        """Remove the run and all its steps, and let go of it."""
+        with told_plainly(f"cannot remove run {self.run_id}"):
+            remove_folder(self.folder)
+        self._is_new = False
+        self.close()
+
     def __enter__(self) -> "LogWriter":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
+        """A run that was begun here, and failed before its first step, leaves nothing."""
+        if failed and self._is_new and not self.steps():
+            self.discard()
         self.close()

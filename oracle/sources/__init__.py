@@ -9,7 +9,7 @@ from oracle.sources.json_files import read_document
 from oracle.sources.kinds import DIALOGS, Source
 from oracle.sources.load import Evidence, Loaded, load_sources
 from oracle.sources.recognise import recognise
-from oracle.sources.rejects import rejects_path, write_rejects
+from oracle.sources.rejects import rejects_beside, rejects_path
 from oracle.sources.report import write_report
 
 __all__ = [
@@ -23,7 +23,7 @@ __all__ = [
     "read_coverage",
     "read_document",
     "recognise",
+    "rejects_beside",
     "rejects_path",
-    "write_rejects",
     "write_report",
 ]

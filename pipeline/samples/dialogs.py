@@ -7,6 +7,7 @@ import re
 import urllib.parse
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 
 from oracle import UserError, create_oracle
 from oracle.base.files import written_whole
-from oracle.sources import Source, read_document, rejects_path, write_rejects
+from oracle.sources import Source, read_document, rejects_beside, rejects_path
 from oracle.store import open_store
 from pipeline.samples.answers import full_answers
 from pipeline.samples.conversations import as_dialog
@@ -78,6 +79,12 @@ def read_dialogs(source: Source) -> Read:
         reason = f" (row {rejects[0]['row']}: {rejects[0]['reason']})" if rejects else ""
         raise UserError(f"{source.path}: none of its {count:,} conversations can be used{reason}")
     return Read(source, dialogs, pa.Table.from_pylist(rejects, _REJECTS))
+
+
+def most_bytes(reads: Sequence[Read]) -> int:
+    """More than the dataset of these conversations takes on disk, where it is compressed."""
+    dialogs = [dialog for read in reads for dialog in read.dialogs]
+    return sum(2000 + sum(len(text.encode()) for _, text in dialog.turns) for dialog in dialogs)
 
 
 def write_dataset(
@@ -142,13 +149,13 @@ def write_dataset(
     schema = SCHEMA.append(SCHEMA.field("seen_titles").with_name("groundtruth_violating"))
     schema = schema.with_metadata({"curation": json.dumps(told, ensure_ascii=False)})
     path.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(path) as whole:
-        pq.write_table(pa.Table.from_pylist(rows, schema), whole, compression="zstd")
+    with ExitStack() as last:
+        for read in reads:
+            last.enter_context(rejects_beside(read.rejects, rejects_path(store, read.source.path, 0)))
+        with written_whole(path) as whole:
+            pq.write_table(pa.Table.from_pylist(rows, schema), whole, compression="zstd")
     fate = "kept" if rules.violating == "keep" else "removed"
-    rejected = 0
-    for read in reads:
-        write_rejects(read.rejects, rejects_path(store, read.source.path, 0))
-        rejected += len(read.rejects)
+    rejected = sum(len(read.rejects) for read in reads)
     line = (
         f"{path}: {len(rows):,} samples ({sum(is_train):,} train, {len(rows) - sum(is_train):,} heldout), {rejected:,} rejected; "
         f"{sum(map(bool, constraints)):,} with constraints, of {sum(map(bool, suitability.safe)):,} whose ground truth allows any; "
