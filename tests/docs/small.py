@@ -1,7 +1,10 @@
 """A small store with a log, and the small files that the pages' commands read: made once, copied for each page."""
 
+import csv
 import json
 import pickle
+import random
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,6 +13,7 @@ import pyarrow.parquet as pq
 from oracle import Oracle
 from oracle.store import build_starter_store
 from tests.app.sample_log import write_sample
+from tests.docs.pages import REPOSITORY
 
 FILMS = [
     ("Saw", 2004, "0387564"),
@@ -41,11 +45,14 @@ def make(folder: Path) -> None:
         }
         for n in range(40)
     ]
-    (folder / "ml-25m").mkdir()
-    (folder / "ml-25m" / "movies.csv").write_text("movieId,title,genres\n1,Red Barn (1999),Horror\n")
-    (folder / "ml-25m" / "links.csv").write_text("movieId,imdbId,tmdbId\n1,9900002,12\n")
+    make_movielens(folder / "ml-25m")
+    recommended = [{"id": f"user-{user}", "text": ANSWER} for user in range(1, 31)]
+    (folder / "answers.jsonl").write_text("\n".join(map(json.dumps, recommended)))
+    shutil.copytree(REPOSITORY / "docs" / "examples", folder / "docs" / "examples")
+    (folder / "data").mkdir()
+    shutil.copyfile(REPOSITORY / "data" / "traits.json", folder / "data" / "traits.json")
     votes = {"yesSum": 9, "noSum": 1, "topic": {"name": "a dog dies", "doesName": "Does the dog die"}}
-    item = {"id": 2, "name": "Red Barn", "releaseYear": "1999", "imdbId": "tt9900002"}
+    item = {"id": 2, "name": "Alien", "releaseYear": "1979", "imdbId": "tt0078748"}
     (folder / "ddd.json").write_text(json.dumps([{"item": item, "topicItemStats": [votes]}]))
     said = [{"text": "Hi!", "senderWorkerId": 1}, {"text": "Watch @10", "senderWorkerId": 2}]
     redial = [
@@ -66,3 +73,37 @@ def make(folder: Path) -> None:
     answers = [{"id": f"p{n}", "text": ANSWER} for n in range(4)]
     for name in ("gpt4.jsonl", "completions.jsonl"):
         (folder / name).write_text("\n".join(map(json.dumps, answers)))
+
+
+def make_movielens(folder: Path) -> None:
+    """The files of ml-25m.zip, with their heads and the forms of their cells: 40 of the bundled films, 30 people."""
+    folder.mkdir()
+    with (REPOSITORY / "data" / "films.csv").open(newline="", encoding="utf-8") as file:
+        films = list(csv.DictReader(file))[:40]
+    drawn = random.Random(1)
+    scores = [(film, tag, drawn.random()) for film in range(1, 41) for tag in (1, 2, 3)]
+    tables = {
+        "movies.csv": [("movieId", "title", "genres")]
+        + [(n, f"{article_last(film['title'])} ({film['year']})", "Drama|Horror") for n, film in enumerate(films, 1)],
+        "links.csv": [("movieId", "imdbId", "tmdbId")] + [(n, f["imdb_id"][2:], n) for n, f in enumerate(films, 1)],
+        "tags.csv": [
+            ("userId", "movieId", "tag", "timestamp"),
+            (3, 260, "classic", 1439472355),
+            (4, 8, "gory", 1573944598),
+        ],
+        "genome-tags.csv": [("tagId", "tag"), (1, "007"), (2, "gore"), (3, "torture")],
+        "genome-scores.csv": [("movieId", "tagId", "relevance"), *scores],
+        "ratings.csv": [("userId", "movieId", "rating", "timestamp")]
+        + [
+            (user, film, drawn.choice([3.5, 4.0, 4.5, 5.0]), 1147868000 + place)
+            for user in range(1, 31)
+            for place, film in enumerate(drawn.sample(range(1, 41), 25))
+        ],
+    }
+    for name, rows in tables.items():
+        with (folder / name).open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+def article_last(title: str) -> str:
+    return f"{title[4:]}, The" if title.startswith("The ") else title

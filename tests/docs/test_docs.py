@@ -38,7 +38,6 @@ def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy to work in, with the whole of the repository's configurations."""
     work = tmp_path / "work"
     shutil.copytree(made, work)
-    shutil.copytree(REPOSITORY / "docs" / "examples", work / "docs" / "examples")
     monkeypatch.chdir(work)
     return work
 
