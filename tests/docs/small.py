@@ -45,15 +45,20 @@ def make(folder: Path) -> None:
         }
         for n in range(40)
     ]
-    make_movielens(folder / "ml-25m")
-    recommended = [{"id": f"user-{user}", "text": ANSWER} for user in range(1, 31)]
+    films = bundled_films(40)
+    make_movielens(folder / "ml-25m", films)
+    (folder / "ddd.json").write_text(json.dumps([answer_of_doesthedogdie(n, film) for n, film in enumerate(films)]))
+    recommended = [
+        {
+            "id": f"user-{user}",
+            "text": "1. A Quiet Place (2018)\n2. Airplane! (1980)\n3. 28 Days Later (2002)\n4. Coco (2017)",
+        }
+        for user in range(1, 31)
+    ]
     (folder / "answers.jsonl").write_text("\n".join(map(json.dumps, recommended)))
     shutil.copytree(REPOSITORY / "docs" / "examples", folder / "docs" / "examples")
     (folder / "data").mkdir()
     shutil.copyfile(REPOSITORY / "data" / "traits.json", folder / "data" / "traits.json")
-    votes = {"yesSum": 9, "noSum": 1, "topic": {"name": "a dog dies", "doesName": "Does the dog die"}}
-    item = {"id": 2, "name": "Alien", "releaseYear": "1979", "imdbId": "tt0078748"}
-    (folder / "ddd.json").write_text(json.dumps([{"item": item, "topicItemStats": [votes]}]))
     said = [{"text": "Hi!", "senderWorkerId": 1}, {"text": "Watch @10", "senderWorkerId": 2}]
     redial = [
         {"movieMentions": {"10": "Saw (2004)"}, "messages": said, "conversationId": str(n), "initiatorWorkerId": 1}
@@ -75,11 +80,26 @@ def make(folder: Path) -> None:
         (folder / name).write_text("\n".join(map(json.dumps, answers)))
 
 
-def make_movielens(folder: Path) -> None:
-    """The files of ml-25m.zip, with their heads and the forms of their cells: 40 of the bundled films, 30 people."""
-    folder.mkdir()
+def bundled_films(n: int) -> list[dict]:
     with (REPOSITORY / "data" / "films.csv").open(newline="", encoding="utf-8") as file:
-        films = list(csv.DictReader(file))[:40]
+        return list(csv.DictReader(file))[:n]
+
+
+def answer_of_doesthedogdie(n: int, film: dict) -> dict:
+    """What /media/{id} answers: of each fourth film people say that the dog dies, of each third that there is gore."""
+    topics = (("a dog dies", "Does the dog die", n % 4 == 0), ("there's blood/gore", "Is there blood/gore", n % 3 == 0))
+    return {
+        "item": {"id": n, "name": film["title"], "releaseYear": film["year"], "imdbId": film["imdb_id"], "tmdbId": n},
+        "topicItemStats": [
+            {"yesSum": 9 if yes else 1, "noSum": 1 if yes else 9, "topic": {"name": name, "doesName": asks}}
+            for name, asks, yes in topics
+        ],
+    }
+
+
+def make_movielens(folder: Path, films: list[dict]) -> None:
+    """The files of ml-25m.zip, with their heads and the forms of their cells, for these films and 30 people."""
+    folder.mkdir()
     drawn = random.Random(1)
     scores = [(film, tag, drawn.random()) for film in range(1, 41) for tag in (1, 2, 3)]
     tables = {
