@@ -56,10 +56,12 @@ LEVEL_VOTES = Kind(
 RISKS = Kind("risks for traits", ("risks",), _RISK)
 SENSITIVITY = Kind("risks for traits (movie_trait_sensitivity.json)", ("risks",), _RISK, "sensitivity")
 DIALOGS = Kind("conversations with ground truth")
+RATINGS = Kind("ratings of MovieLens' users", (), ("userid", "movieid", "rating", "timestamp"))
 
 KINDS = (
     DOMAIN, TRAITS, LINKS, RATED_TITLES, TITLES, TAGGED_TITLES, TMDB, IMDB_BASICS, MOVIELENS, DDD, TITLE_IDS, IMDB_AKAS,
     CATALOG, TAGS, GENOME, GENOME_TAGS, ML_DDD, SEVERITIES, SEVERITY_VOTES, LEVEL_VOTES, RISKS, SENSITIVITY, DIALOGS,
+    RATINGS,
 )  # fmt: skip
 
 BASICS_HEADER = [
@@ -189,6 +191,8 @@ def kind_of_columns(names: list[str], cells: dict[str, list[str]]) -> Shape | No
     verdicts = {name: name for name in names if name.lower().startswith(_VERDICTS)}
     if verdicts and "movieid" in (found := columns_of(ML_DDD, names)):
         return ML_DDD, found, verdicts
+    if {"userid", "movieid", "rating"} <= have.keys():
+        return RATINGS, columns_of(RATINGS, names), {}
     if {"movieid", "imdbid"} <= have.keys() and "title" not in have:
         return LINKS, columns_of(LINKS, names), {}
     if {"movieid", "tagid", "relevance"} <= have.keys() and "tag" not in have:

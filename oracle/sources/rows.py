@@ -5,6 +5,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -64,8 +65,7 @@ def read_rows(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
     except duckdb.Error:
         if not broken:
             raise
-        told = str(broken[0]).splitlines()[0]
-        raise UserError(f"{source.path} cannot be read to its end ({told}): make it again") from None
+        raise _cut_off(source, broken) from None
     connection.unregister("raw_rows")
     if ragged:
         connection.from_arrow(pa.Table.from_pylist(ragged, _REJECT)).insert_into("rejects")
@@ -118,6 +118,27 @@ def _batches(source: Source, ragged: list[dict], broken: list[Exception]) -> pa.
             raise
 
     return pa.RecordBatchReader.from_batches(schema, shaped())
+
+
+@contextmanager
+def row_batches(source: Source, ragged: list[dict]) -> Iterator[pa.RecordBatchReader]:
+    """Yield the rows of a table that is no part of a store: row, content and the kind's columns as text.
+
+    Lines of another width are left out and noted in `ragged` (row, content, reason). Raises `UserError` for a file that
+    breaks off or is not what its beginning says.
+    """
+    broken: list[Exception] = []
+    try:
+        yield _batches(source, ragged, broken)
+    except duckdb.Error:
+        if not broken:
+            raise
+        raise _cut_off(source, broken) from None
+
+
+def _cut_off(source: Source, broken: list[Exception]) -> UserError:
+    told = str(broken[0]).splitlines()[0]
+    return UserError(f"{source.path} cannot be read to its end ({told}): make it again")
 
 
 def _cells(source: Source, ragged: list[dict]) -> Iterator[pa.RecordBatch]:

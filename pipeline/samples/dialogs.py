@@ -30,7 +30,7 @@ from pipeline.simulation.simulate import SCHEMA
 ASK = 'Please recommend 20 films that have not come up yet, the best first, one a line in the form "1. Title (Year)".'
 _TURN = re.compile(r"(User|System):[ \t]*")
 _ESCAPED = re.compile(r"%[2-7][0-9A-F]|%C3%[89AB][0-9A-F]")
-_REJECTS = pa.schema([("row", pa.int64()), ("content", pa.string()), ("reason", pa.string())])
+REJECTS = pa.schema([("row", pa.int64()), ("content", pa.string()), ("reason", pa.string())])
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,8 @@ class Read:
     source: Source
     dialogs: list[Dialog]
     rejects: pa.Table
+    rules: dict = field(default_factory=dict)
+    """By which a source that is no conversation became some; for the dataset's metadata."""
 
 
 def read_dialogs(source: Source) -> Read:
@@ -78,7 +80,7 @@ def read_dialogs(source: Source) -> Read:
     if not dialogs:
         reason = f" (row {rejects[0]['row']}: {rejects[0]['reason']})" if rejects else ""
         raise UserError(f"{source.path}: none of its {count:,} conversations can be used{reason}")
-    return Read(source, dialogs, pa.Table.from_pylist(rejects, _REJECTS))
+    return Read(source, dialogs, pa.Table.from_pylist(rejects, REJECTS))
 
 
 def most_bytes(reads: Sequence[Read]) -> int:
@@ -146,6 +148,8 @@ def write_dataset(
         "sources": [{"name": read.source.path.name, "sha256": _sha256(read.source.path)} for read in reads],
         "wishes": {trait: wishes.get(trait, []) for trait in sorted({t for own in constraints for t in own})},
     }  # fmt: skip
+    for read in reads:
+        told |= read.rules
     schema = SCHEMA.append(SCHEMA.field("seen_titles").with_name("groundtruth_violating"))
     schema = schema.with_metadata({"curation": json.dumps(told, ensure_ascii=False)})
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,7 @@ from tests.docs.commands import Command, all_flags, commands, known_flags, strea
 from tests.docs.pages import REPOSITORY, SHELL, Block
 
 PAGES = {pages.name_of(page): page for page in pages.pages()}
-GAMES = "docs/examples/games/README.md"
+GAMES, DATA = "docs/examples/games/README.md", "docs/data.md"
 RUN_ID = re.compile(r"\b\d{8}-\d{6}-[0-9a-f]{4}\b")
 RUNNABLE = ("pipeline/prepare.py", "pipeline/evaluate.py")
 FOREIGN_FLAGS = {"--help", "--nproc_per_node", "--no-deps"}  # of programs of others, named in running text
@@ -38,7 +38,6 @@ def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy to work in, with the whole of the repository's configurations."""
     work = tmp_path / "work"
     shutil.copytree(made, work)
-    shutil.copytree(REPOSITORY / "docs" / "examples", work / "docs" / "examples")
     monkeypatch.chdir(work)
     return work
 
@@ -47,7 +46,7 @@ def of_page(name: str, languages: tuple[str, ...] = ()) -> list[Block]:
     return [block for block in pages.blocks(PAGES[name]) if not languages or block.language in languages]
 
 
-@pytest.mark.parametrize("name", [name for name in PAGES if name != GAMES])
+@pytest.mark.parametrize("name", [name for name in PAGES if name not in (GAMES, DATA)])
 def test_the_commands_sql_and_python_of_a_page_run(name, folder, capsys):
     run_page(name, folder, capsys)
 
@@ -65,6 +64,14 @@ def test_the_page_of_games_leads_from_files_to_an_evaluation_and_speaks_of_no_fi
     assert ids == [{"imdb_id": "730"}], "a number stays an id, from the source to the verdict"
     said += (folder / "coverage.html").read_text() + (folder / "games.html").read_text()
     assert not re.findall(r"(?i).{0,40}(?:\bfilms?\b|movie|parent guide|imdb ).{0,40}", said)
+
+
+def test_movielens_files_and_an_export_of_doesthedogdie_lead_to_an_evaluation(folder, capsys):
+    said = run_page(DATA, folder, capsys)
+    assert "of the films that answers.jsonl lists in its top 20 violate a constraint" in said
+    assert re.search(r"unresolved@20 +│ +25.0%", said), "of four films that each answer names, the store has three"
+    assert "do they speak of these at all? Arachnophobia" in said, "MovieLens' tags name no spider"
+    assert json.loads((folder / "ddd.json").read_text()) and (folder / "coverage.html").is_file()
 
 
 def run_page(name, folder, capsys) -> str:

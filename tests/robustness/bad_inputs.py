@@ -124,7 +124,7 @@ TRAITS: list[Row] = [
 
 CONVERSATIONS: list[Row] = [
     ("no dataset named", "prepare c.jsonl", {"c.jsonl": '{"dialog": "User: Hi", "groundtruth": [["Saw", 2004]]}\n'}, "c.jsonl holds conversations: say where they go, --dataset"),
-    ("a dataset of nothing", "prepare titles.csv --dataset d.parquet", {}, "--dataset d.parquet: no source holds conversations; name one"),
+    ("a dataset of nothing", "prepare titles.csv --dataset d.parquet", {}, "--dataset d.parquet: no source holds conversations or ratings; name one"),
     ("a dataset of another suffix", "prepare c.jsonl --dataset d.csv", {"c.jsonl": '{"dialog": "User: Hi", "groundtruth": [["Saw", 2004]]}\n'}, "--dataset d.csv: expected the name of a file that ends in .parquet"),
     ("a dataset below a file", "prepare c.jsonl --dataset titles.csv/d.parquet", {"c.jsonl": '{"dialog": "User: Hi", "groundtruth": [["Saw", 2004]]}\n'}, "--dataset titles.csv/d.parquet … name another"),
     ("a dataset at a pipe", "prepare c.jsonl --dataset d.parquet", {"d.parquet": pipe, "c.jsonl": '{"dialog": "User: Hi", "groundtruth": [["Saw", 2004]]}\n'}, "d.parquet … no plain file"),

@@ -120,7 +120,7 @@ OF_THE_MACHINE = ("--bf16: there is no GPU", "--use_vllm: ", "--vllm_tensor_para
 def no_gpu(monkeypatch):
     """A machine without a GPU and without vLLM, whatever this one has."""
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    monkeypatch.setattr("pipeline.settings.checks.has_bf16", lambda: False)
+    monkeypatch.setattr("pipeline.training.machine.has_bf16", lambda: False)
     monkeypatch.setattr("pipeline.settings.checks._installed", lambda package: False)
 
 
