@@ -140,12 +140,8 @@ def main(argv: list[str], prog: str = "prepare.py") -> None:
         )
     from oracle.sources import DIALOGS, RATINGS, Evidence, load_sources, read_coverage, recognise, write_report
     from pipeline.samples.curate import Rules
-<<<<<<< HEAD
     from pipeline.samples.dialogs import most_bytes, read_dialogs, write_dataset
-=======
-    from pipeline.samples.dialogs import read_dialogs, write_dataset
     from pipeline.samples.ratings import RatingRules, as_conversations, check_ids, read_ratings
->>>>>>> sources
 
     rules = Rules(
         args.seed, args.constrained, tuple(args.trait_counts), args.draw, args.violating, args.wordings, args.heldout

@@ -27,10 +27,6 @@ __all__ = [
     "recognise",
     "rejects_beside",
     "rejects_path",
-<<<<<<< HEAD
-=======
     "row_batches",
-    "write_rejects",
->>>>>>> sources
     "write_report",
 ]
