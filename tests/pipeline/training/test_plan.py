@@ -16,12 +16,24 @@ from pipeline.settings.checks import check_training
 from pipeline.settings.fields import LORA_TARGETS, TrainSettings
 from pipeline.settings.parsing import parse_settings
 from pipeline.settings.trl_config import trainer_config
-from pipeline.training.activations import activation_bytes
+from pipeline.training.activations import activation_bytes, output_layer_bytes
 from pipeline.training.machine import Machine, planned_machine
 from pipeline.training.memory import expected_memory, peak, vllm_answers
 from pipeline.training.models import empty_adapter, empty_model, load_tokenizer, lora_config
 from pipeline.training.plan import optimiser_steps
 from trainer import RankGRPOTrainer
+
+
+def _tile_of_trl() -> tuple[int, int] | None:
+    try:
+        from trl.kernels.chunked_logprob import TOKEN_CHUNK_SIZE
+        from trl.trainer.utils import _CHUNKED_LOGPROB_CHUNK_SIZE
+    except ImportError:  # the oldest that is supported
+        return None
+    return TOKEN_CHUNK_SIZE, _CHUNKED_LOGPROB_CHUNK_SIZE
+
+
+TRL_TILE = _tile_of_trl()
 
 
 def settings_of(flags: list[str]) -> TrainSettings:
@@ -141,6 +153,38 @@ def test_activations_are_estimated_within_a_tenth_of_what_autograd_keeps(dropout
 def _of_layers(small: Path, layers: int, dtype: torch.dtype):
     config = AutoConfig.from_pretrained(f"{small}/model", num_hidden_layers=layers)
     return AutoModelForCausalLM.from_config(config, dtype=dtype)
+
+
+@pytest.mark.skipif(TRL_TILE is None, reason="this TRL makes no tiles")
+def test_the_output_layer_is_counted_in_tiles_of_trls_size(small):
+    assert TRL_TILE == (4096, 32768)
+    model = empty_model(f"{small}/model")
+    vocab, h, rows, tokens = model.config.vocab_size, model.config.hidden_size, 64, (90, 10)
+    gradient = vocab * h * 4  # of the weights of the layer, which are trained here
+    # On a CPU all 6,400 tokens in tiles of 4,096, each value of 4 bytes and 29 more; with CUDA the 640 of the answers.
+    on_cpu, on_cuda = (output_layer_bytes(model, 4, cuda, rows, tokens) for cuda in (False, True))
+    assert on_cpu == 4096 * vocab * (4 + 29) + 6400 * h * 12 + gradient
+    assert on_cuda == 640 * 32768 * 4 + 640 * h * 12 + gradient
+
+
+@pytest.mark.skipif(TRL_TILE is None, reason="this TRL makes no tiles")
+def test_a_tile_takes_29_bytes_a_value_more_where_pytorch_folds_it():
+    """What TRL's function holds at most while it makes a tile of scores their gradient, counted by the allocator."""
+    from trl.kernels.chunked_logprob import _backward_tile
+
+    tokens, terms = 64, 512
+    tile, row = torch.randn(tokens, terms), torch.randn(tokens)
+    with torch.profiler.profile(profile_memory=True) as profile:
+        _backward_tile(
+            tile, terms, torch.zeros(tokens, dtype=torch.long), row, row, row, row, 0, terms, logit_scale=1.0,
+            softcap=1.0, inv_t=1.0, HAS_SOFTCAP=False, HAS_LOGPROB_GRAD=True, HAS_ENTROPY_GRAD=False, BLOCK_SIZE=1024,
+        )  # fmt: skip
+    held = most = 0
+    for event in profile.profiler.kineto_results.events():
+        if event.name() == "[memory]":
+            held += event.nbytes()
+            most = max(most, held)
+    assert most / tile.numel() == pytest.approx(29, abs=0.5)
 
 
 def test_dropout_masks_are_bytes_on_cuda_and_floats_here(small):
