@@ -30,7 +30,8 @@ from oracle.log.folders import (
     write_folder,
 )
 from oracle.log.schema import LOSS, run_table, step_tables
-from oracle.log.views import GRACE_S, ensure_schema, tell_of_state
+from oracle.log.state import tell_of_state
+from oracle.log.views import GRACE_S, ensure_schema
 
 MERGE_EVERY = 200
 """Steps that stand alone at most, so that a query opens few files; merging them takes about a second."""

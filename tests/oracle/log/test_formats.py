@@ -12,6 +12,7 @@ import pytest
 
 from oracle import UserError
 from oracle.log import LogWriter, compact, export_run, open_log, query
+from oracle.log import state as log_state
 from oracle.log import views as log_views
 from oracle.log.folders import FORMAT
 from oracle.log.schema import COMPLETIONS, RUN, VERDICTS
@@ -57,7 +58,7 @@ def written_by_format_1(root, dropped=("r_end",)):
 
 def test_a_log_of_the_format_before_opens_and_what_it_lacks_is_null_and_said_once(tmp_path, caplog):
     writer = written_by_format_1(tmp_path)
-    log_views._said.clear()
+    log_state._said.clear()
     assert seen(tmp_path) == {1: 13, 2: 13, 3: 12}
     assert seen(tmp_path) == {1: 13, 2: 13, 3: 12}
     with open_log(tmp_path) as log:
@@ -110,10 +111,13 @@ def test_a_step_that_cannot_be_read_is_counted_and_said(tmp_path, caplog):
     run = write_tiny_log(tmp_path / "log")
     broken = next((tmp_path / "log" / run).glob("step-00000002-*"))
     (broken / "verdicts.parquet").unlink()
-    log_views._said.clear()
+    log_state._said.clear()
     assert export_run(tmp_path / "log", run, tmp_path / "run.parquet") == 13
     (record,) = caplog.records
-    assert record.message == f"1 folders of steps can't be read, and are in no figure and no export: {broken}"
+    assert (
+        record.message
+        == f"1 parts of the log can't be read, and are in no figure and no export (bring them back, or move them away): {broken}"
+    )
 
 
 def test_clocks_change_nothing(tmp_path, monkeypatch):
