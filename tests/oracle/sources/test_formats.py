@@ -293,9 +293,9 @@ BROKEN: dict[str, tuple[dict, Callable | str]] = {
     "SPARQL's results of other columns": ({"q.json": sparql({"book": "a", "author": "b"})}, r"q\.json has the columns book, author"),
     "SPARQL's results without ids": ({"q.json": sparql({"imdb": "Q5", "descriptor": "http://w/Q2"})}, "is a link, not the name of a tag"),
     "SPARQL's results of no cells": (
-        {"q.json": {"head": {"vars": ["imdb", "descriptor"]}, "results": {"bindings": ["x", {"imdb": "tt1"}, {"descriptor": {"value": "gore"}}]}}},
-        "q.json: none of its 3 rows can be used",
+        {"q.json": {"head": {"vars": ["imdb", "descriptor"]}, "results": {"bindings": ["x", {"imdb": "tt1"}]}}}, r"none of its 2 rows can be used \(row 1: no id",
     ),
+    "tags of nothing": ({"t.json": [{"imdb_id": "tt9900002", "tag": None}]}, r"t\.json: none of its 1 rows can be used \(row 1: no tag"),
     "SPARQL's results cut off": ({"q.json": json.dumps(sparql({"imdb": "tt9900002", "descriptor": "gore"}))[:-9]}, "q.json"),
     "DoesTheDogDie cut off": ({"d.jsonl": json.dumps(DDD[0])[:-40]}, r"d\.jsonl"),
     "Kaggle's keywords alone": ({"keywords.csv": KEYWORDS}, "no IMDb id is known for the TMDb id 11"),
