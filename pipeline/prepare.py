@@ -272,8 +272,10 @@ def progress(connection: "duckdb.DuckDBPyConnection", label: str) -> Iterator[No
 
 
 def _form(source: "Source") -> str:
-    shape = {"semicolons": "CSV with semicolons", "json by id": "JSON", "json": "JSON", "json lines": "JSON lines",
-             "parquet": "Parquet", "pickle": "pickle"}.get(source.format, source.format.upper())  # fmt: skip
+    shape = {
+        "semicolons": "CSV with semicolons", "json by id": "JSON", "json": "JSON", "json lines": "JSON lines",
+        "parquet": "Parquet", "pickle": "pickle", "sparql": "SPARQL JSON",
+    }.get(source.format, source.format.upper())  # fmt: skip
     columns = [*source.columns.values(), *source.categories]
     unused = ", ".join(source.unused[:5]) + (f" and {len(source.unused) - 5} more" if len(source.unused) > 5 else "")
     return (

@@ -8,7 +8,7 @@ from oracle.sources.coverage import Coverage, read_coverage
 from oracle.sources.json_files import read_document
 from oracle.sources.kinds import DIALOGS, RATINGS, Source
 from oracle.sources.load import Evidence, Loaded, load_sources
-from oracle.sources.recognise import recognise
+from oracle.sources.recognise import delimiter_of, recognise
 from oracle.sources.rejects import rejects_beside, rejects_path
 from oracle.sources.report import write_report
 from oracle.sources.rows import row_batches
@@ -20,6 +20,7 @@ __all__ = [
     "Evidence",
     "Loaded",
     "Source",
+    "delimiter_of",
     "load_sources",
     "read_catalog",
     "read_coverage",

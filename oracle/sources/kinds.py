@@ -42,7 +42,7 @@ TAGGED_TITLES = Kind("titles with content tags", ("titles", "note_ids", "tags"),
 GENOME_TAGS = Kind("names of MovieLens' tag genome", (), ("tagid", "tag"))
 GENOME = Kind("MovieLens' tag genome", ("genome", "film_ids", "tags"), (*_OF_FILM, "tagid", *_TAG))
 ML_DDD = Kind("ML-DDD: votes of DoesTheDogDie by MovieLens id", ("ml_ddd", "film_ids", "tags"), ("movieid",))
-DDD = Kind("answers of DoesTheDogDie", ("film_ids", "titles", "note_ids", "tags"), (), "ddd")
+DDD = Kind("answers of DoesTheDogDie", ("by_title", "film_ids", "titles", "note_ids", "tags"), (), "ddd")
 TMDB = Kind("films of TMDb", ("titles", "note_ids", "tags"), (), "tmdb")
 SEVERITIES = Kind("severities", ("severities",), ("imdb_id", *_SEVERITY))
 RATED_TITLES = Kind("titles with severities", ("titles", "note_ids", "severities"), (*_TITLE, *_SEVERITY))
@@ -125,7 +125,7 @@ class Source:
     """As the person named it."""
     kind: Kind
     format: str
-    """'csv', 'tsv', 'semicolons', 'parquet', 'json', 'json lines', 'json by id' or 'pickle'."""
+    """'csv', 'tsv', 'semicolons', 'parquet', 'json', 'json lines', 'json by id', 'sparql' or 'pickle'."""
     compressed: bool = False
     columns: dict[str, str] = field(default_factory=dict)
     """Column that the kind expects -> its name in the file."""

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 
 from oracle.base.errors import UserError
 from oracle.base.resources import read_sql
-from oracle.sources.json_files import read_document, rows_by_id
-from oracle.sources.kinds import Source
+from oracle.sources.json_files import read_document, rows_by_id, rows_of_bindings
+from oracle.sources.kinds import GENOME, Source
 
 _DELIMITERS = {"csv": ",", "tsv": "\t", "semicolons": ";"}
 _LARGEST_ROW = 16 << 20
@@ -54,14 +54,14 @@ def read_rows(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
             connection.execute(read_sql(f"sources/{source.kind.from_records}"))
             return
         _json_columns(connection.table("records"), source).create_view("raw_rows")
-        connection.execute(read_sql("sources/raw"))
+        connection.execute(read_sql("sources/genome_raw" if source.kind is GENOME else "sources/raw"))
         connection.execute("drop view raw_rows")
         return
     ragged: list[dict] = []
     broken: list[Exception] = []
     connection.register("raw_rows", _batches(source, ragged, broken))
     try:
-        connection.execute(read_sql("sources/raw"))
+        connection.execute(read_sql("sources/genome_raw" if source.kind is GENOME else "sources/raw"))
     except duckdb.Error:
         if not broken:
             raise
@@ -147,6 +147,10 @@ def _cells(source: Source, ragged: list[dict]) -> Iterator[pa.RecordBatch]:
     elif source.format == "json by id":
         rows = rows_by_id(read_document(source.path, source.largest), source.kind)
         yield from pa.Table.from_pylist(rows).to_batches()
+    elif source.format == "sparql":
+        document = read_document(source.path, source.largest)
+        columns = source.columns | _category_columns(source)
+        yield from pa.Table.from_pylist(rows_of_bindings(document, columns)).to_batches()
     elif source.format == "parquet":
         yield from _parquet(source)
     else:

@@ -227,7 +227,7 @@ DATASETS: list[Row] = [
     ("a year that isn't one", "d.jsonl", {"d.jsonl": json.dumps({**GOOD, "seen_titles": [["Saw", "soon"]]})}, "d.jsonl: row 0, seen_titles: … is no title; expected [title, year]"),
     ("a year out of range", "d.jsonl", {"d.jsonl": json.dumps({**GOOD, "seen_titles": [["Saw", 10**400]]})}, "d.jsonl: row 0, seen_titles: … is no title"),
     ("an infinite year", "d.jsonl", {"d.jsonl": '{"prompt": "x", "completion": "x", "groundtruth_with_release_year": [], "seen_titles": [["Saw", Infinity]]}'}, "d.jsonl: row 0, seen_titles: … is no title"),
-    ("another suffix", "d.txt", {"d.txt": "x"}, "d.txt: expected a .parquet, .jsonl, .json or .csv file"),
+    ("another suffix", "d.txt", {"d.txt": "x"}, "d.txt: expected a .parquet, .jsonl, .json, .csv or .tsv file"),
     ("a column twice in Parquet", "d.parquet", {"d.parquet": twice("prompt")}, "d.parquet: has several columns of the name prompt; rename"),
     ("a column twice in CSV", "d.csv", {"d.csv": "prompt,prompt\na,b\n"}, "d.csv: has several columns of the name prompt; rename"),
     ("a cut Parquet file", "d.parquet", {"d.parquet": cut(parquet({"prompt": ["x"]}))}, "d.parquet: can't be read as a dataset"),

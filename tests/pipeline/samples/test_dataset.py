@@ -249,7 +249,10 @@ def test_files_are_read_packed_marked_as_csv_and_in_the_shards_of_the_hub(tmp_pa
     for number in range(2):
         pq.write_table(pa.Table.from_pylist([ROW | {"groundtruth_with_release_year": [{"title": "Alien", "year": 1979}]}]),
                        tmp_path / "hub" / "data" / f"train-0000{number}-of-00002.parquet")  # fmt: skip
-    for name in ("d.jsonl.gz", "bom.jsonl", "d.csv"):
+    for name, mark in (("tabs.tsv", "\t"), ("semicolons.csv", ";")):
+        with open(tmp_path / name, "w", newline="") as file:
+            csv.writer(file, delimiter=mark).writerows([ROW, ["Hi", '[["Alien", 1979]]', "gore"]])
+    for name in ("d.jsonl.gz", "bom.jsonl", "d.csv", "tabs.tsv", "semicolons.csv"):
         assert load_dataset(tmp_path / name, None, oracle)[0] == READ
     assert load_dataset(tmp_path / "hub", "train", oracle)[:]["prompt"] == [READ["prompt"]] * 2
     (tmp_path / "lines" / "default").mkdir(parents=True)
