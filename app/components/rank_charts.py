@@ -62,7 +62,7 @@ def rewards(parts: pa.Table) -> alt.Chart:
     colours = palette()
     own = [name for name in pc.unique(parts["part"]).to_pylist() if name not in ("safety", "relevance")]
     names = ["safety", "relevance", *own]
-    others = [c for c in colours.runs if c not in (colours.bad, colours.good)]
+    others = colours.runs[2:]  # the first two are those of good and bad, or nearly
     range_ = [colours.bad, colours.good, *(others[i % len(others)] for i in range(len(own)))]
     return (
         alt.Chart(parts)

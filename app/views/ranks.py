@@ -60,7 +60,7 @@ def page() -> None:
 
     style.section(
         "Over all steps",
-        "Mean reward of each rank, a list: what violations cost there, what hits earned"
+        "Mean reward of each rank, a list, before weights: what violations cost there, what hits earned"
         + (f", and {', '.join(own)}." if (own := run["own_rewards"]) else "."),
     )
     st.altair_chart(rank_charts.rewards(database.rows("rank_rewards", run=run["run_id"])), width="stretch")

@@ -80,7 +80,8 @@ def print_memory(
     memory = needed(settings)
     parameters = sum(p.numel() for p in model.parameters())
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    where = "here" if machine.is_here else f"of each of {machine.processes}"
+    gpus = "the GPU" if machine.processes == 1 else f"each of {machine.processes} GPUs"
+    where = "here" if machine.is_here else f"of {gpus}"
     rows = {"parameters": f"{parameters:,}, {trained:,} of them trained ({trained / parameters:.2%})"}
     rows |= {name: _size(size) for name, size in memory.items()}
     rows |= {"expected at most": f"{_size(peak(memory))} of {_size(machine.memory)} {where}"}

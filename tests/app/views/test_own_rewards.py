@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from oracle.log import LogWriter
@@ -80,3 +81,14 @@ def test_another_weight_of_it_is_a_slider_of_what_if(own_store):
 
 def test_its_part_is_a_chip_of_its_rank(own_store):
     assert f"+2.00 {NAME}" in written(open_page("answer", own_store, step=1, prompt=0))
+
+
+def test_its_mean_is_told_of_an_evaluation(own_store):
+    [run] = [folder.name for folder in own_store.with_suffix(".log").iterdir() if is_evaluation(folder)]
+    assert re.search(rf"{NAME}.*?1\.00", written(open_page("overview", own_store, run=run)), re.DOTALL)
+
+
+def is_evaluation(folder: Path) -> bool:
+    return (folder / "run.parquet").exists() and pq.read_table(folder / "run.parquet")["kind"].to_pylist() == [
+        "evaluate"
+    ]
