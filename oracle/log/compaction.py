@@ -41,7 +41,7 @@ from oracle.log.folders import (
 )
 from oracle.log.state import is_readable
 from oracle.log.tables import write_rows
-from oracle.log.views import GRACE_S, MERGED_SCHEMA, create_base, open_log
+from oracle.log.views import GRACE_S, MERGED_SCHEMAS, create_base, open_log
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def delete_run(log_root: str | Path, run_id: str) -> None:
 
 
 def _write_merged(folder: Path, sources: list[Steps], steps: list[int], target: Path) -> None:
-    schema = folder.parent / "_schema" / MERGED_SCHEMA
+    schema = folder.parent / "_schema" / MERGED_SCHEMAS[0]
     with connect(threads=1) as connection:  # training goes on beside this
         create_base(connection, folder.parent)
         connection.execute("reset variable log_runs")

@@ -23,10 +23,12 @@ from oracle.log.select import check_reads_only
 from oracle.log.state import tell_of_state
 from oracle.rewards import reward_kinds
 
-SINGLE_SCHEMA = f"step-00000000-e00000000-f{FORMAT}"
-MERGED_SCHEMA = f"steps-00000000-00000000-e00000000-f{FORMAT}"
-SINGLE_SCHEMAS = (SINGLE_SCHEMA, "step-00000000")
-MERGED_SCHEMAS = (MERGED_SCHEMA, "steps-00000000-00000000-0000000000-9999999999")
+_NUMBERED = range(FORMAT, 1, -1)  # format 1 had no number
+SINGLE_SCHEMAS = (*(f"step-00000000-e00000000-f{n}" for n in _NUMBERED), "step-00000000")
+MERGED_SCHEMAS = (
+    *(f"steps-00000000-00000000-e00000000-f{n}" for n in _NUMBERED),
+    "steps-00000000-00000000-0000000000-9999999999",
+)
 _SINGLE = ("completions", "verdicts")
 _MERGED = (*_SINGLE, "rank_sums", "trait_sums")
 SCHEMA_FILES = ("run.parquet", "manifest-00000000.parquet", "loss.parquet")
@@ -102,6 +104,7 @@ def create_base(connection: duckdb.DuckDBPyConnection, log_root: Path) -> None:
     connection.execute(f"create or replace macro log_root() as coalesce(getvariable('log_root'), {default})")
     # A view looks at its files once when it is made: let it look at the empty ones only.
     connection.execute("set variable log_runs = '_schema'")
+    connection.execute(f"create or replace macro log_format() as {FORMAT}")
     for name in ("log/tables", "log/sums"):
         connection.execute(read_sql(name))
     kinds = ", ".join(f"({', '.join(map(_literal, kind.values()))})" for kind in reward_kinds().to_pylist())
