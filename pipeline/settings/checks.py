@@ -17,9 +17,9 @@ from transformers.training_args import OptimizerNames
 from oracle import UserError
 from oracle.answers import MAX_RANK
 from oracle.store import log_root
-from pipeline.settings.chosen_rewards import own_reward, own_reward_names, reward_names, reward_weights
-from pipeline.settings.fields import PATHS, CommonSettings, SftSettings, TrainSettings
-from pipeline.settings.flag import flags_with
+from pipeline.settings.chosen_rewards import own_reward, own_reward_names, reward_names, reward_weights, rewards_the_end
+from pipeline.settings.flag_metadata import flags_with
+from pipeline.settings.flags import PATHS, CommonSettings, SftSettings, TrainSettings
 from pipeline.settings.trl_config import check_schedule, trackers, trainer_config, trl_options
 from pipeline.training.machine import Machine, planned_machine
 from pipeline.training.models import is_adapter, read_adapter
@@ -185,7 +185,7 @@ def _training(s: TrainSettings) -> Iterator[str]:
             own_reward(text)
         except UserError as error:
             yield str(error)
-    most = MAX_RANK - (s.lambda_end > 0 or s.length_control > 0)  # the end of a list has the rank behind its last
+    most = MAX_RANK - rewards_the_end(s)  # the end of a list has the rank behind its last
     if s.rec_num > most:
         yield f"--rec_num {s.rec_num}: expected at most {most}"
     if not all(map(math.isfinite, reward_weights(s))):

@@ -8,7 +8,7 @@ from pathlib import Path
 from oracle.log import LogWriter, run_info
 from oracle.store import log_root
 from pipeline.settings.chosen_rewards import logged_rewards
-from pipeline.settings.fields import TrainSettings
+from pipeline.settings.flags import TrainSettings
 from pipeline.settings.trl_config import trl_options
 from pipeline.training.runs import checkpoint_step, last_checkpoint
 

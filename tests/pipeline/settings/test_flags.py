@@ -11,7 +11,7 @@ from accelerate.commands.launch import launch_command_parser
 
 from oracle import UserError
 from pipeline.settings.checks import check_training, starting_point
-from pipeline.settings.fields import CONFIGS, TrainSettings
+from pipeline.settings.flags import CONFIGS, TrainSettings
 from pipeline.settings.parsing import parse_settings
 from pipeline.settings.trl_config import trainer_config
 
