@@ -6,6 +6,7 @@ import pyarrow.compute as pc
 
 from app.components.charts import Layers, axis, number_labels
 from app.components.style import palette
+from oracle.base.nouns import FILMS, Nouns
 
 
 def bare(**look) -> alt.Axis:
@@ -85,7 +86,7 @@ def rewards(parts: pa.Table) -> alt.Chart:
     )
 
 
-def trait_changes(traits: pa.Table) -> Layers:
+def trait_changes(traits: pa.Table, nouns: Nouns = FILMS) -> Layers:
     """A trait a row, from traits_of_run.sql: its violation rate at first (ring) and at last (dot)."""
     colour = palette().bad
     labels = bare(labelLimit=260, labelPadding=10)
@@ -95,7 +96,7 @@ def trait_changes(traits: pa.Table) -> Layers:
         tooltip=[
             alt.Tooltip("trait:N"),
             alt.Tooltip("violations:Q", format=","),
-            alt.Tooltip("films:Q", title="films listed", format=","),
+            alt.Tooltip("films:Q", title=nouns("films listed"), format=","),
             alt.Tooltip("violation_rate:Q", title="over all steps", format=".1%"),
             alt.Tooltip("first_rate:Q", title="at first", format=".1%"),
             alt.Tooltip("last_rate:Q", title="at last", format=".1%"),

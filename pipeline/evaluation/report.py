@@ -58,7 +58,13 @@ def report_facts(store: str, found: Results) -> dict:
         ],
         "by_k": _by_k(found),
         "pairs": [
-            (output.head(d.figure), found.names[d.a], found.names[d.b], output.difference(d), output.p_value(d))
+            (
+                output.head(d.figure, found.nouns),
+                found.names[d.a],
+                found.names[d.b],
+                output.difference(d),
+                output.p_value(d),
+            )
             for d in found.differences
             if d.p is not None
         ],
@@ -106,7 +112,7 @@ def _by_k(found: Results) -> list[tuple[str, list[tuple[str, list[str]]]]]:
         for figure in (*SAFETY["micro"], *QUALITY):
             own = [run.get(f"{figure}_{k}") for k in CUTOFFS]
             if any(f is not None and f.value is not None for f in own):
-                rows.append((output.HEADS[figure], [output.shown(figure, f) if f else "–" for f in own]))
+                rows.append((output.head(figure, found.nouns), [output.shown(figure, f) if f else "–" for f in own]))
         tables.append((name, rows))
     return tables
 

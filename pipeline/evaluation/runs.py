@@ -17,7 +17,7 @@ from pipeline.evaluation.judging_on_ray import judges_on_ray
 from pipeline.evaluation.results import results_of
 from pipeline.samples.dataset import load_dataset
 from pipeline.samples.given_answers import GivenAnswers, own_prompts, read_all
-from pipeline.settings.rewards import own_reward
+from pipeline.settings.chosen_rewards import own_reward
 from pipeline.training.processes import this_process
 
 

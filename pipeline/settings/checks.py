@@ -17,14 +17,14 @@ from transformers.training_args import OptimizerNames
 from oracle import UserError
 from oracle.answers import MAX_RANK
 from oracle.store import log_root
-from pipeline.settings.fields import PATHS, CommonSettings, SftSettings, TrainSettings
-from pipeline.settings.flag import flags_with
-from pipeline.settings.rewards import own_reward, own_reward_names, reward_names, reward_weights
+from pipeline.settings.chosen_rewards import own_reward, own_reward_names, reward_names, reward_weights, rewards_the_end
+from pipeline.settings.flag_metadata import flags_with
+from pipeline.settings.flags import PATHS, CommonSettings, SftSettings, TrainSettings
 from pipeline.settings.trl_config import check_schedule, trackers, trainer_config, trl_options
 from pipeline.training.machine import Machine, planned_machine
 from pipeline.training.models import is_adapter, read_adapter
 from pipeline.training.processes import on_cpu, this_process
-from pipeline.training.runs import can_be_resumed
+from pipeline.training.runs import RUNS, can_be_resumed
 
 _BITSANDBYTES = ("8bit", "paged", "bnb", "lion", "ademamix")  # in the names of its optimisers
 _OF_THE_DEMO = ("model_name", "store", "sft_model_path", "sft_checkpoint", "sft_is_lora")
@@ -136,10 +136,14 @@ def _common(s: CommonSettings, given: Set[str]) -> Iterator[str]:
         yield f"{', '.join(ignored)}: without --train_path the demo runs, on its own model and data; add --train_path"
     if s.train_path and not Path(s.train_path).exists():
         yield f"--train_path {s.train_path}: not found; expected a dataset (.parquet, .jsonl, .json or a saved folder)"
-    if s.output_dir:
-        folder = next(p for p in (Path(s.output_dir).absolute(), *Path(s.output_dir).absolute().parents) if p.exists())
-        if not (folder.is_dir() and os.access(folder, os.W_OK)):
-            yield f"--output_dir {s.output_dir}: {folder} is no folder that can be written; name another"
+    if s.output_dir and (folder := _not_writable(Path(s.output_dir))):
+        yield f"--output_dir {s.output_dir}: {folder} is no folder that can be written; name another"
+
+
+def _not_writable(path: Path) -> Path | None:
+    """The folder that keeps a folder from being made at `path`, or from being written; null where none does."""
+    folder = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
+    return None if folder.is_dir() and os.access(folder, os.W_OK) else folder
 
 
 def _out_of_bounds(s: CommonSettings) -> Iterator[str]:
@@ -181,7 +185,7 @@ def _training(s: TrainSettings) -> Iterator[str]:
             own_reward(text)
         except UserError as error:
             yield str(error)
-    most = MAX_RANK - (s.lambda_end > 0 or s.length_control > 0)  # the end of a list has the rank behind its last
+    most = MAX_RANK - rewards_the_end(s)  # the end of a list has the rank behind its last
     if s.rec_num > most:
         yield f"--rec_num {s.rec_num}: expected at most {most}"
     if not all(map(math.isfinite, reward_weights(s))):
@@ -263,6 +267,8 @@ def _missing_trackers(s: CommonSettings, names: Sequence[str]) -> Iterator[str]:
 
 
 def _paths(s: TrainSettings) -> Iterator[str]:
+    if not (s.output_dir or s.resume or s.dry_run) and (folder := _not_writable(RUNS)):
+        yield f"{folder} is no folder that can be written, and the run would be in {RUNS}/ there: name another, --output_dir"
     if s.store and log_root(s.store).exists() and not log_root(s.store).is_dir():
         yield f"--store {s.store}: its log would be in {log_root(s.store)}, which is a file; move it away"
     if s.catalog_path and not Path(s.catalog_path).exists():

@@ -11,8 +11,9 @@ from transformers import HfArgumentParser, get_scheduler
 from transformers.utils import is_liger_kernel_available
 
 from oracle import UserError
-from pipeline.settings.fields import CommonSettings, TrainSettings
-from pipeline.settings.flag import trl_names
+from pipeline.settings.chosen_rewards import rewards_the_end
+from pipeline.settings.flag_metadata import trl_names
+from pipeline.settings.flags import CommonSettings, TrainSettings
 from pipeline.training.machine import planned_machine
 from pipeline.training.processes import on_cpu
 from trainer import RankGRPOConfig
@@ -52,7 +53,7 @@ def trainer_config(settings: TrainSettings, weights: list[float], folder: str | 
             config = _config_for(settings)(
                 output_dir=str(folder),
                 reward_weights=weights,
-                end_credit=settings.lambda_end > 0 or settings.length_control > 0,
+                end_credit=rewards_the_end(settings),
                 save_only_model=False,
                 use_cpu=on_cpu(),
                 report_to=trackers(settings) or "none",

@@ -10,7 +10,7 @@ import torch
 from peft import PeftModel
 from transformers import PreTrainedModel
 
-from pipeline.settings.fields import TrainSettings
+from pipeline.settings.flags import TrainSettings
 from pipeline.training.activations import activation_bytes, cache_values, generation_bytes, output_layer_bytes
 from pipeline.training.machine import Machine
 from trainer import RankGRPOConfig

@@ -11,8 +11,8 @@ from rich.table import Column, Table
 from transformers import PreTrainedModel
 
 from oracle import UserError
-from pipeline.settings.fields import TrainSettings
-from pipeline.settings.rewards import reward_weights
+from pipeline.settings.chosen_rewards import reward_weights
+from pipeline.settings.flags import TrainSettings
 from pipeline.settings.trl_config import trainer_config
 from pipeline.training.machine import Machine, planned_machine
 from pipeline.training.memory import expected_memory, peak, vllm_answers

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oracle.base.errors import UserError
-from pipeline.settings.fields import PATHS, TrainSettings
-from pipeline.settings.flag import flags_with
+from pipeline.settings.flag_metadata import flags_with
+from pipeline.settings.flags import PATHS, TrainSettings
 
 if TYPE_CHECKING:
     from datasets import Dataset

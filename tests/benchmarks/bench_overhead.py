@@ -30,7 +30,7 @@ from oracle import create_oracle
 from oracle.annotate import Annotator
 from oracle.log import LogWriter
 from oracle.store import open_store
-from pipeline.settings.fields import LORA_TARGETS
+from pipeline.settings.flags import LORA_TARGETS
 from pipeline.simulation.tiny import make_model, make_tokenizer
 from pipeline.training.models import load_tokenizer, lora_config
 from trainer import RankGRPOConfig, RankGRPOTrainer

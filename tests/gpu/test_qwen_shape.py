@@ -9,7 +9,7 @@ import torch
 import yaml
 from transformers import Qwen2Config, Qwen2ForCausalLM, TrainerCallback, set_seed
 
-from pipeline.settings.fields import CONFIGS, TrainSettings
+from pipeline.settings.flags import CONFIGS, TrainSettings
 from pipeline.training.machine import planned_machine
 from pipeline.training.memory import expected_memory, peak
 from pipeline.training.models import empty_adapter, lora_config

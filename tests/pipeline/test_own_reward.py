@@ -11,8 +11,8 @@ from oracle import UserError
 from oracle.base.resources import read_sql
 from oracle.log import open_log
 from pipeline import evaluate, train
-from pipeline.settings.fields import TrainSettings
-from pipeline.settings.rewards import own_reward, reward_names
+from pipeline.settings.chosen_rewards import own_reward, reward_names
+from pipeline.settings.flags import TrainSettings
 
 DOCS = Path(__file__).parents[2] / "docs" / "extending.md"
 

@@ -60,7 +60,19 @@ def media(number: int, name: str, year: int, *topics: dict) -> dict:
     return {"item": item, "topicItemStats": list(topics)}
 
 
-DOG = ("a dog dies", "Does the dog die")
+def without_ids(number: int, name: str, year: int | None, *topics: dict, **more: object) -> dict:
+    answer = media(number, name, year or 0, *topics)
+    item = {**answer["item"], "imdbId": None, "tmdbId": None, "releaseYear": year and str(year), **more}
+    return {**answer, "item": item}
+
+
+def sparql(*rows: dict) -> dict:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    bindings = [{name: {"type": "literal", "value": value} for name, value in row.items()} for row in rows]
+    return {"head": {"vars": names}, "results": {"bindings": bindings}}
+
+
+DOG, GORY = ("a dog dies", "Does the dog die"), ("there's blood/gore", "Is there blood/gore")
 DDD = [
     media(1, "Toy Town", 1995, topic(*DOG, 1, 80), topic("there's blood/gore", "Is there blood/gore", 0, 9)),
     media(2, "Red Barn", 1999, topic(*DOG, 20, 3), topic("there's blood/gore", "Is there blood/gore", 0, 0)),
@@ -130,6 +142,17 @@ SHAPES: dict[str, dict] = {
     "a query of Wikidata with labels": {
         "titles.csv": TITLES,
         "query.csv": "imdb,descriptor,descriptorLabel\ntt9900002,http://w/Q2,Blood and Gore\ntt9900001,http://w/Q3,Mild Peril\n",
+    },
+    "a query of Wikidata, as SPARQL's JSON": {"titles.csv": TITLES, "query.json": sparql(
+        {"imdb": "tt9900002", "descriptorLabel": "Blood and Gore", "film": "http://w/Q5"},
+        {"imdb": "tt9900001", "descriptorLabel": "Mild Peril"}, {"film": "http://w/Q7", "imdb": "tt9900003"},
+    )},
+    "DoesTheDogDie without ids, by title and year": {
+        "titles.csv": TITLES,
+        "ddd.json": [without_ids(2, "The red barn!", 1999, topic(*GORY, 9, 1)), without_ids(1, "Toy Town", 1995, topic(*GORY, 0, 9))],
+    },
+    "tables with tabs and with semicolons": {
+        "titles.tsv": TITLES.replace(",", "\t"), "tags.csv": "imdb_id;tag\n9900002;gore\n9900001;toys\n",
     },
     "RiTUAL's counts a level": {
         "titles.csv": TITLES, "violence.csv": "id,None,Mild,Moderate,Severe,Total_votes\ntt9900002,0,1,4,4,9\ntt9900001,8,1,0,0,9\n",
@@ -254,6 +277,26 @@ def test_any_table_loads_with_its_columns_named(store):
 
 BROKEN: dict[str, tuple[dict, Callable | str]] = {
     "DoesTheDogDie without an id": ({"d.json": {"item": {"id": 1, "name": "X"}, "topicItemStats": [topic(*DOG, 1, 0)]}}, "no id"),
+    "DoesTheDogDie of a film that is not there": (
+        {"d.json": without_ids(1, "Nowhere", 1999, topic(*DOG, 1, 0))}, r"no id, and the store has no 'Nowhere' \(1999\)",
+    ),
+    "DoesTheDogDie of a film without a year": ({"d.json": without_ids(1, "Saw", None, topic(*DOG, 1, 0))}, "no title and year to find it by"),
+    "DoesTheDogDie of another year": ({"d.json": without_ids(1, "Saw", 2005, topic(*DOG, 1, 0))}, r"the store has no 'Saw' \(2005\)"),
+    "DoesTheDogDie of a book": (
+        {"d.json": without_ids(1, "Saw", 2004, topic(*DOG, 1, 0), itemType={"name": "Book"})}, "of the sort 'book'",
+    ),
+    "DoesTheDogDie of two films": (
+        {"t.csv": "imdb_id,title,year\n9900001,Twin,1995\n9900002,The Twin,1995\n", "d.json": without_ids(1, "Twin", 1995, topic(*DOG, 1, 0))},
+        r"several titles of the store are 'Twin' \(1995\)",
+    ),
+    "SPARQL's results without rows": ({"q.json": sparql() | {"head": {"vars": ["imdb", "descriptor"]}}}, "q.json: has no rows"),
+    "SPARQL's results of other columns": ({"q.json": sparql({"book": "a", "author": "b"})}, r"q\.json has the columns book, author"),
+    "SPARQL's results without ids": ({"q.json": sparql({"imdb": "Q5", "descriptor": "http://w/Q2"})}, "is a link, not the name of a tag"),
+    "SPARQL's results of no cells": (
+        {"q.json": {"head": {"vars": ["imdb", "descriptor"]}, "results": {"bindings": ["x", {"imdb": "tt1"}]}}}, r"none of its 2 rows can be used \(row 1: no id",
+    ),
+    "tags of nothing": ({"t.json": [{"imdb_id": "tt9900002", "tag": None}]}, r"t\.json: none of its 1 rows can be used \(row 1: no tag"),
+    "SPARQL's results cut off": ({"q.json": json.dumps(sparql({"imdb": "tt9900002", "descriptor": "gore"}))[:-9]}, "q.json"),
     "DoesTheDogDie cut off": ({"d.jsonl": json.dumps(DDD[0])[:-40]}, r"d\.jsonl"),
     "Kaggle's keywords alone": ({"keywords.csv": KEYWORDS}, "no IMDb id is known for the TMDb id 11"),
     "Kaggle's keywords cut off": ({"m.csv": METADATA, "keywords.csv": "id,keywords\n12,\"[{'id': 1, 'na\"\n"}, r"keywords\.csv.*no tag"),

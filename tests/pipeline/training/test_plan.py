@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, GPT2Config
 from oracle import UserError
 from pipeline import evaluate, sft, train
 from pipeline.settings.checks import check_training
-from pipeline.settings.fields import LORA_TARGETS, TrainSettings
+from pipeline.settings.flags import LORA_TARGETS, TrainSettings
 from pipeline.settings.parsing import parse_settings
 from pipeline.settings.trl_config import trainer_config
 from pipeline.training.activations import activation_bytes, output_layer_bytes
