@@ -170,7 +170,7 @@ def main(argv: list[str], prog: str = "prepare.py") -> None:
         for note in loaded.notes:
             print(f"{loaded.source.path}: {note}")
     coverage = read_coverage(args.store)
-    if others:
+    if others or args.report:
         print(coverage.as_text())
     for warning in coverage.warnings():
         print(f"warning: {warning}")
@@ -271,7 +271,8 @@ def progress(connection: "duckdb.DuckDBPyConnection", label: str) -> Iterator[No
 
 def _form(source: "Source") -> str:
     shape = {"semicolons": "CSV with semicolons", "json by id": "JSON", "json": "JSON", "json lines": "JSON lines",
-             "parquet": "Parquet", "pickle": "pickle", "sparql": "SPARQL JSON"}.get(source.format, source.format.upper())  # fmt: skip
+             "parquet": "Parquet", "pickle": "pickle", "sparql": "SPARQL JSON",
+             }.get(source.format, source.format.upper())  # fmt: skip
     columns = [*source.columns.values(), *source.categories]
     unused = ", ".join(source.unused[:5]) + (f" and {len(source.unused) - 5} more" if len(source.unused) > 5 else "")
     return (
