@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from oracle import UserError, Verdict, create_oracle
+from oracle.cli.main import main
 from oracle.sources import Evidence, Loaded, load_sources, recognise
 from oracle.store import build_starter_store
 
@@ -346,7 +347,7 @@ def test_the_coverage_of_each_trait_is_counted_by_kind_of_evidence(tmp_path):
     assert store.rows("from unweighed_categories") == [("profanity", 1)]
 
 
-def test_numbers_stay_the_ids_of_a_domain_that_says_so(tmp_path):
+def test_numbers_stay_the_ids_of_a_domain_that_says_so(tmp_path, capsys):
     store = Store(tmp_path)
     files = {
         "domain.json": {"noun": "game", "numeric_ids": True}, "traits.json": [{"trait": "Gambling", "avoid": ["Simulated Gambling"]}],
@@ -358,6 +359,21 @@ def test_numbers_stay_the_ids_of_a_domain_that_says_so(tmp_path):
     verdict = store.check("Poker Night", 2010, "Gambling")
     assert (verdict.imdb_id, verdict.is_safe) == ("7", False)
     assert store.rows("select noun, nouns from domain") == [("game", "games")]
+    assert main(["check", "7", "--avoid", "gambling", "--store", str(store.path)]) == 0
+    assert "\n  game       Poker Night (2010), 7: id match" in capsys.readouterr().out
+
+
+def test_a_domain_that_comes_too_late_changes_nothing(store):
+    before = store.path.read_bytes()
+    with pytest.raises(
+        UserError, match=r"numeric_ids is true, and the store has ids that were read otherwise: .*--no-starter"
+    ):
+        store.load({"domain.json": {"noun": "game", "numeric_ids": True}})
+    assert store.path.read_bytes() == before
+    loaded = store.load({"domain.json": {"noun": "Film", "nouns": "Filme"}})
+    assert loaded["domain.json"].notes == (
+        "840 bundled films are in this store, as Filme: a store of its own is made with --no-starter",
+    )
 
 
 def test_the_key_of_a_tag_keeps_what_it_means(desk):
