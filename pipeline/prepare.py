@@ -37,13 +37,13 @@ import argparse
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oracle.base.command import as_typed, command, when_stopped
 from oracle.base.errors import UserError
-from oracle.base.files import check_can_be_made, check_writable
+from oracle.base.files import check_can_be_made, check_writable, reserved
 from oracle.base.flags import FlagParser
 
 if TYPE_CHECKING:  # slow to import: behind --help
@@ -140,7 +140,7 @@ def main(argv: list[str], prog: str = "prepare.py") -> None:
         )
     from oracle.sources import DIALOGS, RATINGS, Evidence, load_sources, read_coverage, recognise, write_report
     from pipeline.samples.curate import Rules
-    from pipeline.samples.dialogs import read_dialogs, write_dataset
+    from pipeline.samples.dialogs import most_bytes, read_dialogs, write_dataset
     from pipeline.samples.ratings import RatingRules, as_conversations, check_ids, read_ratings
 
     rules = Rules(
@@ -165,12 +165,14 @@ def main(argv: list[str], prog: str = "prepare.py") -> None:
     for one in rated:
         check_ids(others, args.store, one)
     evidence = Evidence(args.tag_share, args.tag_votes, args.relevance)
-    for loaded in load_sources(args.store, others, not args.no_starter, progress, evidence):
+    with reserved(args.dataset, most_bytes(read)) if args.dataset else nullcontext():
+        loaded_sources = load_sources(args.store, others, not args.no_starter, progress, evidence)
+    for loaded in loaded_sources:
         print(f"{loaded.source.path}: {told(loaded)}")
         for note in loaded.notes:
             print(f"{loaded.source.path}: {note}")
     coverage = read_coverage(args.store)
-    if others or args.report:
+    if others:
         print(coverage.as_text())
     for warning in coverage.warnings():
         print(f"warning: {warning}")
@@ -270,9 +272,10 @@ def progress(connection: "duckdb.DuckDBPyConnection", label: str) -> Iterator[No
 
 
 def _form(source: "Source") -> str:
-    shape = {"semicolons": "CSV with semicolons", "json by id": "JSON", "json": "JSON", "json lines": "JSON lines",
-             "parquet": "Parquet", "pickle": "pickle", "sparql": "SPARQL JSON",
-             }.get(source.format, source.format.upper())  # fmt: skip
+    shape = {
+        "semicolons": "CSV with semicolons", "json by id": "JSON", "json": "JSON", "json lines": "JSON lines",
+        "parquet": "Parquet", "pickle": "pickle", "sparql": "SPARQL JSON",
+    }.get(source.format, source.format.upper())  # fmt: skip
     columns = [*source.columns.values(), *source.categories]
     unused = ", ".join(source.unused[:5]) + (f" and {len(source.unused) - 5} more" if len(source.unused) > 5 else "")
     return (

@@ -58,8 +58,15 @@ def _evaluated(run: dict) -> None:
         (nouns("… of judged films"), formats.percent(row["svr_20_known"])),
         ("Unresolved titles", formats.percent(row["unresolved_rate"])),
         (nouns("Films not rated"), formats.percent(row["unrated_rate"])),
+        *((name, formats.number(_own_mean(run, name), 2)) for name in run["own_rewards"] or []),
     )
     style.tiles([(name, value, "", "") for name, value in figures])
+
+
+def _own_mean(run: dict, name: str) -> float | None:
+    """A reward that is somebody's own: its sum over an answer, on average."""
+    points = database.rows("own_curve", runs=[run["run_id"]], reward=name).to_pylist()
+    return points[-1]["own"] if points else None
 
 
 def _trained(run: dict, others: list[str]) -> None:
@@ -113,6 +120,18 @@ def _curves(shown: list[str]) -> None:
         for pair in (CURVES[:2], CURVES[2:]):
             for column, (name, title, form, zero) in zip(st.columns(2), pair, strict=True):
                 column.altair_chart(charts.step_curve(points, name, nouns(title), form, shown, zero), width="stretch")
+        _own_curves(shown)
+
+
+def _own_curves(shown: list[str]) -> None:
+    """A curve of each reward that is somebody's own, two beside each other."""
+    own = dict.fromkeys(n for run in runs.all_runs() if run["run_id"] in shown for n in run["own_rewards"] or [])
+    for i, name in enumerate(own):
+        if i % 2 == 0:
+            pair = st.columns(2)
+        points = database.rows("own_curve", runs=shown, reward=name)
+        title = f"{name}, sum over an answer"
+        pair[i % 2].altair_chart(charts.step_curve(points, "own", title, ".2f", shown, zero=False), width="stretch")
 
 
 def _no_step(run: dict) -> None:

@@ -59,9 +59,11 @@ def page() -> None:
     _behind(run, _chosen_cell(event, cells.to_pylist()))
 
     style.section(
-        "Over all steps", "Mean reward of each rank, a list: what violations cost there, and what hits earned."
+        "Over all steps",
+        "Mean reward of each rank, a list, before weights: what violations cost there, what hits earned"
+        + (f", and {', '.join(own)}." if (own := run["own_rewards"]) else "."),
     )
-    st.altair_chart(rank_charts.rewards(database.rows("rank_totals", run=run["run_id"])), width="stretch")
+    st.altair_chart(rank_charts.rewards(database.rows("rank_rewards", run=run["run_id"])), width="stretch")
 
 
 def _sentences(totals: list[dict], run: dict, nouns: Nouns) -> tuple[str, str]:
@@ -121,7 +123,7 @@ def _behind(run: dict, cell: dict | None) -> None:
             "violated_traits": columns.texts("violates", "medium"),
             "safety": columns.decimal("safety", 2),
             "relevance": columns.decimal("relevance", 2),
-            "other": columns.decimal("other", 2, "End of list, repetition and count."),
+            "other": columns.decimal("other", 2, "End of list, repetition, count, and rewards of your own."),
             "r_total": columns.decimal("total", 2),
             "advantage": columns.decimal("advantage", 2),
             "hit": columns.flag("hit"),

@@ -32,7 +32,7 @@ def page() -> None:
             unrated = navigation.switch_between(
                 "unrated", nouns("Films not rated count as"), POLICIES, run["unrated"] or "safe"
             )
-    asked = _sliders(run, nouns) | {"unresolved": unresolved, "unrated": unrated}
+    asked = _sliders(run, nouns) | {"unresolved": unresolved, "unrated": unrated, **_own_weights(run)}
     head = st.container()
     steps = database.rows("what_if_steps", run=run["run_id"], most=MOST_VERDICTS).to_pylist()
     if not steps:
@@ -69,12 +69,26 @@ def _sliders(run: dict, nouns: Nouns) -> dict:
     return {"lambda": weight, "penalty": penalty, "threshold": threshold}
 
 
+def _own_weights(run: dict) -> dict:
+    """The names of the rewards that are somebody's own, and the weight asked for of each."""
+    own, weights = run["own_rewards"] or [], run["own_weights"] or []
+    asked: list[float] = []
+    for i, (name, weight) in enumerate(zip(own, weights, strict=True)):
+        if i % 3 == 0:
+            columns = st.columns(3, gap="large")
+        with columns[i % 3]:
+            low, high = min(0.0, weight), max(5.0, weight)
+            asked.append(navigation.number(f"weight_{name}", f"Weight of {name}", low, high, 0.05, float(weight)))
+    return {"own": own, "weights": asked}
+
+
 def _within(value: float) -> float:
     return float(min(5.0, max(0.0, value)))
 
 
 def _sentences(run: dict, asked: dict, last: dict, pushes: dict, nouns: Nouns) -> tuple[str, str]:
     own = {name: run[column] for name, column in _COLUMNS.items()} | {"unrated": run["unrated"] or "safe"}
+    own |= {"own": run["own_rewards"] or [], "weights": run["own_weights"] or []}
     if asked == own:
         lead = "Move a slider: the answers that this run gave are judged again with your settings, at once."
         return "These are the run’s own settings, so before and after agree.", lead

@@ -9,7 +9,7 @@ from oracle.sources.json_files import read_document
 from oracle.sources.kinds import DIALOGS, RATINGS, Source
 from oracle.sources.load import Evidence, Loaded, load_sources
 from oracle.sources.recognise import delimiter_of, recognise
-from oracle.sources.rejects import rejects_path, write_rejects
+from oracle.sources.rejects import rejects_beside, rejects_path
 from oracle.sources.report import write_report
 from oracle.sources.rows import row_batches
 
@@ -26,8 +26,8 @@ __all__ = [
     "read_coverage",
     "read_document",
     "recognise",
+    "rejects_beside",
     "rejects_path",
     "row_batches",
-    "write_rejects",
     "write_report",
 ]

@@ -50,9 +50,7 @@ def new_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
             connection.execute(read_sql(name))
         connection.execute("insert into store_info values (?, current_timestamp, null)", [STORE_FORMAT])
         yield connection
-        _name_alias_files(connection, path)
-        derive(connection)
-        _create_log_views(connection, path)
+        _complete(connection, path)
 
 
 @contextmanager
@@ -67,9 +65,20 @@ def changed_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
             connection.execute("set enable_progress_bar = false")
             _check_format(connection, path)
             yield connection
-            _name_alias_files(connection, path)
-            derive(connection)
-            _create_log_views(connection, path)
+            _complete(connection, path)
+
+
+def _complete(connection: duckdb.DuckDBPyConnection, path: str | Path) -> None:
+    """Derive what a store at `path` has beside its tables, and have all of it in its file."""
+    _name_alias_files(connection, path)
+    derive(connection)
+    _create_log_views(connection, path)
+    put_down(connection)
+
+
+def put_down(connection: duckdb.DuckDBPyConnection) -> None:
+    """Have all that was written in the file itself. Closing does so too, but on a full disk it fails in silence."""
+    connection.execute("checkpoint")
 
 
 def _create_log_views(connection: duckdb.DuckDBPyConnection, path: str | Path) -> None:

@@ -16,6 +16,7 @@ from typing import Literal
 import pyarrow as pa
 
 from oracle.base.errors import UserError
+from oracle.base.files import check_readable
 from oracle.store import alias_files, open_store, read_nouns
 
 ACTIONS = ("confirm", "reject", "undo")
@@ -133,9 +134,10 @@ def current_decisions(store_path: str | Path) -> tuple[pa.Table, int]:
 
 def _lines(path: Path) -> list[bytes]:
     try:
+        if not os.path.lexists(path):
+            return []
+        check_readable(path)
         return path.read_bytes().split(b"\n")
-    except FileNotFoundError:
-        return []
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
 

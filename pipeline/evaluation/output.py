@@ -15,11 +15,13 @@ from pipeline.evaluation.figures import Figure
 from pipeline.evaluation.results import Results
 
 SHARES = ("svr", "unresolved", "unrated", "ambiguous", "duplicate", "catalog", "hit_rate")
+# @K: where the K stands, if the figure has one.
 HEADS = {
-    "svr": "SVR", "svr_low": "SVR, unknown safe", "svr_high": "SVR, unknown violations", "svr_known": "SVR of the known",
-    "unresolved_rate": "unresolved", "unrated_rate": "unrated", "ambiguous_rate": "ambiguous", "recall": "Recall",
-    "recall_safe": "Recall of safe films", "ndcg": "NDCG", "count": "films", "hit_rate": "hits", "catalog_match": "in catalog",
-    "duplicate_rate": "duplicates", "sensitivity_dcg": "sensitivity DCG", "films_per_list": "films a list",
+    "svr": "SVR@K", "svr_low": "SVR@K, unknown safe", "svr_high": "SVR@K, unknown violations", "svr_known": "SVR@K of the known",
+    "unresolved_rate": "unresolved@K", "unrated_rate": "unrated@K", "ambiguous_rate": "ambiguous@K", "recall": "Recall@K",
+    "recall_safe": "Recall@K of safe films", "ndcg": "NDCG@K", "count": "films@K", "hit_rate": "hits@K",
+    "catalog_match": "in catalog@K", "duplicate_rate": "duplicates@K", "sensitivity_dcg": "sensitivity DCG@K",
+    "films_per_list": "films a list",
 }  # fmt: skip
 TABLE = ("svr", "svr_low", "svr_high", "svr_known", "recall", "recall_safe", "ndcg", "duplicate_rate", "unresolved_rate",
          "unrated_rate", "ambiguous_rate")  # fmt: skip
@@ -72,8 +74,9 @@ def columns(found: Results, k: int) -> list[tuple[str, str]]:
 
 
 def head(figure: str, nouns: Nouns = FILMS) -> str:
+    """ "svr_low_20" -> "SVR@20, unknown safe"; without a K there is none."""
     name, _, k = figure.rpartition("_")
-    return f"{nouns(HEADS[name])}@{k}" if k.isdecimal() else nouns(HEADS[figure])
+    return nouns(HEADS[name].replace("@K", f"@{k}") if k.isdecimal() else HEADS[figure].replace("@K", ""))
 
 
 def print_results(found: Results) -> None:

@@ -112,7 +112,7 @@ def _by_k(found: Results) -> list[tuple[str, list[tuple[str, list[str]]]]]:
         for figure in (*SAFETY["micro"], *QUALITY):
             own = [run.get(f"{figure}_{k}") for k in CUTOFFS]
             if any(f is not None and f.value is not None for f in own):
-                rows.append((found.nouns(output.HEADS[figure]), [output.shown(figure, f) if f else "–" for f in own]))
+                rows.append((output.head(figure, found.nouns), [output.shown(figure, f) if f else "–" for f in own]))
         tables.append((name, rows))
     return tables
 

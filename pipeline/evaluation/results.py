@@ -8,7 +8,8 @@ from oracle.base.nouns import FILMS, Nouns
 from oracle.base.resources import read_sql
 from oracle.log import open_log, query
 from oracle.store import log_root, read_nouns
-from pipeline.evaluation.comparison import Difference, conclusion, differences
+from pipeline.evaluation.comparison import Difference, differences
+from pipeline.evaluation.conclusion import conclusion
 from pipeline.evaluation.figures import Averaging, Figure, Positions, figures, resampled, totals
 
 

@@ -16,7 +16,7 @@ create table sources (               -- grain: one load of one source; source_id
     loaded_at      timestamptz not null default current_timestamp
 );
 
-create table titles (                -- grain: one title form of one film
+create table titles (                -- grain: one title of one film
     imdb_id        varchar not null,
     title          varchar not null,
     year           smallint,

@@ -96,7 +96,7 @@ create or replace macro title_probes(queries) as table
     )
     select distinct query, probe.kind, key_hash(probe.key) as key_hash from probes;
 
--- Step 3. -> (query, kind, title_no, ...): the title forms found, and how many slips they are from what was asked (99 = many). In another
+-- Step 3. -> (query, kind, title_no, ...): the titles found, and how many slips they are from what was asked (99 = many). In another
 -- year, only the first kinds count. The oracle looks keys up in memory, and counts the slips itself.
 create or replace macro title_pairs(queries, probes) as table
     select query, kind, title_no, film_no, t.year as found_year, is_primary, allowed, q.year as asked_year,
@@ -146,7 +146,7 @@ create or replace macro scored_pairs(pairs) as table
     window of_query as (partition by query);
 
 -- Step 5. -> (query, title_no, score, method, films, nearness): the match; where a title without a year fits several films, the best
--- title form of each of them, the first one first; all with the score of that one, shared among them, and where it is not certain with
+-- title of each of them, the first one first; all with the score of that one, shared among them, and where it is not certain with
 -- one that the store may lack. Where several films of the year are equally close to a title that is none of theirs (a series without
 -- the name of the part), none of them is meant for certain: no match.
 create or replace macro best_pairs(scored) as table
