@@ -90,15 +90,23 @@ class Oracle:
         return self._traits.resolve(names)
 
     def check_safety(
-        self, title: str, year: int | None = None, constraints: Mapping[str, bool] | Iterable[str] | None = None
+        self,
+        title: str,
+        year: int | None = None,
+        constraints: Mapping[str, bool] | Iterable[str] | None = None,
+        given_id: str | None = None,
     ) -> Verdict:
         """Judge one film. `constraints`: names of traits to avoid, or trait name -> whether it is to be avoided.
+
+        `given_id` comes before the title where the store has a film of it.
 
         Raises:
             UserError: a name that fits no trait, or several.
         """
         active = active_constraints(constraints)
         batch = one_film(title, year).append_column("constraints", pa.array([active], pa.list_(pa.string())))
+        if given_id is not None:
+            batch = batch.append_column("given_id", pa.array([given_id]))
         row = self.check_batch(batch).to_pylist()[0]
         violated = row.pop("violated_traits")
         risks = {entry["trait"]: entry["risk"] for entry in row["evidence"]}

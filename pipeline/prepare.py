@@ -172,7 +172,7 @@ def main(argv: list[str], prog: str = "prepare.py") -> None:
         for note in loaded.notes:
             print(f"{loaded.source.path}: {note}")
     coverage = read_coverage(args.store)
-    if others:
+    if others or args.report:
         print(coverage.as_text())
     for warning in coverage.warnings():
         print(f"warning: {warning}")

@@ -133,6 +133,8 @@ def _check(arguments: argparse.Namespace) -> None:
     title, year = _film(arguments, oracle)
     traits = oracle.resolve_traits(arguments.avoid)
     verdict = oracle.check_safety(title, year, dict.fromkeys(traits, True))
+    if verdict.imdb_id is None and year is None:  # a number is a title first: "1942" is one
+        verdict = oracle.check_safety(title, year, dict.fromkeys(traits, True), given_id=title.strip())
     near = nearest(oracle.store, title, year)
     known = sources(oracle.store, verdict.imdb_id) if verdict.imdb_id else []
     if arguments.json:

@@ -53,10 +53,7 @@ def test_the_commands_sql_and_python_of_a_page_run(name, folder, capsys):
 
 def test_the_page_of_games_leads_from_files_to_an_evaluation_and_speaks_of_no_film(folder, capsys):
     said = run_page(GAMES, folder, capsys)
-    shown = [block.body for block in of_page(GAMES) if block.language == "text"]
-    assert len(shown) == 2
-    for output in shown:
-        assert output in said, f"{GAMES} should show what is printed:\n{said}"
+    assert outputs_in(GAMES, said) == 2
     assert "26.0% of the games that" in said and "at most 40.0% if all" in said
     with open_log(folder / "games.log") as log:
         ids = query(log, "select distinct imdb_id from verdicts where title like 'Counter-Strike%'").to_pylist()
@@ -68,10 +65,19 @@ def test_the_page_of_games_leads_from_files_to_an_evaluation_and_speaks_of_no_fi
 
 def test_movielens_files_and_an_export_of_doesthedogdie_lead_to_an_evaluation(folder, capsys):
     said = run_page(DATA, folder, capsys)
+    assert outputs_in(DATA, said) == 1, "the bundled films' coverage"
     assert "of the films that answers.jsonl lists in its top 20 violate a constraint" in said
     assert re.search(r"unresolved@20 +│ +25.0%", said), "of four films that each answer names, the store has three"
     assert "do they speak of these at all? Arachnophobia" in said, "MovieLens' tags name no spider"
     assert json.loads((folder / "ddd.json").read_text()) and (folder / "coverage.html").is_file()
+
+
+def outputs_in(name: str, said: str) -> int:
+    """How many blocks of output a page shows, each of which must be what is printed."""
+    shown = [block.body for block in of_page(name) if block.language == "text"]
+    for output in shown:
+        assert output in said, f"{name} should show what is printed:\n{said}"
+    return len(shown)
 
 
 def run_page(name, folder, capsys) -> str:

@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from oracle import UserError, Verdict, create_oracle
+from oracle.cli.main import main
 from oracle.sources import Evidence, Loaded, load_sources, recognise
 from oracle.store import build_starter_store
 
@@ -111,7 +112,7 @@ SHAPES: dict[str, dict] = {
     },
     "MovieLens' tag genome": {
         "movies.csv": MOVIES, "links.csv": LINKS, "genome-tags.csv": "tagId,tag\n1,gore\n2,toys\n",
-        "genome-scores.csv": "movieId,tagId,relevance\n1,1,0.02\n1,2,0.9\n2,1,0.91\n2,2,0.1\n",
+        "genome-scores.csv": "movieId,tagId,relevance\n1,1,0.02\n1,2,0.9\n2,2,0.1\n2,1,0.91\n",
     },
     "ML-DDD": {"movies.csv": MOVIES, "links.csv": LINKS, "ml-ddd.csv": ML_DDD},
     "TMDb's answer": {"t.csv": TITLES, "red.json": TMDB},
@@ -181,6 +182,29 @@ def test_votes_of_doesthedogdie_are_tags_and_no_votes_are_evidence(store, layout
     assert store.check("Toy Town", 1995, ANIMALS).is_safe is True
     assert store.rows("from film_tags where imdb_id like 'tt990%'")[0][:2] == ("tt9900002", "Does the dog die")
     assert [film for film, _ in store.rows("from tag_coverage")] == ["tt9900001"]
+
+
+def test_an_answer_without_ids_is_that_of_its_year_alone(store):
+    answers = [without_ids(1, "Saw", 2005, topic(*DOG, 9, 1)), without_ids(2, "Toy Town", 2004, topic(*DOG, 9, 1))]
+    loaded = store.load({"t.csv": "imdb_id,title,year\n9900001,Toy Town,2004\n", "ddd.json": answers})
+    assert (loaded["ddd.json"].rows_rejected, loaded["ddd.json"].reason) == (
+        1,
+        "row 1: no id, and the store has no 'Saw' (2005)",
+    )
+    assert store.check("Toy Town", 2004, ANIMALS).is_safe is False
+
+
+def test_of_a_tag_genome_each_row_is_read_and_each_relevant_tag_counts(store):
+    scores = "".join(f"{film},{tag},0.{film}{tag}\n" for film in (1, 2, 3) for tag in range(1, 10))
+    loaded = store.load({
+        "movies.csv": MOVIES, "links.csv": LINKS, "genome-tags.csv": "tagId,tag\n" + "".join(f"{tag},tag {tag}\n" for tag in range(1, 10)),
+        "genome-scores.csv": "movieId,tagId,relevance\n" + scores + "3,4,high\n",
+    }, relevance=0.25)  # fmt: skip
+    assert (loaded["genome-scores.csv"].rows_read, loaded["genome-scores.csv"].rows_rejected) == (28, 1)
+    assert store.rows("select imdb_id, count(*) from film_tags where imdb_id like 'tt990%' group by all order by all") == [
+        ("tt9900002", 5), ("tt9900003", 9),
+    ]  # fmt: skip
+    assert store.rows("select imdb_id from tag_coverage where imdb_id like 'tt990%'") == [("tt9900001",)]
 
 
 def test_from_which_share_and_count_of_votes_a_tag_counts_can_be_set(store):
@@ -346,7 +370,7 @@ def test_the_coverage_of_each_trait_is_counted_by_kind_of_evidence(tmp_path):
     assert store.rows("from unweighed_categories") == [("profanity", 1)]
 
 
-def test_numbers_stay_the_ids_of_a_domain_that_says_so(tmp_path):
+def test_numbers_stay_the_ids_of_a_domain_that_says_so(tmp_path, capsys):
     store = Store(tmp_path)
     files = {
         "domain.json": {"noun": "game", "numeric_ids": True}, "traits.json": [{"trait": "Gambling", "avoid": ["Simulated Gambling"]}],
@@ -358,6 +382,21 @@ def test_numbers_stay_the_ids_of_a_domain_that_says_so(tmp_path):
     verdict = store.check("Poker Night", 2010, "Gambling")
     assert (verdict.imdb_id, verdict.is_safe) == ("7", False)
     assert store.rows("select noun, nouns from domain") == [("game", "games")]
+    assert main(["check", "7", "--avoid", "gambling", "--store", str(store.path)]) == 0
+    assert "\n  game       Poker Night (2010), 7: id match" in capsys.readouterr().out
+
+
+def test_a_domain_that_comes_too_late_changes_nothing(store):
+    before = store.path.read_bytes()
+    with pytest.raises(
+        UserError, match=r"numeric_ids is true, and the store has ids that were read otherwise: .*--no-starter"
+    ):
+        store.load({"domain.json": {"noun": "game", "numeric_ids": True}})
+    assert store.path.read_bytes() == before
+    loaded = store.load({"domain.json": {"noun": "Film", "nouns": "Filme"}})
+    assert loaded["domain.json"].notes == (
+        "840 bundled films are in this store, as Filme: a store of its own is made with --no-starter",
+    )
 
 
 def test_the_key_of_a_tag_keeps_what_it_means(desk):
