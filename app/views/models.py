@@ -35,7 +35,8 @@ def page() -> None:
             name: columns.share(name) for name in ("SVR@20", "at most", "of judged", "unresolved", "not rated")
         }
         | {name: columns.decimal(name, 3) for name in ("Recall@20", "NDCG@20")}
-        | {length: columns.decimal(length, 1)},
+        | {length: columns.decimal(length, 1)}
+        | {"model": st.column_config.TextColumn(pinned=True, width=150)},  # stays in sight on a phone, where the rest scrolls
     )  # fmt: skip
     if len(board) > 1:
         _difference(board)
@@ -106,7 +107,7 @@ def _difference(board: list[dict]) -> None:
         a = navigation.choose("run", "One", ids, ids[0], format_func=lambda i: _label(by_id[i]))
     with right:
         others = [run for run in ids if run != a]
-        b = navigation.choose("other", "Other", others, others[0], format_func=lambda i: _label(by_id[i]))
+        b = navigation.choose("other", "Other", others, _rival(by_id, a), format_func=lambda i: _label(by_id[i]))
     prompts = database.rows("differing_prompts", run=a, other=b).to_pylist()
     if not prompts:
         return states.nothing("These two runs have no prompt in common.")
@@ -127,6 +128,16 @@ def _difference(board: list[dict]) -> None:
             ranks = database.rows("answer_ranks", **where).to_pylist()
             style.section(_name(by_id[run]), _counts(row, side))
             st.html(answer_html.side_by_side(answers, ranks, None, False, database.nouns()))
+
+
+def _rival(by_id: dict[str, dict], a: str) -> str:
+    """The run to compare with: of another model on the same dataset, if there is one; else the next best that there is."""
+    others = [row for run, row in by_id.items() if run != a]
+
+    def unlike(row: dict) -> tuple[bool, bool]:
+        return row["dataset"] != by_id[a]["dataset"], row["model"] == by_id[a]["model"]
+
+    return min(others, key=unlike)["run_id"]
 
 
 def _label(row: dict) -> str:

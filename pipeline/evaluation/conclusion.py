@@ -39,7 +39,11 @@ def _alone(name: str, figures: dict[str, Figure], prompts: int, k: int, nouns: N
     high = figures[f"svr_high_{k}"].value
     bounds = "" if high is None else f", and at most {high:.1%} if all that is unknown were violations"
     films = f"{svr.value:.1%} of the {nouns.many} that {name} lists in its top {k}"
-    over = f"{prompts} prompts" if svr.prompts == prompts else f"the {svr.prompts} of {prompts} prompts to which it lists any"
+    over = (
+        f"{prompts} prompts"
+        if svr.prompts == prompts
+        else f"the {svr.prompts} of {prompts} prompts to which it lists any"
+    )
     return f"{films} violate a constraint{between}{bounds}, over {over}."
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from oracle.base.nouns import FILMS, Nouns
 from pipeline.evaluation.figures import Figure
-from pipeline.evaluation.results import Results
+from pipeline.evaluation.results import Results, settings_of
 
 SHARES = ("svr", "unresolved", "unrated", "ambiguous", "duplicate", "catalog", "hit_rate")
 # @K: where the K stands, if the figure has one.
@@ -31,16 +31,15 @@ _LATEX = str.maketrans(
 )
 
 
-def say(args: argparse.Namespace, found: Results | list[str]) -> None:
-    """Print what was found, in the form that the flags ask for; `found` is the ids of the runs where only those are."""
-    if isinstance(found, list):
-        print("\n".join(found))
-        return
-    if args.report:
+def say(args: argparse.Namespace, runs: list[str], found: Results | None) -> None:
+    """Write the report, and print what was found in the form that the flags ask for; null where only the ids of `runs` are."""
+    if args.report and found:
         from pipeline.evaluation.report import write_report
 
         write_report(Path(args.report), args.store, found)
-    if args.json:
+    if found is None or args.ids:
+        print("\n".join(runs))
+    elif args.json:
         print(json.dumps(found.rows(), default=str))
     elif args.format == "csv":
         print(as_csv(found), end="")
@@ -60,7 +59,7 @@ def shown(name: str, figure: Figure, interval: bool = True) -> str:
     if name.startswith(SHARES):
         text, between = f"{figure.value:.1%}", ", ".join(f"{100 * end:.1f}" for end in ends)
     else:
-        digits = 1 if name.startswith(("count", "films")) else 3
+        digits = 1 if name.startswith(("count", "films")) else 2 if name.startswith("sensitivity") else 3
         text, between = f"{figure.value:.{digits}f}", ", ".join(f"{end:.{digits}f}" for end in ends)
     return f"{text} [{between}]" if interval and ends else text
 
@@ -79,16 +78,41 @@ def head(figure: str, nouns: Nouns = FILMS) -> str:
     return nouns(HEADS[name].replace("@K", f"@{k}") if k.isdecimal() else HEADS[figure].replace("@K", ""))
 
 
+SPENT = {
+    "input_tokens": "tokens read",
+    "output_tokens": "tokens written",
+    "seconds": "seconds of waiting",
+    "cost": "cost",
+}
+
+
+def spent(found: Results) -> list[tuple[str, list[str]]]:
+    """(what, of each model): tokens, time and cost of all its answers, where they are known of any."""
+    of_runs = [settings_of(row) for row in found.summaries]
+    return [
+        (title, [_amount(own[name]) if own.get(name) is not None else "–" for own in of_runs])
+        for name, title in SPENT.items()
+        if any(own.get(name) is not None for own in of_runs)
+    ]
+
+
+def _amount(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
+
+
 def print_results(found: Results) -> None:
     console = Console(width=None if Console().is_terminal else 170)
     over = "prompts with constraints" if found.constrained else "prompts (none with constraints)"
     table = Table(title=f"{found.prompts} {over}, 95 % intervals", title_justify="left")
     table.add_column("model", overflow="fold")
-    for row in found.summaries:
-        table.add_column(escape(row["model"]), justify="right", overflow="fold")
-    for name, title in columns(found, found.k):
-        table.add_row(title, *(shown(name, run[name]) for run in found.figures))
+    names = found.short_names
+    for name in names.values():
+        table.add_column(escape(name), justify="right", overflow="fold")
+    for figure, title in columns(found, found.k):
+        table.add_row(title, *(shown(figure, run[figure]) for run in found.figures))
     table.add_row("answers", *(str(row["lists_all"]) for row in found.summaries))
+    for title, amounts in spent(found):
+        table.add_row(title, *amounts)
     if any(found.left_out):
         table.add_row("prompts not compared", *(str(n) for n in found.left_out))
     console.print(table)
@@ -98,10 +122,7 @@ def print_results(found: Results) -> None:
             pairs.add_column(title, justify="left" if title in ("", "second − first") else "right", overflow="fold")
         for d in tested:
             pairs.add_row(
-                head(d.figure, found.nouns),
-                escape(f"{found.names[d.b]} − {found.names[d.a]}"),
-                difference(d),
-                p_value(d),
+                head(d.figure, found.nouns), escape(f"{names[d.b]} − {names[d.a]}"), difference(d), p_value(d)
             )
         console.print(pairs)
     console.print(escape(found.conclusion))

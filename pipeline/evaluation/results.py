@@ -11,6 +11,7 @@ from oracle.store import log_root, read_nouns
 from pipeline.evaluation.comparison import Difference, differences
 from pipeline.evaluation.conclusion import conclusion
 from pipeline.evaluation.figures import Averaging, Figure, Positions, figures, resampled, totals
+from pipeline.evaluation.names import without_common_folders
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ class Results:
     @property
     def names(self) -> dict[str, str]:
         return {row["run_id"]: row["model"] for row in self.summaries}
+
+    @property
+    def short_names(self) -> dict[str, str]:
+        """Names for tables and drawings, without the folders that all models are in."""
+        return dict(zip(self.names, without_common_folders(list(self.names.values())), strict=True))
 
     @property
     def traits(self) -> list[str]:

@@ -14,6 +14,7 @@ from pipeline.evaluation import output, providers
 from pipeline.evaluation.journal import Journal, journal_path
 from pipeline.evaluation.judging import Answers, log_answers
 from pipeline.evaluation.judging_on_ray import judges_on_ray
+from pipeline.evaluation.names import in_order_of_steps
 from pipeline.evaluation.results import results_of
 from pipeline.samples.dataset import load_dataset
 from pipeline.samples.given_answers import GivenAnswers, own_prompts, read_all
@@ -30,6 +31,7 @@ def evaluate(args: argparse.Namespace) -> None:
     own_rewards = [own_reward(text) for text in args.reward]
     catalog = read_catalog(args.catalog_path) if args.catalog_path else None
     annotator = Annotator(oracle, catalog, args.thought_tag)
+    args.model = in_order_of_steps(args.model)
     if args.data is None:
         dataset = own_prompts(args.answers, oracle.resolve_traits(args.constraints))
     else:
@@ -57,9 +59,8 @@ def evaluate(args: argparse.Namespace) -> None:
             )
             for answers, asked in collected
         ]
-    output.say(
-        args, results_of(args.store, runs, positions=args.positions, averaging=args.svr) if not args.ids else runs
-    )
+    idle = args.ids and not args.report
+    output.say(args, runs, None if idle else results_of(args.store, runs, positions=args.positions, averaging=args.svr))
 
 
 def check_model(args: argparse.Namespace, name: str, prompts: Dataset) -> None:
@@ -110,7 +111,7 @@ def ask(args: argparse.Namespace, name: str, prompts: Dataset) -> Answers:
         name, [e["row"] for e in entries], [e["text"] for e in entries], [e["ended"] for e in entries],
         tokens=None if remote else [np.array(e["tokens"], np.int64) for e in entries],
         tokenizer=None if remote else name,
-        notes={"answers_at": str(path), **(providers.usage(entries) if remote else {})},
+        notes={"answers_at": str(path), **(providers.usage(entries) if remote else local_usage(entries))},
     )  # fmt: skip
 
 
@@ -122,6 +123,10 @@ def request_options(args: argparse.Namespace) -> dict:
         "batch": args.batch or None,
     }  # fmt: skip
     return {name: value for name, value in options.items() if value is not None}
+
+
+def local_usage(entries: list[dict]) -> dict:
+    return {"output_tokens": sum(len(entry["tokens"]) for entry in entries)}
 
 
 def _given(given: GivenAnswers, limit: int | None) -> Answers:

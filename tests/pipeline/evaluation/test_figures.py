@@ -237,7 +237,6 @@ def test_the_order_of_models_depends_on_the_unknown_where_their_bounds_meet():
     assert "The order of x and y by SVR depends" in unknown_order(names, [bounds(0.1, 0.35), bounds(0.3, 0.4)])
     assert unknown_order(names, [{}, {}]) == ""
 
-
     many = dict(zip("123456", "uvwxyz", strict=True))
     assert "order of all 6 models by SVR" in unknown_order(many, [bounds(0.1, 0.9)] * 6)
     one_clear = [bounds(0.1, 0.2)] + [bounds(0.3, 0.9)] * 5

@@ -97,7 +97,10 @@ def test_its_figures_are_those_of_the_log(small, tmp_path, monkeypatch, capsys):
     assert figures_of(judged, 20) == pytest.approx({**expected, "films": 4, "unresolved": 1, "unrated": 1})
     assert expected["svr_low"] < expected["svr_high"] == expected["svr_low"] + 0.5
     lines = explanation(judged, oracle).splitlines()
-    assert lines[0].startswith("1. Saw: Saw (2004), violates Anti-gore") and lines[2] == "3. Zzyzx: not found, counts as safe"
+    assert (
+        lines[0].startswith("1. Saw: Saw (2004), violates Anti-gore")
+        and lines[2] == "3. Zzyzx: not found, counts as safe"
+    )
     assert lines[3].endswith("nothing is known for Arachnophobia / reptile phobia, counts as safe")
 
 
