@@ -41,7 +41,7 @@ from oracle.log.folders import (
 )
 from oracle.log.state import is_readable
 from oracle.log.tables import write_rows
-from oracle.log.views import GRACE_S, MERGED_SCHEMAS, create_base, open_log
+from oracle.log.views import GRACE_S, MERGED_SCHEMAS, again_if_removed, create_base, open_log
 
 
 @dataclass(frozen=True)
@@ -139,12 +139,14 @@ def export_run(log_root: str | Path, run_id: str, target: str | Path, *, overwri
         raise UserError(f"cannot write {target}: expected a name that ends in .csv or .parquet")
     check_writable(target, overwrite=overwrite)
     with open_log(log_root) as connection, written_whole(target, overwrite=overwrite) as part:
-        try:
+
+        def write(_: float | None) -> int:
             # Each time it is asked, the views look for files anew, but one answer is one state.
             batches = connection.sql("from log_export(?)", params=[run_id]).to_arrow_reader(10_000)
             return write_rows(batches, part, target.suffix)
-        except duckdb.IOException as error:
-            raise UserError(f"cannot write {target}: {_reason(error)}") from None
+
+        try:
+            return again_if_removed(write, None)
         except duckdb.Error as error:
             raise UserError(f"cannot export run {run_id}: {first_line(error)}") from None
 

@@ -7,8 +7,8 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -37,8 +37,11 @@ SCHEMA_FILES = ("run.parquet", "manifest-00000000.parquet", "loss.parquet")
 GRACE_S = 5.0
 """Seconds that folders stay which no longer count: longer than a query takes from listing its files to opening them.
 A shorter time would show nobody a wrong figure, only now and then an error "no such file"."""
-ATTEMPTS = 6
+ATTEMPTS = 20
 PAUSE_S = 0.1
+PATIENCE_S = 60.0
+
+T = TypeVar("T")
 
 VIEWS = (
     "views/sums",
@@ -93,7 +96,9 @@ def create_log_views(connection: duckdb.DuckDBPyConnection, log_root: str | Path
         create_base(connection, root)
         for name in VIEWS:
             connection.execute(read_sql(name))
-    except (duckdb.BinderException, duckdb.CatalogException, duckdb.InvalidInputException, RuntimeError) as error:
+    except (duckdb.IOException, duckdb.OutOfMemoryException):  # of a store that is being written
+        raise
+    except duckdb.Error as error:
         raise UserError(_broken(root / "_schema", first_line(error))) from None
     connection.execute("reset variable log_runs")
 
@@ -170,7 +175,10 @@ def _is_whole(schema: Path) -> bool:
     """Whether it has all that this format needs."""
     if not all((schema / name).exists() for name in (*SINGLE_SCHEMAS, *MERGED_SCHEMAS, *SCHEMA_FILES)):
         return False
-    return pq.read_schema(schema / "run.parquet").names == RUN.names
+    try:
+        return pq.read_schema(schema / "run.parquet").names == RUN.names
+    except (OSError, pa.ArrowException):
+        raise UserError(_broken(schema, f"{schema / 'run.parquet'} can't be read")) from None
 
 
 def _write_schema(root: Path) -> None:
@@ -199,32 +207,49 @@ def query(
 ) -> pa.Table:
     """The rows of one SELECT statement, the first `most` of them.
 
-    Asks again, a few times, if a folder was removed between being listed and being read.
+    Asks again if a folder was removed between being listed and being read.
 
     Raises:
         UserError: a statement that is no SELECT, or holds anything that could do more than read (`oracle.log.select`); one that
             fails, or takes longer than `timeout_s` seconds.
     """
     check_reads_only(connection, sql)
-    for attempt in range(ATTEMPTS - 1):
-        with suppress(duckdb.IOException):
-            return _timed(connection, sql, params, timeout_s, most)
-        time.sleep(PAUSE_S * 2**attempt)  # hundreds of folders take a moment to remove
-    try:
-        return _timed(connection, sql, params, timeout_s, most)
-    except duckdb.IOException as error:
-        raise UserError(first_line(error)) from None
+    return again_if_removed(lambda left_s: _timed(connection, sql, params, left_s, most), timeout_s)
+
+
+def again_if_removed(read: Callable[[float | None], T], timeout_s: float | None) -> T:
+    """What `read` returns, given the seconds that are left; asked again while it meets files that were just removed.
+
+    A removal takes a moment, and so does a reader from listing files to opening them: another time it will be luckier. All
+    times together take no longer than `timeout_s`.
+    """
+    end, attempts = time.monotonic() + (timeout_s or PATIENCE_S), 0
+    while True:
+        try:
+            return read(end - time.monotonic() if timeout_s else None)
+        except Stopped:
+            raise UserError(f"the query was stopped after {timeout_s:g} s: narrow it down to a run or a step") from None
+        except duckdb.IOException as error:
+            attempts += 1
+            is_removed = "no such file" in str(error).lower()
+            if not is_removed or attempts == ATTEMPTS or time.monotonic() + PAUSE_S >= end:
+                raise UserError(first_line(error)) from None
+        time.sleep(PAUSE_S)
+
+
+class Stopped(Exception):
+    """A query took longer than it may."""
 
 
 def _timed(connection, sql, params, timeout_s, most) -> pa.Table:
-    timer = threading.Timer(timeout_s, connection.interrupt) if timeout_s else None
+    timer = threading.Timer(timeout_s, connection.interrupt) if timeout_s is not None else None
     if timer:
         timer.daemon = True
         timer.start()
     try:
         return _interruptible(connection, lambda: _rows(connection, sql, params, most))
     except duckdb.InterruptException:
-        raise UserError(f"the query was stopped after {timeout_s:g} s: narrow it down to a run or a step") from None
+        raise Stopped from None
     except duckdb.IOException:
         raise
     except duckdb.PermissionException as error:
