@@ -49,6 +49,8 @@ def table(seeds: list[int]) -> str:
         rows = query(log, EVALUATIONS).to_pylist()
     found = {(row["seed"], row["is_before"]): row for row in rows}
     pairs = {str(seed): (found[seed, True], found[seed, False]) for seed in seeds if (seed, False) in found}
+    if not pairs:
+        sys.exit(f"{STORE} has no evaluation of the demo's seeds {seeds}")
     names = [*SHARES, *NUMBERS]
     pairs["mean"] = tuple(
         {name: sum(pair[side][name] for pair in pairs.values()) / len(pairs) for name in names} for side in (0, 1)
