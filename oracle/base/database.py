@@ -18,6 +18,9 @@ def connect(
 
     Raises `duckdb.Error` for a file that can't be opened.
     """
+    wal = Path(f"{path}.wal")
+    if wal.exists() and not wal.is_file():
+        raise duckdb.IOException(f"{wal} is not a regular file: move it away")
     config = OFFLINE if threads is None else {**OFFLINE, "threads": threads}
     return duckdb.connect(str(path), read_only=read_only, config=config)
 

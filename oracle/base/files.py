@@ -89,6 +89,27 @@ def check_writable(target: str | Path, *, overwrite: bool = True) -> None:
         raise UserError(f"cannot write {target}: no permission to write in {place.parent}; choose another folder")
 
 
+@contextmanager
+def reserved(target: str | Path, size: int) -> Iterator[None]:
+    """Hold `size` bytes of the disk for `target` meanwhile, where the system can; its folder need not be there.
+
+    Raises `UserError` where there aren't so many.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        yield
+        return
+    held = beside(next(parent for parent in Path(target).absolute().parents if parent.exists()) / "held")
+    try:
+        try:
+            with open(held, "wb") as file:
+                os.posix_fallocate(file.fileno(), 0, max(size, 1))
+        except OSError as error:
+            raise UserError(f"cannot write {target}: {error.strerror}; free {size / 1e6:.1f} MB there") from None
+        yield
+    finally:
+        held.unlink(missing_ok=True)
+
+
 def check_can_be_made(target: str | Path) -> None:
     """Raises `UserError` where a file, with the folders that it needs, can't be made at `target`."""
     target = Path(target)

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from oracle.base.errors import UserError, in_a_line
+from oracle.base.files import check_readable
 from oracle.titles import title_and_year
 
 OPTIONAL = ("id", "constraints")
@@ -48,6 +49,8 @@ def parquet_batches(url: str) -> Iterator[tuple[int, pa.Table]]:
     filesystem, paths = files_at(url)
     row = 1
     for path in paths:
+        if "://" not in url:
+            check_readable(path)
         try:
             with filesystem.open(path, "rb") as content:
                 file = pq.ParquetFile(content)

@@ -9,7 +9,8 @@ import duckdb
 
 from oracle.base.database import connect
 from oracle.base.errors import UserError, first_line
-from oracle.log.views import create_log_views, pattern_of, quoted, tell_of_state
+from oracle.log.state import tell_of_state
+from oracle.log.views import create_log_views, pattern_of, quoted
 
 ATTEMPTS = 3
 

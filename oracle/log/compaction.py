@@ -39,8 +39,9 @@ from oracle.log.folders import (
     tidy,
     told_plainly,
 )
+from oracle.log.state import is_readable
 from oracle.log.tables import write_rows
-from oracle.log.views import GRACE_S, MERGED_SCHEMA, create_base, open_log
+from oracle.log.views import GRACE_S, MERGED_SCHEMAS, again_if_removed, create_base, open_log
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,12 @@ def begin_epoch(folder: Path, now: Counted, keep: list[Steps], rewrite: list[Ste
     """Have the merged folders `keep` count, and the steps of `rewrite`, put into one folder; and nothing else.
 
     Raises:
-        UserError: no space; everything is as it was.
+        UserError: no space, or steps that can't be read; everything is as it was.
     """
+    if broken := [s.path for s in rewrite if not is_readable(s)]:
+        raise UserError(
+            f"cannot merge the steps of run {folder.name}: {broken[0]} can't be read; bring it back, or move it away"
+        )
     epoch = now.epoch + 1
     try:
         if rewrite:
@@ -116,6 +121,8 @@ def begin_epoch(folder: Path, now: Counted, keep: list[Steps], rewrite: list[Ste
         announce(folder, epoch, keep)
     except duckdb.IOException as error:
         raise UserError(f"cannot merge the steps of run {folder.name}: {_reason(error)}; free some space") from None
+    except duckdb.Error as error:  # of what ends as Parquet does, and isn't any
+        raise UserError(f"cannot merge the steps of run {folder.name}: {first_line(error)}") from None
 
 
 def export_run(log_root: str | Path, run_id: str, target: str | Path, *, overwrite: bool = False) -> int:
@@ -132,12 +139,16 @@ def export_run(log_root: str | Path, run_id: str, target: str | Path, *, overwri
         raise UserError(f"cannot write {target}: expected a name that ends in .csv or .parquet")
     check_writable(target, overwrite=overwrite)
     with open_log(log_root) as connection, written_whole(target, overwrite=overwrite) as part:
-        try:
+
+        def write(_: float | None) -> int:
             # Each time it is asked, the views look for files anew, but one answer is one state.
             batches = connection.sql("from log_export(?)", params=[run_id]).to_arrow_reader(10_000)
             return write_rows(batches, part, target.suffix)
-        except duckdb.IOException as error:
-            raise UserError(f"cannot write {target}: {_reason(error)}") from None
+
+        try:
+            return again_if_removed(write, None)
+        except duckdb.Error as error:
+            raise UserError(f"cannot export run {run_id}: {first_line(error)}") from None
 
 
 def delete_run(log_root: str | Path, run_id: str) -> None:
@@ -156,7 +167,7 @@ def delete_run(log_root: str | Path, run_id: str) -> None:
 
 
 def _write_merged(folder: Path, sources: list[Steps], steps: list[int], target: Path) -> None:
-    schema = folder.parent / "_schema" / MERGED_SCHEMA
+    schema = folder.parent / "_schema" / MERGED_SCHEMAS[0]
     with connect(threads=1) as connection:  # training goes on beside this
         create_base(connection, folder.parent)
         connection.execute("reset variable log_runs")

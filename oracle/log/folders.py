@@ -7,13 +7,15 @@ that is written again) puts the folders of the next epoch in place, and then the
 docs/log-format.md draws it; the view `log_counted` says the same in SQL. `.tmp-*` is being written, `.gone-*` removed.
 """
 
+import errno
 import os
 import re
 import shutil
+import stat
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,6 +35,9 @@ MANIFEST = pa.schema([("folder", pa.string()), ("steps", pa.list_(pa.int32()))])
 
 _NOTHING = pa.Table.from_pylist([{"folder": None, "steps": None}], schema=MANIFEST)
 MANIFEST_0 = {"manifest-00000000": _NOTHING}
+
+ATTEMPTS = 6
+MOST_FOLDERS = 100_000  # that a manifest lists
 
 _MANIFEST = re.compile(r"manifest-(\d{8})\.parquet")
 _SINGLE = re.compile(r"step-(\d{8})-e(\d{8})-f(\d)")
@@ -64,17 +69,62 @@ class Counted(NamedTuple):
 
 
 def counted(folder: Path) -> Counted:
-    """What counts in a run now, in the order of its steps. Raises `OSError` for a folder that can't be listed."""
-    names = sorted(os.listdir(folder))
+    """What counts in a run now, in the order of its steps.
+
+    Raises:
+        OSError: a folder that can't be listed, or a manifest that is gone or can't be read.
+    """
+    for _ in range(ATTEMPTS):
+        with suppress(FileNotFoundError):  # what holds has changed since it was listed
+            return _counted(folder, sorted(os.listdir(folder)))
+    return _counted(folder, sorted(os.listdir(folder)))
+
+
+def _counted(folder: Path, names: list[str]) -> Counted:
     epochs = [int(m[1]) for name in names if (m := _MANIFEST.fullmatch(name))]
     if not epochs:
-        return _counted_1(folder, names)
+        earlier = _counted_1(folder, names)
+        if not (earlier.merged or earlier.single) and any(_SINGLE.fullmatch(n) or _MERGED.fullmatch(n) for n in names):
+            raise OSError(errno.EINVAL, f"{folder} has steps and no manifest: bring it back", str(folder))
+        return earlier
     epoch = max(epochs)
-    listed = pq.read_table(manifest_path(folder, epoch)).to_pylist()
-    merged = [Steps(folder / r["folder"], tuple(r["steps"]), True, _format(r["folder"])) for r in listed if r["folder"]]
+    listed = _listed(manifest_path(folder, epoch))
+    merged = [Steps(folder / name, steps, True, _format(name)) for name, steps in listed]
     matches = [(name, m) for name in names if (m := _SINGLE.fullmatch(name)) and int(m[2]) == epoch]
     single = [Steps(folder / name, (int(m[1]),), False, int(m[3])) for name, m in matches]
     return Counted(epoch, sorted(merged, key=lambda s: s.steps), single)
+
+
+def _listed(manifest: Path) -> list[tuple[str, tuple[int, ...]]]:
+    """The folders that a manifest lists, each with its steps."""
+    try:
+        os.stat(manifest)
+        if not is_parquet(manifest) or pq.read_metadata(manifest).num_rows > MOST_FOLDERS:
+            raise ValueError
+        rows = pq.read_table(manifest).cast(MANIFEST).to_pylist()
+        listed = [(row["folder"], tuple(row["steps"])) for row in rows if row["folder"] is not None]
+        if not all(_MERGED.fullmatch(name) or _MERGED_1.fullmatch(name) for name, _ in listed):
+            raise ValueError
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, TypeError, pa.ArrowException):
+        raise OSError(
+            errno.EINVAL, f"{manifest} is no manifest of a run: bring it back, or move the run away", str(manifest)
+        ) from None
+    return listed
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether a path is a regular file that can be read, and ends as Parquet does."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return False
+        with open(path, "rb") as file:
+            file.seek(-8, os.SEEK_END)
+            end = file.read()
+            return end[4:] == b"PAR1" and 0 < int.from_bytes(end[:4], "little") < file.tell()
+    except OSError:
+        return False
 
 
 def _counted_1(folder: Path, names: list[str]) -> Counted:
@@ -185,6 +235,7 @@ def tidy(folder: Path) -> None:
         path.unlink()
 
 
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _first_seen: dict[Path, float] = {}  # what no longer counts -> when this process first saw that (monotonic clock)
 
 
@@ -217,4 +268,6 @@ def told_plainly(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(f"{what}: {error.strerror or error}; free some space or choose another folder") from None
+        do = "" if error.errno == errno.EINVAL else "; choose another folder"
+        do = "; free some space or choose another folder" if error.errno in _FULL else do
+        raise UserError(f"{what}: {error.strerror or error}{do}") from None

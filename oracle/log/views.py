@@ -1,6 +1,5 @@
 """The run log as SQL: connections that have its views, and queries with a time limit."""
 
-import logging
 import os
 import shutil
 import threading
@@ -8,8 +7,8 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -18,25 +17,31 @@ import pyarrow.parquet as pq
 from oracle.base.database import connect
 from oracle.base.errors import UserError, first_line
 from oracle.base.resources import read_sql
-from oracle.log.folders import FORMAT, MANIFEST, Steps, counted
-from oracle.log.rewards import reward_kinds
+from oracle.log.folders import FORMAT, MANIFEST, is_parquet
 from oracle.log.schema import COMPLETIONS, LOSS, RUN, VERDICTS
 from oracle.log.select import check_reads_only
+from oracle.log.state import tell_of_state
+from oracle.rewards import reward_kinds
 
-_log = logging.getLogger(__name__)
-
-SINGLE_SCHEMA = f"step-00000000-e00000000-f{FORMAT}"
-MERGED_SCHEMA = f"steps-00000000-00000000-e00000000-f{FORMAT}"
-SINGLE_SCHEMAS = (SINGLE_SCHEMA, "step-00000000")
-MERGED_SCHEMAS = (MERGED_SCHEMA, "steps-00000000-00000000-0000000000-9999999999")
+_NUMBERED = range(FORMAT, 1, -1)  # format 1 had no number
+SINGLE_SCHEMAS = (*(f"step-00000000-e00000000-f{n}" for n in _NUMBERED), "step-00000000")
+MERGED_SCHEMAS = (
+    *(f"steps-00000000-00000000-e00000000-f{n}" for n in _NUMBERED),
+    "steps-00000000-00000000-0000000000-9999999999",
+)
+_SINGLE = ("completions", "verdicts")
+_MERGED = (*_SINGLE, "rank_sums", "trait_sums")
 SCHEMA_FILES = ("run.parquet", "manifest-00000000.parquet", "loss.parquet")
 """Folders and files without rows in `_schema`, one for each pattern of folders: DuckDB refuses a pattern that fits nothing."""
 
 GRACE_S = 5.0
 """Seconds that folders stay which no longer count: longer than a query takes from listing its files to opening them.
 A shorter time would show nobody a wrong figure, only now and then an error "no such file"."""
-ATTEMPTS = 6
+ATTEMPTS = 20
 PAUSE_S = 0.1
+PATIENCE_S = 60.0
+
+T = TypeVar("T")
 
 VIEWS = (
     "views/sums",
@@ -83,13 +88,18 @@ def create_log_views(connection: duckdb.DuckDBPyConnection, log_root: str | Path
     moved, `SET VARIABLE log_root = '<path>'` overrides the path. Makes an empty log where there is none.
 
     Raises:
-        UserError: no log can be made at `log_root`.
+        UserError: no log can be made at `log_root`, or the one there is broken.
     """
     root = Path(log_root).absolute()
     ensure_schema(root)
-    create_base(connection, root)
-    for name in VIEWS:
-        connection.execute(read_sql(name))
+    try:
+        create_base(connection, root)
+        for name in VIEWS:
+            connection.execute(read_sql(name))
+    except (duckdb.IOException, duckdb.OutOfMemoryException):  # of a store that is being written
+        raise
+    except duckdb.Error as error:
+        raise UserError(_broken(root / "_schema", first_line(error))) from None
     connection.execute("reset variable log_runs")
 
 
@@ -99,6 +109,7 @@ def create_base(connection: duckdb.DuckDBPyConnection, log_root: Path) -> None:
     connection.execute(f"create or replace macro log_root() as coalesce(getvariable('log_root'), {default})")
     # A view looks at its files once when it is made: let it look at the empty ones only.
     connection.execute("set variable log_runs = '_schema'")
+    connection.execute(f"create or replace macro log_format() as {FORMAT}")
     for name in ("log/tables", "log/sums"):
         connection.execute(read_sql(name))
     kinds = ", ".join(f"({', '.join(map(_literal, kind.values()))})" for kind in reward_kinds().to_pylist())
@@ -109,16 +120,18 @@ def create_base(connection: duckdb.DuckDBPyConnection, log_root: Path) -> None:
 def ensure_schema(log_root: Path) -> None:
     """Make an empty log at `log_root` unless there is one: files without rows, from which views know the columns.
 
-    A log of an older format gets those of this format as well.
+    A log of an older format gets those of this format as well. A broken one is left as it is.
 
     Raises:
-        UserError: the folder can't be written, or the log there is of a later format.
+        UserError: the folder can't be written, or the log there is of a later format, or broken.
     """
     there = log_root / "_schema"
     if later := [f.name for f in there.glob("step-*-f[0-9]") if int(f.name[-1]) > FORMAT]:
         raise UserError(
             f"the run log {log_root} has format {later[0][-1]}, and this program knows 1 to {FORMAT}: update it"
         )
+    if os.path.lexists(there):
+        _check_schema(there)
     if _is_whole(there):
         return
     new = log_root / f".tmp-{uuid.uuid4().hex}"
@@ -139,11 +152,33 @@ def ensure_schema(log_root: Path) -> None:
         shutil.rmtree(new, ignore_errors=True)
 
 
+def _check_schema(schema: Path) -> None:
+    """Raises `UserError` for a `_schema` that no version has left so: without a file of its oldest format, or with a broken one."""
+    oldest = (schema / "run.parquet", *(schema / name for name in (SINGLE_SCHEMAS[-1], MERGED_SCHEMAS[-1])))
+    files = [
+        schema / folder / f"{table}.parquet"
+        for folders, tables in ((SINGLE_SCHEMAS, _SINGLE), (MERGED_SCHEMAS, _MERGED))
+        for folder in folders
+        if (schema / folder).is_dir()
+        for table in tables
+    ]
+    files += [schema / file for file in SCHEMA_FILES if os.path.lexists(schema / file)]
+    if wrong := [path for path in oldest if not path.exists()] + [path for path in files if not is_parquet(path)]:
+        raise UserError(_broken(schema, f"{wrong[0]} can't be read"))
+
+
+def _broken(schema: Path, what: str) -> str:
+    return f"the run log {schema.parent} is broken: {what}; move its folder _schema away, which holds no rows: it is made anew"
+
+
 def _is_whole(schema: Path) -> bool:
     """Whether it has all that this format needs."""
     if not all((schema / name).exists() for name in (*SINGLE_SCHEMAS, *MERGED_SCHEMAS, *SCHEMA_FILES)):
         return False
-    return pq.read_schema(schema / "run.parquet").names == RUN.names
+    try:
+        return pq.read_schema(schema / "run.parquet").names == RUN.names
+    except (OSError, pa.ArrowException):
+        raise UserError(_broken(schema, f"{schema / 'run.parquet'} can't be read")) from None
 
 
 def _write_schema(root: Path) -> None:
@@ -163,40 +198,6 @@ def _write_schema(root: Path) -> None:
                 pq.write_table(columns, schema / folder / f"{name}.parquet")
 
 
-_said: set[str] = set()
-
-
-def tell_of_state(log_root: Path) -> None:
-    """Say, once a process, which steps no view can show, and which runs have steps of an older format."""
-    older, unreadable = [], []
-    for folder in sorted(log_root.glob("[0-9]*")):
-        try:
-            found = counted(folder)
-        except OSError:  # no folder, or one that can't be listed
-            unreadable += [folder] if folder.is_dir() else []
-            continue
-        steps = [*found.merged, *found.single]
-        older += [folder.name] if any(s.format < FORMAT for s in steps) else []
-        unreadable += [s.path for s in steps if not _is_readable(s)]
-    if unreadable:
-        some = ", ".join(str(path) for path in unreadable[:3]) + (" …" if len(unreadable) > 3 else "")
-        _say(f"{len(unreadable)} folders of steps can't be read, and are in no figure and no export: {some}")
-    if older:
-        some = ", ".join(older[:3]) + (" …" if len(older) > 3 else "")
-        _say(f"{len(older)} runs have steps of a format before {FORMAT}; columns that these lack are null: {some}")
-
-
-def _is_readable(steps: Steps) -> bool:
-    names = ("completions", "verdicts", *(("rank_sums", "trait_sums") if steps.merged else ()))
-    return all(os.access(steps.path / f"{name}.parquet", os.R_OK) for name in names)
-
-
-def _say(text: str) -> None:
-    if text not in _said:
-        _said.add(text)
-        _log.warning(text)
-
-
 def query(
     connection: duckdb.DuckDBPyConnection,
     sql: str,
@@ -206,34 +207,55 @@ def query(
 ) -> pa.Table:
     """The rows of one SELECT statement, the first `most` of them.
 
-    Asks again, a few times, if a folder was removed between being listed and being read.
+    Asks again if a folder was removed between being listed and being read.
 
     Raises:
         UserError: a statement that is no SELECT, or holds anything that could do more than read (`oracle.log.select`); one that
             fails, or takes longer than `timeout_s` seconds.
     """
     check_reads_only(connection, sql)
-    for attempt in range(ATTEMPTS - 1):
-        with suppress(duckdb.IOException):
-            return _timed(connection, sql, params, timeout_s, most)
-        time.sleep(PAUSE_S * 2**attempt)  # hundreds of folders take a moment to remove
-    try:
-        return _timed(connection, sql, params, timeout_s, most)
-    except duckdb.IOException as error:
-        raise UserError(first_line(error)) from None
+    return again_if_removed(lambda left_s: _timed(connection, sql, params, left_s, most), timeout_s)
+
+
+def again_if_removed(read: Callable[[float | None], T], timeout_s: float | None) -> T:
+    """What `read` returns, given the seconds that are left; asked again while it meets files that were just removed.
+
+    A removal takes a moment, and so does a reader from listing files to opening them: another time it will be luckier. All
+    times together take no longer than `timeout_s`.
+    """
+    end, attempts = time.monotonic() + (timeout_s or PATIENCE_S), 0
+    while True:
+        try:
+            return read(end - time.monotonic() if timeout_s else None)
+        except Stopped:
+            raise UserError(f"the query was stopped after {timeout_s:g} s: narrow it down to a run or a step") from None
+        except duckdb.IOException as error:
+            attempts += 1
+            is_removed = "no such file" in str(error).lower()
+            if not is_removed or attempts == ATTEMPTS or time.monotonic() + PAUSE_S >= end:
+                raise UserError(first_line(error)) from None
+        time.sleep(PAUSE_S)
+
+
+class Stopped(Exception):
+    """A query took longer than it may."""
 
 
 def _timed(connection, sql, params, timeout_s, most) -> pa.Table:
-    timer = threading.Timer(timeout_s, connection.interrupt) if timeout_s else None
+    timer = threading.Timer(timeout_s, connection.interrupt) if timeout_s is not None else None
     if timer:
         timer.daemon = True
         timer.start()
     try:
         return _interruptible(connection, lambda: _rows(connection, sql, params, most))
     except duckdb.InterruptException:
-        raise UserError(f"the query was stopped after {timeout_s:g} s: narrow it down to a run or a step") from None
+        raise Stopped from None
     except duckdb.IOException:
         raise
+    except duckdb.PermissionException as error:
+        raise UserError(
+            f"{first_line(error)}; the log's own files alone are read, and no link that leads out of it"
+        ) from None
     except duckdb.Error as error:
         raise UserError(first_line(error)) from None
     finally:

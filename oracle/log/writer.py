@@ -21,6 +21,7 @@ from oracle.log.folders import (
     MANIFEST_0,
     counted,
     lock_run,
+    remove_folder,
     remove_superseded,
     run_folder,
     single_path,
@@ -29,7 +30,8 @@ from oracle.log.folders import (
     write_folder,
 )
 from oracle.log.schema import LOSS, run_table, step_tables
-from oracle.log.views import GRACE_S, ensure_schema, tell_of_state
+from oracle.log.state import tell_of_state
+from oracle.log.views import GRACE_S, ensure_schema
 
 MERGE_EVERY = 200
 """Steps that stand alone at most, so that a query opens few files; merging them takes about a second."""
@@ -59,6 +61,7 @@ class LogWriter:
             ensure_schema(root)
             write_folder(self.folder, {"run": table, **MANIFEST_0})
         self._begin(table)
+        self._is_new = True
 
     @classmethod
     def resume(cls, log_root: str | Path, run_id: str) -> "LogWriter":
@@ -87,6 +90,7 @@ class LogWriter:
         return self._run
 
     def _begin(self, table: pa.Table) -> None:
+        self._is_new = False
         self._lock = lock_run(self.folder)
         self._run: dict = table.to_pylist()[0]
 
@@ -160,8 +164,18 @@ class LogWriter:
         """Let go of the run, so that it can be merged, exported, deleted, or gone on with by others."""
         self._lock.release()
 
+    def discard(self) -> None:
+        """Remove the run and all its steps, and let go of it."""
+        with told_plainly(f"cannot remove run {self.run_id}"):
+            remove_folder(self.folder)
+        self._is_new = False
+        self.close()
+
     def __enter__(self) -> "LogWriter":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
+        """A run that was begun here, and failed before its first step, leaves nothing."""
+        if failed and self._is_new and not self.steps():
+            self.discard()
         self.close()

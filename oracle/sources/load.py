@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
 from oracle.base.errors import UserError, first_line
 from oracle.base.resources import read_sql
@@ -17,7 +16,7 @@ from oracle.sources import kinds
 from oracle.sources.domain import load_domain
 from oracle.sources.kinds import Source
 from oracle.sources.notes import told_of
-from oracle.sources.rejects import ready_for_rejects, rejects_path, take_rejects, write_rejects
+from oracle.sources.rejects import rejects_beside, rejects_path, take_rejects
 from oracle.sources.rows import point_to, read_rows
 from oracle.sources.traits import load_traits
 from oracle.store import open_store, updated_store
@@ -87,8 +86,7 @@ def load_sources(
     loaded = [Loaded(source, *known[digests[source.key]], 0, False) for source in sources if source not in again]
     if not again and store.exists():
         return loaded
-    rejects: list[tuple[Path, pa.Table]] = []
-    with ExitStack() as last:
+    with ExitStack() as last:  # the rejects take their place behind the store
         folder = last.enter_context(tempfile.TemporaryDirectory())
         with updated_store(store, starter) as connection:
             ready(connection, evidence)
@@ -96,13 +94,9 @@ def load_sources(
                 with progress(connection, source.path.name):
                     done, namesakes = _load(connection, source, digests[source.key], Path(folder))
                 path = rejects_path(store, source.path, namesakes)
-                rejects.append((path, take_rejects(connection)))
-                if len(rejects[-1][1]):
-                    ready_for_rejects(path)  # while the store is still as it was
+                last.enter_context(rejects_beside(take_rejects(connection), path))
                 loaded.append(replace(done, rejects=path if done.rows_rejected else None))
             last.enter_context(progress(connection, "risks and title keys"))  # the store derives them as it closes
-    for path, table in rejects:
-        write_rejects(table, path)
     return loaded
 
 
@@ -184,7 +178,9 @@ def _rows(connection: duckdb.DuckDBPyConnection, source: Source, folder: Path) -
         [(count,)] = connection.execute("select count(*) - 1 from lines").fetchall()
         return count
     read_rows(connection, source)
-    [(count,)] = connection.execute(read_sql("sources/count")).fetchall()
+    [(count,)] = connection.execute(
+        read_sql("sources/genome_count" if kind is kinds.GENOME else "sources/count")
+    ).fetchall()
     if kind is kinds.SEVERITY_VOTES:
         connection.execute("set variable category = ?", [_category_of(source)])
     for statement in kind.statements:

@@ -1,5 +1,8 @@
 """The rows that could not be used, in a CSV file for each source: row, content, reason."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -7,7 +10,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from oracle.base.errors import UserError
-from oracle.base.files import check_writable, written_whole
+from oracle.base.files import beside, check_writable, sync
 
 
 def rejects_path(store: Path, source: Path, namesakes: int) -> Path:
@@ -18,24 +21,35 @@ def rejects_path(store: Path, source: Path, namesakes: int) -> Path:
     return store.with_suffix(".rejects") / f"{source.name}{f'.{namesakes + 1}' if namesakes else ''}.csv"
 
 
-def ready_for_rejects(path: Path) -> None:
-    """Make the folder of a file of rejects; raises `UserError` where the file can't be written."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}; move {path.parent} away") from None
-    check_writable(path)
+@contextmanager
+def rejects_beside(rejects: pa.Table, path: Path) -> Iterator[None]:
+    """Write rejects (row, content, reason) beside `path`, and put them there at the end; without any, remove what is there.
 
-
-def write_rejects(rejects: pa.Table, path: Path) -> Path | None:
-    """Write rejects (row, content, reason) to `path`, or remove what an earlier load left there; return the path."""
+    An exception leaves everything as it was. Raises `UserError` where they can't be written.
+    """
     if not len(rejects):
+        yield
         path.unlink(missing_ok=True)
-        return None
-    ready_for_rejects(path)
-    with written_whole(path) as part:
-        pa_csv.write_csv(rejects, part)
-    return path
+        return
+    place = Path(os.path.realpath(path))
+    part, is_new = beside(place), not place.parent.exists()
+    try:
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            check_writable(path)
+            pa_csv.write_csv(rejects, part)
+            sync(part)
+        except OSError as error:
+            told = error.strerror or error
+            raise UserError(f"cannot write {path}: {told}; free some space, or move {path.parent} away") from None
+        yield
+        os.replace(part, place)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        if is_new:
+            with suppress(OSError):  # it could not be made
+                place.parent.rmdir()
+        raise
 
 
 def take_rejects(connection: duckdb.DuckDBPyConnection) -> pa.Table:

@@ -14,7 +14,16 @@ from oracle.base.files import hold
 from oracle.base.resources import read_sql
 from oracle.log import create_log_views
 from oracle.store.build import build_starter_store
-from oracle.store.file import STORE_FORMAT, changed_store, format_of, log_root, new_store, open_file, refuse_in_use
+from oracle.store.file import (
+    STORE_FORMAT,
+    changed_store,
+    format_of,
+    log_root,
+    new_store,
+    open_file,
+    put_down,
+    refuse_in_use,
+)
 
 
 @contextmanager
@@ -42,6 +51,7 @@ def updated_store(path: str | Path, starter: bool = True) -> Iterator[duckdb.Duc
                     yield connection
                 with connect(draft) as connection:
                     create_log_views(connection, log_root(path))
+                    put_down(connection)
                 os.replace(draft, os.path.realpath(path))
 
 
@@ -98,6 +108,8 @@ def _alone(path: Path) -> Iterator[None]:
     try:
         yield
     except (duckdb.IOException, duckdb.OutOfMemoryException) as error:  # a full disk, a small machine
-        raise UserError(f"cannot write a store at {path}: {first_line(error)}") from None
+        raise UserError(
+            f"cannot write a store at {path}: {first_line(error)}; free some space, or choose another folder"
+        ) from None
     finally:
         lock.release()

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import combinations
 
+from oracle.base.nouns import FILMS, Nouns
 from pipeline.evaluation.comparison import Difference
 from pipeline.evaluation.figures import Figure
 
@@ -11,28 +12,33 @@ MOST_NAMED = 3
 
 
 def conclusion(
-    names: dict[str, str], figures: list[dict[str, Figure]], found: Sequence[Difference], prompts: int, k: int = 20
+    names: dict[str, str],
+    figures: list[dict[str, Figure]],
+    found: Sequence[Difference],
+    prompts: int,
+    k: int = 20,
+    nouns: Nouns = FILMS,
 ) -> str:
     """One sentence on what can be concluded and what can't; `names`: run id -> model, in the order of `figures`."""
     if len(names) < 2:
-        return _alone(next(iter(names.values()), "The model"), figures[0], prompts, k) if figures else ""
+        return _alone(next(iter(names.values()), "The model"), figures[0], prompts, k, nouns) if figures else ""
     if not prompts:
         return "The models have no prompt in common, so nothing can be concluded about their differences."
     everyone = "both" if len(names) == 2 else f"all {len(names)}"
-    parts = [part for part in (_about(name, names, found, k) for name in _SAID) if part]
-    unknown = unknown_order(names, figures, k)
+    parts = [part for part in (_about(name, names, found, k, nouns) for name in _SAID) if part]
+    unknown = unknown_order(names, figures, k, nouns)
     text = f"On the {prompts} prompts that {everyone} answered, " + "; ".join(parts or ["no figure can be compared"])
     return text + (f". {unknown}" if unknown else ".")
 
 
-def _alone(name: str, figures: dict[str, Figure], prompts: int, k: int) -> str:
+def _alone(name: str, figures: dict[str, Figure], prompts: int, k: int, nouns: Nouns) -> str:
     svr = figures.get(f"svr_{k}")
     if svr is None or svr.value is None:
-        return f"No prompt of {name} has constraints and films, so no violation rate can be concluded."
+        return f"No prompt of {name} has constraints and {nouns.many}, so no violation rate can be concluded."
     between = "" if svr.low is None or svr.high is None else f" (95 % interval {svr.low:.1%} to {svr.high:.1%})"
     high = figures[f"svr_high_{k}"].value
     bounds = "" if high is None else f", and at most {high:.1%} if all that is unknown were violations"
-    films = f"{svr.value:.1%} of the films that {name} lists in its top {k}"
+    films = f"{svr.value:.1%} of the {nouns.many} that {name} lists in its top {k}"
     over = (
         f"{prompts} prompts"
         if svr.prompts == prompts
@@ -50,14 +56,14 @@ _SAID = {
 }
 
 
-def _about(figure: str, names: dict[str, str], found: Sequence[Difference], k: int) -> str:
+def _about(figure: str, names: dict[str, str], found: Sequence[Difference], k: int, nouns: Nouns) -> str:
     """What is sure and what is open by a figure; the rate of the known is spoken of where something is sure."""
     rows = [d for d in found if d.figure == f"{figure}_{k}"]
     sure = sorted((d for d in rows if d.is_significant), key=lambda d: -abs(d.difference))
     still_open = [d for d in rows if not d.is_significant]
     if not rows or (figure == "svr_known" and not sure):
         return ""
-    label = f"by {_SAID[figure][0].format(k)}"
+    label = f"by {nouns(_SAID[figure][0]).format(k)}"
     if not sure:
         one = rows[0]
         both = f"{_show(figure, one.value_a)} against {_show(figure, one.value_b)}, {_p(one.p_holm)}"
@@ -82,7 +88,7 @@ def _better(d: Difference, figure: str, names: dict[str, str]) -> str:
     )
 
 
-def unknown_order(names: dict[str, str], figures: list[dict[str, Figure]], k: int = 20) -> str:
+def unknown_order(names: dict[str, str], figures: list[dict[str, Figure]], k: int = 20, nouns: Nouns = FILMS) -> str:
     """Whether what is unknown could turn the order of the models by SVR around; "" where nothing is known about that."""
     bounds = [(f.get(f"svr_low_{k}"), f.get(f"svr_high_{k}")) for f in figures]
     if any(low is None or high is None or low.value is None or high.value is None for low, high in bounds):
@@ -94,13 +100,13 @@ def unknown_order(names: dict[str, str], figures: list[dict[str, Figure]], k: in
         if low_a.value <= high_b.value and low_b.value <= high_a.value:  # type: ignore[union-attr, operator]
             open_pairs.append(f"{models[a]} and {models[b]}")
     if not open_pairs:
-        return "Whatever the unknown films are, the order of the models by SVR stays as it is."
+        return f"Whatever the unknown {nouns.many} are, the order of the models by SVR stays as it is."
     which = ", of ".join(open_pairs)
     if len(pairs) > 1 and len(open_pairs) == len(pairs):
         which = f"all {len(models)} models"
     elif len(open_pairs) > MOST_NAMED:
         which = f"the models of {len(open_pairs)} of {len(pairs)} pairs"
-    return f"The order of {which} by SVR depends on films of which nothing is known."
+    return f"The order of {which} by SVR depends on {nouns.many} of which nothing is known."
 
 
 def _show(figure: str, value: float) -> str:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from datasets import Dataset
@@ -36,7 +37,12 @@ class Journal:
             raise UserError(f"{path}: answers can't be kept there ({error.strerror}); name another --output") from None
         self._read()
         if os.fstat(self._file.fileno()).st_size == 0:
-            self._append([{"settings": settings}])
+            try:
+                self._append([{"settings": settings}])
+            except UserError:
+                path.unlink()
+                self.close()
+                raise
 
     def _read(self) -> None:
         self._file.seek(0)
@@ -78,7 +84,8 @@ class Journal:
         return [self.answers[key] for key in sorted(self.answers)]
 
     def close(self) -> None:
-        self._file.close()
+        with suppress(OSError):  # what could not be written has been told
+            self._file.close()
         self._lock.release()
 
     def __enter__(self) -> "Journal":

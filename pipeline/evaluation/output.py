@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from oracle.base.nouns import FILMS, Nouns
 from pipeline.evaluation.figures import Figure
 from pipeline.evaluation.results import Results, settings_of
 
@@ -66,13 +67,15 @@ def shown(name: str, figure: Figure, interval: bool = True) -> str:
 def columns(found: Results, k: int) -> list[tuple[str, str]]:
     """(figure, head) of the table at K: what is known of any run."""
     names = [f"{name}_{k}" for name in TABLE] + ["films_per_list"]
-    return [(n, head(n)) for n in names if any(n in run and run[n].value is not None for run in found.figures)]
+    return [
+        (n, head(n, found.nouns)) for n in names if any(n in run and run[n].value is not None for run in found.figures)
+    ]
 
 
-def head(figure: str) -> str:
+def head(figure: str, nouns: Nouns = FILMS) -> str:
     """ "svr_low_20" -> "SVR@20, unknown safe"; without a K there is none."""
     name, _, k = figure.rpartition("_")
-    return HEADS[name].replace("@K", f"@{k}") if k.isdecimal() else HEADS[figure].replace("@K", "")
+    return nouns(HEADS[name].replace("@K", f"@{k}") if k.isdecimal() else HEADS[figure].replace("@K", ""))
 
 
 SPENT = {
@@ -118,7 +121,9 @@ def print_results(found: Results) -> None:
         for title in ("", "second − first", "difference [95 % interval]", "p"):
             pairs.add_column(title, justify="left" if title in ("", "second − first") else "right", overflow="fold")
         for d in tested:
-            pairs.add_row(head(d.figure), escape(f"{names[d.b]} − {names[d.a]}"), difference(d), p_value(d))
+            pairs.add_row(
+                head(d.figure, found.nouns), escape(f"{names[d.b]} − {names[d.a]}"), difference(d), p_value(d)
+            )
         console.print(pairs)
     console.print(escape(found.conclusion))
 

@@ -63,7 +63,7 @@ def report_facts(store: str, found: Results) -> dict:
         "by_k": _by_k(found),
         "pairs": [
             (
-                output.head(d.figure),
+                output.head(d.figure, found.nouns),
                 found.short_names[d.a],
                 found.short_names[d.b],
                 output.difference(d),
@@ -117,7 +117,7 @@ def _by_k(found: Results) -> list[tuple[str, list[tuple[str, list[str]]]]]:
         for figure in (*SAFETY["micro"], *QUALITY):
             own = [run.get(f"{figure}_{k}") for k in CUTOFFS]
             if any(f is not None and f.value is not None for f in own):
-                rows.append((output.head(figure), [output.shown(figure, f) if f else "–" for f in own]))
+                rows.append((output.head(figure, found.nouns), [output.shown(figure, f) if f else "–" for f in own]))
         tables.append((name, rows))
     return tables
 

@@ -18,6 +18,7 @@ from pipeline.evaluation.names import in_order_of_steps
 from pipeline.evaluation.results import results_of
 from pipeline.samples.dataset import load_dataset
 from pipeline.samples.given_answers import GivenAnswers, own_prompts, read_all
+from pipeline.settings.chosen_rewards import own_reward
 from pipeline.training.processes import this_process
 
 
@@ -27,6 +28,7 @@ def evaluate(args: argparse.Namespace) -> None:
     oracle = create_oracle(
         store=args.store, risk_threshold=args.risk_threshold, unresolved=args.unresolved, unrated=args.unrated
     )
+    own_rewards = [own_reward(text) for text in args.reward]
     catalog = read_catalog(args.catalog_path) if args.catalog_path else None
     annotator = Annotator(oracle, catalog, args.thought_tag)
     args.model = in_order_of_steps(args.model)
@@ -53,6 +55,7 @@ def evaluate(args: argparse.Namespace) -> None:
                 rec_num=args.rec_num,
                 settings=vars(args),
                 judges=judges,
+                own=own_rewards,
             )
             for answers, asked in collected
         ]

@@ -11,8 +11,8 @@ from oracle import UserError, create_oracle
 from oracle.base.command import when_stopped
 from pipeline.samples.dataset import load_dataset
 from pipeline.settings.checks import check_sft, sft_folder
-from pipeline.settings.fields import SftSettings
-from pipeline.settings.flag import trl_names
+from pipeline.settings.flag_metadata import trl_names
+from pipeline.settings.flags import SftSettings
 from pipeline.settings.parsing import Parsed
 from pipeline.simulation.demo_data import make_demo_data
 from pipeline.training.models import (
@@ -82,16 +82,15 @@ def run_sft(settings: SftSettings, go_on: bool = False) -> Path:
     trainer.save_model()
     if this_process().is_main_process:
         tokenizer.save_pretrained(output)
+        when_stopped(f"the model is saved in {output}")
         print(f"SFT model: {output}")
     return output
 
 
 def _left(output: Path) -> str:
-    """What is left of a run that stops now: SFT is short, and begins again."""
-    if any(output.glob("*config.json")):
-        return f"the model is saved in {output}"
+    """What is left of a run that stops before its model is saved: SFT is short, and begins again."""
     again = f"remove {output}, or name another --output_dir, and begin" if output.exists() else "begin"
-    return f"no model is saved; {again} again with the same command"
+    return f"no whole model is saved; {again} again with the same command"
 
 
 def sft_arguments(s: SftSettings, output: Path) -> TrainingArguments:

@@ -18,9 +18,9 @@ from oracle.base.command import when_stopped
 from oracle.sources import read_catalog
 from pipeline.samples.dataset import load_dataset
 from pipeline.settings.checks import adapter_settings, check_model, check_training, starting_point
-from pipeline.settings.fields import SftSettings, TrainSettings
+from pipeline.settings.chosen_rewards import reward_functions, reward_weights
+from pipeline.settings.flags import SftSettings, TrainSettings
 from pipeline.settings.parsing import Parsed, as_yaml, parse_settings
-from pipeline.settings.rewards import reward_functions, reward_weights
 from pipeline.settings.trl_config import trainer_config
 from pipeline.simulation.demo_data import demo_paths, make_demo_data
 from pipeline.training.best import KeepBest, kept
@@ -192,13 +192,27 @@ def check_held_out(path: str, held_out: Dataset) -> None:
 
 def run_training(settings: TrainSettings, inputs: Inputs) -> Path:
     """Train as the settings say; returns the folder of the run."""
+    with contextlib.ExitStack() as logs:  # a run that fails before its first step leaves none
+        trainer, folder = made_trainer(settings, inputs, logs)
+        trainer.train(resume_from_checkpoint=str(last_checkpoint(settings.resume)) if settings.resume else None)
+    trainer.save_model(str(folder / "final"))
+    if this_process().is_main_process:
+        inputs.tokenizer.save_pretrained(folder / "final")
+        print(f"trained: {folder / 'final'}")
+        if settings.keep_best is not None:
+            print(kept(folder / "best"))
+    return folder
+
+
+def made_trainer(settings: TrainSettings, inputs: Inputs, logs: contextlib.ExitStack) -> tuple[RankGRPOTrainer, Path]:
+    """The trainer of a run, and the run's folder; its logs are open in `logs`."""
     weights = reward_weights(settings)
     state = this_process()
     start = settings.sft_model_path or settings.model_name
     set_seed(settings.seed)  # a new adapter is drawn before the trainer sets it
     model = policy(settings, start)
-    log = open_run(settings) if state.is_main_process else None
-    evaluation_log = open_evaluations(settings, log) if log and inputs.held_out else None
+    log = logs.enter_context(open_run(settings)) if state.is_main_process else None
+    evaluation_log = logs.enter_context(open_evaluations(settings, log)) if log and inputs.held_out else None
     # The other processes have no log, and must write their share of a checkpoint into the same folder.
     shared = [settings.resume or settings.output_dir or (str(RUNS / log.run_id) if log else None)]
     folder = Path(broadcast_object_list(shared)[0])
@@ -243,15 +257,7 @@ def run_training(settings: TrainSettings, inputs: Inputs) -> Path:
         trainer.add_callback(Progress)
     if settings.keep_best is not None:
         trainer.add_callback(KeepBest(trainer, folder / "best", settings.keep_best))
-    with log or contextlib.nullcontext(), evaluation_log or contextlib.nullcontext():
-        trainer.train(resume_from_checkpoint=str(last_checkpoint(settings.resume)) if settings.resume else None)
-    trainer.save_model(str(folder / "final"))
-    if state.is_main_process:
-        inputs.tokenizer.save_pretrained(folder / "final")
-        print(f"trained: {folder / 'final'}")
-        if settings.keep_best is not None:
-            print(kept(folder / "best"))
-    return folder
+    return trainer, folder
 
 
 def finish_training(settings: TrainSettings) -> None:

@@ -3,8 +3,11 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 import time
 from hashlib import sha256
+from pathlib import Path
 
 import duckdb
 import pyarrow.parquet as pq
@@ -12,6 +15,7 @@ import pytest
 
 from oracle import UserError
 from oracle.log import LogWriter, compact, export_run, open_log, query
+from oracle.log import state as log_state
 from oracle.log import views as log_views
 from oracle.log.folders import FORMAT
 from oracle.log.schema import COMPLETIONS, RUN, VERDICTS
@@ -49,7 +53,7 @@ def written_by_format_1(root, dropped=("r_end",)):
     shutil.copytree(folder / "steps-00000001-00000002-1795352909-9999999999", ended)
     for file in folder.rglob("verdicts.parquet"):
         pq.write_table(pq.read_table(file).drop_columns(list(dropped)), file)
-    for name in (log_views.SINGLE_SCHEMA, log_views.MERGED_SCHEMA):
+    for name in (log_views.SINGLE_SCHEMAS[0], log_views.MERGED_SCHEMAS[0]):
         shutil.rmtree(root / "_schema" / name)
     (root / "_schema" / "manifest-00000000.parquet").unlink()
     return writer
@@ -57,7 +61,7 @@ def written_by_format_1(root, dropped=("r_end",)):
 
 def test_a_log_of_the_format_before_opens_and_what_it_lacks_is_null_and_said_once(tmp_path, caplog):
     writer = written_by_format_1(tmp_path)
-    log_views._said.clear()
+    log_state._said.clear()
     assert seen(tmp_path) == {1: 13, 2: 13, 3: 12}
     assert seen(tmp_path) == {1: 13, 2: 13, 3: 12}
     with open_log(tmp_path) as log:
@@ -110,10 +114,13 @@ def test_a_step_that_cannot_be_read_is_counted_and_said(tmp_path, caplog):
     run = write_tiny_log(tmp_path / "log")
     broken = next((tmp_path / "log" / run).glob("step-00000002-*"))
     (broken / "verdicts.parquet").unlink()
-    log_views._said.clear()
+    log_state._said.clear()
     assert export_run(tmp_path / "log", run, tmp_path / "run.parquet") == 13
     (record,) = caplog.records
-    assert record.message == f"1 folders of steps can't be read, and are in no figure and no export: {broken}"
+    assert (
+        record.message
+        == f"1 parts of the log can't be read, and are in no figure and no export (bring them back, or move them away): {broken}"
+    )
 
 
 def test_clocks_change_nothing(tmp_path, monkeypatch):
@@ -162,7 +169,57 @@ def test_a_changed_column_raises_the_format(tmp_path):
     """Who changes what is logged raises FORMAT (see its docstring) and writes the new pair down here."""
     log_views.ensure_schema(tmp_path)
     sums = [
-        pq.read_schema(tmp_path / "_schema" / log_views.MERGED_SCHEMA / f"{n}_sums.parquet") for n in ("rank", "trait")
+        pq.read_schema(tmp_path / "_schema" / log_views.MERGED_SCHEMAS[0] / f"{n}_sums.parquet")
+        for n in ("rank", "trait")
     ]
     columns = json.dumps([[[f.name, str(f.type)] for f in schema] for schema in (RUN, COMPLETIONS, VERDICTS, *sums)])
     assert (FORMAT, sha256(columns.encode()).hexdigest()[:12]) == (2, "2a6c6f0f47bb")
+
+
+NEXT = """
+import sys
+from oracle.log import LogWriter, compact, open_log, query
+root, run = sys.argv[1:]
+
+def rows():
+    with open_log(root) as log:
+        again = query(log, "select count(*) as n from rederivation where differs")["n"].to_pylist()
+        found = query(log, "select step, count(*) as n, count(r_unknown) as known from verdicts group by 1 order by 1")
+        return found.to_pylist(), again
+
+print(rows())
+with LogWriter.resume(root, run) as writer:
+    with open_log(root) as log:
+        where = " where step = 2 order by completion"
+        step = [query(log, f"from {table}{where}").drop_columns(["run_id", "step"]) for table in ("rollouts", "verdicts")]
+    writer.write_step(3, *step)
+print(rows()[0])
+compact(root, run, grace_s=0.0, wait=False)
+print(rows()[0])
+"""
+
+
+def test_the_next_version_with_one_more_reward_reads_this_log_and_goes_on_with_it(tmp_path):
+    """What docs/extending.md asks of whoever adds a reward: raise FORMAT. No other file knows the number."""
+    with LogWriter(tmp_path / "log", SETTINGS) as writer:
+        for step in (1, 2):
+            writer.write_step(step, *STEP)
+    for room in ("oracle", "sql"):
+        shutil.copytree(Path(__file__).parents[3] / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
+    unknown = 'Reward("unknown", "unknown", "unknown", "", (Setting("lambda_unknown", 0.0, _NUMBER),)),\n)  # fmt: skip'
+    for file, old, new in (
+        ("oracle/log/folders.py", f"FORMAT = {FORMAT}\n", f"FORMAT = {FORMAT + 1}\n"),
+        ("oracle/rewards.py", ")  # fmt: skip", unknown),
+    ):
+        text = (tmp_path / file).read_text(encoding="utf-8")
+        assert text.count(old) == 1
+        (tmp_path / file).write_text(text.replace(old, new), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", NEXT, "log", writer.run_id],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    step = {"n": 13, "known": 0}
+    two = [{"step": 1, **step}, {"step": 2, **step}]
+    three = [*two, {"step": 3, **step}]
+    assert done.stdout.splitlines() == [f"({two}, [0])", str(three), str(three)], done.stderr
+    assert f"steps of a format before {FORMAT + 1}; columns that these lack are null" in done.stderr
