@@ -104,5 +104,8 @@ def test_a_whole_set_of_answers_is_judged_again_without_a_question(asked, server
 
 
 def test_answers_are_one_commands_at_a_time(tmp_path):
-    with Journal(tmp_path / "a.jsonl", {}), pytest.raises(UserError, match="these answers are being written by another process"):
+    with (
+        Journal(tmp_path / "a.jsonl", {}),
+        pytest.raises(UserError, match="these answers are being written by another process"),
+    ):
         Journal(tmp_path / "a.jsonl", {})
