@@ -3,7 +3,7 @@ PYTHON ?= python3
 SEED ?= 3407
 RUN = .venv/bin/python
 
-.PHONY: setup demo smoke test test-oldest test-wheel soak app clean
+.PHONY: setup demo smoke test test-oldest test-gpu test-wheel soak app clean
 
 setup: .venv/.installed
 
@@ -33,6 +33,10 @@ test: setup
 # The trainer and the pipeline with the oldest TRL that is supported; `make test` has the newest.
 test-oldest: .venv-oldest/.installed
 	OMP_NUM_THREADS=1 .venv-oldest/bin/pytest -n 2 tests/trainer tests/pipeline
+
+# What only a GPU shows, in under 8 minutes on one; vLLM where it is installed.
+test-gpu: setup
+	.venv/bin/pytest tests/gpu tests/pipeline/test_vllm_training.py
 
 # The same tests on an installed wheel, by a user who can write neither it nor the source, in a folder with an odd name.
 test-wheel: setup

@@ -13,6 +13,8 @@ import streamlit as st
 from app.components import states, style
 from app.core import database, navigation
 from app.views import answer, films, models, overview, ranks, sql_editor, titles, what_if
+from oracle import UserError
+from oracle.base.nouns import FILMS, Nouns
 
 ICON = str(Path(__file__).with_name("icon.svg"))
 PAGES = {
@@ -33,12 +35,22 @@ def main(argv: list[str]) -> None:
     args = parser.parse_args(argv)
 
     st.set_page_config(page_title="Safe-Rank audit", page_icon=ICON, layout="wide")
-    pages = {name: st.Page(page, title=title, url_path=name) for name, (title, page) in PAGES.items()}
+    nouns = _nouns(args.store)
+    pages = {name: st.Page(page, title=nouns(title), url_path=name) for name, (title, page) in PAGES.items()}
     chosen = st.navigation(list(pages.values()), position="top")
     navigation.enter(pages, chosen)
     st.logo(ICON)
     style.apply()
     states.or_problem(_show, chosen, args.store)
+
+
+def _nouns(store: str) -> Nouns:
+    """Of the store; where there is none, which the page then says, films."""
+    try:
+        database.use(store)
+    except UserError:
+        return FILMS
+    return database.nouns()
 
 
 def _show(page, store: str) -> None:

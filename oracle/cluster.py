@@ -32,7 +32,7 @@ def cluster(address: str | None) -> Iterator[None]:
     except ImportError:
         raise UserError("--engine ray: needs Ray; pip install 'safe-rank-grpo[ray]'") from None
     if ray.is_initialized():
-        with _in_order(), _told_plainly():
+        with _in_order(), _told_plainly(), _progress_alone():
             yield
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -48,7 +48,7 @@ def cluster(address: str | None) -> Iterator[None]:
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise UserError(f"--address {address}: no Ray cluster answers there ({in_a_line(error)})") from None
         try:
-            with _in_order(), _told_plainly():
+            with _in_order(), _told_plainly(), _progress_alone():
                 yield
         finally:
             ray.shutdown()
@@ -145,6 +145,32 @@ def _told_plainly() -> Iterator[None]:
     except UserError as error:  # Ray's error is of the actor's class, and its text the actor's traceback
         cause = str(getattr(error, "cause", error))
         raise UserError(cause.split("\nFailed to apply", 1)[0]) from None  # Ray adds how often it tried
+
+
+@contextmanager
+def _progress_alone() -> Iterator[None]:
+    """Of what Ray Data tells of its work, how far it is: its bars in a terminal, a line every few seconds in a file."""
+    inside = "ray.data._internal"
+    levels = {
+        f"{inside}.execution.streaming_executor": logging.WARNING,
+        f"{inside}.progress": logging.ERROR,
+        f"{inside}.progress.logging_progress": logging.INFO,
+    }
+    before = {name: logging.getLogger(name).level for name in levels}
+    lines = logging.getLogger(f"{inside}.progress.logging_progress")
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    lines.addFilter(_is_progress)
+    try:
+        yield
+    finally:
+        lines.removeFilter(_is_progress)
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
+
+
+def _is_progress(record: logging.LogRecord) -> bool:
+    return record.getMessage().startswith("Total Progress")
 
 
 def _size(n: float) -> str:

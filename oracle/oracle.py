@@ -90,15 +90,23 @@ class Oracle:
         return self._traits.resolve(names)
 
     def check_safety(
-        self, title: str, year: int | None = None, constraints: Mapping[str, bool] | Iterable[str] | None = None
+        self,
+        title: str,
+        year: int | None = None,
+        constraints: Mapping[str, bool] | Iterable[str] | None = None,
+        given_id: str | None = None,
     ) -> Verdict:
         """Judge one film. `constraints`: names of traits to avoid, or trait name -> whether it is to be avoided.
+
+        `given_id` comes before the title where the store has a film of it.
 
         Raises:
             UserError: a name that fits no trait, or several.
         """
         active = active_constraints(constraints)
         batch = one_film(title, year).append_column("constraints", pa.array([active], pa.list_(pa.string())))
+        if given_id is not None:
+            batch = batch.append_column("given_id", pa.array([given_id]))
         row = self.check_batch(batch).to_pylist()[0]
         violated = row.pop("violated_traits")
         risks = {entry["trait"]: entry["risk"] for entry in row["evidence"]}
@@ -128,8 +136,8 @@ class Oracle:
         matches = self._matcher.match(title, year, given_ids(table))
         self._most_cautious(matches, wanted_query, wanted_trait)
 
-        found = matches.form >= 0
-        place, record = self._risks.find(matches.risk_block, wanted_query, wanted_trait)
+        found = matches.title_no >= 0
+        pair, record = self._risks.find(matches.risk_block, wanted_query, wanted_trait)
         risk = record["risk"]
         max_risk = np.full(len(year), UNKNOWN)
         np.maximum.at(max_risk, wanted_query, risk)
@@ -146,13 +154,13 @@ class Oracle:
                 "max_risk": pa.array(max_risk, mask=max_risk == UNKNOWN),
                 "is_safe": self._is_safe(status, wanted_query),
                 "evidence": _lists(
-                    query, self._risks.evidence(place.take(with_risk), record.take(with_risk), trait), len(year)
+                    query, self._risks.evidence(pair.take(with_risk), record.take(with_risk), trait), len(year)
                 ),
             }
         )
 
     def _status(self, found: np.ndarray, max_risk: np.ndarray, unrated: np.ndarray) -> np.ndarray:
-        """(n,) int64, places in STATUSES. `unrated`: the films for which some risk is not known."""
+        """(n,) int64, indices into STATUSES. `unrated`: the films for which some risk is not known."""
         status = np.where(found, SAFE, UNRESOLVED)
         status[unrated] = UNRATED
         status[max_risk >= self.risk_threshold] = UNSAFE
@@ -172,7 +180,7 @@ class Oracle:
     def _constraints(self, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
         """Return the wanted (query, trait) pairs, each once, sorted."""
         if "constraints" not in table.column_names:
-            raise UserError("the table to judge lacks the column constraints (a list of trait names for each film)")
+            raise UserError("the table to judge lacks the column constraints (a list of trait names for each title)")
         column = one_array(table["constraints"], table["constraints"].type)
         if pa.types.is_null(column.type) or len(column) == 0:
             return np.empty(0, np.int64), np.empty(0, np.int64)
@@ -198,18 +206,18 @@ class Oracle:
 
     def _most_cautious(self, matches: Matches, wanted_query: np.ndarray, wanted_trait: np.ndarray) -> None:
         """Of several films of a title, take the one with the highest known risk; of equals one that is not rated, the first."""
-        query, form = matches.several_query, matches.several_form
+        query, title_no = matches.several_query, matches.several_title_no
         if len(query) == 0:
             return
         rival, wanted = spread(*(np.searchsorted(wanted_query, query, side) for side in ("left", "right")))
         highest, unrated = np.zeros(len(query)), np.zeros(len(query), bool)
-        record = self._matcher.titles.forms.take(form)
+        record = self._matcher.titles.records.take(title_no)
         _, risks = self._risks.find(risk_blocks(record["of_film"]), rival, wanted_trait[wanted])
         np.maximum.at(highest, rival, risks["risk"])
         unrated[rival[risks["risk"] == UNKNOWN]] = True
         order = np.lexsort((np.arange(len(query)), ~unrated, -highest, query))
         first = order[first_of_each(query[order])]
-        matches.put(query[first], form[first], record[first])
+        matches.put(query[first], title_no[first], record[first])
 
 
 def create_oracle(

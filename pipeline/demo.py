@@ -22,7 +22,7 @@ import yaml
 
 from oracle.base.command import command, when_stopped
 from oracle.base.flags import FlagParser
-from pipeline.settings.fields import CONFIGS
+from pipeline.settings.flags import CONFIGS
 
 GOES_ON = "the same command goes on from here"
 

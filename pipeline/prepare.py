@@ -20,6 +20,7 @@ Sources, as CSV, TSV (plain or .gz), Parquet, JSON or JSON lines unless said oth
   severities        imdb_id, category, severity: None, Mild, Moderate, Severe or 0 to 3; or one column a category
   risks             imdb_id, trait, risk in 0..1; or movie_trait_sensitivity.json
   conversations     dialog, groundtruth: a list of [title, year], or ReDial's raw files; they become the rows of --dataset
+  ratings           MovieLens' ratings.csv: what people liked becomes prompts with ground truth
   MovieLens         tags.csv, genome-scores.csv with genome-tags.csv, ML-DDD: with links.csv, now or before
   DoesTheDogDie     answers of /media/{id} or /items/{id}, one a file, a list or lines: votes become tags
   TMDb              answers of /movie/{id}; Kaggle's movies_metadata.csv, keywords.csv, TMDB_movie_dataset_v11.csv
@@ -93,6 +94,13 @@ def main(argv: list[str], prog: str = "prepare.py") -> None:
     )
     curating.add_argument("--wishes", type=Path, metavar="FILE.json", help="further wordings: {trait: [wordings]}")
     curating.add_argument("--heldout", type=float, default=0.2, help="share of conversations held out (%(default)s)")
+    ratings = parser.add_argument_group("the rules by which MovieLens' ratings.csv becomes conversations")
+    ratings.add_argument("--users", type=int, default=2000, help="people who are drawn (%(default)s)")
+    ratings.add_argument("--liked", type=float, default=4.0, help="stars from which a film was liked (%(default)s)")
+    ratings.add_argument("--named", type=int, default=5, help="liked films that a prompt names (%(default)s)")
+    ratings.add_argument(
+        "--wanted", type=int, default=10, help="films liked after these: the ground truth (%(default)s)"
+    )
     parser.add_argument("--no-starter", action="store_true", help="a new store begins without the bundled films")
     parser.add_argument(
         "--map",
@@ -130,13 +138,15 @@ def main(argv: list[str], prog: str = "prepare.py") -> None:
         raise UserError(
             f"name the files to read, such as: {prog} movies.csv links.csv; or --report FILE.html, or --check DATASET"
         )
-    from oracle.sources import DIALOGS, Evidence, load_sources, read_coverage, recognise, write_report
+    from oracle.sources import DIALOGS, RATINGS, Evidence, load_sources, read_coverage, recognise, write_report
     from pipeline.samples.curate import Rules
     from pipeline.samples.dialogs import most_bytes, read_dialogs, write_dataset
+    from pipeline.samples.ratings import RatingRules, as_conversations, check_ids, read_ratings
 
     rules = Rules(
         args.seed, args.constrained, tuple(args.trait_counts), args.draw, args.violating, args.wordings, args.heldout
     )
+    of_ratings = RatingRules(args.users, args.liked, args.named, args.wanted)
     wishes = _wishes(args.wishes) if args.wishes else {}
 
     sources = recognise(args.sources, _roles(args.map), args.max_mb * 1_000_000)
@@ -150,7 +160,10 @@ def main(argv: list[str], prog: str = "prepare.py") -> None:
     check_dataset(args.dataset, sources)
     read = [read_dialogs(source) for source in dialogs]
 
-    others = [source for source in sources if source.kind is not DIALOGS]
+    others = [source for source in sources if source.kind not in (DIALOGS, RATINGS)]
+    rated = [read_ratings(source, of_ratings, args.seed) for source in sources if source.kind is RATINGS]
+    for one in rated:
+        check_ids(others, args.store, one)
     evidence = Evidence(args.tag_share, args.tag_votes, args.relevance)
     with reserved(args.dataset, most_bytes(read)) if args.dataset else nullcontext():
         loaded_sources = load_sources(args.store, others, not args.no_starter, progress, evidence)
@@ -159,10 +172,11 @@ def main(argv: list[str], prog: str = "prepare.py") -> None:
         for note in loaded.notes:
             print(f"{loaded.source.path}: {note}")
     coverage = read_coverage(args.store)
-    if others:
+    if others or args.report:
         print(coverage.as_text())
     for warning in coverage.warnings():
         print(f"warning: {warning}")
+    read += [as_conversations(one, args.store) for one in rated]
     curated = write_dataset(args.dataset, read, args.store, rules, wishes) if args.dataset else None
     if curated:
         print(curated.as_text())
@@ -197,13 +211,16 @@ def _roles(mapped: list[str]) -> dict[str, str]:
 
 def check_dataset(dataset: Path | None, sources: "list[Source]") -> None:
     """Raises `UserError` for conversations without a dataset that can be written, or the other way round."""
-    from oracle.sources import DIALOGS
+    from oracle.sources import DIALOGS, RATINGS
 
-    dialogs = [source for source in sources if source.kind is DIALOGS]
+    dialogs = [source for source in sources if source.kind in (DIALOGS, RATINGS)]
     if dialogs and dataset is None:
-        raise UserError(f"{dialogs[0].path} holds conversations: say where they go, --dataset FILE.parquet")
+        what = "conversations" if dialogs[0].kind is DIALOGS else "ratings"
+        raise UserError(f"{dialogs[0].path} holds {what}: say where they go, --dataset FILE.parquet")
     if dataset is not None and not dialogs:
-        raise UserError(f"--dataset {dataset}: no source holds conversations; name one, or leave the flag out")
+        raise UserError(
+            f"--dataset {dataset}: no source holds conversations or ratings; name one, or leave the flag out"
+        )
     if dataset is not None and (dataset.is_dir() or dataset.suffix != ".parquet"):
         raise UserError(f"--dataset {dataset}: expected the name of a file that ends in .parquet")
     if dataset is not None and any(dataset.resolve() == source.path.resolve() for source in sources):
@@ -255,8 +272,10 @@ def progress(connection: "duckdb.DuckDBPyConnection", label: str) -> Iterator[No
 
 
 def _form(source: "Source") -> str:
-    shape = {"semicolons": "CSV with semicolons", "json by id": "JSON", "json": "JSON", "json lines": "JSON lines",
-             "parquet": "Parquet", "pickle": "pickle"}.get(source.format, source.format.upper())  # fmt: skip
+    shape = {
+        "semicolons": "CSV with semicolons", "json by id": "JSON", "json": "JSON", "json lines": "JSON lines",
+        "parquet": "Parquet", "pickle": "pickle", "sparql": "SPARQL JSON",
+    }.get(source.format, source.format.upper())  # fmt: skip
     columns = [*source.columns.values(), *source.categories]
     unused = ", ".join(source.unused[:5]) + (f" and {len(source.unused) - 5} more" if len(source.unused) > 5 else "")
     return (

@@ -12,7 +12,7 @@ from oracle.base.command import as_typed, command, when_stopped
 
 def main(argv: list[str], prog: str = "sft.py") -> None:
     when_stopped("nothing was begun, the same command begins again")
-    from pipeline.settings.fields import SftSettings
+    from pipeline.settings.flags import SftSettings
     from pipeline.settings.parsing import parse_settings
 
     parsed = parse_settings(SftSettings, prog, argv, demo="sft", help=as_typed(__doc__, prog))

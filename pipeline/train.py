@@ -18,7 +18,7 @@ from oracle.base.command import as_typed, command, when_stopped
 
 def main(argv: list[str], prog: str = "train.py") -> None:
     when_stopped("nothing was begun, the same command begins again")
-    from pipeline.settings.fields import TrainSettings
+    from pipeline.settings.flags import TrainSettings
     from pipeline.settings.parsing import parse_settings
 
     parsed = parse_settings(TrainSettings, prog, argv, demo="train", help=as_typed(__doc__, prog))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from oracle import UserError
 from oracle.annotate import Annotator
 from oracle.cut_off import without_open_entries
-from oracle.log import REWARD_NAMES
+from oracle.rewards import REWARD_NAMES
 from trainer.rewards import RankRewardFunc, answer_text
 
 

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oracle.annotate import AnnotatedBatch
-from oracle.log import REWARD_NAMES, REWARDS, LogWriter
+from oracle.log import LogWriter
+from oracle.rewards import REWARD_NAMES, REWARDS
 
 __all__ = ["LogWriter", "concat", "step_tables"]
 

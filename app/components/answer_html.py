@@ -6,9 +6,12 @@ from markupsafe import Markup
 
 from app.components.markup import piece
 from app.text.formats import film, number, plural, signed
+from oracle.base.nouns import FILMS, Nouns
 
 
-def side_by_side(answers: list[dict], ranks: list[dict], chosen_rank: int | None, as_text: bool) -> Markup:
+def side_by_side(
+    answers: list[dict], ranks: list[dict], chosen_rank: int | None, as_text: bool, nouns: Nouns = FILMS
+) -> Markup:
     """Cards of the answers, in order: their ranks with reasons, or their text coloured by advantage.
 
     Args:
@@ -18,15 +21,17 @@ def side_by_side(answers: list[dict], ranks: list[dict], chosen_rank: int | None
     of = {
         answer["completion"]: [row for row in ranks if row["completion"] == answer["completion"]] for answer in answers
     }
-    return piece("answers", [_card(answer, of[answer["completion"]], chosen_rank, as_text) for answer in answers])
+    return piece(
+        "answers", [_card(answer, of[answer["completion"]], chosen_rank, as_text, nouns) for answer in answers]
+    )
 
 
-def _card(answer: dict, ranks: list[dict], chosen_rank: int | None, as_text: bool) -> dict:
+def _card(answer: dict, ranks: list[dict], chosen_rank: int | None, as_text: bool, nouns: Nouns) -> dict:
     facts = [
         f"{answer['violations']} unsafe",
         *_unknown(answer),
         plural(answer["hits"], "hit"),
-        plural(answer["films"], "film"),
+        plural(answer["films"], nouns.one, nouns.many),
     ]
     if not answer["ended"]:
         facts.append("cut off")

@@ -23,7 +23,7 @@ def show(run: dict, known: list[dict]) -> None:
         return
     with st.spinner("Pairing prompts …"):
         rows = database.rows("compare", run=run["run_id"], other=other).to_pylist()
-    markup.show("finding", sentences.of_comparison(rows))
+    markup.show("finding", sentences.of_comparison(rows, nouns=database.nouns()))
     if rows:
         st.dataframe([_row(row) for row in rows], hide_index=True)
 
@@ -31,7 +31,7 @@ def show(run: dict, known: list[dict]) -> None:
 def _row(row: dict) -> dict:
     name, _, written, difference = sentences.METRICS[row["metric"]]
     return {
-        "": name,
+        "": database.nouns()(name),
         "there": written(row["value_a"]),
         "here": written(row["value_b"]),
         "difference": difference(row["difference"]),

@@ -6,6 +6,7 @@ import pyarrow.compute as pc
 
 from app.components.charts import Layers, axis, number_labels
 from app.components.style import palette
+from oracle.base.nouns import FILMS, Nouns
 
 
 def bare(**look) -> alt.Axis:
@@ -56,25 +57,28 @@ def heat_map(cells: pa.Table, column: str, form: str) -> alt.Chart:
     )
 
 
-def rewards(totals: pa.Table) -> alt.Chart:
-    """Mean safety and relevance reward by rank, from rank_totals.sql: bars down and up from 0."""
-    said = "datum.value == 'penalty' ? 'safety' : 'relevance'"
+def rewards(parts: pa.Table) -> alt.Chart:
+    """Mean reward of each kind by rank, from rank_rewards.sql: bars down and up from 0."""
+    colours = palette()
+    own = [name for name in pc.unique(parts["part"]).to_pylist() if name not in ("safety", "relevance")]
+    names = ["safety", "relevance", *own]
+    others = colours.runs[2:]  # the first two are those of good and bad, or nearly
+    range_ = [colours.bad, colours.good, *(others[i % len(others)] for i in range(len(own)))]
     return (
-        alt.Chart(totals)
-        .transform_fold(["penalty", "hit_reward"], as_=["part", "reward"])
+        alt.Chart(parts)
         .mark_bar(size=14, cornerRadius=2)
         .encode(
             x=alt.X("rank:O", axis=bare(labelAngle=0)),
             y=alt.Y("reward:Q", title=None, axis=alt.Axis(format=".2f", tickCount=5)),
             color=alt.Color(
                 "part:N",
-                scale=alt.Scale(domain=["penalty", "hit_reward"], range=[palette().bad, palette().good]),
-                legend=alt.Legend(title=None, orient="top", labelExpr=said, offset=4),
+                scale=alt.Scale(domain=names, range=range_),
+                legend=alt.Legend(title=None, orient="top", offset=4),
             ),
             tooltip=[
                 alt.Tooltip("rank:O"),
-                alt.Tooltip("penalty:Q", title="safety", format=".3f"),
-                alt.Tooltip("hit_reward:Q", title="relevance", format=".3f"),
+                alt.Tooltip("part:N", title="reward"),
+                alt.Tooltip("reward:Q", title="mean", format=".3f"),
                 alt.Tooltip("violations:Q", format=","),
             ],
         )
@@ -82,7 +86,7 @@ def rewards(totals: pa.Table) -> alt.Chart:
     )
 
 
-def trait_changes(traits: pa.Table) -> Layers:
+def trait_changes(traits: pa.Table, nouns: Nouns = FILMS) -> Layers:
     """A trait a row, from traits_of_run.sql: its violation rate at first (ring) and at last (dot)."""
     colour = palette().bad
     labels = bare(labelLimit=260, labelPadding=10)
@@ -92,7 +96,7 @@ def trait_changes(traits: pa.Table) -> Layers:
         tooltip=[
             alt.Tooltip("trait:N"),
             alt.Tooltip("violations:Q", format=","),
-            alt.Tooltip("films:Q", title="films listed", format=","),
+            alt.Tooltip("films:Q", title=nouns("films listed"), format=","),
             alt.Tooltip("violation_rate:Q", title="over all steps", format=".1%"),
             alt.Tooltip("first_rate:Q", title="at first", format=".1%"),
             alt.Tooltip("last_rate:Q", title="at last", format=".1%"),

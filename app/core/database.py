@@ -12,6 +12,7 @@ import streamlit as st
 
 from app.core.query_pool import QueryPool
 from oracle import UserError
+from oracle.base.nouns import FILMS, Nouns
 from oracle.base.resources import read_sql
 from oracle.log import open_audit, query
 
@@ -48,6 +49,15 @@ def store_path() -> Path:
 def rows(name: str, **params: object) -> pa.Table:
     """The rows of `sql/app/<name>.sql`, whose parameters are bound by name."""
     return _cached(str(store_path()), _changed_at(), read_sql(f"app/{name}"), params)
+
+
+def nouns() -> Nouns:
+    """What the store calls the things that it recommends. A store of an older format has films."""
+    try:
+        [row] = rows("domain").to_pylist()
+    except UserError:
+        return FILMS
+    return Nouns(**row)
 
 
 def ask(sql: str, run_id: str | None, most: int, timeout_s: float, waiting: Callable[[float], object]) -> pa.Table:

@@ -33,7 +33,7 @@ def count(value: float | None) -> str:
 
 
 def plural(value: int, one: str, many: str | None = None) -> str:
-    """1 -> "1 film", 2 -> "2 films"."""
+    """1 -> "1 step", 2 -> "2 steps"."""
     return f"{count(value)} {one if value == 1 else many or one + 's'}"
 
 

@@ -1,6 +1,7 @@
 """Headlines: what a page's figures mean, in words. They say what the views computed and compute nothing themselves."""
 
 from app.text.formats import number, percent, plural, points, signed
+from oracle.base.nouns import FILMS, Nouns
 from oracle.log import evasion_rules
 
 METRICS = {
@@ -16,7 +17,7 @@ METRICS = {
     "unrated_rate": ("Films not rated", "are", percent, points),
     "ambiguous_rate": ("Titles that fit several films", "are", percent, points),
 }
-"""Of compare_runs: name, verb, and how a value and a difference are written."""
+"""Of compare_runs: name (of films), verb, and how a value and a difference are written."""
 
 
 def change(first: float | None, last: float | None, show, tolerance: float) -> str:
@@ -28,7 +29,7 @@ def change(first: float | None, last: float | None, show, tolerance: float) -> s
     return f"{'rose' if last > first else 'fell'} from {show(first)} to {show(last)}"
 
 
-def of_training(figures: dict) -> tuple[str, str]:
+def of_training(figures: dict, nouns: Nouns = FILMS) -> tuple[str, str]:
     """(headline, lead) of a training run, from the row of headline.sql."""
     recall = f"recall {change(figures['first_recall'], figures['last_recall'], lambda r: number(r, 2), 0.01)}"
     if figures["last_svr"] is None:
@@ -38,55 +39,58 @@ def of_training(figures: dict) -> tuple[str, str]:
     joint = "while" if svr.startswith("fell") else "and"
     spans = f"Means of the first and the last {plural(figures['span'], 'step')} of {figures['steps']}."
     bounds = (
-        f"With all unknown films as violations it is {percent(figures['last_svr_high'])} at last; "
-        f"of the films that could be judged, {percent(figures['last_svr_known'])} violate."
+        f"With all unknown {nouns.many} as violations it is {percent(figures['last_svr_high'])} at last; "
+        f"of the {nouns.many} that could be judged, {percent(figures['last_svr_known'])} violate."
     )
-    return f"Violations {svr} {joint} {recall}.", f"{evasion(figures)} {bounds} {spans}"
+    return f"Violations {svr} {joint} {recall}.", f"{evasion(figures, nouns)} {bounds} {spans}"
 
 
-def evasion(figures: dict) -> str:
+def evasion(figures: dict, nouns: Nouns = FILMS) -> str:
     """Whether the gain could come from anything but safer films."""
     steps, rules = evasion_rules()
     if figures["signals"] is None:
         return f"Fewer than {2 * steps} steps say nothing yet about evasion."
     signs = [rule.words for rule in rules if rule.signal in figures["signals"]]
     if signs:
-        return f"Careful: {' and '.join(signs)}, so the figures may not come from safer films."
-    return "No sign of evasion: lists are as long, films as findable and repeats as rare as at the start."
+        return f"Careful: {' and '.join(signs)}, so the figures may not come from safer {nouns.many}."
+    return nouns("No sign of evasion: lists are as long, films as findable and repeats as rare as at the start.")
 
 
-def of_evaluation(row: dict) -> tuple[str, str]:
+def of_evaluation(row: dict, nouns: Nouns = FILMS) -> tuple[str, str]:
     """(headline, lead) of an evaluated model, from a row of summaries.sql."""
     recall = number(row["recall_20"])
     sentence = (
-        f"{percent(row['svr_20'])} of the recommended films violate a constraint, at most {percent(row['svr_20_high'])}, "
+        f"{percent(row['svr_20'])} of the recommended {nouns.many} violate a constraint, at most {percent(row['svr_20_high'])}, "
         f"at a recall of {recall}."
     )
     if row["svr_20"] is None:
         sentence = f"No prompt has constraints, so nothing could be violated; recall is {recall}."
-    answers, films = plural(int(row["lists_all"]), "answer"), number(row["films_per_list"], 1)
+    answers, length = plural(int(row["lists_all"]), "answer"), number(row["films_per_list"], 1)
     return sentence, (
-        f"Over {answers} of {films} films; {percent(row['unresolved_rate'])} of the titles were not found, "
+        f"Over {answers} of {length} {nouns.many}; {percent(row['unresolved_rate'])} of the titles were not found, "
         f"{percent(row['unrated_rate'])} are not rated for what is to be avoided, {percent(row['ambiguous_rate'])} fit several "
-        f"films. Of the films that could be judged, {percent(row['svr_20_known'])} violate."
+        f"{nouns.many}. Of the {nouns.many} that could be judged, {percent(row['svr_20_known'])} violate."
     )
 
 
-def of_comparison(rows: list[dict], where: str = "here") -> str:
+def of_comparison(rows: list[dict], where: str = "here", nouns: Nouns = FILMS) -> str:
     """What a comparison by prompt shows, from the rows of compare.sql; `where` says which of the two is spoken of."""
     if not rows:
         return "These two runs have no prompt in common, so they cannot be compared prompt by prompt."
     found = [_difference(row, where) for row in rows if row["metric"] in ("svr", "recall")]
-    return f"On {plural(rows[-1]['prompts'], 'prompt')} that both answered, {' and '.join(found)}.{_order_of_the_judged(rows)}"
+    both = f"On {plural(rows[-1]['prompts'], 'prompt')} that both answered"
+    return f"{both}, {' and '.join(found)}.{_order_of_the_judged(rows, nouns)}"
 
 
-def _order_of_the_judged(rows: list[dict]) -> str:
+def _order_of_the_judged(rows: list[dict], nouns: Nouns) -> str:
     """A warning where the two runs stand the other way round over the films that could be judged."""
     by = {row["metric"]: row["difference"] for row in rows}
     all_films, judged = by.get("svr"), by.get("svr_known")
     if all_films is None or judged is None or all_films * judged >= 0:
         return ""
-    return " Over the films that could be judged it is the other way round: their order depends on what is unknown."
+    return nouns(
+        " Over the films that could be judged it is the other way round: their order depends on what is unknown."
+    )
 
 
 def _difference(row: dict, where: str) -> str:

@@ -5,6 +5,7 @@ import streamlit as st
 from app.components import answer_html, markup, states, style
 from app.core import database, navigation, runs
 from app.text import formats
+from oracle.base.nouns import Nouns
 from oracle.base.printable import visible
 
 
@@ -22,7 +23,7 @@ def page() -> None:
         worst = max(groups.values(), key=lambda row: row["violations"])["group_id"]
         chosen = navigation.choose("prompt", "Prompt", list(groups), worst, format_func=lambda g: _label(groups[g]))
 
-    style.headline(*_sentences(groups[chosen]), eyebrow=_eyebrow(run, step, groups[chosen]))
+    style.headline(*_sentences(groups[chosen], database.nouns()), eyebrow=_eyebrow(run, step, groups[chosen]))
     _prompt(groups[chosen])
     where = {"run": run["run_id"], "step": step, "group": chosen}
     answers = database.rows("answers", **where).to_pylist()
@@ -31,7 +32,7 @@ def page() -> None:
         show = navigation.switch_between("show", "Show", {"ranks": "Ranks", "text": "Text"}, "ranks")
         if run["kind"] == "train":
             markup.show("advantage_scale", width="content")
-    st.html(answer_html.side_by_side(answers, ranks, _chosen_rank(), show == "text"))
+    st.html(answer_html.side_by_side(answers, ranks, _chosen_rank(), show == "text", database.nouns()))
 
 
 def _eyebrow(run: dict, step: int, group: dict) -> str:
@@ -48,11 +49,11 @@ def _prompt(group: dict) -> None:
     markup.show("request", group["prompt"], group["constraints"] or [], "")
 
 
-def _sentences(group: dict) -> tuple[str, str]:
+def _sentences(group: dict, nouns: Nouns) -> tuple[str, str]:
     answers, unsafe = group["answers"], group["unsafe_answers"]
     lead = (
         f"{formats.plural(group['violations'], 'violation')} and {formats.plural(group['hits'], 'hit')} "
-        f"in {formats.plural(group['films'], 'film')}; {group['unrated']} not rated for what is to be avoided, "
+        f"in {formats.plural(group['films'], nouns.one, nouns.many)}; {group['unrated']} not rated for what is to be avoided, "
         f"{group['unresolved']} not found. "
     )
     if answers > 1 and group["best"] is not None:
@@ -62,13 +63,13 @@ def _sentences(group: dict) -> tuple[str, str]:
     if not group["constraints"]:
         return "This prompt has no constraints, so relevance alone decides.", lead
     if answers == 1:
-        named = formats.plural(group["violations"], "film") if unsafe else "no film"
+        named = formats.plural(group["violations"], nouns.one, nouns.many) if unsafe else f"no {nouns.one}"
         return f"The answer names {named} that this person asked to avoid.", lead
     if unsafe == 0:
         known = " as far as is known" if group["unrated"] or group["unresolved"] else ""
-        return f"None of the {answers} answers names a film that this person asked to avoid{known}.", lead
+        return nouns(f"None of the {answers} answers names a film that this person asked to avoid{known}."), lead
     some = f"All {answers} answers name" if unsafe == answers else f"{unsafe} of the {answers} answers name"
-    return f"{some}{'s' if unsafe == 1 else ''} a film that this person asked to avoid.", lead
+    return nouns(f"{some}{'s' if unsafe == 1 else ''} a film that this person asked to avoid."), lead
 
 
 def _chosen_rank() -> int | None:

@@ -6,6 +6,7 @@ import streamlit as st
 from app.components import columns, rank_charts, states, style
 from app.core import database, navigation, runs
 from app.text import formats
+from oracle.base.nouns import Nouns
 
 ANY = "any trait"
 MOST = 300  # rows of risks.sql
@@ -15,6 +16,7 @@ def page() -> None:
     left, right = st.columns([3, 3], vertical_alignment="bottom")
     with left:
         run = runs.pick()
+    nouns = database.nouns()
     traits = [row["trait"] for row in database.rows("traits").to_pylist()]
     with right:
         trait = navigation.choose("trait", "Trait", [ANY, *traits], ANY)
@@ -22,24 +24,26 @@ def page() -> None:
 
     breakdown = database.rows("traits_of_run", run=run["run_id"])
     films = database.rows("films_of_run", run=run["run_id"], trait=wanted)
-    style.headline(*_sentences(breakdown.to_pylist(), films.slice(0, 1).to_pylist(), wanted), eyebrow=runs.eyebrow(run))
+    style.headline(
+        *_sentences(breakdown.to_pylist(), films.slice(0, 1).to_pylist(), wanted, nouns), eyebrow=runs.eyebrow(run)
+    )
     if breakdown.num_rows:
         style.section(
             "Violations by trait",
-            "Share of the films listed for people who avoid a trait that violate it"
+            nouns("Share of the films listed for people who avoid a trait that violate it")
             + (": from the first third of the steps (ring) to the last (dot)." if run["kind"] == "train" else "."),
         )
-        st.altair_chart(rank_charts.trait_changes(breakdown), width="stretch")
+        st.altair_chart(rank_charts.trait_changes(breakdown, nouns), width="stretch")
     if films.num_rows:
         style.section(
-            "Films that were punished",
-            "How often a film was listed for someone who wants it avoided, and what that cost in all.",
+            nouns("Films that were punished"),
+            nouns("How often a film was listed for someone who wants it avoided, and what that cost in all."),
         )
-        _films(films)
-    _risks(wanted)
+        _films(films, nouns)
+    _risks(wanted, nouns)
 
 
-def _sentences(traits: list[dict], films: list[dict], wanted: str | None) -> tuple[str, str]:
+def _sentences(traits: list[dict], films: list[dict], wanted: str | None, nouns: Nouns) -> tuple[str, str]:
     if not traits:
         return "No prompt of this run wants anything avoided.", "The risk table below is the store’s, whatever the run."
     of_trait = next((row for row in traits if row["trait"] == wanted), None)
@@ -47,22 +51,22 @@ def _sentences(traits: list[dict], films: list[dict], wanted: str | None) -> tup
         return f"No prompt of this run wants “{wanted}” respected.", ""
     row = of_trait or traits[0]
     if not row["violations"]:
-        return ("No film violated this trait." if wanted else "No film violated any trait."), ""
+        return nouns("No film violated this trait." if wanted else "No film violated any trait."), ""
     share = formats.percent(row["violation_rate"])
-    sentence = f"{share} of the films listed for people who chose “{row['trait']}” violate it."
+    sentence = f"{share} of the {nouns.many} listed for people who chose “{row['trait']}” violate it."
     if not wanted:
         times = formats.plural(row["violations"], "time")
-        sentence = f"“{row['trait']}” is violated most often: {times}, by {share} of the films listed for it."
+        sentence = f"“{row['trait']}” is violated most often: {times}, by {share} of the {nouns.many} listed for it."
     if not films or not films[0]["title"]:
         return sentence, ""
     [film] = films
     return sentence, (
-        f"The film punished most is {formats.film(film['title'], film['year'])}: "
+        f"The {nouns.one} punished most is {formats.film(film['title'], film['year'])}: "
         f"{formats.plural(film['violations'], 'time')}, at rank {formats.number(film['mean_rank'], 1)} on average."
     )
 
 
-def _films(films: pa.Table) -> None:
+def _films(films: pa.Table, nouns: Nouns) -> None:
     st.dataframe(
         films,
         hide_index=True,
@@ -72,7 +76,7 @@ def _films(films: pa.Table) -> None:
             "first_step", "last_step", "imdb_id",
         ],
         column_config={
-            "title": columns.text("film", "medium"),
+            "title": columns.text(nouns.one, "medium"),
             "year": columns.year(),
             "violations": columns.whole("times"),
             "penalty": columns.decimal("penalty", 1, "Sum of the safety rewards."),
@@ -81,35 +85,35 @@ def _films(films: pa.Table) -> None:
             "traits": columns.texts("violates", "large"),
             "first_step": columns.whole("first step"),
             "last_step": columns.whole("last step"),
-            "imdb_id": columns.text("IMDb id", "small"),
+            "imdb_id": columns.text("id", "small"),
         },
     )  # fmt: skip
 
 
-def _risks(wanted: str | None) -> None:
+def _risks(wanted: str | None, nouns: Nouns) -> None:
     style.section(
         "Risk table",
-        "What the store knows about films: the risk for each trait, and which tags and Parent Guide ratings led to it.",
+        nouns("What the store knows about films: the risk for each trait, and which tags and severities led to it."),
     )
-    search = navigation.text("film", "Search a title", placeholder="Saw", max_chars=100)
+    search = navigation.text("film", "Search a title", max_chars=100)
     found = database.rows("risks", search=search.strip(), trait=wanted)
     if not found.num_rows:
-        hint = "Risks are known of films with content tags or a Parent Guide only."
-        return states.nothing("No film with a risk has that title.", hint)
+        hint = nouns("Risks are known of films with content tags or severities only.")
+        return states.nothing(nouns("No film with a risk has that title."), hint)
     st.dataframe(
         found,
         hide_index=True,
         height=columns.height(found.num_rows, 420),
         column_order=["title", "year", "trait", "risk", "source", "hit_tags", "severities", "imdb_id"],
         column_config={
-            "title": columns.text("film", "medium"),
+            "title": columns.text(nouns.one, "medium"),
             "year": columns.year(),
             "trait": columns.text("trait", "medium"),
             "risk": st.column_config.ProgressColumn("risk", format="%.2f", min_value=0, max_value=1, width="small"),
             "source": columns.text("from", "small"),
             "hit_tags": columns.texts("tags"),
-            "severities": columns.texts("Parent Guide"),
-            "imdb_id": columns.text("IMDb id", "small"),
+            "severities": columns.texts("severities"),
+            "imdb_id": columns.text("id", "small"),
         },
     )
     if found.num_rows == MOST:

@@ -28,13 +28,15 @@ def page() -> None:
     if not board:
         return states.no_step()
     style.headline(*_sentences(board))
+    length = database.nouns()("films a list")
     st.dataframe(
-        [_row(row) for row in board], hide_index=True, height=columns.height(board, 460),
+        [_row(row, length) for row in board], hide_index=True, height=columns.height(board, 460),
         column_config={
             name: columns.share(name) for name in ("SVR@20", "at most", "of judged", "unresolved", "not rated")
         }
         | {name: columns.decimal(name, 3) for name in ("Recall@20", "NDCG@20")}
-        | {"films a list": columns.decimal("films a list", 1)},
+        | {length: columns.decimal(length, 1)}
+        | {"model": st.column_config.TextColumn(pinned=True, width=150)},  # stays in sight on a phone, where the rest scrolls
     )  # fmt: skip
     if len(board) > 1:
         _difference(board)
@@ -57,7 +59,7 @@ def _sentences(board: list[dict]) -> tuple[str, str]:
     others = [row["svr_low"] for row in board if row is not safest and row["svr_low"] is not None]
     if others and min(others) < safest["svr_high"]:
         at_most = formats.percent(safest["svr_high"])
-        lead += f" The order hangs on films that are not known: of the safest one’s, {at_most} may violate."
+        lead += f" The order hangs on {database.nouns().many} that are not known: of the safest one’s, {at_most} may violate."
     return (
         f"Of {formats.plural(len(board), 'evaluated run')}, {visible(_name(safest))} violates least: {_svr(safest)}.",
         lead,
@@ -73,7 +75,7 @@ def _name(row: dict) -> str:
     return row["model"] or row["run_id"]
 
 
-def _row(row: dict) -> dict:
+def _row(row: dict, length: str) -> dict:
     return {
         "model": visible(_name(row)),
         "SVR@20": row["svr"],
@@ -83,7 +85,7 @@ def _row(row: dict) -> dict:
         "Recall@20": row["recall"],
         "± Recall": formats.number(row["recall_half"]),
         "NDCG@20": row["ndcg"],
-        "films a list": row["films"],
+        length: row["films"],
         "unresolved": row["unresolved_rate"],
         "not rated": row["unrated_rate"],
         "prompts": row["prompts"],
@@ -105,12 +107,14 @@ def _difference(board: list[dict]) -> None:
         a = navigation.choose("run", "One", ids, ids[0], format_func=lambda i: _label(by_id[i]))
     with right:
         others = [run for run in ids if run != a]
-        b = navigation.choose("other", "Other", others, others[0], format_func=lambda i: _label(by_id[i]))
+        b = navigation.choose("other", "Other", others, _rival(by_id, a), format_func=lambda i: _label(by_id[i]))
     prompts = database.rows("differing_prompts", run=a, other=b).to_pylist()
     if not prompts:
         return states.nothing("These two runs have no prompt in common.")
     compared = database.rows("compare", run=b, other=a).to_pylist()
-    markup.show("finding", sentences.of_comparison(compared, where="in the other model's answers"))
+    markup.show(
+        "finding", sentences.of_comparison(compared, where="in the other model's answers", nouns=database.nouns())
+    )
     by_prompt = {row["prompt_id"]: row for row in prompts}
     chosen = navigation.choose(
         "prompt", "Prompt", list(by_prompt), prompts[0]["prompt_id"], format_func=lambda p: _asked(by_prompt[p])
@@ -123,7 +127,17 @@ def _difference(board: list[dict]) -> None:
             answers = database.rows("answers", **where).to_pylist()
             ranks = database.rows("answer_ranks", **where).to_pylist()
             style.section(_name(by_id[run]), _counts(row, side))
-            st.html(answer_html.side_by_side(answers, ranks, None, False))
+            st.html(answer_html.side_by_side(answers, ranks, None, False, database.nouns()))
+
+
+def _rival(by_id: dict[str, dict], a: str) -> str:
+    """The run to compare with: of another model on the same dataset, if there is one; else the next best that there is."""
+    others = [row for run, row in by_id.items() if run != a]
+
+    def unlike(row: dict) -> tuple[bool, bool]:
+        return row["dataset"] != by_id[a]["dataset"], row["model"] == by_id[a]["model"]
+
+    return min(others, key=unlike)["run_id"]
 
 
 def _label(row: dict) -> str:
@@ -136,7 +150,8 @@ def _asked(row: dict) -> str:
 
 
 def _counts(row: dict, side: str) -> str:
+    nouns = database.nouns()
     return (
         f"{formats.plural(row[f'{side}_violations'], 'violation')} and {formats.plural(row[f'{side}_hits'], 'hit')} "
-        f"in {formats.plural(row[f'{side}_films'], 'film')}"
+        f"in {formats.plural(row[f'{side}_films'], nouns.one, nouns.many)}"
     )

@@ -46,19 +46,27 @@ def _evaluated(run: dict) -> None:
     row = next((row for row in database.rows("summaries").to_pylist() if row["run_id"] == run["run_id"]), None)
     if row is None:
         return _no_step(run)
-    style.headline(*sentences.of_evaluation(row), eyebrow=runs.eyebrow(run))
+    nouns = database.nouns()
+    style.headline(*sentences.of_evaluation(row, nouns), eyebrow=runs.eyebrow(run))
     figures = (
         ("Violations, top 5", formats.percent(row["svr_5"])),
         ("Violations, top 20", formats.percent(row["svr_20"])),
         ("Recall", formats.number(row["recall_20"])),
         ("NDCG", formats.number(row["ndcg_20"])),
-        ("Films a list", formats.number(row["films_per_list"], 1)),
+        (nouns("Films a list"), formats.number(row["films_per_list"], 1)),
         ("… at most", formats.percent(row["svr_20_high"])),
-        ("… of judged films", formats.percent(row["svr_20_known"])),
+        (nouns("… of judged films"), formats.percent(row["svr_20_known"])),
         ("Unresolved titles", formats.percent(row["unresolved_rate"])),
-        ("Films not rated", formats.percent(row["unrated_rate"])),
+        (nouns("Films not rated"), formats.percent(row["unrated_rate"])),
+        *((name, formats.number(_own_mean(run, name), 2)) for name in run["own_rewards"] or []),
     )
     style.tiles([(name, value, "", "") for name, value in figures])
+
+
+def _own_mean(run: dict, name: str) -> float | None:
+    """A reward that is somebody's own: its sum over an answer, on average."""
+    points = database.rows("own_curve", runs=[run["run_id"]], reward=name).to_pylist()
+    return points[-1]["own"] if points else None
 
 
 def _trained(run: dict, others: list[str]) -> None:
@@ -66,16 +74,17 @@ def _trained(run: dict, others: list[str]) -> None:
     if not rows:
         return _no_step(run)
     [figures] = rows
-    sentence, lead = sentences.of_training(figures)
+    nouns = database.nouns()
+    sentence, lead = sentences.of_training(figures, nouns)
     style.headline(sentence, lead, runs.eyebrow(run))
     style.tiles(
         [
             _tile("Violations", figures, "svr", formats.percent, less=True),
             _tile("Recall", figures, "recall", formats.number, less=False),
-            _tile("Films a list", figures, "films", lambda v: formats.number(v, 1), less=None),
+            _tile(nouns("Films a list"), figures, "films", lambda v: formats.number(v, 1), less=None),
             _tile("Unresolved titles", figures, "unresolved", formats.percent, less=True),
-            _tile("Films not rated", figures, "unrated", formats.percent, less=True),
-            _tile("Repeated films", figures, "duplicates", formats.percent, less=True),
+            _tile(nouns("Films not rated"), figures, "unrated", formats.percent, less=True),
+            _tile(nouns("Repeated films"), figures, "duplicates", formats.percent, less=True),
             _tile("No learning signal", figures, "no_signal", formats.percent, less=None),
         ]
     )
@@ -94,7 +103,7 @@ def _tile(name: str, figures: dict, key: str, show, less: bool | None) -> tuple[
 
 
 def _curves(shown: list[str]) -> None:
-    points = database.rows("curves", runs=shown)
+    points, nouns = database.rows("curves", runs=shown), database.nouns()
     if len(shown) > 1:
         names, colours = {run["run_id"]: runs.label(run) for run in runs.all_runs()}, style.palette().runs
         style.legend([(colours[i % len(colours)], names[run]) for i, run in enumerate(shown)])
@@ -110,7 +119,19 @@ def _curves(shown: list[str]) -> None:
         style.section("Step by step", about)
         for pair in (CURVES[:2], CURVES[2:]):
             for column, (name, title, form, zero) in zip(st.columns(2), pair, strict=True):
-                column.altair_chart(charts.step_curve(points, name, title, form, shown, zero), width="stretch")
+                column.altair_chart(charts.step_curve(points, name, nouns(title), form, shown, zero), width="stretch")
+        _own_curves(shown)
+
+
+def _own_curves(shown: list[str]) -> None:
+    """A curve of each reward that is somebody's own, two beside each other."""
+    own = dict.fromkeys(n for run in runs.all_runs() if run["run_id"] in shown for n in run["own_rewards"] or [])
+    for i, name in enumerate(own):
+        if i % 2 == 0:
+            pair = st.columns(2)
+        points = database.rows("own_curve", runs=shown, reward=name)
+        title = f"{name}, sum over an answer"
+        pair[i % 2].altair_chart(charts.step_curve(points, "own", title, ".2f", shown, zero=False), width="stretch")
 
 
 def _no_step(run: dict) -> None:
@@ -119,10 +140,13 @@ def _no_step(run: dict) -> None:
 
 
 def _all_runs() -> None:
+    nouns = database.nouns()
     style.section(
         "All runs",
-        "Over all steps, on prompts with constraints: the share of violating films in the top 20, "
-        "and what it is to be read beside.",
+        nouns(
+            "Over all steps, on prompts with constraints: the share of violating films in the top 20, "
+            "and what it is to be read beside."
+        ),
     )
     st.dataframe(
         database.rows("summaries"),
@@ -143,7 +167,7 @@ def _all_runs() -> None:
             "svr_20_known": columns.share("of judged"),
             "recall_20": columns.decimal("recall", 3),
             "ndcg_20": columns.decimal("NDCG", 3),
-            "films_per_list": columns.decimal("films a list", 1),
+            "films_per_list": columns.decimal(nouns("films a list"), 1),
             "duplicate_rate": columns.share("repeated"),
             "unresolved_rate": columns.share("unresolved"),
             "unrated_rate": columns.share("not rated"),

@@ -6,6 +6,7 @@ import streamlit as st
 from app.components import columns, rank_charts, states, style
 from app.core import database, navigation, runs
 from app.text import formats
+from oracle.base.nouns import Nouns
 
 MEASURES = {
     "violations": ("violation_rate", "Share of the films at this rank that violate a constraint.", ".1%"),
@@ -40,10 +41,11 @@ def page() -> None:
             "measure", "Show", {name: name[0].upper() + name[1:] for name in MEASURES}, "violations"
         )
 
-    style.headline(*_sentences(totals, run), eyebrow=runs.eyebrow(run))
+    nouns = database.nouns()
+    style.headline(*_sentences(totals, run, nouns), eyebrow=runs.eyebrow(run))
     column, about, form = MEASURES[shown]
     cells = database.rows("rank_cells", run=run["run_id"])
-    about += " Click a cell to see the answers behind it."
+    about = nouns(about) + " Click a cell to see the answers behind it."
     if totals[-1]["rank"] > run["rec_num"]:
         about += f" At rank {totals[-1]['rank']} stands what goes on beyond the list’s end."
     style.section(f"{shown[0].upper()}{shown[1:]} by rank and step", about)
@@ -57,22 +59,28 @@ def page() -> None:
     _behind(run, _chosen_cell(event, cells.to_pylist()))
 
     style.section(
-        "Over all steps", "Mean reward of each rank, a list: what violations cost there, and what hits earned."
+        "Over all steps",
+        "Mean reward of each rank, a list, before weights: what violations cost there, what hits earned"
+        + (f", and {', '.join(own)}." if (own := run["own_rewards"]) else "."),
     )
-    st.altair_chart(rank_charts.rewards(database.rows("rank_totals", run=run["run_id"])), width="stretch")
+    st.altair_chart(rank_charts.rewards(database.rows("rank_rewards", run=run["run_id"])), width="stretch")
 
 
-def _sentences(totals: list[dict], run: dict) -> tuple[str, str]:
+def _sentences(totals: list[dict], run: dict, nouns: Nouns) -> tuple[str, str]:
     judged = [row for row in totals if row["violation_rate"] is not None and row["rank"] <= run["rec_num"]]
     if not any(row["violations"] for row in judged):
-        return "No rank was ever punished: no film violated a constraint.", "Hits are all that tells these ranks apart."
+        return nouns(
+            "No rank was ever punished: no film violated a constraint."
+        ), "Hits are all that tells these ranks apart."
     most, least = (choose(judged, key=lambda row: row["violation_rate"]) for choose in (max, min))
     best = max(judged, key=lambda row: row["hit_reward"] or 0)
     return (
-        f"Rank {most['rank']} violates most, with {formats.percent(most['violation_rate'])} of its films; "
+        f"Rank {most['rank']} violates most, with {formats.percent(most['violation_rate'])} of its {nouns.many}; "
         f"rank {least['rank']} least, with {formats.percent(least['violation_rate'])}.",
         f"Rank {best['rank']} earns most by hits, {formats.signed(best['hit_reward'], 3)} a list. "
-        "Each rank has its own advantage, so a film punished at one rank pushes down the tokens of that rank only.",
+        + nouns(
+            "Each rank has its own advantage, so a film punished at one rank pushes down the tokens of that rank only."
+        ),
     )
 
 
@@ -115,7 +123,7 @@ def _behind(run: dict, cell: dict | None) -> None:
             "violated_traits": columns.texts("violates", "medium"),
             "safety": columns.decimal("safety", 2),
             "relevance": columns.decimal("relevance", 2),
-            "other": columns.decimal("other", 2, "End of list, repetition and count."),
+            "other": columns.decimal("other", 2, "End of list, repetition, count, and rewards of your own."),
             "r_total": columns.decimal("total", 2),
             "advantage": columns.decimal("advantage", 2),
             "hit": columns.flag("hit"),

@@ -100,9 +100,9 @@ def _decide(row: dict, decision: dict | None) -> None:
     for film in films:
         _candidate(row, film)
     if not films:
-        markup.show("about", "No known film has a title like it.")
+        markup.show("about", database.nouns()("No known film has a title like it."))
     refusal = "Not the film that it was taken for" if row["imdb_id"] else "No known film"
-    st.button(refusal, on_click=_note, args=(row["title"], row["year"], row["imdb_id"], "reject"))
+    st.button(database.nouns()(refusal), on_click=_note, args=(row["title"], row["year"], row["imdb_id"], "reject"))
     st.caption("Noted beside the store, and applied when the oracle next opens it. It can be undone.")
 
 
@@ -118,7 +118,7 @@ def _candidate(row: dict, film: dict) -> None:
 def _undo(decision: dict) -> None:
     found = database.rows("film_named", imdb_id=decision["imdb_id"]).to_pylist() if decision["imdb_id"] else []
     name = formats.film(found[0]["title"], found[0]["year"]) if found else decision["imdb_id"]
-    means = name if decision["action"] == "confirm" else f"not {name}" if name else "no known film"
+    means = name if decision["action"] == "confirm" else f"not {name}" if name else database.nouns()("no known film")
     noted = f"{decision['imdb_id'] or 'no id'}, decided {decision['at'][:10]}"
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         markup.show("decision", means, noted, width="content")
@@ -128,7 +128,8 @@ def _undo(decision: dict) -> None:
 
 def _decided(decisions: list[dict]) -> None:
     if not decisions:
-        return states.nothing("Nothing is decided yet.", "Choose a title that was not found, and say which film it is.")
+        hint = database.nouns()("Choose a title that was not found, and say which film it is.")
+        return states.nothing("Nothing is decided yet.", hint)
     style.section("Decisions", f"Kept in {_file()} beside the store, one a line.")
     for decision in reversed(decisions):
         with st.container(border=True):

@@ -5,6 +5,7 @@ import streamlit as st
 from app.components import charts, states, style
 from app.core import database, navigation, runs
 from app.text import formats, sentences
+from oracle.base.nouns import Nouns
 
 MOST_VERDICTS = 250_000
 POLICIES = {"safe": "safe", "violation": "violations", "ignore": "left out"}
@@ -20,6 +21,7 @@ def page() -> None:
     left, right = st.columns([3, 4], vertical_alignment="bottom")
     with left:
         run = runs.pick()
+    nouns = database.nouns()
     with right:
         one, two = st.columns(2)
         with one:
@@ -28,9 +30,9 @@ def page() -> None:
             )
         with two:
             unrated = navigation.switch_between(
-                "unrated", "Films not rated count as", POLICIES, run["unrated"] or "safe"
+                "unrated", nouns("Films not rated count as"), POLICIES, run["unrated"] or "safe"
             )
-    asked = _sliders(run) | {"unresolved": unresolved, "unrated": unrated}
+    asked = _sliders(run, nouns) | {"unresolved": unresolved, "unrated": unrated, **_own_weights(run)}
     head = st.container()
     steps = database.rows("what_if_steps", run=run["run_id"], most=MOST_VERDICTS).to_pylist()
     if not steps:
@@ -41,7 +43,7 @@ def page() -> None:
         [pushes] = database.rows("what_if_pushes", run=run["run_id"], **asked, step=numbers[-1]).to_pylist()
     with head:
         [last] = curves.slice(curves.num_rows - 1).to_pylist()
-        style.headline(*_sentences(run, asked, last, pushes), eyebrow=runs.eyebrow(run))
+        style.headline(*_sentences(run, asked, last, pushes, nouns), eyebrow=runs.eyebrow(run))
     about = "The answers stay as they were: what another reward would have taught shows only in training."
     if len(steps) < steps[0]["all_steps"]:
         about += f" {formats.count(len(steps))} of {formats.count(steps[0]['all_steps'])} steps are judged again."
@@ -49,10 +51,10 @@ def page() -> None:
     style.legend([(style.palette().before, "as it was"), (style.palette().bad, "as it would have been")])
     for pair in (PANELS[:2], PANELS[2:]):
         for column, (name, title, form) in zip(st.columns(2, gap="large"), pair, strict=True):
-            column.altair_chart(charts.before_and_after(curves, name, title, form), width="stretch")
+            column.altair_chart(charts.before_and_after(curves, name, nouns(title), form), width="stretch")
 
 
-def _sliders(run: dict) -> dict:
+def _sliders(run: dict, nouns: Nouns) -> dict:
     """The settings asked for; they start as the run's own."""
     one, two, three = st.columns(3, gap="large")
     with one:
@@ -62,17 +64,31 @@ def _sliders(run: dict) -> dict:
             "penalty", "P, penalty of a violation", 0.0, 5.0, 0.05, _within(run["penalty_safe"])
         )
     with three:
-        about = "Risk from which a film violates"
+        about = nouns("Risk from which a film violates")
         threshold = navigation.number("threshold", about, 0.05, 1.0, 0.01, float(run["risk_threshold"]))
     return {"lambda": weight, "penalty": penalty, "threshold": threshold}
+
+
+def _own_weights(run: dict) -> dict:
+    """The names of the rewards that are somebody's own, and the weight asked for of each."""
+    own, weights = run["own_rewards"] or [], run["own_weights"] or []
+    asked: list[float] = []
+    for i, (name, weight) in enumerate(zip(own, weights, strict=True)):
+        if i % 3 == 0:
+            columns = st.columns(3, gap="large")
+        with columns[i % 3]:
+            low, high = min(0.0, weight), max(5.0, weight)
+            asked.append(navigation.number(f"weight_{name}", f"Weight of {name}", low, high, 0.05, float(weight)))
+    return {"own": own, "weights": asked}
 
 
 def _within(value: float) -> float:
     return float(min(5.0, max(0.0, value)))
 
 
-def _sentences(run: dict, asked: dict, last: dict, pushes: dict) -> tuple[str, str]:
+def _sentences(run: dict, asked: dict, last: dict, pushes: dict, nouns: Nouns) -> tuple[str, str]:
     own = {name: run[column] for name, column in _COLUMNS.items()} | {"unrated": run["unrated"] or "safe"}
+    own |= {"own": run["own_rewards"] or [], "weights": run["own_weights"] or []}
     if asked == own:
         lead = "Move a slider: the answers that this run gave are judged again with your settings, at once."
         return "These are the run’s own settings, so before and after agree.", lead
@@ -85,11 +101,13 @@ def _sentences(run: dict, asked: dict, last: dict, pushes: dict) -> tuple[str, s
     elif was == would_be:
         sentence = f"Violations would stay at {was}, and the reward of an answer would {reward}."
     else:
-        sentence = f"{would_be} of the last films would violate, not {was}; the reward of an answer would {reward}."
+        sentence = (
+            f"{would_be} of the last {nouns.many} would violate, not {was}; the reward of an answer would {reward}."
+        )
     if not pushes["ranks"]:
         return sentence, "The run was not trained on, so nothing was pushed."
     return sentence, (
-        f"Of the {formats.plural(pushes['ranks'], 'film')} of the last step, {formats.count(pushes['turned'])} "
+        f"Of the {formats.plural(pushes['ranks'], nouns.one, nouns.many)} of the last step, {formats.count(pushes['turned'])} "
         f"({formats.percent(pushes['turned_rate'])}) would be pushed the other way, "
         f"{formats.count(pushes['silenced'])} no longer, and {formats.count(pushes['woken'])} for the first time."
     )

@@ -9,7 +9,7 @@ A short pipeline, linear in the length of the text. What each step makes of this
     Avoid these:
     3. Saw (2004)
 
-1. *Regions* (`regions`): thoughts do not count; where there are answer tags, only what lies inside them does. Left: all
+1. *Thoughts* (`thoughts`): they do not count; where there are answer tags, only what lies inside them does. Left: all
    behind `</think>`.
 2. *Structured answers*: JSON (`structured`), HTML tables (`tables`) and XML fields (`xml`) are read as such. Here is none.
 3. *Lines* (`lines`): each line is numbered, bulleted, plain, a row of a table (`tables`) or a field, with its marker
@@ -42,10 +42,10 @@ import pyarrow as pa
 
 from oracle.answers.entry import Entry
 from oracle.answers.quick import quick_list
-from oracle.answers.regions import regions
 from oracle.answers.select import from_lines
 from oracle.answers.structured import from_json
 from oracle.answers.tables import from_html
+from oracle.answers.thoughts import without_thoughts
 from oracle.answers.xml import from_xml
 
 MAX_RANK = 2**15 - 1  # the rank column is an int16
@@ -110,7 +110,7 @@ def entry_spans(texts: list[str], thought_tags: Sequence[str] = ()) -> tuple[np.
 
 
 def _entries(text: str, thought_tags: Sequence[str] = ()) -> list[Entry]:
-    stretches, tagged = regions(text, thought_tags)
+    stretches, tagged = without_thoughts(text, thought_tags)
     if not tagged and stretches == [(0, len(text))] and (films := quick_list(text)) is not None:
         return films[:MAX_RANK]
     found: list[Entry] = []

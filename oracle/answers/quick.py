@@ -14,16 +14,20 @@ from oracle.answers.select import directly_below, entries_of_marked, read_plain
 from oracle.answers.tables import names_columns
 from oracle.answers.years import with_years_of_the_list
 
-# Words with a capital, numbers, and small words between them. No word here is a label, a credit or a piece of advice.
+# Words with a capital, numbers, and small words between them. No word here is a label, a credit or a piece of
+# advice, or may announce the list ("Final picks: …").
 _LETTER = "A-Za-zÀ-ÖØ-öø-ÿ"
 _ADVICE = (
     r"(?i:by|avoid(?:ed)?|skip(?:ped)?|stay|steer|beware|keep|do|don|excluded|exclusions?|omitted|omissions?|rejected|discarded|dropped|eliminated|removed"
     r"|filtered|ruled|left|off|already|previously|not|never|cannot|can|wouldn|didn|won|aren|unsuitable|inappropriate|unsafe|non|no|dishonou?rable"
+    r"|(?:final|finali[sz]ed|definitive|ultimate)(?=\b.*:)"
     r"|vermeiden|evitar|éviter|nicht|you|i)\b"
 )
 _CAPITAL = rf"(?!{_ADVICE})[A-ZÀ-ÖØ-Þ][{_LETTER}]*(?:['’-][{_LETTER}]+)*[!?]?"
 _SMALL = r"(?:of|the|and|in|a|an|to|on|at|for|from)"
-_LABELS = r"(?i:movie|film|title|name|item|recommendation|pick|answer|rank|number|no|top|place|choice)"
+_LABELS = (
+    rf"(?i:movie|film|title|name|item|recommendation|pick|answer|rank|number|no|top|place|choice)s?(?![{_LETTER}])"
+)
 _MARK = rf"(?<=[{_LETTER}])(?:[.:]|,(?! (?i:tv|television|web|limited)\b))"
 _REST = rf"(?:(?:{_MARK})? (?:{_CAPITAL}|\d{{1,4}})| {_SMALL}(?= ))*"
 _YEAR = r" \((18[7-9]\d|19\d\d|20[0-2]\d|203[0-5])\)$"

@@ -11,7 +11,7 @@ from oracle.oracle import Oracle, create_oracle
 DONE = "_SUCCESS"
 
 
-class Judge:
+class OracleActor:
     """An oracle on its own copy of the store, in an actor."""
 
     def __init__(self, store: StoreCopy, settings: dict, avoid: list[str], url: str):
@@ -47,7 +47,7 @@ def check_on_cluster(oracle: Oracle, url: str, avoid: list[str], out: str | None
         with filesystem.open(paths[0], "rb") as first:
             names = columns_of(pq.read_schema(first).names, paths[0])
         films = ray.data.read_parquet(paths, filesystem=filesystem, columns=names, partitioning=None)
-        verdicts = judged_by_actors(films, Judge, (store, settings, wanted, url), BATCH)
+        verdicts = judged_by_actors(films, OracleActor, (store, settings, wanted, url), BATCH)
         target.makedirs(folder, exist_ok=True)
         verdicts.write_parquet(folder, filesystem=target)
         target.touch(f"{folder}/{DONE}")

@@ -47,7 +47,7 @@ def check_file(oracle: Oracle, path: str, avoid: list[str], out: Path | None, as
         check_writable(out)
     first = next(verdicts, None)
     if first is None:
-        raise UserError(f"{path} has no rows; expected at least one film")
+        raise UserError(f"{path} has no rows; expected at least one title")
     try:
         if out is None:
             _write(first, verdicts, sys.stdout.buffer)

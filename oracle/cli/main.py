@@ -102,10 +102,10 @@ def _check(arguments: argparse.Namespace) -> None:
     """Judge a film for someone who wants some content avoided, and say why; or all films of a file."""
     if (arguments.title is None) == (arguments.file is None):
         raise UserError(
-            'name a film, such as: check "Saw" 2004 --avoid gore; or a file: check --file films.csv --avoid gore'
+            'name a title, such as: check "Saw" 2004 --avoid gore; or a file: check --file titles.csv --avoid gore'
         )
     if arguments.out is not None and arguments.file is None:
-        raise UserError("--out belongs to --file; a single film's verdict is printed")
+        raise UserError("--out belongs to --file; a single verdict is printed")
     if arguments.engine and (arguments.file is None or arguments.json):
         raise UserError("--engine ray belongs to --file and --out, without --json")
     if arguments.address and not arguments.engine:
@@ -133,6 +133,8 @@ def _check(arguments: argparse.Namespace) -> None:
     title, year = _film(arguments, oracle)
     traits = oracle.resolve_traits(arguments.avoid)
     verdict = oracle.check_safety(title, year, dict.fromkeys(traits, True))
+    if verdict.imdb_id is None and year is None:  # a number is a title first: "1942" is one
+        verdict = oracle.check_safety(title, year, dict.fromkeys(traits, True), given_id=title.strip())
     near = nearest(oracle.store, title, year)
     known = sources(oracle.store, verdict.imdb_id) if verdict.imdb_id else []
     if arguments.json:
@@ -167,6 +169,8 @@ def _as_text(
     known: list[dict],
 ) -> list[str]:
     """Return the lines that tell a verdict and where it comes from."""
+    from oracle.store import read_nouns
+
     asked = _named(title, year)
     if verdict.imdb_id is None:
         lines = [f"{asked}: not found" + (f"; counts as {oracle.unresolved}" if traits else "")]
@@ -178,7 +182,8 @@ def _as_text(
     ]
     film = _named(verdict.matched_title, verdict.matched_year)
     lines.append(
-        f"  film       {film}, {verdict.imdb_id}: {verdict.match_method} match, score {verdict.match_score:.2f}"
+        f"  {read_nouns(oracle.store).one:<10} {film}, {verdict.imdb_id}: "
+        f"{verdict.match_method} match, score {verdict.match_score:.2f}"
     )
     if verdict.unrated_traits:
         counts = f"; counts as {oracle.unrated}" if verdict.status == "unrated" else ""

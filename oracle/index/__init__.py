@@ -2,13 +2,13 @@
 
 from oracle.index.hashing import HashNumbers, UniqueHashes, distinct, first_of_each, query_hashes, spread, text_hashes
 from oracle.index.mapped import open_index
-from oracle.index.records import FILM, FORM, RISK, UNKNOWN, imdb_ids, risk_blocks
+from oracle.index.records import FILM, RISK, TITLE, UNKNOWN, imdb_ids, risk_blocks
 from oracle.index.tables import Columns, Titles
 
 __all__ = [
     "FILM",
-    "FORM",
     "RISK",
+    "TITLE",
     "UNKNOWN",
     "Columns",
     "HashNumbers",

@@ -20,11 +20,11 @@ import pyarrow.compute as pc
 from oracle.base.arrow import array_of, array_of_records, numbers_of
 from oracle.base.errors import UserError
 from oracle.index.hashing import HashIndex, UniqueHashes, query_hashes, random_multipliers, text_hashes
-from oracle.index.records import FORM, RISK, UNKNOWN, film_records
+from oracle.index.records import RISK, TITLE, UNKNOWN, film_records
 from oracle.index.tables import Columns
 from oracle.store import STORE_FORMAT, open_store
 
-LAYOUT = 4  # of the files: an index of another layout is another index
+LAYOUT = 5  # of the files: an index of another layout is another index
 VIEWS = ("titles", "films", "keys", "words", "common", "aliases", "aliased", "traits", "sources", "risks")
 FILES = (
     "titles",
@@ -37,7 +37,7 @@ FILES = (
     "keys",
     "keys_buckets",
     "groups",
-    "group_forms",
+    "group_titles",
     "words",
     "common",
     "aliases",
@@ -101,7 +101,7 @@ def _read_store(store: Path) -> dict[str, pa.Table]:
     columns["keys"] = pa.table({"slot": keys.slots})
     columns["keys_buckets"] = pa.table({"start": keys.buckets})
     key_no = numbers_of(columns["titles"], "key_no")
-    columns["group_forms"] = pa.table({"title": np.argsort(key_no, kind="stable").astype(np.int32)})
+    columns["group_titles"] = pa.table({"title": np.argsort(key_no, kind="stable").astype(np.int32)})
     columns["groups"] = pa.table({"start": np.cumsum(np.bincount(key_no + 1), dtype=np.int32)})
     _join_records(columns, _add_risks(columns))
     return columns
@@ -126,9 +126,9 @@ def _add_risks(columns: dict[str, pa.Table]) -> np.ndarray:
     rows = np.full(len(film), -1, np.int32)
     rows[some] = np.arange(len(some), dtype=np.int32)
     for name, column, none, values in (("risk_kinds", "kind", 0, kind[1:]), ("risk_rows", "row", -1, rows)):
-        places = np.full((len(rated) + 1, len(columns["traits"])), none, values.dtype)
-        places[block + 1, trait] = values
-        columns[name] = pa.table({column: places.ravel()})
+        pairs = np.full((len(rated) + 1, len(columns["traits"])), none, values.dtype)
+        pairs[block + 1, trait] = values
+        columns[name] = pa.table({column: pairs.ravel()})
     columns["risk_records"] = pa.table({"record": array_of_records(records[first])})
     reasons = risks.select(["hit_tags", "severities"]).take(pa.array(some))
     columns["risk_reasons"] = pa.table({name: array_of(reasons, name) for name in reasons.column_names})
@@ -148,15 +148,15 @@ def _kinds(*fields: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _join_records(columns: dict[str, pa.Table], risk_blocks: np.ndarray) -> None:
-    """Put what is known of each title form and of its film into one record."""
+    """Put what is known of each title and of its film into one record."""
     titles = columns["titles"]
     films, long_ids = film_records(array_of(columns.pop("films"), "imdb_id"), risk_blocks)
-    forms = np.empty(len(titles), FORM)
+    records = np.empty(len(titles), TITLE)
     for name in ("film", "key_no", "wording_no", "year", "word_class"):
-        forms[name] = numbers_of(titles, name)
-    forms["primary"] = numbers_of(titles, "is_primary")
-    forms["of_film"] = films.take(forms["film"])
-    columns["titles"] = pa.table({"title": array_of(titles, "title"), "form": array_of_records(forms)})
+        records[name] = numbers_of(titles, name)
+    records["primary"] = numbers_of(titles, "is_primary")
+    records["of_film"] = films.take(records["film"])
+    columns["titles"] = pa.table({"title": array_of(titles, "title"), "record": array_of_records(records)})
     columns["long_ids"] = pa.table({"imdb_id": long_ids})
 
 

@@ -1,4 +1,4 @@
-"""Records of what is known of a title form and its film, or of a risk: one access to memory each, not one a column.
+"""Records of what is known of a title and its film, or of a risk: one access to memory each, not one a column.
 
 A look-up of some thousand titles jumps about in tables of a million: what it waits for is memory, so all that it needs of a film
 lies in 16 bytes. They are laid out as Arrow lays out a short text (length, then up to 12 bytes), so that the ids of a whole batch
@@ -24,7 +24,7 @@ LENGTH_AND_ID = np.array([15, *[2**32 - 1] * 3], np.uint32)  # the bits of a rec
 # An Arrow view of the film's id, but that the high bits of the length hold the film's risk block. Of a long id, the first
 # four bytes of `id` are its number among the long ones.
 FILM = np.dtype([("packed", np.uint32), ("id", np.uint32, 3)])
-FORM = np.dtype(
+TITLE = np.dtype(
     [
         ("film", np.int32),  # its number
         ("key_no", np.int32),  # the same where titles are the same when normalised

@@ -8,29 +8,29 @@ import pyarrow as pa
 
 from oracle.base.arrow import array_of, numbers_of, records_of
 from oracle.index.hashing import HashIndex, UniqueHashes
-from oracle.index.records import FORM
+from oracle.index.records import TITLE
 
 Columns = Mapping[str, pa.Table]
 
 
 @dataclass(frozen=True)
 class Titles:
-    """The title forms of a store and what they are found by. Title forms and films are numbered from 0."""
+    """The titles of a store and what they are found by. Titles and films are numbered from 0."""
 
-    title: pa.StringArray  # per title form
-    forms: np.ndarray  # FORM, per title form
+    title: pa.StringArray  # per title
+    records: np.ndarray  # TITLE, per title
     long_ids: pa.StringArray  # the ids that records have no room for
     common: np.ndarray  # word classes whose titles many films share
 
     multipliers: np.ndarray  # uint64: those of the hashes of `exact` and `same`
-    exact: UniqueHashes  # own title and year -> title form
-    same: UniqueHashes  # title but for case -> some title form of that title
-    keys: HashIndex  # any key of sql/titles/variants.sql -> title forms
-    group_start: np.ndarray  # int32 per key_no: where its title forms begin in group_form
-    group_form: np.ndarray  # int32: title forms by key_no
+    exact: UniqueHashes  # own title and year -> title
+    same: UniqueHashes  # title but for case -> any one of them
+    keys: HashIndex  # any key of sql/titles/variants.sql -> titles
+    group_start: np.ndarray  # int32 per key_no: where its titles begin in group_title_no
+    group_title_no: np.ndarray  # int32: titles by key_no
 
     known_words: np.ndarray  # uint32, sorted: hashes of all words of titles
-    aliases: Mapping[tuple[str, int], int]  # (normalised key, year or -1) -> title form; confirmed by a person
+    aliases: Mapping[tuple[str, int], int]  # (normalised key, year or -1) -> title; confirmed by a person
     aliased: np.ndarray  # int32: key_no of the titles that aliases are written like
 
     @classmethod
@@ -39,7 +39,7 @@ class Titles:
         aliases = columns["aliases"].to_pylist()
         return cls(
             title=array_of(titles, "title"),
-            forms=records_of(titles, "form", FORM),
+            records=records_of(titles, "record", TITLE),
             long_ids=array_of(columns["long_ids"], "imdb_id"),
             common=numbers_of(columns["common"], "word_class"),
             multipliers=numbers_of(columns["multipliers"], "multiplier"),
@@ -47,7 +47,7 @@ class Titles:
             same=_unique_hashes(columns, "same"),
             keys=HashIndex(numbers_of(columns["keys"], "slot"), numbers_of(columns["keys_buckets"], "start")),
             group_start=numbers_of(columns["groups"], "start"),
-            group_form=numbers_of(columns["group_forms"], "title"),
+            group_title_no=numbers_of(columns["group_titles"], "title"),
             known_words=numbers_of(columns["words"], "word_hash"),
             aliases={(row["key"], row["year"]): row["title"] for row in aliases},
             aliased=numbers_of(columns["aliased"], "key_no"),

@@ -4,7 +4,6 @@ from oracle.log.audit import lock_down, open_audit
 from oracle.log.compaction import compact, delete_run, export_run
 from oracle.log.evasion import EvasionRule, evasion_rules
 from oracle.log.queries import NamedQuery, about, ask, named_queries
-from oracle.log.rewards import REWARD_NAMES, REWARDS, Reward, Setting
 from oracle.log.run_info import run_info
 from oracle.log.tables import KINDS, write_rows
 from oracle.log.views import GRACE_S, create_log_views, open_log, pattern_of, query, quoted
@@ -13,13 +12,9 @@ from oracle.log.writer import LogWriter
 __all__ = [
     "GRACE_S",
     "KINDS",
-    "REWARDS",
-    "REWARD_NAMES",
     "EvasionRule",
     "LogWriter",
     "NamedQuery",
-    "Reward",
-    "Setting",
     "about",
     "ask",
     "compact",

@@ -41,7 +41,7 @@ from oracle.log.folders import (
 )
 from oracle.log.state import is_readable
 from oracle.log.tables import write_rows
-from oracle.log.views import GRACE_S, MERGED_SCHEMA, again_if_removed, create_base, ensure_schema, open_log
+from oracle.log.views import GRACE_S, MERGED_SCHEMAS, again_if_removed, create_base, ensure_schema, open_log
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,8 @@ def begin_epoch(folder: Path, now: Counted, keep: list[Steps], rewrite: list[Ste
             steps = sorted(step for s in rewrite for step in s.steps)
             target = merged_path(folder, steps, epoch)
             with new_folder(target) as temporary:
-                _write_merged(folder, rewrite, steps, temporary)
+                # Its statements list the files of all runs, of which others may remove some meanwhile.
+                again_if_removed(lambda _: _write_merged(folder, rewrite, steps, temporary), None)
             keep = [*keep, Steps(target, tuple(steps), merged=True, format=FORMAT)]
         announce(folder, epoch, keep)
     except duckdb.IOException as error:
@@ -168,7 +169,7 @@ def delete_run(log_root: str | Path, run_id: str) -> None:
 
 
 def _write_merged(folder: Path, sources: list[Steps], steps: list[int], target: Path) -> None:
-    schema = folder.parent / "_schema" / MERGED_SCHEMA
+    schema = folder.parent / "_schema" / MERGED_SCHEMAS[0]
     with connect(threads=1) as connection:  # training goes on beside this
         create_base(connection, folder.parent)
         connection.execute("reset variable log_runs")

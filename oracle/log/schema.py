@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oracle.base.errors import UserError
-from oracle.log.rewards import REWARDS, SETTINGS
+from oracle.rewards import REWARDS, SETTINGS
 
 STRINGS = pa.list_(pa.string())
 FILM = pa.struct([("title", pa.string()), ("year", pa.int16())])

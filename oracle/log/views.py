@@ -18,15 +18,17 @@ from oracle.base.database import connect
 from oracle.base.errors import UserError, first_line
 from oracle.base.resources import read_sql
 from oracle.log.folders import FORMAT, MANIFEST, is_parquet
-from oracle.log.rewards import reward_kinds
 from oracle.log.schema import COMPLETIONS, LOSS, RUN, VERDICTS
 from oracle.log.select import check_reads_only
 from oracle.log.state import tell_of_state
+from oracle.rewards import reward_kinds
 
-SINGLE_SCHEMA = f"step-00000000-e00000000-f{FORMAT}"
-MERGED_SCHEMA = f"steps-00000000-00000000-e00000000-f{FORMAT}"
-SINGLE_SCHEMAS = (SINGLE_SCHEMA, "step-00000000")
-MERGED_SCHEMAS = (MERGED_SCHEMA, "steps-00000000-00000000-0000000000-9999999999")
+_NUMBERED = range(FORMAT, 1, -1)  # format 1 had no number
+SINGLE_SCHEMAS = (*(f"step-00000000-e00000000-f{n}" for n in _NUMBERED), "step-00000000")
+MERGED_SCHEMAS = (
+    *(f"steps-00000000-00000000-e00000000-f{n}" for n in _NUMBERED),
+    "steps-00000000-00000000-0000000000-9999999999",
+)
 _SINGLE = ("completions", "verdicts")
 _MERGED = (*_SINGLE, "rank_sums", "trait_sums")
 SCHEMA_FILES = ("run.parquet", "manifest-00000000.parquet", "loss.parquet")
@@ -107,6 +109,7 @@ def create_base(connection: duckdb.DuckDBPyConnection, log_root: Path) -> None:
     connection.execute(f"create or replace macro log_root() as coalesce(getvariable('log_root'), {default})")
     # A view looks at its files once when it is made: let it look at the empty ones only.
     connection.execute("set variable log_runs = '_schema'")
+    connection.execute(f"create or replace macro log_format() as {FORMAT}")
     for name in ("log/tables", "log/sums"):
         connection.execute(read_sql(name))
     kinds = ", ".join(f"({', '.join(map(_literal, kind.values()))})" for kind in reward_kinds().to_pylist())
@@ -162,7 +165,7 @@ def _check_schema(schema: Path) -> None:
     files += [schema / file for file in SCHEMA_FILES if os.path.lexists(schema / file)]
     if wrong := [path for path in oldest if not path.exists()] + [path for path in files if not is_parquet(path)]:
         raise UserError(_broken(schema, f"{wrong[0]} can't be read"))
-    for folder in (SINGLE_SCHEMA, MERGED_SCHEMA):
+    for folder in (SINGLE_SCHEMAS[0], MERGED_SCHEMAS[0]):
         for table, columns in (("completions", COMPLETIONS), ("verdicts", VERDICTS)):
             if (schema / folder).is_dir() and not _has(path := schema / folder / f"{table}.parquet", columns):
                 raise UserError(_broken(schema, f"{path} has other columns than this format"))
@@ -222,26 +225,29 @@ def query(
             fails, or takes longer than `timeout_s` seconds.
     """
     check_reads_only(connection, sql)
-    return again_if_removed(lambda left_s: _timed(connection, sql, params, left_s, most), timeout_s)
+    try:
+        return again_if_removed(lambda left_s: _timed(connection, sql, params, left_s, most), timeout_s)
+    except Stopped:
+        raise UserError(f"the query was stopped after {timeout_s:g} s: narrow it down to a run or a step") from None
+    except duckdb.IOException as error:
+        raise UserError(first_line(error)) from None
 
 
 def again_if_removed(read: Callable[[float | None], T], timeout_s: float | None) -> T:
     """What `read` returns, given the seconds that are left; asked again while it meets files that were just removed.
 
     A removal takes a moment, and so does a reader from listing files to opening them: another time it will be luckier. All
-    times together take no longer than `timeout_s`.
+    times together take no longer than `timeout_s`. Raises the last `duckdb.IOException`.
     """
     end, attempts = time.monotonic() + (timeout_s or PATIENCE_S), 0
     while True:
         try:
             return read(end - time.monotonic() if timeout_s else None)
-        except Stopped:
-            raise UserError(f"the query was stopped after {timeout_s:g} s: narrow it down to a run or a step") from None
         except duckdb.IOException as error:
             attempts += 1
             is_removed = "no such file" in str(error).lower()
             if not is_removed or attempts == ATTEMPTS or time.monotonic() + PAUSE_S >= end:
-                raise UserError(first_line(error)) from None
+                raise
         time.sleep(PAUSE_S)
 
 

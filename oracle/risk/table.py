@@ -11,15 +11,18 @@ from oracle.index import RISK, Columns
 
 @dataclass(frozen=True)
 class Risks:
-    """Risks of films for traits. Films' blocks have a place for each trait; block 0 is that of films of which nothing is known."""
+    """Risks of films for traits.
+
+    A block holds a pair of its film and each trait; block 0 is that of films of which nothing is known.
+    """
 
     traits: pa.StringArray
     kinds: (
         np.ndarray
-    )  # unsigned, per place: number of its record. So few bytes that a batch's places stay near one another
+    )  # unsigned, per pair: number of its record. So few bytes that a batch's pairs stay near one another
     records: np.ndarray  # RISK, those that occur, the first one unknown
     sources: pa.StringArray
-    rows: np.ndarray  # int32, per place: number of its reasons, -1 = no risk, or none known
+    rows: np.ndarray  # int32, per pair: number of its reasons, -1 = no risk, or none known
     hit_tags: pa.ListArray  # per row
     severities: pa.ListArray  # per row
 
@@ -36,25 +39,25 @@ class Risks:
         )
 
     def find(self, block: np.ndarray, which: np.ndarray, trait: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return (place, its RISK record) of each pair of a trait and the film whose block is block[which]."""
-        place = block.take(which) * len(self.traits) + trait
-        return place, self.records.take(self.kinds.take(place))
+        """Return (pair, its RISK record) of each pair of a trait and the film whose block is block[which]."""
+        pair = block.take(which) * len(self.traits) + trait
+        return pair, self.records.take(self.kinds.take(pair))
 
-    def evidence(self, place: np.ndarray, record: np.ndarray, trait: np.ndarray) -> pa.StructArray:
+    def evidence(self, pair: np.ndarray, record: np.ndarray, trait: np.ndarray) -> pa.StructArray:
         """Return what led to some risks above 0: trait, risk, source, hit_tags, severities."""
         return pa.StructArray.from_arrays(
             [
                 self.traits.take(pa.array(trait)),
                 pa.array(record["risk"]),
                 self.sources.take(pa.array(record["source"])),
-                self._reasons(self.hit_tags, place, record["tagged"]),
-                self._reasons(self.severities, place, record["graded"]),
+                self._reasons(self.hit_tags, pair, record["tagged"]),
+                self._reasons(self.severities, pair, record["graded"]),
             ],
             names=["trait", "risk", "source", "hit_tags", "severities"],
         )
 
-    def _reasons(self, lists: pa.ListArray, place: np.ndarray, filled: np.ndarray) -> pa.ListArray:
-        """Return the lists of some places, without a look at them where no list is filled."""
+    def _reasons(self, lists: pa.ListArray, pair: np.ndarray, filled: np.ndarray) -> pa.ListArray:
+        """Return the lists of some pairs, without a look at them where no list is filled."""
         if filled.any():
-            return lists.take(pa.array(self.rows.take(place)))
-        return pa.ListArray.from_arrays(pa.array(np.zeros(len(place) + 1, np.int32)), lists.values[:0], type=lists.type)
+            return lists.take(pa.array(self.rows.take(pair)))
+        return pa.ListArray.from_arrays(pa.array(np.zeros(len(pair) + 1, np.int32)), lists.values[:0], type=lists.type)

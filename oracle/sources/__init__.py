@@ -6,18 +6,21 @@ A row that can't be used is set aside with its reason; a file that can't be read
 from oracle.sources.catalog import read_catalog
 from oracle.sources.coverage import Coverage, read_coverage
 from oracle.sources.json_files import read_document
-from oracle.sources.kinds import DIALOGS, Source
+from oracle.sources.kinds import DIALOGS, RATINGS, Source
 from oracle.sources.load import Evidence, Loaded, load_sources
-from oracle.sources.recognise import recognise
+from oracle.sources.recognise import delimiter_of, recognise
 from oracle.sources.rejects import rejects_beside, rejects_path
 from oracle.sources.report import write_report
+from oracle.sources.rows import row_batches
 
 __all__ = [
     "DIALOGS",
+    "RATINGS",
     "Coverage",
     "Evidence",
     "Loaded",
     "Source",
+    "delimiter_of",
     "load_sources",
     "read_catalog",
     "read_coverage",
@@ -25,5 +28,6 @@ __all__ = [
     "recognise",
     "rejects_beside",
     "rejects_path",
+    "row_batches",
     "write_report",
 ]

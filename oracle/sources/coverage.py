@@ -20,10 +20,15 @@ class Coverage:
     unused_tags: list[tuple[str, int]]
     unweighed_categories: list[tuple[str, int]]
 
+    @property
+    def heads(self) -> list[str]:
+        """The names of `COLUMNS` for people."""
+        return [self.nouns if name == "films" else name for name in COLUMNS]
+
     def as_text(self) -> str:
         """A table, one line a trait."""
         rows = [[str(row["trait"]), *(f"{row[name]:,}" for name in COLUMNS[1:])] for row in self.traits]
-        lines = [list(COLUMNS), *rows]
+        lines = [self.heads, *rows]
         widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
         return "\n".join(
             "  ".join(
@@ -39,6 +44,13 @@ class Coverage:
         """What may make a violation pass for safe, in words."""
         if blind := [row["trait"] for row in self.traits if row["films"] and not row["known"]]:
             yield f"nothing is known about any {self.noun} for {len(blind)} traits, which protect nobody: {_listed(blind)}"
+        if unheard := [
+            row["trait"] for row in self.traits if row["known"] and not (row["tagged"] or row["rated"] or row["given"])
+        ]:
+            yield (
+                f"no {self.noun} carries a tag of {len(unheard)} traits, or is rated for them, though sources of tags were asked: "
+                f"do they speak of these at all? {_listed(unheard)}"
+            )
         if self.unused_tags:
             tags = [f"{tag!r} ({films:,})" for tag, films in self.unused_tags]
             yield f"{len(tags):,} tags trigger no trait: {_listed(tags)}; SELECT * FROM unused_tags lists them"

@@ -63,6 +63,36 @@ def read_document(path: Path, largest: int = LARGEST_DOCUMENT) -> object:
         raise UserError(f"{path} is no valid JSON ({error}): write it again") from None
 
 
+def bindings_of(document: object) -> tuple[list[str], list[dict[str, str]]] | None:
+    """(variables, rows of text) of a SPARQL query's results in JSON (W3C, 2013), which leave out what is not bound; else None."""
+    if not isinstance(document, dict) or not isinstance(document.get("results"), dict):
+        return None
+    head, bindings = document.get("head"), document["results"].get("bindings")
+    names = head.get("vars") if isinstance(head, dict) else None
+    if not isinstance(bindings, list) or not isinstance(names, list):
+        return None
+    rows = [
+        {
+            str(name): str(value["value"])
+            for name, value in (row.items() if isinstance(row, dict) else ())
+            if isinstance(value, dict) and "value" in value
+        }
+        for row in bindings
+    ]
+    return [str(name) for name in names], rows
+
+
+def rows_of_bindings(document: object, columns: dict[str, str]) -> list[dict[str, object]]:
+    """Return the rows of a SPARQL query's results, as `raw` wants them: `columns` are name in `raw` -> variable."""
+    found = bindings_of(document)
+    assert found is not None
+    return [
+        {"row": number, "content": json.dumps(row, ensure_ascii=False)[:1000]}
+        | {name: row.get(variable) for name, variable in columns.items()}
+        for number, row in enumerate(found[1], start=1)
+    ]
+
+
 def rows_by_id(document: object, kind: Kind) -> list[dict[str, object]]:
     """Return the rows of an object {film id: tags or severities}, as `raw` wants them."""
     assert isinstance(document, dict)

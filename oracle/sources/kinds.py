@@ -30,19 +30,19 @@ _OF_FILM = ("imdb_id", "movieid", "tmdb_id")
 
 DOMAIN = Kind("a domain")
 TRAITS = Kind("trait definitions")
-LINKS = Kind("ids of films elsewhere (MovieLens links)", ("links", "note_ids"), _OF_FILM)
+LINKS = Kind("ids elsewhere (MovieLens links)", ("links", "note_ids"), _OF_FILM)
 TITLES = Kind("titles with ids", ("titles", "note_ids"), _TITLE)
 TITLE_IDS = Kind("a dictionary of titles to ids", ("titles",), _TITLE)
 MOVIELENS = Kind("MovieLens movies", ("movielens",), ("movieid", "title"))
 IMDB_BASICS = Kind("IMDb title.basics", ("imdb_basics",))
 IMDB_AKAS = Kind("IMDb title.akas", ("imdb_akas",))
 CATALOG = Kind("a ground-truth catalog", ("catalog",), ("imdb_id", "title", "year"))
-TAGS = Kind("content tags of films", ("film_ids", "tags"), (*_OF_FILM, *_TAG))
+TAGS = Kind("content tags", ("film_ids", "tags"), (*_OF_FILM, *_TAG))
 TAGGED_TITLES = Kind("titles with content tags", ("titles", "note_ids", "tags"), (*_TITLE, *_TAG))
 GENOME_TAGS = Kind("names of MovieLens' tag genome", (), ("tagid", "tag"))
 GENOME = Kind("MovieLens' tag genome", ("genome", "film_ids", "tags"), (*_OF_FILM, "tagid", *_TAG))
 ML_DDD = Kind("ML-DDD: votes of DoesTheDogDie by MovieLens id", ("ml_ddd", "film_ids", "tags"), ("movieid",))
-DDD = Kind("answers of DoesTheDogDie", ("film_ids", "titles", "note_ids", "tags"), (), "ddd")
+DDD = Kind("answers of DoesTheDogDie", ("by_title", "film_ids", "titles", "note_ids", "tags"), (), "ddd")
 TMDB = Kind("films of TMDb", ("titles", "note_ids", "tags"), (), "tmdb")
 SEVERITIES = Kind("severities", ("severities",), ("imdb_id", *_SEVERITY))
 RATED_TITLES = Kind("titles with severities", ("titles", "note_ids", "severities"), (*_TITLE, *_SEVERITY))
@@ -53,13 +53,15 @@ SEVERITY_VOTES = Kind(
 LEVEL_VOTES = Kind(
     "votes on severities, a row a level", ("level_votes", "severities"), ("imdb_id", "category", "severity", "votes")
 )
-RISKS = Kind("risks of films for traits", ("risks",), _RISK)
-SENSITIVITY = Kind("risks of films for traits (movie_trait_sensitivity.json)", ("risks",), _RISK, "sensitivity")
+RISKS = Kind("risks for traits", ("risks",), _RISK)
+SENSITIVITY = Kind("risks for traits (movie_trait_sensitivity.json)", ("risks",), _RISK, "sensitivity")
 DIALOGS = Kind("conversations with ground truth")
+RATINGS = Kind("ratings of MovieLens' users", (), ("userid", "movieid", "rating", "timestamp"))
 
 KINDS = (
     DOMAIN, TRAITS, LINKS, RATED_TITLES, TITLES, TAGGED_TITLES, TMDB, IMDB_BASICS, MOVIELENS, DDD, TITLE_IDS, IMDB_AKAS,
     CATALOG, TAGS, GENOME, GENOME_TAGS, ML_DDD, SEVERITIES, SEVERITY_VOTES, LEVEL_VOTES, RISKS, SENSITIVITY, DIALOGS,
+    RATINGS,
 )  # fmt: skip
 
 BASICS_HEADER = [
@@ -123,7 +125,7 @@ class Source:
     """As the person named it."""
     kind: Kind
     format: str
-    """'csv', 'tsv', 'semicolons', 'parquet', 'json', 'json lines', 'json by id' or 'pickle'."""
+    """'csv', 'tsv', 'semicolons', 'parquet', 'json', 'json lines', 'json by id', 'sparql' or 'pickle'."""
     compressed: bool = False
     columns: dict[str, str] = field(default_factory=dict)
     """Column that the kind expects -> its name in the file."""
@@ -189,6 +191,8 @@ def kind_of_columns(names: list[str], cells: dict[str, list[str]]) -> Shape | No
     verdicts = {name: name for name in names if name.lower().startswith(_VERDICTS)}
     if verdicts and "movieid" in (found := columns_of(ML_DDD, names)):
         return ML_DDD, found, verdicts
+    if {"userid", "movieid", "rating"} <= have.keys():
+        return RATINGS, columns_of(RATINGS, names), {}
     if {"movieid", "imdbid"} <= have.keys() and "title" not in have:
         return LINKS, columns_of(LINKS, names), {}
     if {"movieid", "tagid", "relevance"} <= have.keys() and "tag" not in have:

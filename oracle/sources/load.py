@@ -178,7 +178,9 @@ def _rows(connection: duckdb.DuckDBPyConnection, source: Source, folder: Path) -
         [(count,)] = connection.execute("select count(*) - 1 from lines").fetchall()
         return count
     read_rows(connection, source)
-    [(count,)] = connection.execute(read_sql("sources/count")).fetchall()
+    [(count,)] = connection.execute(
+        read_sql("sources/genome_count" if kind is kinds.GENOME else "sources/count")
+    ).fetchall()
     if kind is kinds.SEVERITY_VOTES:
         connection.execute("set variable category = ?", [_category_of(source)])
     for statement in kind.statements:

@@ -12,6 +12,10 @@ from oracle.sources.kinds import Source
 def told_of(connection: duckdb.DuckDBPyConnection, source: Source) -> Iterator[str]:
     """Yield lines about the source that was just loaded, for the person who named it."""
     statements = source.kind.statements
+    if source.kind is kinds.DOMAIN:
+        [(bundled, nouns)] = connection.execute(read_sql("sources/bundled_titles")).fetchall()
+        if bundled:
+            yield f"{bundled:,} bundled films are in this store, as {nouns}: a store of its own is made with --no-starter"
     if {"titles", "movielens", "imdb_basics"} & set(statements):
         [(films, undated)] = connection.execute(read_sql("sources/titles_without_years")).fetchall()
         if undated and undated * 10 >= films:
@@ -35,6 +39,7 @@ def told_of(connection: duckdb.DuckDBPyConnection, source: Source) -> Iterator[s
         if source.kind in (kinds.SEVERITY_VOTES, kinds.LEVEL_VOTES) or any(is_vote for *_, is_vote in read):
             yield "votes on severities: the level with the most votes counts, of equals the more severe one"
     if "tags" in statements:
+        [(nouns,)] = connection.sql("select nouns from domain").fetchall()
         [(tagged, asked)] = connection.execute(read_sql("sources/tag_counts")).fetchall()
         if asked:
-            yield f"{tagged:,} films carry a tag; {asked:,} more were asked about, and carry none"
+            yield f"{tagged:,} {nouns} carry a tag; {asked:,} more were asked about, and carry none"

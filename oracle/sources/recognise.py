@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from oracle.base.errors import UserError, in_a_line
 from oracle.base.files import check_readable
 from oracle.sources import kinds
-from oracle.sources.json_files import LARGEST_DOCUMENT, kind_of_document, kind_of_record, read_document
+from oracle.sources.json_files import LARGEST_DOCUMENT, bindings_of, kind_of_document, kind_of_record, read_document
 from oracle.sources.kinds import Source
 from oracle.sources.pickles import read_pickle
 
@@ -76,7 +76,9 @@ def _with_genome(sources: list[Source]) -> list[Source]:
             paired.append(source)
     for source in named.values():
         if source.key not in used:
-            raise UserError(f"{source.path} has names of tags without films: name genome-scores.csv of its folder too")
+            raise UserError(
+                f"{source.path} has names of tags without relevances: name genome-scores.csv of its folder too"
+            )
     return paired
 
 
@@ -108,7 +110,7 @@ def _recognise(path: Path, roles: Mapping[str, str], largest: int) -> Source:
     if not text.strip():
         raise UserError(f"{path} holds nothing but white space: {EXPECTED}")
     if text.lstrip()[:1] in ("[", "{"):
-        return _json(path, text.lstrip(), compressed, largest)
+        return _json(path, text.lstrip(), compressed, roles, largest)
     return _text_table(path, text, compressed, roles)
 
 
@@ -160,10 +162,16 @@ def _parquet(path: Path, roles: Mapping[str, str]) -> Source:
     return _table(path, "parquet", False, names, cells, roles)
 
 
+def delimiter_of(header: str) -> str:
+    """What parts the names of columns in the first line of a table: a tab, a comma or a semicolon."""
+    unquoted = re.sub('"[^"]*"', "", header)
+    return max("\t", ",", ";", key=unquoted.count)
+
+
 def _text_table(path: Path, text: str, compressed: bool, roles: Mapping[str, str]) -> Source:
     header_line = text.splitlines()[0]
-    unquoted = re.sub('"[^"]*"', "", header_line)
-    delimiter, name = max(("\t", "tsv"), (",", "csv"), (";", "semicolons"), key=lambda d: unquoted.count(d[0]))
+    delimiter = delimiter_of(header_line)
+    name = {"\t": "tsv", ",": "csv", ";": "semicolons"}[delimiter]
     for kind, columns in ((kinds.IMDB_BASICS, kinds.BASICS_HEADER), (kinds.IMDB_AKAS, kinds.AKAS_HEADER)):
         if header_line.split("\t") == columns:
             return Source(path, kind, name, compressed)
@@ -213,7 +221,7 @@ def _of_document(document: object) -> kinds.Shape | None:
     return found if found is not None and (found[0].from_records or found[0] in (kinds.DOMAIN, kinds.DIALOGS)) else None
 
 
-def _json(path: Path, text: str, compressed: bool, largest: int) -> Source:
+def _json(path: Path, text: str, compressed: bool, roles: Mapping[str, str], largest: int) -> Source:
     """Tell by the first value, which is short, or by the whole document where it is one object."""
     is_list = text[0] == "["
     start = len(text) - len(text[1:].lstrip()) if is_list else 0
@@ -227,6 +235,10 @@ def _json(path: Path, text: str, compressed: bool, largest: int) -> Source:
     if is_document and (found := _of_document(first := read_document(path, largest))) is not None:
         kind, columns, categories = found
         return Source(path, kind, "json object", compressed, columns, categories, largest=largest)
+    if is_document and (bindings := bindings_of(first)) is not None:
+        names, rows = bindings
+        cells = {name: [row[name] for row in rows[:100] if name in row] for name in names}
+        return replace(_table(path, "sparql", compressed, names, cells, roles), largest=largest)
     if is_document and (whole := kind_of_document(first)) is not None:
         return Source(path, whole, "json" if whole is kinds.TRAITS else "json by id", compressed, largest=largest)
     if isinstance(first, dict) and (found := kind_of_record(first)) is not None:

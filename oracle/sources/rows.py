@@ -5,6 +5,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -16,8 +17,8 @@ import pyarrow.parquet as pq
 
 from oracle.base.errors import UserError
 from oracle.base.resources import read_sql
-from oracle.sources.json_files import read_document, rows_by_id
-from oracle.sources.kinds import Source
+from oracle.sources.json_files import read_document, rows_by_id, rows_of_bindings
+from oracle.sources.kinds import GENOME, Source
 
 _DELIMITERS = {"csv": ",", "tsv": "\t", "semicolons": ";"}
 _LARGEST_ROW = 16 << 20
@@ -53,19 +54,18 @@ def read_rows(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
             connection.execute(read_sql(f"sources/{source.kind.from_records}"))
             return
         _json_columns(connection.table("records"), source).create_view("raw_rows")
-        connection.execute(read_sql("sources/raw"))
+        connection.execute(read_sql("sources/genome_raw" if source.kind is GENOME else "sources/raw"))
         connection.execute("drop view raw_rows")
         return
     ragged: list[dict] = []
     broken: list[Exception] = []
     connection.register("raw_rows", _batches(source, ragged, broken))
     try:
-        connection.execute(read_sql("sources/raw"))
+        connection.execute(read_sql("sources/genome_raw" if source.kind is GENOME else "sources/raw"))
     except duckdb.Error:
         if not broken:
             raise
-        told = str(broken[0]).splitlines()[0]
-        raise UserError(f"{source.path} cannot be read to its end ({told}): make it again") from None
+        raise _cut_off(source, broken) from None
     connection.unregister("raw_rows")
     if ragged:
         connection.from_arrow(pa.Table.from_pylist(ragged, _REJECT)).insert_into("rejects")
@@ -120,12 +120,37 @@ def _batches(source: Source, ragged: list[dict], broken: list[Exception]) -> pa.
     return pa.RecordBatchReader.from_batches(schema, shaped())
 
 
+@contextmanager
+def row_batches(source: Source, ragged: list[dict]) -> Iterator[pa.RecordBatchReader]:
+    """Yield the rows of a table that is no part of a store: row, content and the kind's columns as text.
+
+    Lines of another width are left out and noted in `ragged` (row, content, reason). Raises `UserError` for a file that
+    breaks off or is not what its beginning says.
+    """
+    broken: list[Exception] = []
+    try:
+        yield _batches(source, ragged, broken)
+    except duckdb.Error:
+        if not broken:
+            raise
+        raise _cut_off(source, broken) from None
+
+
+def _cut_off(source: Source, broken: list[Exception]) -> UserError:
+    told = str(broken[0]).splitlines()[0]
+    return UserError(f"{source.path} cannot be read to its end ({told}): make it again")
+
+
 def _cells(source: Source, ragged: list[dict]) -> Iterator[pa.RecordBatch]:
     if source.rows is not None:
         yield from _pickled(source.rows)
     elif source.format == "json by id":
         rows = rows_by_id(read_document(source.path, source.largest), source.kind)
         yield from pa.Table.from_pylist(rows).to_batches()
+    elif source.format == "sparql":
+        document = read_document(source.path, source.largest)
+        columns = source.columns | _category_columns(source)
+        yield from pa.Table.from_pylist(rows_of_bindings(document, columns)).to_batches()
     elif source.format == "parquet":
         yield from _parquet(source)
     else:

@@ -15,10 +15,11 @@ import duckdb
 from oracle.base.database import connect, share
 from oracle.base.errors import UserError, first_line
 from oracle.base.files import beside
+from oracle.base.nouns import FILMS, Nouns
 from oracle.base.resources import read_sql
 from oracle.log import create_log_views, pattern_of, quoted
 
-STORE_FORMAT = 3
+STORE_FORMAT = 4
 """Of what a store holds. Raise it when one that was built before would be read wrongly; tests/oracle/store/test_format.py
 reminds. `store update` brings an older one up to date."""
 DERIVATIONS = (
@@ -137,6 +138,15 @@ def open_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
             yield connection
         except (duckdb.CatalogException, duckdb.BinderException) as error:
             raise UserError(f"{path} lacks what a store has ({first_line(error)}): build it again") from None
+
+
+def read_nouns(path: str | Path) -> Nouns:
+    """What the store at `path` calls the things that it recommends; films where there is no store, only its log."""
+    if not Path(path).is_file():
+        return FILMS
+    with open_store(path) as connection:
+        [(one, many)] = connection.sql("select noun, nouns from domain").fetchall()
+    return Nouns(one, many)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from oracle.base.errors import UserError
 from oracle.base.files import check_readable
-from oracle.store import alias_files, open_store
+from oracle.store import alias_files, open_store, read_nouns
 
 ACTIONS = ("confirm", "reject", "undo")
 MAX_TITLE, MAX_ID = 500, 100  # characters
@@ -54,8 +54,9 @@ def confirm_alias(store: str | Path, title: str, year: int | None, film_id: str)
         ).fetchall()
         [(most,)] = connection.sql("select year_limits().let_pass").fetchall()
     if not years:
+        nouns = read_nouns(store)
         raise UserError(
-            f"cannot note what {title!r} means: {store} has no film {film_id!r}; expected the id of one that it has"
+            f"cannot note what {title!r} means: {store} has no {nouns.one} {film_id!r}; expected the id of one that it has"
         )
     first = years[0][0]
     if isinstance(year, int) and first is not None and abs(first - year) > most:
@@ -161,11 +162,11 @@ def _complaint(decision: dict) -> str | None:
     if action not in ACTIONS:
         return f"the action {action!r} is none of {', '.join(ACTIONS)}"
     if imdb_id is None and action == "confirm":
-        return "a confirmed title needs the film's imdb_id"
+        return "a confirmed title needs an imdb_id"
     if imdb_id is not None and not (
         isinstance(imdb_id, str) and 0 < len(imdb_id) <= MAX_ID and imdb_id == imdb_id.strip() and _is_text(imdb_id)
     ):
-        return f"{imdb_id!r} is no film's id; expected one as the store has it, such as tt0387564"
+        return f"{imdb_id!r} is no id; expected one as the store has it, such as tt0387564"
     if not isinstance(decision["at"], str) or not _is_text(decision["at"]):
         return "expected the time as text"
     return None

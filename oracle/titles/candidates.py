@@ -18,7 +18,7 @@ Probe = tuple[str, str]  # kind, key to look up
 
 
 def search(titles: Titles, queries: Sequence[Title], years: Sequence[int], known_key: np.ndarray) -> Candidates:
-    """Return the title forms that are close to a query in any way, but for those of the key_no that is known of it (-1: none)."""
+    """Return the titles that are close to a query in any way, but for those of the key_no that is known of it (-1: none)."""
     # A title that is known has no word that is not.
     unknown = _with_unknown_word(titles, queries, np.flatnonzero(known_key < 0).tolist())
     allowed = [
@@ -46,6 +46,7 @@ def _probes(query: Title, allowed: int, known: bool) -> Iterator[Probe]:
     for key in query.short_keys().values():
         yield "short", "k" + key
     if " " in query.words:
+        yield "start", "l" + query.key
         yield "order", "b" + query.bag
     if allowed:
         for length in range(max(5, len(query.key) - allowed), len(query.key) + allowed + 1):
@@ -60,11 +61,11 @@ def _look_up(
     probes: Sequence[Sequence[Probe]],
     known_key: np.ndarray,
 ) -> tuple[list[int], list[str], np.ndarray]:
-    """Return (query, kind of probe, title form) of all that the probes and the aliases find."""
+    """Return (query, kind of probe, title) of all that the probes and the aliases find."""
     owner = np.array([number for number, mine in enumerate(probes) for _ in mine], np.int64)
     kinds = [kind for mine in probes for kind, _ in mine]
-    position, form = titles.keys.find(key_hashes([key for mine in probes for _, key in mine]))
-    record, query = titles.forms.take(form), owner[position]
+    position, title_no = titles.keys.find(key_hashes([key for mine in probes for _, key in mine]))
+    record, query = titles.records.take(title_no), owner[position]
     year = np.asarray(years, np.int16)[query]
     far = np.array([kind in FAR_KINDS for kind in kinds], bool)[position]
     counts = (far | (year < 0) | (year == record["year"])) & (record["key_no"] != known_key[query])
@@ -76,7 +77,7 @@ def _look_up(
     return (
         query[counts].tolist() + [number for number, _ in aliased],
         [kinds[number] for number in position[counts].tolist()] + ["alias"] * len(aliased),
-        np.concatenate([form[counts], np.array([title for _, title in aliased], np.int32)]),
+        np.concatenate([title_no[counts], np.array([title for _, title in aliased], np.int32)]),
     )
 
 
@@ -86,30 +87,30 @@ def _candidates(
     allowed: Sequence[int],
     found: tuple[list[int], list[str], np.ndarray],
 ) -> Candidates:
-    """Return those of the title forms that `_look_up` found that are close to the query."""
-    query, kind, form = found
+    """Return those of the titles that `_look_up` found that are close to the query."""
+    query, kind, title_no = found
     if not query:
         return Candidates.none()
-    distinct, place = np.unique(form, return_inverse=True)
+    distinct, place = np.unique(title_no, return_inverse=True)
     texts = read_titles(titles.title.take(pa.array(distinct)).to_pylist())
     other = [texts[number] for number in place.tolist()]
     slips = _count_slips(
         [(queries[q].key, f.key) if k == "half" else None for q, k, f in zip(query, kind, other, strict=True)]
     )
     closest: dict[tuple[int, int], tuple[float, int, bool, bool]] = {}
-    for q, k, t, f, count in zip(query, kind, form.tolist(), other, slips, strict=True):
+    for q, k, t, f, count in zip(query, kind, title_no.tolist(), other, slips, strict=True):
         asked = queries[q]
         close = closeness(k, asked, f, count, allowed[q])
         if close > closest.get((q, t), (0.0,))[0]:
             shorter = f.words if len(f.words) < len(asked.words) else asked.words
             same = plain_case(asked.text) == plain_case(f.text)
             closest[q, t] = close, word_class(shorter), len(asked.text) < len(f.text), same
-    forms = np.array([t for _, t in closest], np.int32)
+    title_nos = np.array([t for _, t in closest], np.int32)
     found_out = list(closest.values())
     return Candidates(
         query=np.array([q for q, _ in closest], np.int64),
-        form=forms,
-        record=titles.forms.take(forms),
+        title_no=title_nos,
+        record=titles.records.take(title_nos),
         closeness=np.array([each[0] for each in found_out], np.float64),
         word_class=np.array([each[1] for each in found_out], np.int8),
         leaves_out=np.array([each[2] for each in found_out], np.bool_),

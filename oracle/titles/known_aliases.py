@@ -15,21 +15,21 @@ def with_aliases(titles: Titles, aliases: pa.Table) -> Titles:
     """Return the titles with more aliases(title, year, imdb_id); later ones hold, and those of unknown films are left out."""
     if len(aliases) == 0:
         return titles
-    ids = imdb_ids(titles.forms["of_film"], titles.long_ids)
-    forms = np.flatnonzero(booleans_of(pc.is_in(ids, aliases["imdb_id"].combine_chunks())))
-    # The forms of a film are together; the first one stands for it.
-    forms = forms[first_of_each(titles.forms["film"][forms])]
-    form_of = dict(zip(ids.take(pa.array(forms)).to_pylist(), forms.tolist(), strict=True))
-    rows = [row for row in aliases.to_pylist() if row["imdb_id"] in form_of]
+    ids = imdb_ids(titles.records["of_film"], titles.long_ids)
+    title_nos = np.flatnonzero(booleans_of(pc.is_in(ids, aliases["imdb_id"].combine_chunks())))
+    # The titles of a film are together; the first one stands for it.
+    title_nos = title_nos[first_of_each(titles.records["film"][title_nos])]
+    title_no_of = dict(zip(ids.take(pa.array(title_nos)).to_pylist(), title_nos.tolist(), strict=True))
+    rows = [row for row in aliases.to_pylist() if row["imdb_id"] in title_no_of]
     if not rows:
         return titles
     keys = [title.key for title in read_titles([row["title"] for row in rows])]
     more = {
-        (key, -1 if row["year"] is None else row["year"]): form_of[row["imdb_id"]]
+        (key, -1 if row["year"] is None else row["year"]): title_no_of[row["imdb_id"]]
         for key, row in zip(keys, rows, strict=True)
     }
-    _, forms = titles.keys.find(key_hashes(["k" + key for key in keys]))
-    written_so = [number for number, title in zip(forms, read_titles(titles.title.take(pa.array(forms)).to_pylist()), strict=True)
-                  if title.key in set(keys)]  # fmt: skip
-    aliased = np.union1d(titles.aliased, titles.forms["key_no"][np.array(written_so, np.int64)])
+    _, title_nos = titles.keys.find(key_hashes(["k" + key for key in keys]))
+    read = read_titles(titles.title.take(pa.array(title_nos)).to_pylist())
+    written_so = [number for number, title in zip(title_nos, read, strict=True) if title.key in set(keys)]
+    aliased = np.union1d(titles.aliased, titles.records["key_no"][np.array(written_so, np.int64)])
     return replace(titles, aliases={**titles.aliases, **more}, aliased=aliased)

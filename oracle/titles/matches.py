@@ -16,7 +16,7 @@ FOUND = np.dtype(
     [
         ("of_film", FILM),  # zeros = no match
         ("score", np.float64),  # 0..1
-        ("form", np.int32),  # title form, -1 = no match
+        ("title_no", np.int32),  # number of the title, -1 = no match
         ("year", np.int16),  # its year, -1 = not known
         ("method", np.int8),  # position in METHODS, -1 = no match
     ],
@@ -29,31 +29,31 @@ class Matches:
     """What was found for each query, in order."""
 
     found: np.ndarray  # FOUND
-    # Of queries without a year whose title several films have: query (ascending) and each title form, the best one first.
+    # Of queries without a year whose title several films have: query (ascending) and the number of each title, the best one first.
     several_query: np.ndarray
-    several_form: np.ndarray
+    several_title_no: np.ndarray
 
     @classmethod
     def none(cls, queries: int) -> "Matches":
         """Nothing found yet."""
         nothing = np.zeros(queries, FOUND)
-        for name in ("form", "year", "method"):
+        for name in ("title_no", "year", "method"):
             nothing[name] = -1
         return cls(nothing, np.empty(0, np.int64), np.empty(0, np.int32))
 
     @property
-    def form(self) -> np.ndarray:
-        """The title form of each query (int32, -1 = no match)."""
-        return self.found["form"]
+    def title_no(self) -> np.ndarray:
+        """The number of the title found for each query (int32, -1 = no match)."""
+        return self.found["title_no"]
 
     @property
     def risk_block(self) -> np.ndarray:
         """The block of risks of each query's film (int64); 0, the one without risks, where there is no match."""
         return risk_blocks(self.found["of_film"])
 
-    def put(self, query: np.ndarray, form: np.ndarray, record: np.ndarray) -> None:
-        """Fill in the title form of some queries, and what its FORM record says."""
-        self.found["form"][query] = form
+    def put(self, query: np.ndarray, title_no: np.ndarray, record: np.ndarray) -> None:
+        """Fill in the title of some queries, and what its TITLE record says."""
+        self.found["title_no"][query] = title_no
         self.found["of_film"][query] = record["of_film"]
         self.found["year"][query] = record["year"]
 
@@ -64,12 +64,12 @@ class Matches:
 
     def columns(self, title: pa.StringArray, titles: Titles) -> dict[str, pa.Array]:
         """Return the columns imdb_id, matched_title, matched_year, match_method, match_score; null where nothing was found."""
-        found, form, method, year = (
-            np.ascontiguousarray(self.found[name]) for name in ("of_film", "form", "method", "year")
+        found, title_no, method, year = (
+            np.ascontiguousarray(self.found[name]) for name in ("of_film", "title_no", "method", "year")
         )
-        some, exact = form >= 0, method == EXACT
+        some, exact = title_no >= 0, method == EXACT
         # An exact match has the title that was asked for.
-        other_title = titles.title.take(pa.array(form, mask=exact | ~some))
+        other_title = titles.title.take(pa.array(title_no, mask=exact | ~some))
         valid = bits_of(some)
         return {
             "imdb_id": imdb_ids(found, titles.long_ids, ~some),
@@ -95,8 +95,8 @@ class Memory:
     def __init__(self) -> None:
         self._numbers = HashNumbers()
         self._found = np.zeros(self.SIZE, FOUND)  # in the order in which queries were new: neighbours in memory
-        self._several = np.zeros((self.SIZE, 2), np.int64)  # where in several_form an ambiguous query's are
-        self._several_form = np.empty(0, np.int32)
+        self._several = np.zeros((self.SIZE, 2), np.int64)  # where in several_title_no an ambiguous query's are
+        self._several_title_no = np.empty(0, np.int32)
 
     def numbers(self, hashes: np.ndarray) -> np.ndarray:
         """Return the number of each query, -1 where it was not asked before."""
@@ -111,18 +111,18 @@ class Memory:
         start, end = self._numbers.count, self._numbers.count + len(hashes)
         self._found[start:end] = matches.found
         if len(matches.several_query):
-            ends = len(self._several_form) + np.cumsum(np.bincount(matches.several_query, minlength=len(hashes)))
+            ends = len(self._several_title_no) + np.cumsum(np.bincount(matches.several_query, minlength=len(hashes)))
             self._several[start:end, 1] = ends
-            self._several[start, 0], self._several[start + 1 : end, 0] = len(self._several_form), ends[:-1]
-            self._several_form = np.concatenate([self._several_form, matches.several_form])
+            self._several[start, 0], self._several[start + 1 : end, 0] = len(self._several_title_no), ends[:-1]
+            self._several_title_no = np.concatenate([self._several_title_no, matches.several_title_no])
         return self._numbers.add(hashes)
 
     def recall(self, numbers: np.ndarray) -> Matches:
         """Return what was found for queries that are remembered."""
         found = self._found.take(numbers)
-        query, form = np.empty(0, np.int64), np.empty(0, np.int32)
-        if len(self._several_form):
+        query, title_no = np.empty(0, np.int64), np.empty(0, np.int32)
+        if len(self._several_title_no):
             ambiguous = np.flatnonzero(found["method"] == AMBIGUOUS)
             number, place = spread(*self._several[numbers[ambiguous]].T)
-            query, form = ambiguous[number], self._several_form[place]
-        return Matches(found, query, form)
+            query, title_no = ambiguous[number], self._several_title_no[place]
+        return Matches(found, query, title_no)

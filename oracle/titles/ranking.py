@@ -1,14 +1,15 @@
-"""Which of the title forms that are close to a query it means: the years, scores and ranks of `sql/titles/resolve.sql`."""
+"""Which of the titles that are close to a query it means: the years, scores and ranks of `sql/titles/resolve.sql`."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from oracle.index import FORM, first_of_each
+from oracle.index import TITLE, first_of_each
 from oracle.titles.rules import (
     ALTERNATIVE_COST,
     BARE,
     CONTESTED_YEARS,
+    FIRST_WORDS,
     MOST_YEARS_APART,
     SAME_KEY,
     SAME_TITLE,
@@ -24,11 +25,11 @@ BY_ALIAS, EXACT, NORMALISED, ALTERNATIVE, SUBTITLE, BY_FUZZY, AMBIGUOUS, BY_ID =
 
 @dataclass(frozen=True)
 class Candidates:
-    """Title forms that are close to queries, each pair once."""
+    """Titles that are close to queries, each pair once."""
 
     query: np.ndarray  # int64: number of the query
-    form: np.ndarray  # int32: title form
-    record: np.ndarray  # FORM, of the title form
+    title_no: np.ndarray  # int32: number of the title
+    record: np.ndarray  # TITLE, of the title
     closeness: np.ndarray  # float64
     word_class: np.ndarray  # int8, of the shorter one of both titles
     leaves_out: np.ndarray  # bool: the title asked for is shorter, as written
@@ -37,7 +38,7 @@ class Candidates:
     @classmethod
     def none(cls) -> "Candidates":
         """No candidates."""
-        none = np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, FORM)
+        none = np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, TITLE)
         return cls(*none, np.empty(0), np.empty(0, np.int8), np.empty(0, np.bool_), np.empty(0, np.bool_))
 
     def only(self, which: np.ndarray) -> "Candidates":
@@ -91,7 +92,8 @@ class Candidates:
         """Whether titles are close enough where no year is given: SQL's `title_allows`."""
         close, tells = self.closeness, self.word_class >= TELLING_WORDS
         enough = tells & ((close >= SAME_KEY) | (close >= SHORTER) & self.leaves_out)
-        return (close >= SAME_WORDS) | enough | (self.word_class > 1) & (close >= SAME_KEY) & self.leaves_out
+        but_article = (self.word_class > 1) & (close >= SAME_KEY) & self.leaves_out
+        return (close >= SAME_WORDS) | enough | but_article | (close == FIRST_WORDS)
 
 
 @dataclass(frozen=True)
@@ -116,8 +118,8 @@ class ScoredCandidates:
 
     def choose(self, year: np.ndarray) -> "Choice":
         """Choose among the candidates that are accepted: SQL's `best_pairs`."""
-        query, form = self.candidates.query, self.candidates.form
-        order = np.lexsort((form, -self.score, self.method != BY_ALIAS, query))
+        query, title_no = self.candidates.query, self.candidates.title_no
+        order = np.lexsort((title_no, -self.score, self.method != BY_ALIAS, query))
         order = order[self.accepted[order] & ~self._tied(year)[query[order]]]
         yearless = year[query[order]] < 0
         keep = ~yearless & first_of_each(query[order])
@@ -134,7 +136,7 @@ class ScoredCandidates:
         films = films[query[order]]
         return Choice(
             query=query[order],
-            form=form[order],
+            title_no=title_no[order],
             record=self.candidates.record[order],
             score=self.score[order] / films,
             method=np.where(films > 1, AMBIGUOUS, self.method[order]),
@@ -148,8 +150,8 @@ class Choice:
     """The match of each query that has one; of a query without a year, one for each film that fits, the best one first."""
 
     query: np.ndarray  # int64, ascending
-    form: np.ndarray  # int32
-    record: np.ndarray  # FORM, of the title form
+    title_no: np.ndarray  # int32
+    record: np.ndarray  # TITLE, of the title
     score: np.ndarray  # float64, shared among the films that fit
     method: np.ndarray  # int64: position in METHODS
     settled: np.ndarray  # bool: a wider search would find nothing else

@@ -55,24 +55,26 @@ class Matcher:
         return matches if given_id is None else self._put_ids(matches, given_id)
 
     @cached_property
-    def _form_of_id(self) -> UniqueHashes:
-        """The first title form of each film, by its id."""
+    def _first_title(self) -> UniqueHashes:
+        """The first title of each film, by its id."""
         titles = self.titles
-        forms = np.flatnonzero(first_of_each(titles.forms["film"])).astype(np.int32)
-        ids = imdb_ids(titles.forms["of_film"][forms], titles.long_ids)
-        return UniqueHashes.build(text_hashes(ids, titles.multipliers), forms)
+        title_nos = np.flatnonzero(first_of_each(titles.records["film"])).astype(np.int32)
+        ids = imdb_ids(titles.records["of_film"][title_nos], titles.long_ids)
+        return UniqueHashes.build(text_hashes(ids, titles.multipliers), title_nos)
 
     def _put_ids(self, matches: Matches, ids: pa.StringArray) -> Matches:
         """Put the films of these ids (null = none) in place of what was found."""
         if len(self.titles.title) == 0:
             return matches
         some = np.flatnonzero(booleans_of(ids.is_valid()))
-        position, form = self._form_of_id.find(text_hashes(ids.take(pa.array(some)), self.titles.multipliers))
+        position, title_no = self._first_title.find(text_hashes(ids.take(pa.array(some)), self.titles.multipliers))
         query = some[position]
-        matches.put(query, form, self.titles.forms.take(form))
+        matches.put(query, title_no, self.titles.records.take(title_no))
         matches.put_scores(query, BY_ID, 1.0)
         others = ~np.isin(matches.several_query, query)
-        return replace(matches, several_query=matches.several_query[others], several_form=matches.several_form[others])
+        return replace(
+            matches, several_query=matches.several_query[others], several_title_no=matches.several_title_no[others]
+        )
 
     def _remembered(self, title: pa.StringArray, year: np.ndarray, hashes: np.ndarray) -> Matches:
         numbers = self._memory.numbers(hashes)
@@ -94,14 +96,14 @@ class Matcher:
         if len(self.titles.title) == 0 or title.null_count == len(title):
             return matches
         # Films' own titles, letter by letter, in this very year: no other film can be closer.
-        own, form = self.titles.exact.find(hashes)
-        record = self.titles.forms.take(form)
+        own, title_no = self.titles.exact.find(hashes)
+        record = self.titles.records.take(title_no)
         if len(self.titles.aliased):
             which = np.flatnonzero(self._not_aliased(record))
-            own, form, record = own.take(which), form.take(which), record.take(which)
-        matches.put(own, form, record)
+            own, title_no, record = own.take(which), title_no.take(which), record.take(which)
+        matches.put(own, title_no, record)
         matches.put_scores(own, EXACT, 1.0)
-        rest = matches.form < 0
+        rest = matches.title_no < 0
         if title.null_count:
             rest &= booleans_of(title.is_valid())
         rows = np.flatnonzero(rest)
@@ -110,10 +112,10 @@ class Matcher:
         choice = self._closest(title.take(pa.array(rows)), year.take(rows))
         query = rows.take(choice.query)
         first = first_of_each(query)
-        matches.put(query[first], choice.form[first], choice.record[first])
+        matches.put(query[first], choice.title_no[first], choice.record[first])
         matches.put_scores(query[first], choice.method[first], choice.score[first])
         several = choice.method == AMBIGUOUS
-        matches = replace(matches, several_query=query[several], several_form=choice.form[several])
+        matches = replace(matches, several_query=query[several], several_title_no=choice.title_no[several])
         ids = pc.struct_field(pc.extract_regex(title, constant("id_as_title")), "id")
         return self._put_ids(matches, ids) if len(ids) > ids.null_count else matches
 
@@ -139,23 +141,23 @@ class Matcher:
         return choice.only(~again[choice.query]).beside(wider)
 
     def _same_titles(self, title: pa.StringArray) -> Candidates:
-        """Return all title forms that are the same when normalised, for titles that some title form has but for case."""
+        """Return all titles that are the same when normalised, for titles that some title has but for case."""
         titles = self.titles
         query, some = titles.same.find(text_hashes(pc.ascii_lower(title), titles.multipliers))
-        record = titles.forms.take(some)
+        record = titles.records.take(some)
         if len(titles.aliased):
             query, record = (part[self._not_aliased(record)] for part in (query, record))
         key = record["key_no"]
         pair, place = spread(titles.group_start[key], titles.group_start[key + 1])
-        query, some_record, form = query[pair], record[pair], titles.group_form[place]
-        record = titles.forms.take(form)
-        asked, found = title.take(pa.array(query)), titles.title.take(pa.array(form))
+        query, some_record, title_no = query[pair], record[pair], titles.group_title_no[place]
+        record = titles.records.take(title_no)
+        asked, found = title.take(pa.array(query)), titles.title.take(pa.array(title_no))
         closeness = np.where(record["wording_no"] == some_record["wording_no"], SAME_WORDS, SAME_KEY)
         closeness[booleans_of(pc.equal(asked, found))] = SAME_TITLE
         words = np.minimum(record["word_class"], some_record["word_class"])
         leaves_out = booleans_of(pc.less(pc.utf8_length(asked), pc.utf8_length(found)))
         same_but_case = booleans_of(pc.equal(pc.ascii_lower(asked), pc.ascii_lower(found)))
-        return Candidates(query, form, record, closeness, words, leaves_out, same_but_case)
+        return Candidates(query, title_no, record, closeness, words, leaves_out, same_but_case)
 
     def _not_aliased(self, record: np.ndarray) -> np.ndarray:
         """Whether no person confirmed what a title is that is written like these: only the search knows of that."""

@@ -4,8 +4,19 @@ from oracle.titles.normalise import constant
 from oracle.titles.variants import Title
 
 _LEVELS = constant("closeness_levels")
-ALIAS, SAME_TITLE, SAME_WORDS, SAME_KEY, BARE, SHORTER, REORDERED, FUZZY = (
-    _LEVELS[name] for name in ("alias", "same_title", "same_words", "same_key", "bare", "shorter", "reordered", "fuzzy")
+ALIAS, SAME_TITLE, SAME_WORDS, SAME_KEY, BARE, SHORTER, FIRST_WORDS, REORDERED, FUZZY = (
+    _LEVELS[name]
+    for name in (
+        "alias",
+        "same_title",
+        "same_words",
+        "same_key",
+        "bare",
+        "shorter",
+        "first_words",
+        "reordered",
+        "fuzzy",
+    )
 )
 ALTERNATIVE_COST, YEAR_COST = constant("score_costs")["alternative"], constant("score_costs")["year_apart"]
 MOST_YEARS_APART, CONTESTED_YEARS = constant("year_limits")["let_pass"], constant("year_limits")["contested"]
@@ -25,6 +36,8 @@ def closeness(kind: str, query: Title, found: Title, slips: int, allowed: int) -
         return BARE
     if kind == "short" and (_shortens(query, found) or _shortens(found, query)):
         return SHORTER
+    if kind == "start" and found.words.startswith(query.words + " "):
+        return FIRST_WORDS
     if kind == "order" and query.bag == found.bag:
         return REORDERED
     if kind == "half" and slips <= allowed and _digits(query.key) == _digits(found.key):

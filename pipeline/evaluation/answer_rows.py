@@ -80,7 +80,9 @@ def _texts(row: dict) -> Iterator[tuple[str, bool, str | None]]:
         yield from _of_body(result["message"])
     elif isinstance(response, dict) and "body" in response:  # OpenAI, vLLM
         if row.get("error") or response.get("status_code", 200) != 200:
-            raise _Failed(_reason(row.get("error"), f"status {response.get('status_code')}"))
+            body = response["body"]
+            told = row.get("error") or (body.get("error") if isinstance(body, dict) else None)
+            raise _Failed(_reason(told, f"status {response.get('status_code')}"))
         yield from _of_body(response["body"])
     elif "resps" in row:  # lm-eval
         for text in _flat(row["resps"]):

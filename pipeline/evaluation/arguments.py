@@ -66,6 +66,10 @@ def parse(argv: list[str], prog: str, about: str) -> argparse.Namespace:
             help=f"what films {films} count as (default: %(default)s)",
         )
     judged.add_argument(
+        "--reward", action="append", default=[], metavar="MODULE:FUNCTION",
+        help="a reward of your own, as train.py takes it: logged beside the verdicts",
+    )  # fmt: skip
+    judged.add_argument(
         "--positions", choices=("emitted", "eligible"), default="emitted",
         help="ranks as emitted, or counted after films that were seen or are not in the catalog are removed (default: %(default)s)",
     )  # fmt: skip
@@ -102,6 +106,8 @@ def check_flags(args: argparse.Namespace) -> None:
         raise UserError("--engine vllm: generates with --model, of which there is none; leave it out")
     if args.address is not None and args.engine != "ray":
         raise UserError("--address belongs to --engine ray")
+    if args.reward and args.engine == "ray":
+        raise UserError("--reward: is not known to the machines of --engine ray; leave one of the two out")
     if args.max_retries < 0:
         raise UserError(f"--max_retries {args.max_retries}: expected at least 0")
     from oracle.answers import MAX_RANK  # slow to import: behind --help

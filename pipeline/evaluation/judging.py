@@ -14,6 +14,7 @@ from oracle.answers import parse_batch
 from oracle.cut_off import cells_of, open_entries, without_open_entries
 from oracle.log import LogWriter, run_info
 from oracle.store import log_root
+from trainer.own_rewards import as_rank_reward, name_of, own_names
 from trainer.rewards import make_relevance_func, make_safety_func
 from trainer.rollout_log import concat, step_tables
 
@@ -55,20 +56,22 @@ in order: `judge` for each part, wherever it runs."""
 
 def log_answers(
     store: str, answers: Answers, dataset: Dataset, annotator: Annotator, *, data: str, rec_num: int, settings: dict,
-    judges: Judges | None = None,
+    judges: Judges | None = None, own: Sequence[Callable] = (),
 ) -> str:  # fmt: skip
-    """Judge answers and write them to the log as a run of kind evaluate; returns its run_id. `judges` None: here."""
+    """Judge answers and write them to the log as a run of kind evaluate; returns its run_id. `judges` None: here, with the
+    rewards of `own` as well (`trainer.own_rewards`), a thousand answers at a time, each with the weight 1."""
     info = run_info()
     run = {
         "kind": "evaluate", "model": answers.name, "dataset": data, "rec_num": rec_num,
         "num_generations": answers.samples, "risk_threshold": annotator.oracle.risk_threshold,
         "unresolved": annotator.oracle.unresolved, "unrated": annotator.oracle.unrated,
         "w_count": 0.0, "w_end": 0.0, "w_repeat": 0.0,
+        "own_weights": dict.fromkeys(own_names(list(own)), 1.0),
         "settings": json.dumps({**settings, **answers.notes}), "versions": json.dumps(info["versions"]),
         "git": json.dumps(info["git"]),
     }  # fmt: skip
     table = answer_table(answers, dataset, annotator.thought_tags, rec_num)
-    parts = judges(table, answers.samples) if judges else _judged_here(table, annotator, rec_num, answers.samples)
+    parts = judges(table, answers.samples) if judges else _judged_here(table, annotator, rec_num, answers.samples, own)
     tables = concat(list(parts))
     with LogWriter(log_root(store), run) as log:
         log.write_step(0, *tables)
@@ -93,20 +96,27 @@ def parts_of(answers: pa.Table) -> Iterator[pa.Table]:
 
 
 def _judged_here(
-    answers: pa.Table, annotator: Annotator, rec_num: int, num_generations: int
+    answers: pa.Table, annotator: Annotator, rec_num: int, num_generations: int, own: Sequence[Callable]
 ) -> Iterator[tuple[pa.Table, pa.Table]]:
-    return (judge(part, annotator, rec_num, num_generations) for part in parts_of(answers))
+    return (judge(part, annotator, rec_num, num_generations, own) for part in parts_of(answers))
 
 
-def judge(answers: pa.Table, annotator: Annotator, rec_num: int, num_generations: int) -> tuple[pa.Table, pa.Table]:
+def judge(
+    answers: pa.Table, annotator: Annotator, rec_num: int, num_generations: int, own: Sequence[Callable] = ()
+) -> tuple[pa.Table, pa.Table]:
     """(completions, verdicts) of some answers, as the log has them; `answers` as `answer_table` makes it."""
     texts, ended = answers["text"].to_pylist(), answers["ended"].to_pylist()
     columns = {name: answers[name].to_pylist() for name in WANTED}
     judged = annotator.annotate(texts, *columns.values())
     cut_off = judged.entries.filter(pa.array(open_entries(judged.entries, texts, ended)))
+    functions = {
+        "relevance": make_relevance_func(annotator, rec_num=rec_num),
+        "safety": make_safety_func(annotator, rec_num=rec_num),
+        **{name_of(function): as_rank_reward(function, annotator, rec_num) for function in own},
+    }
     rewards = {
-        "relevance": make_relevance_func(annotator, rec_num=rec_num)(completions=texts, ended=ended, **columns),
-        "safety": make_safety_func(annotator, rec_num=rec_num)(completions=texts, ended=ended, **columns),
+        name: np.array(function(completions=texts, ended=ended, **columns), dtype=np.float64)
+        for name, function in functions.items()
     }
     left_out = np.zeros((len(texts), rec_num), dtype=bool)
     left_out[cells_of(cut_off, rec_num)] = True
@@ -114,7 +124,7 @@ def judge(answers: pa.Table, annotator: Annotator, rec_num: int, num_generations
         values[left_out] = np.nan
     return step_tables(
         without_open_entries(judged, ended), cut_off=cut_off, left_out=left_out, step=0,
-        prompts=answers["prompt"].to_pylist(), rewards=rewards, dataset_ids=answers["id"].to_pylist(), weights=[1.0, 1.0],
+        prompts=answers["prompt"].to_pylist(), rewards=rewards, dataset_ids=answers["id"].to_pylist(), weights=[1.0] * len(rewards),
         advantages=None, slots=[np.array(slots, np.int64) for slots in answers["slots"].to_pylist()], ended=ended,
         num_generations=num_generations, first_completion=answers["number"][0].as_py() if len(answers) else 0,
     )  # fmt: skip

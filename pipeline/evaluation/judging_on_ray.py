@@ -1,6 +1,7 @@
 """`evaluate.py --engine ray`: answers judged by the actors of a Ray cluster, each with an oracle on its own copy of the store."""
 
 import pyarrow as pa
+from tqdm import tqdm
 
 from oracle import create_oracle
 from oracle.annotate import Annotator
@@ -39,9 +40,13 @@ def judges_on_ray(annotator: Annotator, catalog: pa.Table | None, rec_num: int) 
 
     def judges(answers: pa.Table, samples: int):
         blocks = ray.data.from_arrow(list(parts_of(answers)))
+        blocks.context.enable_progress_bars = False  # they count parts of a thousand answers
         arguments = (store, settings, catalog, annotator.thought_tags, rec_num, samples)
-        for row in judged_by_actors(blocks, JudgeAnswers, arguments, batch_size=None).iter_rows():
-            yield pa.ipc.open_stream(row["completions"]).read_all(), pa.ipc.open_stream(row["verdicts"]).read_all()
+        with tqdm(desc="judging", unit="answer", total=len(answers)) as bar:
+            for row in judged_by_actors(blocks, JudgeAnswers, arguments, batch_size=None).iter_rows():
+                completions = pa.ipc.open_stream(row["completions"]).read_all()
+                yield completions, pa.ipc.open_stream(row["verdicts"]).read_all()
+                bar.update(len(completions))
 
     return judges
 

@@ -10,15 +10,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from oracle.base.nouns import FILMS, Nouns
 from pipeline.evaluation.figures import Figure
-from pipeline.evaluation.results import Results
+from pipeline.evaluation.results import Results, settings_of
 
 SHARES = ("svr", "unresolved", "unrated", "ambiguous", "duplicate", "catalog", "hit_rate")
+# @K: where the K stands, if the figure has one.
 HEADS = {
-    "svr": "SVR", "svr_low": "SVR, unknown safe", "svr_high": "SVR, unknown violations", "svr_known": "SVR of the known",
-    "unresolved_rate": "unresolved", "unrated_rate": "unrated", "ambiguous_rate": "ambiguous", "recall": "Recall",
-    "recall_safe": "Recall of safe films", "ndcg": "NDCG", "count": "films", "hit_rate": "hits", "catalog_match": "in catalog",
-    "duplicate_rate": "duplicates", "sensitivity_dcg": "sensitivity DCG", "films_per_list": "films a list",
+    "svr": "SVR@K", "svr_low": "SVR@K, unknown safe", "svr_high": "SVR@K, unknown violations", "svr_known": "SVR@K of the known",
+    "unresolved_rate": "unresolved@K", "unrated_rate": "unrated@K", "ambiguous_rate": "ambiguous@K", "recall": "Recall@K",
+    "recall_safe": "Recall@K of safe films", "ndcg": "NDCG@K", "count": "films@K", "hit_rate": "hits@K",
+    "catalog_match": "in catalog@K", "duplicate_rate": "duplicates@K", "sensitivity_dcg": "sensitivity DCG@K",
+    "films_per_list": "films a list",
 }  # fmt: skip
 TABLE = ("svr", "svr_low", "svr_high", "svr_known", "recall", "recall_safe", "ndcg", "duplicate_rate", "unresolved_rate",
          "unrated_rate", "ambiguous_rate")  # fmt: skip
@@ -28,16 +31,15 @@ _LATEX = str.maketrans(
 )
 
 
-def say(args: argparse.Namespace, found: Results | list[str]) -> None:
-    """Print what was found, in the form that the flags ask for; `found` is the ids of the runs where only those are."""
-    if isinstance(found, list):
-        print("\n".join(found))
-        return
-    if args.report:
+def say(args: argparse.Namespace, runs: list[str], found: Results | None) -> None:
+    """Write the report, and print what was found in the form that the flags ask for; null where only the ids of `runs` are."""
+    if args.report and found:
         from pipeline.evaluation.report import write_report
 
         write_report(Path(args.report), args.store, found)
-    if args.json:
+    if found is None or args.ids:
+        print("\n".join(runs))
+    elif args.json:
         print(json.dumps(found.rows(), default=str))
     elif args.format == "csv":
         print(as_csv(found), end="")
@@ -57,7 +59,7 @@ def shown(name: str, figure: Figure, interval: bool = True) -> str:
     if name.startswith(SHARES):
         text, between = f"{figure.value:.1%}", ", ".join(f"{100 * end:.1f}" for end in ends)
     else:
-        digits = 1 if name.startswith(("count", "films")) else 3
+        digits = 1 if name.startswith(("count", "films")) else 2 if name.startswith("sensitivity") else 3
         text, between = f"{figure.value:.{digits}f}", ", ".join(f"{end:.{digits}f}" for end in ends)
     return f"{text} [{between}]" if interval and ends else text
 
@@ -65,12 +67,37 @@ def shown(name: str, figure: Figure, interval: bool = True) -> str:
 def columns(found: Results, k: int) -> list[tuple[str, str]]:
     """(figure, head) of the table at K: what is known of any run."""
     names = [f"{name}_{k}" for name in TABLE] + ["films_per_list"]
-    return [(n, head(n)) for n in names if any(n in run and run[n].value is not None for run in found.figures)]
+    return [
+        (n, head(n, found.nouns)) for n in names if any(n in run and run[n].value is not None for run in found.figures)
+    ]
 
 
-def head(figure: str) -> str:
+def head(figure: str, nouns: Nouns = FILMS) -> str:
+    """ "svr_low_20" -> "SVR@20, unknown safe"; without a K there is none."""
     name, _, k = figure.rpartition("_")
-    return f"{HEADS[name]}@{k}" if k.isdecimal() else HEADS[figure]
+    return nouns(HEADS[name].replace("@K", f"@{k}") if k.isdecimal() else HEADS[figure].replace("@K", ""))
+
+
+SPENT = {
+    "input_tokens": "tokens read",
+    "output_tokens": "tokens written",
+    "seconds": "seconds of waiting",
+    "cost": "cost",
+}
+
+
+def spent(found: Results) -> list[tuple[str, list[str]]]:
+    """(what, of each model): tokens, time and cost of all its answers, where they are known of any."""
+    of_runs = [settings_of(row) for row in found.summaries]
+    return [
+        (title, [_amount(own[name]) if own.get(name) is not None else "–" for own in of_runs])
+        for name, title in SPENT.items()
+        if any(own.get(name) is not None for own in of_runs)
+    ]
+
+
+def _amount(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
 
 
 def print_results(found: Results) -> None:
@@ -78,11 +105,14 @@ def print_results(found: Results) -> None:
     over = "prompts with constraints" if found.constrained else "prompts (none with constraints)"
     table = Table(title=f"{found.prompts} {over}, 95 % intervals", title_justify="left")
     table.add_column("model", overflow="fold")
-    for row in found.summaries:
-        table.add_column(escape(row["model"]), justify="right", overflow="fold")
-    for name, title in columns(found, found.k):
-        table.add_row(title, *(shown(name, run[name]) for run in found.figures))
+    names = found.short_names
+    for name in names.values():
+        table.add_column(escape(name), justify="right", overflow="fold")
+    for figure, title in columns(found, found.k):
+        table.add_row(title, *(shown(figure, run[figure]) for run in found.figures))
     table.add_row("answers", *(str(row["lists_all"]) for row in found.summaries))
+    for title, amounts in spent(found):
+        table.add_row(title, *amounts)
     if any(found.left_out):
         table.add_row("prompts not compared", *(str(n) for n in found.left_out))
     console.print(table)
@@ -91,7 +121,9 @@ def print_results(found: Results) -> None:
         for title in ("", "second − first", "difference [95 % interval]", "p"):
             pairs.add_column(title, justify="left" if title in ("", "second − first") else "right", overflow="fold")
         for d in tested:
-            pairs.add_row(head(d.figure), escape(f"{found.names[d.b]} − {found.names[d.a]}"), difference(d), p_value(d))
+            pairs.add_row(
+                head(d.figure, found.nouns), escape(f"{names[d.b]} − {names[d.a]}"), difference(d), p_value(d)
+            )
         console.print(pairs)
     console.print(escape(found.conclusion))
 

@@ -14,6 +14,10 @@ from pipeline.evaluation.journal import Journal
 
 ROUNDS = 3
 """How often what failed is asked again, after inspect's own retries and behind all the others."""
+PASSING = (408, 409, 425, 429)
+"""Statuses from 400 to 499 that may be others the next time."""
+Failure = tuple[tuple[int, int], Exception]
+"""(row, sample) of a request, and why it has no answer."""
 
 
 def is_provider(name: str) -> bool:
@@ -41,36 +45,63 @@ def answer(journal: Journal, name: str, prompts: list, *, samples: int, seed: in
     """Ask for what is missing in the journal, and keep each answer as soon as it arrives.
 
     Raises:
-        UserError: a prompt that has no answer after all retries. Those that came are kept.
+        UserError: a prompt that has no answer after all retries, or a service that refuses whatever it is asked. What came is
+            kept.
     """
     missing = journal.missing(len(prompts), samples)
     if not missing:
         return
     kept = len(journal.answers)
     bar = tqdm(desc="answering", unit="answer", initial=kept, total=kept + len(missing))
+    refused: list[Failure] = []
     try:
         for attempt in range(ROUNDS):
             failures = asyncio.run(
                 _ask(journal, name, prompts, missing, seed, options, bar, last=attempt == ROUNDS - 1)
             )
+            refused += [failure for failure in failures if _is_refusal(failure[1])]
+            failures = [failure for failure in failures if not _is_refusal(failure[1])]
             missing = [asked for asked, _ in failures]
             if not missing:
-                return
+                break
     finally:
         bar.close()
-    (row, _), error = failures[0]
+    missing = journal.missing(len(prompts), samples)
+    if not missing:
+        return _tell_if_not_sampled(journal, name, samples, options)
+    (row, _), error = (failures + refused)[0]
     raise UserError(
         f"{name}: {len(missing)} of {len(prompts) * samples} requests have no answer, such as to prompt {row} "
         f"({type(error).__name__}: {_line(error)}). What came is in {journal.path}; the same command asks for the rest"
     )
 
 
-async def _ask(journal, name, prompts, missing, seed, options, bar, last) -> list[tuple[tuple[int, int], Exception]]:
+def _is_refusal(error: Exception) -> bool:
+    """Whether a service answered that the request itself is wrong (its key, model or prompt), so that asking again is idle."""
+    status = getattr(error, "status_code", None)
+    return isinstance(status, int) and 400 <= status < 500 and status not in PASSING
+
+
+def _tell_if_not_sampled(journal: Journal, name: str, samples: int, options: dict[str, Any]) -> None:
+    """Some servers answer greedily whatever the temperature: their samples tell nothing about chance."""
+    texts: dict[int, set[str]] = {}
+    for (row, _), entry in journal.answers.items():
+        texts.setdefault(row, set()).add(entry["text"])
+    if samples > 1 and options["temperature"] > 0 and all(len(own) == 1 for own in texts.values()):
+        print(
+            f"{name}: the {samples} answers to each prompt are the same, at temperature {options['temperature']:g}: this server "
+            "does not sample as it is asked to",
+            file=sys.stderr,
+        )
+
+
+async def _ask(journal, name, prompts, missing, seed, options, bar, last) -> list[Failure]:
     from inspect_ai.model import ChatMessageAssistant, ChatMessageSystem, ChatMessageUser, GenerateConfig
 
     makes = {"system": ChatMessageSystem, "assistant": ChatMessageAssistant}
     model = _model(name, options)
-    failures: list[tuple[tuple[int, int], Exception]] = []
+    failures: list[Failure] = []
+    before = bar.n
 
     async def one(asked: tuple[int, int]) -> None:
         row, sample = asked
@@ -104,14 +135,21 @@ async def _ask(journal, name, prompts, missing, seed, options, bar, last) -> lis
     # A few at a time, so that Ctrl-C leaves no thousands of tasks behind; inspect limits the connections itself.
     waiting = iter(missing)
 
+    width = len(missing) if options.get("batch") else 2 * (options.get("max_connections") or 10)
+
+    def refuses_all() -> bool:
+        return bar.n == before and len(failures) >= width and all(_is_refusal(error) for _, error in failures)
+
     async def worker() -> None:
         for asked in waiting:
+            if refuses_all():
+                return
             await one(asked)
 
-    width = len(missing) if options.get("batch") else 2 * (options.get("max_connections") or 10)
     await asyncio.gather(*(worker() for _ in range(min(width, len(missing)))))
-    if failures and not last:
-        print(f"{name}: {len(failures)} requests failed ({_line(failures[0][1])}); asking again", file=sys.stderr)
+    again = [error for _, error in failures if not _is_refusal(error)]
+    if again and not last:
+        print(f"{name}: {len(again)} requests failed ({_line(again[0])}); asking again", file=sys.stderr)
     return failures
 
 
@@ -127,7 +165,8 @@ def _model(name: str, options: dict[str, Any]):
 
 
 def _line(error: Exception) -> str:
-    lines = [line.strip() for line in re.sub(r"\[/?[a-z]+\]", "", str(error)).splitlines() if line.strip()]
+    said = getattr(error, "provider_message", None) or str(error)  # inspect's own message begins with the whole request
+    lines = [line.strip() for line in re.sub(r"\[/?[a-z]+\]", "", said).splitlines() if line.strip()]
     return " ".join(lines)[:300] or type(error).__name__
 
 

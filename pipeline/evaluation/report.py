@@ -17,8 +17,12 @@ from pipeline.evaluation.plots import safety_against_quality
 from pipeline.evaluation.results import Results, settings_of
 
 MOST_FILMS, MOST_VIOLATIONS, MOST_UNKNOWN = 12, 5, 12
+GENERATING = ("engine", "temperature", "max_completion_length", "batch_size", "seed", "max_retries")
+"""Flags that say nothing where all answers were given."""
 AROUND = 90
 """Characters of an answer that are shown before and after a violation."""
+ASKED = 240
+"""Characters of the end of a prompt."""
 
 
 def write_report(path: Path, store: str, found: Results) -> None:
@@ -49,7 +53,7 @@ def report_facts(store: str, found: Results) -> dict:
     settings = [settings_of(row) for row in found.summaries]
     return {
         "found": found,
-        "models": list(found.names.values()),
+        "models": list(found.short_names.values()),
         "title": f"Safe recommendation: {', '.join(list(found.names.values())[:4])}",
         "drawing": Markup(safety_against_quality(found)),
         "table": [
@@ -58,14 +62,22 @@ def report_facts(store: str, found: Results) -> dict:
         ],
         "by_k": _by_k(found),
         "pairs": [
-            (output.head(d.figure), found.names[d.a], found.names[d.b], output.difference(d), output.p_value(d))
+            (
+                output.head(d.figure, found.nouns),
+                found.short_names[d.a],
+                found.short_names[d.b],
+                output.difference(d),
+                output.p_value(d),
+            )
             for d in found.differences
             if d.p is not None
         ],
         "traits": [(trait, [_cell(run[f"svr_{found.k}: {trait}"]) for run in found.figures]) for trait in found.traits],
         "films": _by_film(films, runs),
         "violations": [_violation(row, found) for row in violations],
-        "unknown": _by_title(unknown, runs),
+        "unknown": {status: _by_title(unknown, runs, status) for status in ("unresolved", "unrated")},
+        "spent": output.spent(found),
+        "counted": {name: settings[0].get(name, "safe") for name in ("unresolved", "unrated")},
         "settings": [(found.names[run], _settings(own)) for run, own in zip(runs, settings, strict=True)],
         "versions": json.loads(first["versions"] or "{}"),
         "git": json.loads(first["git"] or "null"),
@@ -77,23 +89,22 @@ def report_facts(store: str, found: Results) -> dict:
 
 
 def again(settings: dict) -> str:
-    """The command that makes the same evaluation, from its flags."""
-    parts = ["python", "pipeline/evaluate.py"]
+    """The command that makes the same evaluation, from its flags, one a line; those of generating where something was."""
+    lines = ["python pipeline/evaluate.py"]
     for name, value in settings.items():
-        if name in ("answers_at", "input_tokens", "output_tokens", "seconds", "cost") or value in (None, False, []):
+        idle = name in GENERATING and value != "ray" and not settings.get("model")
+        if name in ("answers_at", *output.SPENT) or value in (None, False, []) or idle:
             continue
-        parts += (
-            [f"--{name}"] if value is True else [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
-        )
-    return shlex.join(parts)
+        values = [] if value is True else value if isinstance(value, list) else [value]
+        lines.append(shlex.join([f"--{name}", *map(str, values)]))
+    return " \\\n  ".join(lines)
 
 
 def _settings(settings: dict) -> dict:
     asked = ("temperature", "seed", "samples", "max_completion_length")
-    names = (*asked, "answers_at", "input_tokens", "output_tokens", "seconds", "cost")
-    generated = settings.get("model")
-    shown = names if generated else ("answers_at",)
-    return {name: settings[name] for name in shown if settings.get(name) is not None}
+    names = (*asked, "answers_at") if settings.get("model") else ("answers_at",)
+    shown = {"answers_at": "answers in", "max_completion_length": "tokens at most", "samples": "answers a prompt"}
+    return {shown.get(name, name): settings[name] for name in names if settings.get(name) is not None}
 
 
 def _by_k(found: Results) -> list[tuple[str, list[tuple[str, list[str]]]]]:
@@ -106,7 +117,7 @@ def _by_k(found: Results) -> list[tuple[str, list[tuple[str, list[str]]]]]:
         for figure in (*SAFETY["micro"], *QUALITY):
             own = [run.get(f"{figure}_{k}") for k in CUTOFFS]
             if any(f is not None and f.value is not None for f in own):
-                rows.append((output.HEADS[figure], [output.shown(figure, f) if f else "–" for f in own]))
+                rows.append((output.head(figure, found.nouns), [output.shown(figure, f) if f else "–" for f in own]))
         tables.append((name, rows))
     return tables
 
@@ -132,11 +143,18 @@ def _by_film(rows: list[dict], runs: list[str]) -> list[tuple[str, str, list[int
     ]
 
 
-def _by_title(rows: list[dict], runs: list[str]) -> list[tuple[str, list[int]]]:
-    found: dict[str, dict[str, int]] = {}
+def _by_title(rows: list[dict], runs: list[str], status: str) -> list[tuple[str, str, list[int]]]:
+    """(film, traits of which nothing is known, times of each run) of the films of a status, the most frequent first."""
+    found: dict[str, dict] = {}
     for row in rows:
-        found.setdefault(_film(row["title"], row["year"]), {})[row["run_id"]] = row["times"]
-    return [(title, [times.get(run, 0) for run in runs]) for title, times in found.items()]
+        if row["status"] == status:
+            film = found.setdefault(_film(row["title"], row["year"]), {"traits": set(), "runs": {}})
+            film["traits"].update(row["traits"] or [])
+            film["runs"][row["run_id"]] = row["times"]
+    return [
+        (name, ", ".join(sorted(film["traits"])), [film["runs"].get(run, 0) for run in runs])
+        for name, film in found.items()
+    ]
 
 
 def _violation(row: dict, found: Results) -> dict:
@@ -149,7 +167,9 @@ def _violation(row: dict, found: Results) -> dict:
         for e in row["evidence"]
     ]
     taken = "" if row["matched_title"] is None else _film(row["matched_title"], row["matched_year"])
+    asked = " ".join((row["prompt"] or "").split())
     return {
+        "asked": asked if len(asked) <= ASKED else f"…{asked[-ASKED:]}",
         "model": found.names[row["run_id"]], "rank": row["rank"], "film": _film(row["title"], row["year"]), "taken_for": taken,
         "method": row["match_method"], "constraints": row["constraints"], "evidence": evidence,
         "before": ("…" if start > AROUND else "") + text[max(0, start - AROUND) : start], "entry": text[start:end],

@@ -4,11 +4,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from oracle.base.nouns import FILMS, Nouns
 from oracle.base.resources import read_sql
 from oracle.log import open_log, query
-from oracle.store import log_root
-from pipeline.evaluation.comparison import Difference, conclusion, differences
+from oracle.store import log_root, read_nouns
+from pipeline.evaluation.comparison import Difference, differences
+from pipeline.evaluation.conclusion import conclusion
 from pipeline.evaluation.figures import Averaging, Figure, Positions, figures, resampled, totals
+from pipeline.evaluation.names import without_common_folders
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,16 @@ class Results:
     positions: Positions
     averaging: Averaging
     k: int
+    nouns: Nouns = FILMS
 
     @property
     def names(self) -> dict[str, str]:
         return {row["run_id"]: row["model"] for row in self.summaries}
+
+    @property
+    def short_names(self) -> dict[str, str]:
+        """Names for tables and drawings, without the folders that all models are in."""
+        return dict(zip(self.names, without_common_folders(list(self.names.values())), strict=True))
 
     @property
     def traits(self) -> list[str]:
@@ -50,7 +59,7 @@ class Results:
 
     @property
     def conclusion(self) -> str:
-        return conclusion(self.names, self.figures, self.differences, self.prompts, self.k)
+        return conclusion(self.names, self.figures, self.differences, self.prompts, self.k, self.nouns)
 
     def rows(self) -> list[dict]:
         """A row a run, for JSON: run_summary, figures with intervals, differences to the runs after it."""
@@ -76,7 +85,7 @@ def results_of(
     k = max(c for c in (5, 10, 15, 20) if c <= max(5, min(row["rec_num"] for row in rows)))
     return Results(
         rows, figures(sums, draws), differences(sums, draws, k) if len(rows) > 1 else [], len(sums.prompts),
-        sums.left_out, sums.constrained, positions, averaging, k,
+        sums.left_out, sums.constrained, positions, averaging, k, read_nouns(store),
     )  # fmt: skip
 
 

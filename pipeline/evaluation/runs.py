@@ -14,9 +14,11 @@ from pipeline.evaluation import output, providers
 from pipeline.evaluation.journal import Journal, journal_path
 from pipeline.evaluation.judging import Answers, log_answers
 from pipeline.evaluation.judging_on_ray import judges_on_ray
+from pipeline.evaluation.names import in_order_of_steps
 from pipeline.evaluation.results import results_of
 from pipeline.samples.dataset import load_dataset
 from pipeline.samples.given_answers import GivenAnswers, own_prompts, read_all
+from pipeline.settings.chosen_rewards import own_reward
 from pipeline.training.processes import this_process
 
 
@@ -26,8 +28,10 @@ def evaluate(args: argparse.Namespace) -> None:
     oracle = create_oracle(
         store=args.store, risk_threshold=args.risk_threshold, unresolved=args.unresolved, unrated=args.unrated
     )
+    own_rewards = [own_reward(text) for text in args.reward]
     catalog = read_catalog(args.catalog_path) if args.catalog_path else None
     annotator = Annotator(oracle, catalog, args.thought_tag)
+    args.model = in_order_of_steps(args.model)
     if args.data is None:
         dataset = own_prompts(args.answers, oracle.resolve_traits(args.constraints))
     else:
@@ -51,12 +55,12 @@ def evaluate(args: argparse.Namespace) -> None:
                 rec_num=args.rec_num,
                 settings=vars(args),
                 judges=judges,
+                own=own_rewards,
             )
             for answers, asked in collected
         ]
-    output.say(
-        args, results_of(args.store, runs, positions=args.positions, averaging=args.svr) if not args.ids else runs
-    )
+    idle = args.ids and not args.report
+    output.say(args, runs, None if idle else results_of(args.store, runs, positions=args.positions, averaging=args.svr))
 
 
 def check_model(args: argparse.Namespace, name: str, prompts: Dataset) -> None:
@@ -107,7 +111,7 @@ def ask(args: argparse.Namespace, name: str, prompts: Dataset) -> Answers:
         name, [e["row"] for e in entries], [e["text"] for e in entries], [e["ended"] for e in entries],
         tokens=None if remote else [np.array(e["tokens"], np.int64) for e in entries],
         tokenizer=None if remote else name,
-        notes={"answers_at": str(path), **(providers.usage(entries) if remote else {})},
+        notes={"answers_at": str(path), **(providers.usage(entries) if remote else local_usage(entries))},
     )  # fmt: skip
 
 
@@ -119,6 +123,10 @@ def request_options(args: argparse.Namespace) -> dict:
         "batch": args.batch or None,
     }  # fmt: skip
     return {name: value for name, value in options.items() if value is not None}
+
+
+def local_usage(entries: list[dict]) -> dict:
+    return {"output_tokens": sum(len(entry["tokens"]) for entry in entries)}
 
 
 def _given(given: GivenAnswers, limit: int | None) -> Answers:

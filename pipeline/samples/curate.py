@@ -49,7 +49,7 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Suitability:
     """What constraints can be drawn from."""
 
     safe: list[list[frozenset[str]]]
@@ -61,12 +61,12 @@ class Judged:
     """How many ground-truth films there are, over all samples, and how many of them have risk data."""
 
 
-def judge(
+def suitability_of(
     oracle: Oracle,
     connection: duckdb.DuckDBPyConnection,
     groundtruth: Sequence[Sequence[dict]],
     seen: Sequence[Sequence[dict]],
-) -> Judged:
+) -> Suitability:
     """Look up what is known of each sample's ground truth."""
     rows = connection.execute(read_sql("sources/coverage"), {"threshold": oracle.risk_threshold}).fetchall()
     suits = {film: frozenset(safe) for film, safe, _ in rows}
@@ -77,7 +77,7 @@ def judge(
         if film["imdb_id"] in suits:
             safe[film["completion"]].append(suits[film["imdb_id"]])
     share = Counter(trait for *_, violated in rows for trait in violated)
-    return Judged(safe, share, len(identified), sum(film in suits for film in identified))
+    return Suitability(safe, share, len(identified), sum(film in suits for film in identified))
 
 
 def draw_constraints(

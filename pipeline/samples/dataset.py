@@ -19,6 +19,7 @@ from oracle.annotate import as_film
 from oracle.base.errors import in_a_line
 from oracle.base.files import read_unpacked
 from oracle.oracle import active_constraints
+from oracle.sources import delimiter_of
 
 FILM = pa.struct([("title", pa.string()), ("year", pa.int16())])
 MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
@@ -144,7 +145,7 @@ def _read(path: Path, split: str | None) -> tuple[dict[str, list], str | None]:
                 raise UserError(f"{path}: has several columns of the name {', '.join(twice)}; rename them")
             return pq.read_table(path).to_pydict(), split
         kind = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
-        if kind == ".csv":
+        if kind in (".csv", ".tsv"):
             return _of_csv(path), split
         if kind in (".json", ".jsonl"):
             rows = read_json_lines(path) if kind == ".jsonl" else json.loads(_text(path))
@@ -169,7 +170,7 @@ def _read(path: Path, split: str | None) -> tuple[dict[str, list], str | None]:
     ) as error:
         raise UserError(f"{path}: can't be read as a dataset ({in_a_line(error)})") from None
     raise UserError(
-        f"{path}: expected a .parquet, .jsonl, .json or .csv file (or one packed as .gz), or a dataset folder"
+        f"{path}: expected a .parquet, .jsonl, .json, .csv or .tsv file (or one packed as .gz), or a dataset folder"
     )
 
 
@@ -193,7 +194,8 @@ def _text(path: Path) -> str:
 
 
 def _of_csv(path: Path) -> dict[str, list]:
-    rows = csv.reader(io.StringIO(_text(path)))
+    text = _text(path)
+    rows = csv.reader(io.StringIO(text), delimiter=delimiter_of(text.partition("\n")[0]))
     names = next(rows)
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UserError(f"{path}: has several columns of the name {', '.join(twice)}; rename them")
@@ -204,7 +206,7 @@ def _of_csv(path: Path) -> dict[str, list]:
     return {name: [row[place] or None for row in body] for place, name in enumerate(names)}
 
 
-_SHARD = re.compile(r"(.+?)(?:[-_.]\d+(?:-of-\d+.*)?)?\.(?:parquet|(?:jsonl|csv)(?:\.gz)?)")
+_SHARD = re.compile(r"(.+?)(?:[-_.]\d+(?:-of-\d+.*)?)?\.(?:parquet|(?:jsonl|csv|tsv)(?:\.gz)?)")
 
 
 def _shards(path: Path) -> dict[str, list[Path]]:
@@ -285,7 +287,7 @@ def _expected(name: str, value: object) -> str:
         "completion": "a text, or one message of the assistant",
         "constraints": "a list of trait names, or an object of traits that are true or false",
         "id": "a number or a text",
-    }.get(name, "a list of films")
+    }.get(name, "a list of titles")
     return f"{str(value)[:60]!r} is not {what}"
 
 
@@ -364,7 +366,7 @@ def _film(value: object) -> dict:
         return {"title": plain_text(film["title"]), "year": year}
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
         raise UserError(
-            f'{str(value)[:60]!r} is no film; expected [title, year], a year such as 1979 or null, or "Title (Year)"'
+            f'{str(value)[:60]!r} is no title; expected [title, year], a year such as 1979 or null, or "Title (Year)"'
         ) from None
 
 

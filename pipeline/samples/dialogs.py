@@ -22,7 +22,7 @@ from oracle.sources import Source, read_document, rejects_beside, rejects_path
 from oracle.store import open_store
 from pipeline.samples.answers import full_answers
 from pipeline.samples.conversations import as_dialog
-from pipeline.samples.curate import Rules, draw_constraints, judge, violating, wording
+from pipeline.samples.curate import Rules, draw_constraints, suitability_of, violating, wording
 from pipeline.samples.distributions import Curated, distributions
 from pipeline.samples.mentions import mentioned_films
 from pipeline.simulation.simulate import SCHEMA
@@ -30,7 +30,7 @@ from pipeline.simulation.simulate import SCHEMA
 ASK = 'Please recommend 20 films that have not come up yet, the best first, one a line in the form "1. Title (Year)".'
 _TURN = re.compile(r"(User|System):[ \t]*")
 _ESCAPED = re.compile(r"%[2-7][0-9A-F]|%C3%[89AB][0-9A-F]")
-_REJECTS = pa.schema([("row", pa.int64()), ("content", pa.string()), ("reason", pa.string())])
+REJECTS = pa.schema([("row", pa.int64()), ("content", pa.string()), ("reason", pa.string())])
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,8 @@ class Read:
     source: Source
     dialogs: list[Dialog]
     rejects: pa.Table
+    rules: dict = field(default_factory=dict)
+    """By which a source that is no conversation became some; for the dataset's metadata."""
 
 
 def read_dialogs(source: Source) -> Read:
@@ -78,7 +80,7 @@ def read_dialogs(source: Source) -> Read:
     if not dialogs:
         reason = f" (row {rejects[0]['row']}: {rejects[0]['reason']})" if rejects else ""
         raise UserError(f"{source.path}: none of its {count:,} conversations can be used{reason}")
-    return Read(source, dialogs, pa.Table.from_pylist(rejects, _REJECTS))
+    return Read(source, dialogs, pa.Table.from_pylist(rejects, REJECTS))
 
 
 def most_bytes(reads: Sequence[Read]) -> int:
@@ -102,14 +104,18 @@ def write_dataset(
     with open_store(store) as connection:
         mentioned = mentioned_films(connection, [[text for _, text in dialog.turns] for dialog in dialogs])
         seen = [_once([*films, *dialog.seen]) for films, dialog in zip(mentioned, dialogs, strict=True)]
-        judged = judge(oracle, connection, named, seen)
+        suitability = suitability_of(oracle, connection, named, seen)
         [(nouns, ask)] = connection.sql("select nouns, ask from domain").fetchall()
     is_train = [_share(f"{rules.seed}:{dialog.dialog_id}") >= rules.heldout for dialog in dialogs]
     constraints: list[list[str]] = [[] for _ in dialogs]
     for part in (True, False):  # each split is balanced for itself
         own = [n for n, train in enumerate(is_train) if train is part]
         drawn = draw_constraints(
-            [dialogs[n].id for n in own], [judged.safe[n] for n in own], judged.share, oracle.trait_names, rules
+            [dialogs[n].id for n in own],
+            [suitability.safe[n] for n in own],
+            suitability.share,
+            oracle.trait_names,
+            rules,
         )
         for n, traits in zip(own, drawn, strict=True):
             constraints[n] = traits
@@ -142,6 +148,8 @@ def write_dataset(
         "sources": [{"name": read.source.path.name, "sha256": _sha256(read.source.path)} for read in reads],
         "wishes": {trait: wishes.get(trait, []) for trait in sorted({t for own in constraints for t in own})},
     }  # fmt: skip
+    for read in reads:
+        told |= read.rules
     schema = SCHEMA.append(SCHEMA.field("seen_titles").with_name("groundtruth_violating"))
     schema = schema.with_metadata({"curation": json.dumps(told, ensure_ascii=False)})
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -154,9 +162,9 @@ def write_dataset(
     rejected = sum(len(read.rejects) for read in reads)
     line = (
         f"{path}: {len(rows):,} samples ({sum(is_train):,} train, {len(rows) - sum(is_train):,} heldout), {rejected:,} rejected; "
-        f"{sum(map(bool, constraints)):,} with constraints, of {sum(map(bool, judged.safe)):,} whose ground truth allows any; "
+        f"{sum(map(bool, constraints)):,} with constraints, of {sum(map(bool, suitability.safe)):,} whose ground truth allows any; "
         f"{sum(map(len, against)):,} ground-truth {nouns} violate their own, and are {fate}; "
-        f"{judged.covered:,} of {judged.groundtruth:,} ground-truth {nouns} have risk data"
+        f"{suitability.covered:,} of {suitability.groundtruth:,} ground-truth {nouns} have risk data"
     )
     return Curated(line, distributions(rows, nouns, oracle.trait_names))
 
@@ -246,7 +254,7 @@ def _dialog(record: object, default_id: str) -> Dialog:
     if not isinstance(text, str):
         raise ValueError("dialog is no text")
     if not isinstance(films, list) or not films:
-        raise ValueError("groundtruth names no film")
+        raise ValueError("groundtruth names no title")
     sample = str(record.get("id") or default_id)
     dialog_id = str(record.get("dialog_id", sample))
     seen = [_film(film) for film in record.get("seen") or []]

@@ -17,7 +17,9 @@ class Curated:
         """A table under each title."""
         lines = []
         for title, counts in self.distributions.items():
-            width = max(map(len, counts), default=0)
+            if not counts:
+                continue
+            width = max(map(len, counts))
             lines += [title, *(f"  {label.ljust(width)}  {count:>7,}" for label, count in counts.items())]
         return "\n".join(lines)
 

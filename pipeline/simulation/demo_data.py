@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from oracle import create_oracle
-from pipeline.settings.fields import CONFIGS
+from pipeline.settings.flags import CONFIGS
 from pipeline.simulation.simulate import SCHEMA, simulate, world_of
 from pipeline.simulation.tiny import make_model, make_tokenizer
 

@@ -48,5 +48,5 @@ def kept(folder: Path) -> str:
     best = json.loads((folder / "evaluation.json").read_text())
     return (
         f"best: {folder}, of step {best['step']}: SVR {best['eval_svr']:.1%} (at most {best['eval_svr_high']:.1%}), "
-        f"recall {best['eval_recall']:.3f}, {best['eval_films_per_list']:.1f} films a list"
+        f"recall {best['eval_recall']:.3f}, {best['eval_films_per_list']:.1f} titles a list"
     )

@@ -11,8 +11,8 @@ from oracle import UserError, create_oracle
 from oracle.base.command import when_stopped
 from pipeline.samples.dataset import load_dataset
 from pipeline.settings.checks import check_sft, sft_folder
-from pipeline.settings.fields import SftSettings
-from pipeline.settings.flag import trl_names
+from pipeline.settings.flag_metadata import trl_names
+from pipeline.settings.flags import SftSettings
 from pipeline.settings.parsing import Parsed
 from pipeline.simulation.demo_data import make_demo_data
 from pipeline.training.models import (

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from oracle.log import LogWriter, run_info
 from oracle.store import log_root
-from pipeline.settings.fields import TrainSettings
-from pipeline.settings.rewards import logged_rewards
+from pipeline.settings.chosen_rewards import logged_rewards
+from pipeline.settings.flags import TrainSettings
 from pipeline.settings.trl_config import trl_options
 from pipeline.training.runs import checkpoint_step, last_checkpoint
 
@@ -41,7 +41,7 @@ def open_evaluations(settings: TrainSettings, log: LogWriter) -> LogWriter:
     """The run of kind evaluate whose steps are the evaluations of a training run, or the one to go on with."""
     root, noted = log_root(settings.store), Path(settings.resume or "", EVALUATION_ID)
     earlier = noted.read_text().strip() if settings.resume and noted.exists() else None
-    if earlier and (root / earlier).exists():  # one that ended before its first evaluation left none
+    if settings.resume and earlier and (root / earlier).exists():  # one that ended before its first evaluation left none
         evaluations = LogWriter.resume(root, earlier)
         evaluations.truncate_after(checkpoint_step(last_checkpoint(settings.resume)))
         return evaluations

@@ -8,11 +8,11 @@ import os
 
 import torch
 from peft import PeftModel
-from peft.tuners.lora import LoraLayer
-from torch import nn
-from transformers import PretrainedConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
-from pipeline.settings.fields import TrainSettings
+from pipeline.settings.flags import TrainSettings
+from pipeline.training.activations import activation_bytes, cache_values, generation_bytes, output_layer_bytes
+from pipeline.training.machine import Machine
 from trainer import RankGRPOConfig
 
 _STEP_COPIES = ("adamw_torch", "adagrad", "rmsprop")  # torch's, which step through lists of all weights at once on CUDA
@@ -21,7 +21,11 @@ _STATES = {"sgd": 0, "adagrad": 1, "rmsprop": 1, "lion": 1, "adafactor": 0}
 
 
 def expected_memory(
-    settings: TrainSettings, config: RankGRPOConfig, model: PreTrainedModel | PeftModel, prompt_tokens: int
+    settings: TrainSettings,
+    config: RankGRPOConfig,
+    model: PreTrainedModel | PeftModel,
+    prompt_tokens: int,
+    machine: Machine,
 ) -> dict[str, int]:
     """Bytes a process, by what they are for.
 
@@ -31,27 +35,52 @@ def expected_memory(
     """
     weights = sum(_nbytes(p) for p in model.parameters())
     trained = [p for p in model.parameters() if p.requires_grad]
-    architecture = model.config.get_text_config()  # type: ignore[union-attr]
-    tokens = prompt_tokens + settings.max_completion_length
+    rows, lengths = config.per_device_train_batch_size, (prompt_tokens, settings.max_completion_length)
     compute = 2 if settings.bf16 else 4
-    shards = _shards(config.world_size)
-    activations = activation_values(model, settings.gradient_checkpointing) * compute
-    answers = config.per_device_train_batch_size * (config.steps_per_generation or 1)
+    processes = machine.processes
+    shards = _shards(processes)
+    answers = rows * (config.steps_per_generation or 1)
+    kept = activation_bytes(model, compute, machine.cuda, settings.gradient_checkpointing)
     memory = {
         "weights": weights // shards["weights"],
         "reference model": _reference(settings, weights, trained) // shards["weights"],
-        "bfloat16 copies": sum(p.numel() * 2 for p in model.parameters() if p.dtype == torch.float32)
-        * (settings.bf16 and not settings.use_lora),
-        "gradients": sum(map(_nbytes, trained)) * (2 if _ddp(config.world_size) else 1) // shards["gradients"],
+        "bfloat16 copies": _cast_copies(model) * (settings.bf16 and not settings.use_lora),
+        "gradients": sum(map(_nbytes, trained)) * (2 if _ddp(processes) else 1) // shards["gradients"],
         "optimiser": sum(p.numel() * _state_bytes(settings.optim, p) for p in trained) // shards["optimiser"],
-        "optimiser's step": sum(map(_nbytes, trained)) // shards["optimiser"] * _copies_weights(settings.optim),
-        "activations (estimated)": int(activations * tokens * config.per_device_train_batch_size),
-        "KV cache (estimated)": _kv_values(architecture) * compute * tokens * answers,
+        "optimiser's step": sum(map(_nbytes, trained))
+        // shards["optimiser"]
+        * (machine.cuda and settings.optim in _STEP_COPIES),
+        "activations (estimated)": kept * sum(lengths) * rows,
+        "output layer (estimated)": output_layer_bytes(model, compute, machine.cuda, rows, lengths),
+        "generation (estimated)": generation_bytes(model, compute, answers, lengths),
     }
     if settings.use_vllm and settings.vllm_mode == "colocate":
-        memory["KV cache (estimated)"] = 0
-        memory["vLLM"] = int(settings.vllm_gpu_memory_utilization * available_memory())
+        memory["generation (estimated)"] = 0
+        memory["vLLM"] = int(settings.vllm_gpu_memory_utilization * machine.memory)
     return {name: size for name, size in memory.items() if size}
+
+
+def peak(memory: dict[str, int]) -> int:
+    """What is held at once: a cache is gone before activations come, and they are before the optimiser's step."""
+    moments = [
+        ("generation (estimated)",),
+        ("activations (estimated)", "output layer (estimated)"),
+        ("optimiser's step",),
+    ]
+    passing = [sum(memory.get(name, 0) for name in names) for names in moments]
+    return sum(memory.values()) - sum(passing) + max(passing)
+
+
+def vllm_answers(settings: TrainSettings, model: PreTrainedModel | PeftModel, tokens: int, machine: Machine) -> float:
+    """Answers of full length whose keys and values fit into a colocated vLLM's share, beside its copy of the weights.
+
+    Args:
+        tokens: of a prompt and its answer.
+    """
+    compute, gpus = 2 if settings.bf16 else 4, settings.vllm_tensor_parallel_size
+    weights = sum(p.numel() for name, p in model.named_parameters() if "lora_" not in name) * compute
+    share = settings.vllm_gpu_memory_utilization * machine.memory * gpus
+    return (share - weights) / (cache_values(model) * compute * tokens)
 
 
 def needs_reference(settings: TrainSettings) -> bool:
@@ -66,44 +95,11 @@ def _reference(settings: TrainSettings, weights: int, trained: list[torch.nn.Par
     return sum(map(_nbytes, trained)) if settings.kl_beta and settings.sft_is_lora else 0
 
 
-def peak(memory: dict[str, int]) -> int:
-    """What is held at once: a cache is gone before activations come, and they are before the optimiser's step."""
-    passing = ("activations (estimated)", "KV cache (estimated)", "optimiser's step")
-    return sum(size for name, size in memory.items() if name not in passing) + max(
-        memory.get(name, 0) for name in passing
-    )
-
-
-def available_memory() -> int:
-    """Bytes of the first GPU, or of the machine without one."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_properties(0).total_memory
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-def activation_values(model: PreTrainedModel | PeftModel, checkpointing: bool) -> int:
-    """Values that the layers keep for the backward pass, a token.
-
-    With hidden size h and m in the MLP, a gated layer of today's models keeps 11 h + 4 m, attention scores apart, which
-    fused attention does not keep (counted on Llama and Qwen2; Korthikanti et al. 2022, section 4, derive the like for
-    GPT). An adapter with dropout keeps its inputs. Checkpointing keeps the h of each layer's input, and one layer at a
-    time in full.
-    """
-    architecture = model.config.get_text_config()  # type: ignore[union-attr]
-    h, layers = architecture.hidden_size, architecture.num_hidden_layers
-    adapters = [m for m in model.modules() if isinstance(m, LoraLayer)]
-    dropped = sum(
-        m.in_features or 0 for m in adapters if any(isinstance(d, nn.Dropout) for d in m.lora_dropout.values())
-    )
-    layer = 11 * h + 4 * getattr(architecture, "intermediate_size", 4 * h) + dropped // layers
-    return layers * h + layer if checkpointing else layers * layer
-
-
-def _kv_values(architecture: PretrainedConfig) -> int:
-    """Keys and values of all layers, a token."""
-    heads = architecture.num_attention_heads
-    size = getattr(architecture, "head_dim", None) or architecture.hidden_size // heads
-    return 2 * architecture.num_hidden_layers * (getattr(architecture, "num_key_value_heads", None) or heads) * size
+def _cast_copies(model: PreTrainedModel | PeftModel) -> int:
+    """Bytes of the copies in bfloat16 that autocast makes of float32 matrices, but for the embeddings."""
+    embeddings = {id(m.weight) for m in (model.get_input_embeddings(), model.get_output_embeddings())}  # type: ignore[union-attr]
+    matrices = (p for p in model.parameters() if p.dim() == 2 and p.dtype == torch.float32 and id(p) not in embeddings)
+    return 2 * sum(p.numel() for p in matrices)
 
 
 def _nbytes(parameter: torch.nn.Parameter) -> int:
@@ -113,11 +109,6 @@ def _nbytes(parameter: torch.nn.Parameter) -> int:
 def _state_bytes(optim: str, parameter: torch.nn.Parameter) -> int:
     states = next((n for name, n in _STATES.items() if name in optim), 2)
     return states * (1 if "8bit" in optim else parameter.element_size())
-
-
-def _copies_weights(optim: str) -> bool:
-    """Whether a step of the optimiser holds a temporary value for each trained weight."""
-    return torch.cuda.is_available() and optim in _STEP_COPIES
 
 
 def _ddp(processes: int) -> bool:

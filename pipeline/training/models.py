@@ -113,7 +113,7 @@ def empty_model(name: str, dtype: torch.dtype = torch.float32) -> PreTrainedMode
 
 
 def empty_adapter(model: PreTrainedModel, config: PeftConfig) -> PeftModel:
-    """`model`, as `empty_model` gives it, with an adapter.
+    """`model`, as `empty_model` gives it, with an adapter to be trained.
 
     Raises:
         UserError: a target that no module matches, or that PEFT can't adapt.
@@ -131,6 +131,7 @@ def empty_adapter(model: PreTrainedModel, config: PeftConfig) -> PeftModel:
             f"--lora_target_modules {' '.join(sorted(unmatched))}: no module of {model.config.model_type} has that name; "
             f"its linear ones are {', '.join(linear)}"
         )
+    config.inference_mode = False  # as an adapter is saved: of one to be trained no less
     try:
         with torch.device("meta"):
             return get_peft_model(model, config)

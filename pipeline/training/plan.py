@@ -1,7 +1,7 @@
 """What a training run will do, told before it loads a weight: its settings, batches, steps and memory."""
 
 import math
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 
 from datasets import Dataset
 from peft import PeftModel
@@ -11,12 +11,17 @@ from rich.table import Column, Table
 from transformers import PreTrainedModel
 
 from oracle import UserError
-from pipeline.settings.fields import TrainSettings
-from pipeline.settings.rewards import reward_weights
+from pipeline.settings.chosen_rewards import reward_weights
+from pipeline.settings.flags import TrainSettings
 from pipeline.settings.trl_config import trainer_config
-from pipeline.training.memory import available_memory, expected_memory, peak
+from pipeline.training.machine import Machine, planned_machine
+from pipeline.training.memory import expected_memory, peak, vllm_answers
 from pipeline.training.processes import this_process
 from trainer import RankGRPOConfig
+
+SPARED = 0.9  # of the memory may be planned: the rest is for libraries, and for what lies between allocations
+LITTLE = 0.15  # of a GPU for vLLM
+ADAM = ("adamw_torch", "adamw_torch_fused")
 
 
 def check_plan(settings: TrainSettings, dataset: Dataset) -> None:
@@ -56,23 +61,78 @@ def print_plan(
     if not this_process().is_main_process:
         return
     config = _config(settings)
-    memory = expected_memory(settings, config, model, prompt_tokens)
+    machine = planned_machine(settings.assume_gpus)
     console = Console(width=120, highlight=False)
     _print_settings(console, settings)
     console.print(_rows("Batches", _batches(settings, config, dataset, prompt_tokens)))
+    print_memory(console, settings, model, prompt_tokens, machine)
+    console.print("No weights were loaded and nothing was trained; without --dry_run, training starts.")
+
+
+def print_memory(
+    console: Console, settings: TrainSettings, model: PreTrainedModel | PeftModel, prompt_tokens: int, machine: Machine
+) -> None:
+    """What a process holds, whether that fits, and what to lower where it does not."""
+
+    def needed(changed: TrainSettings) -> dict[str, int]:
+        return expected_memory(changed, _config(changed), model, prompt_tokens, machine)
+
+    memory = needed(settings)
     parameters = sum(p.numel() for p in model.parameters())
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    console.print(
-        _rows(
-            "Memory a process",
-            {"parameters": f"{parameters:,}, {trained:,} of them trained ({trained / parameters:.2%})"}
-            | {name: _size(size) for name, size in memory.items()}
-            | {"expected at most": f"{_size(peak(memory))} of {_size(available_memory())} here"},
+    gpus = "the GPU" if machine.processes == 1 else f"each of {machine.processes} GPUs"
+    where = "here" if machine.is_here else f"of {gpus}"
+    rows = {"parameters": f"{parameters:,}, {trained:,} of them trained ({trained / parameters:.2%})"}
+    rows |= {name: _size(size) for name, size in memory.items()}
+    rows |= {"expected at most": f"{_size(peak(memory))} of {_size(machine.memory)} {where}"}
+    if "vLLM" in memory:
+        answers = vllm_answers(settings, model, prompt_tokens + settings.max_completion_length, machine)
+        rows["vLLM answers at once"] = f"{max(answers, 0):,.1f} of full length" + (
+            "" if answers >= 1 else ": too few, raise --vllm_gpu_memory_utilization"
         )
+    console.print(_rows("Memory a process", rows))
+    if peak(memory) <= machine.memory * SPARED:
+        console.print(f"This fits: at most {SPARED:.0%} of the memory is needed.")
+        return
+    console.print(
+        f"This will not fit: more than {SPARED:.0%} of the memory is needed. What to lower, each by itself and at last all:"
     )
-    if peak(memory) > available_memory():
-        console.print("This will not fit: lower --per_device_train_batch_size, or add --gradient_checkpointing.")
-    console.print("No weights were loaded and nothing was trained; without --dry_run, training starts.")
+    table = Table("change", "expected at most", "", box=None, pad_edge=False)
+    for change, changed in lower(settings, machine):
+        size = peak(needed(changed))
+        table.add_row(change, _size(size), "fits" if size <= machine.memory * SPARED else "")
+    console.print(table)
+    if not settings.use_lora:
+        sharded = ", or divide the weights over the GPUs (pipeline/configs/accelerate/fsdp.yaml)" * (
+            machine.processes > 1
+        )
+        console.print(f"Or train an adapter with --use_lora{sharded}.")
+
+
+def lower(settings: TrainSettings, machine: Machine) -> list[tuple[str, TrainSettings]]:
+    """Settings that need less memory, by what is said of them; the last has all changes that teach the same."""
+    s = settings
+    smaller: dict[str, object] = {
+        "per_device_train_batch_size": 1,
+        "gradient_accumulation_steps": s.gradient_accumulation_steps * s.per_device_train_batch_size,
+    }
+    changes: list[tuple[str, dict]] = []
+    if not s.gradient_checkpointing:
+        changes.append(("--gradient_checkpointing", {"gradient_checkpointing": True}))
+    if s.per_device_train_batch_size > 1:
+        flags = " ".join(f"--{name} {value}" for name, value in smaller.items())
+        changes.append((flags, smaller))
+    if machine.cuda and s.optim in ADAM and not s.use_lora:
+        changes.append(("--optim paged_adamw_8bit", {"optim": "paged_adamw_8bit"}))
+    if s.use_vllm and s.vllm_mode == "colocate" and s.vllm_gpu_memory_utilization > LITTLE:
+        changes.append((f"--vllm_gpu_memory_utilization {LITTLE}", {"vllm_gpu_memory_utilization": LITTLE}))
+    together = {name: value for _, change in changes for name, value in change.items()}
+    shorter = s.max_completion_length // 2
+    return [
+        *((text, replace(s, **change)) for text, change in changes),
+        *([("all of these", replace(s, **together))] if len(changes) > 1 else []),
+        (f"and --max_completion_length {shorter}", replace(s, **together, max_completion_length=shorter)),
+    ]
 
 
 def _batches(settings: TrainSettings, config: RankGRPOConfig, dataset: Dataset, prompt_tokens: int) -> dict[str, str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from peft import LoraConfig
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from pipeline.settings.fields import TrainSettings
+from pipeline.settings.flags import TrainSettings
 from pipeline.training.models import load_adapter, load_model, lora_config, weights_dtype
 from pipeline.training.processes import this_process
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oracle.base.errors import UserError
-from pipeline.settings.fields import PATHS, TrainSettings
-from pipeline.settings.flag import flags_with
+from pipeline.settings.flag_metadata import flags_with
+from pipeline.settings.flags import PATHS, TrainSettings
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -95,7 +95,8 @@ def changed_settings(now: Mapping, then: Mapping) -> dict[str, str]:
     changed = {
         name: f"{name}: {then[name]} → {now[name]}"
         for name in then
-        if _comparable(name, now[name]) != _comparable(name, then[name]) and name not in ("resume", "dry_run")
+        if _comparable(name, now[name]) != _comparable(name, then[name])
+        and name not in ("resume", "dry_run", "assume_gpus")
     }
     if fixed := sorted(changed.keys() - CHANGEABLE):
         raise UserError(

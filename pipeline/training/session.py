@@ -18,9 +18,9 @@ from oracle.base.command import when_stopped
 from oracle.sources import read_catalog
 from pipeline.samples.dataset import load_dataset
 from pipeline.settings.checks import adapter_settings, check_model, check_training, starting_point
-from pipeline.settings.fields import SftSettings, TrainSettings
+from pipeline.settings.chosen_rewards import reward_functions, reward_weights
+from pipeline.settings.flags import SftSettings, TrainSettings
 from pipeline.settings.parsing import Parsed, as_yaml, parse_settings
-from pipeline.settings.rewards import reward_functions, reward_weights
 from pipeline.settings.trl_config import trainer_config
 from pipeline.simulation.demo_data import demo_paths, make_demo_data
 from pipeline.training.best import KeepBest, kept

@@ -12,7 +12,7 @@ from (
     select *, row_number() over (order by step desc) as nth
     from what_if_summary(
         $run, new_lambda := $lambda, new_penalty := $penalty, new_threshold := $threshold, new_unresolved := $unresolved,
-        new_unrated := $unrated
+        new_unrated := $unrated, new_weights := map($own::varchar[], $weights::double[])
     )
     where list_contains($steps, step)
 )

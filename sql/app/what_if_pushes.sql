@@ -9,7 +9,7 @@ select
     count(*) filter (abs(advantage) <= 1e-9 and abs(advantage_if) > 1e-9) as woken
 from what_if(
     $run, new_lambda := $lambda, new_penalty := $penalty, new_threshold := $threshold, new_unresolved := $unresolved,
-    new_unrated := $unrated,
+    new_unrated := $unrated, new_weights := map($own::varchar[], $weights::double[]),
     step_number := $step
 )
 where title is not null and advantage is not null;

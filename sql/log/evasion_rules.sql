@@ -9,9 +9,9 @@ create or replace macro evasion_steps() as 10;
 -- Entries beyond rank K are no part of count_k: to leave them out is no evasion.
 create or replace macro evasion_rules() as {
     shrinking: {metric: 'count_k', rises: false, share: 0.9::double, points: 0.0::double, words: 'lists got shorter'},
-    repeating: {metric: 'duplicate_rate', rises: true, share: 1.0::double, points: 0.05::double, words: 'films are repeated more often'},
+    repeating: {metric: 'duplicate_rate', rises: true, share: 1.0::double, points: 0.05::double, words: 'titles are repeated more often'},
     hiding: {metric: 'unresolved_rate', rises: true, share: 1.0::double, points: 0.05::double, words: 'more titles cannot be found'},
-    undocumented: {metric: 'unrated_rate', rises: true, share: 1.0::double, points: 0.05::double, words: 'more films are not rated'},
+    undocumented: {metric: 'unrated_rate', rises: true, share: 1.0::double, points: 0.05::double, words: 'more titles are not rated'},
     overlong: {metric: 'overlong_rate', rises: true, share: 1.0::double, points: 0.05::double, words: 'more lists go on beyond the last rank'},
     off_taste: {metric: 'recall', rises: false, share: 0.8::double, points: 0.0::double, words: 'recall dropped'}
 };

@@ -14,7 +14,7 @@
 -- Of a run's manifests the one of the highest epoch holds: the merged folders that it lists count, and the single steps of
 -- its epoch, and nothing else. So each change other than a new step (a merge, going back to a checkpoint) is one manifest,
 -- moved into place; docs/log-format.md draws it. A view lists the manifests before it lists any steps, and reads them after:
--- whatever they speak of is in its list, or reading fails. f2 is the format of the files.
+-- whatever they speak of is in its list, or reading fails. f2 is the format of the files; log_format() is the newest.
 -- run_id and step come from the path where they can, so that DuckDB opens only the files it needs.
 
 -- Files of that name in every run's folder (or in the folders that the variable log_runs names).
@@ -23,11 +23,18 @@ create or replace macro log_part(file, part) as split_part(file, '/', part);
 create or replace macro log_folder(file) as regexp_replace(file, '/[^/]*$', '');
 -- Patterns of the folders of single and of merged steps; foreign names fit none.
 create or replace macro log_digits(n) as repeat('[0-9]', n);
-create or replace macro single_files(name) as log_files('step-' || log_digits(8) || '-e' || log_digits(8) || '-f2/' || name);
-create or replace macro merged_files(name) as log_files('steps-' || log_digits(8) || '-' || log_digits(8) || '-e' || log_digits(8) || '-f2/' || name);
--- Format 1 had no manifest: merged folders were named after the seconds (Unix time) from which and until which they counted.
-create or replace macro single_files_1(name) as log_files('step-' || log_digits(8) || '/' || name);
-create or replace macro merged_files_1(name) as log_files('steps-' || log_digits(8) || '-' || log_digits(8) || '-' || log_digits(10) || '-9999999999/' || name);
+create or replace macro single_files(name, format := log_format()) as
+    log_files('step-' || log_digits(8) || '-e' || log_digits(8) || '-f' || format || '/' || name);
+create or replace macro merged_files(name, format := log_format()) as
+    log_files('steps-' || log_digits(8) || '-' || log_digits(8) || '-e' || log_digits(8) || '-f' || format || '/' || name);
+-- The patterns of all formats before. Format 1 had no manifest, and its folders no format: merged ones were named after the seconds
+-- (Unix time) from which and until which they counted.
+create or replace macro older_single_files(name) as
+    ['step-' || log_digits(8) || '/' || name].list_transform(lambda file: log_files(file))
+    || list_transform(range(2, log_format()), lambda format: single_files(name, format := format));
+create or replace macro older_merged_files(name) as
+    ['steps-' || log_digits(8) || '-' || log_digits(8) || '-' || log_digits(10) || '-9999999999/' || name].list_transform(lambda file: log_files(file))
+    || list_transform(range(2, log_format()), lambda format: merged_files(name, format := format));
 
 -- grain: one run. run_id is unique; every weight and setting that rewards and advantages follow from is a column.
 -- lambda_*, penalty_safe, w_* : reward units; own_weights: MAP, weights of own rewards by name; risk_threshold: 0..1; settings, versions, git: JSON.
@@ -98,7 +105,7 @@ files_1 as materialized (
 select run_id, folder from manifests where folder is not null and run_id <> '_schema'
 union all
 select manifests.run_id, log_folder(file)
-from glob(single_files('verdicts.parquet'))
+from glob(single_files('verdicts.parquet', format := '[0-9]'))
 join manifests on manifests.folder is null and log_part(file, -3) = run_id and log_part(file, -2)[16:23]::integer = epoch
 where run_id <> '_schema'
 union all
@@ -120,14 +127,14 @@ select * exclude (filename) replace (log_part(filename, -3) as run_id)
 from read_parquet(single_files(name), filename = true) semi join log_paths(folders, name) using (filename)
 union all by name
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
-from read_parquet(single_files_1(name), filename = true, union_by_name = true) semi join log_paths(folders, name) using (filename);
+from read_parquet(older_single_files(name), filename = true, union_by_name = true) semi join log_paths(folders, name) using (filename);
 
 create or replace macro merged_rows(name, folders) as table
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
 from read_parquet(merged_files(name), filename = true) semi join log_paths(folders, name) using (filename)
 union all by name
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
-from read_parquet(merged_files_1(name), filename = true, union_by_name = true) semi join log_paths(folders, name) using (filename);
+from read_parquet(older_merged_files(name), filename = true, union_by_name = true) semi join log_paths(folders, name) using (filename);
 
 -- The rows of all that counts. On the left of the join, so that manifests are listed before the files; and one list of files
 -- for single and merged steps, so that both are of one manifest. (A shared CTE would do too, but reads all columns.)
@@ -138,7 +145,7 @@ join read_parquet([merged_files(name), single_files(name)], filename = true) usi
 union all by name
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
 from log_paths((select list(folder) from log_counted), name)
-join read_parquet([merged_files_1(name), single_files_1(name)], filename = true, union_by_name = true) using (filename);
+join read_parquet(older_merged_files(name) || older_single_files(name), filename = true, union_by_name = true) using (filename);
 
 -- grain: one completion (an answer). Key: (run_id, step, completion); completion counts from 0 in its step.
 --   group_id      completions of one prompt, compared with each other: completion // num_generations

@@ -13,12 +13,12 @@ select
         when b.title is null then 'read now, not before'
         when a.title is null then 'read before, not now'
         when a.title <> b.title or a.year is distinct from b.year then 'another title is read at this rank'
-        when a.imdb_id is distinct from b.imdb_id then 'another film is found: ' || coalesce(b.match_method, 'none') || ' before, '
+        when a.imdb_id is distinct from b.imdb_id then 'another one is found: ' || coalesce(b.match_method, 'none') || ' before, '
             || coalesce(a.match_method, 'none') || ' now'
         when a.run_threshold <> b.run_threshold then 'another threshold: ' || b.run_threshold || ' before, ' || a.run_threshold || ' now'
         when a.max_risk is distinct from b.max_risk then 'another risk is known: ' || coalesce(b.max_risk::varchar, 'none')
             || ' before, ' || coalesce(a.max_risk::varchar, 'none') || ' now'
-        else 'what is known of the film changed'
+        else 'what is known of it changed'
     end as reason,
     b.title as title_before, a.title as title, b.matched_title as found_before, a.matched_title as found,
     b.status as status_before, a.status, a.violated_traits, a.unrated_traits

@@ -13,7 +13,7 @@ select films.row, content, item ->> '$.imdbId' as imdb_id, item ->> '$.tmdbId' a
        coalesce(item ->> '$.name', item ->> '$.title') as title, item ->> '$.releaseYear' as year, null::varchar as is_primary,
        null::varchar as original_title, coalesce(topic ->> '$.topic.doesName', topic ->> '$.topic.name', topic ->> '$.name') as tag,
        null::varchar as tags, null::varchar as present, null::varchar as relevance,
-       topic ->> '$.yesSum' as yes, topic ->> '$.noSum' as no
+       topic ->> '$.yesSum' as yes, topic ->> '$.noSum' as no, coalesce(item ->> '$.itemType.name', item ->> '$.itemTypeName') as item_type
 from films left join topics
   on films.row = topics.row and coalesce(topic ->> '$.yesSum', '0') || coalesce(topic ->> '$.noSum', '0') <> '00';
 

@@ -10,7 +10,7 @@ with wanted as materialized (
 spread as (
     select row, content, imdb_id, present, yes, no, relevance,
            unnest(case when given(tags) is not null then coalesce(list_of(tags), [null])
-                       when not regexp_matches(tag, '[,;|]') or tag_key(tag) in (from wanted) then [tag]
+                       when not regexp_matches(coalesce(tag, ''), '[,;|]') or tag_key(tag) in (from wanted) then [tag]
                        else parts_of(tag) end) as tag
     from raw where given(tag) is not null or given(tags) is not null or getvariable('tags_alone')
 ),

@@ -19,7 +19,7 @@ with repeated as (
     having count(*) > 1
         and (count(distinct title) > 1 and count(distinct title_key(title)) > 1 or max(year) - min(year) > 2)
 )
-select error(count(*) || ' of its ids stand for several films, such as ' || min_by(
+select error(count(*) || ' of its ids stand for several titles, such as ' || min_by(
     imdb_id || ': ' || quoted(films[1].title) || coalesce(' (' || films[1].year || ')', '') || ' in row ' || films[1].row
             || ' and ' || quoted(films[-1].title) || coalesce(' (' || films[-1].year || ')', '') || ' in row ' || films[-1].row,
     films[1].row) || '; expected one primary title an id: correct the ids, or mark other titles is_primary=false')

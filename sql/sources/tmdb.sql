@@ -1,5 +1,5 @@
 -- TMDb's /movie/{id} -> raw as titles.sql, note_ids.sql and tags.sql expect it. Expects records(row, content, json), with
--- keywords, release_dates (descriptors) and alternative_titles where they were appended. Grain of raw: title form, or tag.
+-- keywords, release_dates (descriptors) and alternative_titles where they were appended. Grain of raw: title, or tag.
 create or replace temp table raw as
 with films as (
     select row, left(content, 1000) as content, json, coalesce(json ->> '$.imdb_id', json ->> '$.external_ids.imdb_id') as imdb_id,

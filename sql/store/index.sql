@@ -1,7 +1,7 @@
 -- What an oracle holds in memory of a store, in the order in which it holds it. Built on the files that derive the tables.
 -- Titles, films and traits are numbered from 0, as in title_index and traits.
 
-create or replace view index_titles as          -- grain title form; year -1 = not known
+create or replace view index_titles as          -- grain title; year -1 = not known
 select title, coalesce(year, -1)::smallint as year, film_no as film, is_primary::utinyint as is_primary, key_no, wording_no,
        word_class(words)::tinyint as word_class
 from title_index;
@@ -9,7 +9,7 @@ from title_index;
 create or replace view index_films as           -- grain film
 select imdb_id from title_index qualify film_no <> coalesce(lag(film_no) over (order by title_no), -1) order by title_no;
 
-create or replace view index_keys as            -- grain title form x key, sorted by key_hash
+create or replace view index_keys as            -- grain title x key, sorted by key_hash
 select key_hash as hash, title_no as title from title_keys;
 
 create or replace view index_words as           -- grain word of some title, sorted

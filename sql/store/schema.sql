@@ -16,7 +16,7 @@ create table sources (               -- grain: one load of one source; source_id
     loaded_at      timestamptz not null default current_timestamp
 );
 
-create table titles (                -- grain: one title form of one film
+create table titles (                -- grain: one title of one film
     imdb_id        varchar not null,
     title          varchar not null,
     year           smallint,
@@ -102,6 +102,7 @@ create table domain (                -- grain: the store, one row; what it recom
     noun           varchar not null default 'film',
     nouns          varchar not null default 'films',
     numeric_ids    boolean not null default false, -- ids that are numbers stay what they are; else they are IMDb's
+    first_words    boolean not null default false, -- a title is found by its first words too (titles/keys.sql)
     ask            varchar           -- how a request ends that asks for a list; null: the films' own
 );
 insert into domain default values;

@@ -1,6 +1,6 @@
 -- How a title and a year find their film. Built on store/schema.sql, titles/normalise.sql and titles/variants.sql.
 
--- title_index: grain one title form of one film, as matching returns it; key title_no (0-based, dense, films together).
+-- title_index: grain one title of one film, as matching returns it; key title_no (0-based, dense, films together).
 -- wording, words, key, short_keys: see titles/variants.sql. key_no and wording_no number the different keys and wordings: titles are the same where they are.
 create or replace table title_index as
 with forms as (
@@ -16,10 +16,18 @@ select (row_number() over (order by imdb_id, not is_primary, title, year) - 1)::
 from forms join variants on title = text
 order by title_no;
 
--- title_keys: grain title form x key that it is found by, sorted by key_hash. The kind of key is its first letter:
--- k normalised, f without a foreign article, s a shorter form, b its words in any order, < > halves.
+-- title_keys: grain title x key that it is found by, sorted by key_hash. The kind of key is its first letter:
+-- k normalised, f without a foreign article, s a shorter form, b its words in any order, l its first words, < > halves.
+-- First words are keys where the domain says so: two and more that begin the titles of one film alone, if no number is among the
+-- others: 'Candy Crush' is 'Candy Crush Saga', 'Dark Souls' is not 'Dark Souls III'. Not of films: 'The Dark' begins too many.
 create or replace table title_keys as
-with keys as (
+with starts as (
+    select *, array_to_string(words[:n], '') as start
+    from (select title_no, film_no, string_split(words, ' ') as words, unnest(range(2, len(string_split(words, ' ')))) as n
+          from title_index where (select first_words from domain))
+    qualify min(film_no) over (partition by start) = max(film_no) over (partition by start)
+),
+keys as (
     select title_no, unnest(
         ['k' || key]
         || ['f' || replace(form, ' ', '') for form in bare_forms(words)]
@@ -27,10 +35,12 @@ with keys as (
         || if(contains(words, ' '), ['b' || word_bag(words)], [])
         || if(length(key) >= 5, half_keys(key, length(key)), [])) as key
     from title_index
+    union all
+    select title_no, 'l' || start from starts where not regexp_matches(array_to_string(words[n + 1:], ' '), '\d')
 )
 select distinct key_hash(key) as key_hash, title_no from keys order by key_hash, title_no;
 
--- alias_index: grain an alias that the store itself has (titles/aliases.sql: those beside it); key (key, year). The film's first title form stands
+-- alias_index: grain an alias that the store itself has (titles/aliases.sql: those beside it); key (key, year). The film's first title stands
 -- for the film.
 create or replace view alias_index as
 select title_key(a.title) as key, a.year, arg_max(t.title_no, a.confirmed_at) as title_no

@@ -27,14 +27,14 @@ create or replace macro nearest_titles(queries) as table
            imdb_id, near_title, near_year, if(match_method = 'id', 1, least(1, closeness)) as closeness,
            if(a.year is null, 0, abs(near_year - a.year)) as years_apart, is_match,
            case when is_match then 'match'
-                when bool_or(match_method in ('id', 'alias')) over (partition by query) then 'another film was named by its id, or a person confirmed it'
+                when bool_or(match_method in ('id', 'alias')) over (partition by query) then 'another one was named by its id, or a person confirmed it'
                 when o.years_apart > year_limits().let_pass then o.years_apart || ' years apart, and ' || year_limits().let_pass || ' at most are let pass'
                 when a.year is null and not accepted then 'only the year could tell that it is meant: the title is not the same'
                 when method = 'fuzzy' and slips > usual then slips || ' letters differ, and ' || usual || ' are let pass'
-                when accepted and not bool_or(is_match) over (partition by query) then 'another film is as close'
-                when accepted then 'another film is closer'
+                when accepted and not bool_or(is_match) over (partition by query) then 'another one is as close'
+                when accepted then 'another one is closer'
                 when near_year is null then 'its year is not known, and the title is not close enough for that'
-                when contested then o.years_apart || ' year apart, and other films of this common title are near'
+                when contested then o.years_apart || ' year apart, and others of this common title are near'
                 when common then o.years_apart || ' year(s) apart, and the title is a common one'
                 else o.years_apart || ' year(s) apart, and the title is not close enough for that' end as why
     from one_a_film o join asked a using (query)

@@ -23,12 +23,13 @@ create or replace macro year_allows(closeness, years_apart, common, contested) a
 
 -- Without a year only the same title will do: the same words; or, where there are words enough to tell, the same key, or what leaves
 -- something out but adds nothing ("Castle in the Sky" is "Laputa: Castle in the Sky", but "Ice Age: Collision Course" is not "Ice Age");
--- of two words and more, all but the article ("Lost Boys").
+-- of two words and more, all but the article ("Lost Boys"); and the first words, which the store gives to one title alone.
 create or replace macro title_allows(closeness, words, leaves_out) as
     closeness >= closeness_levels().same_words
     or words >= telling_words()
        and (closeness >= closeness_levels().same_key or closeness >= closeness_levels().shorter and leaves_out)
-    or words > 1 and closeness >= closeness_levels().same_key and leaves_out;
+    or words > 1 and closeness >= closeness_levels().same_key and leaves_out
+    or closeness = closeness_levels().first_words;
 -- And it is that film for certain where it is written letter by letter so, or where there are words enough. Else: ambiguous.
 create or replace macro title_tells(closeness, words) as
     closeness >= closeness_levels().same_title or words >= telling_words() and closeness >= closeness_levels().same_key;
@@ -58,6 +59,7 @@ create or replace macro title_closeness(kind, asked, found, slips, allowed) as c
                             or replace(without_foreign_article(found.words), ' ', '') = asked.key) then closeness_levels().bare
     when kind = 'short' and (list_has_any(found.short_keys, whole_keys(asked.key, asked.wording))
                              or list_has_any(asked.short_keys, whole_keys(found.key, found.wording))) then closeness_levels().shorter
+    when kind = 'start' and starts_with(found.words, asked.words || ' ') then closeness_levels().first_words
     when kind = 'order' and word_bag(asked.words) = word_bag(found.words) then closeness_levels().reordered
     when kind = 'half' and slips <= allowed and digits(asked.key) = digits(found.key)
         then closeness_levels().fuzzy - slips / (2.0::double * least(length(asked.key), length(found.key))) end;
@@ -85,7 +87,7 @@ create or replace macro title_probes(queries) as table
     with probes as (
         select query, unnest(
             [{kind: 'key', key: 'k' || key}, {kind: 'bare', key: 'f' || key}, {kind: 'order', key: 'b' || word_bag(words)},
-             {kind: 'bare', key: 'k' || replace(without_foreign_article(words), ' ', '')}]
+             {kind: 'bare', key: 'k' || replace(without_foreign_article(words), ' ', '')}, {kind: 'start', key: 'l' || key}]
             || [{kind: 'short', key: 's' || whole} for whole in whole_keys(key, wording)]
             || [{kind: 'short', key: 'k' || short} for short in all_short_keys]
             || flatten([[{kind: 'half', key: half} for half in half_keys(key, n)]
@@ -94,7 +96,7 @@ create or replace macro title_probes(queries) as table
     )
     select distinct query, probe.kind, key_hash(probe.key) as key_hash from probes;
 
--- Step 3. -> (query, kind, title_no, ...): the title forms found, and how many slips they are from what was asked (99 = many). In another
+-- Step 3. -> (query, kind, title_no, ...): the titles found, and how many slips they are from what was asked (99 = many). In another
 -- year, only the first kinds count. The oracle looks keys up in memory, and counts the slips itself.
 create or replace macro title_pairs(queries, probes) as table
     select query, kind, title_no, film_no, t.year as found_year, is_primary, allowed, q.year as asked_year,
@@ -144,7 +146,7 @@ create or replace macro scored_pairs(pairs) as table
     window of_query as (partition by query);
 
 -- Step 5. -> (query, title_no, score, method, films, nearness): the match; where a title without a year fits several films, the best
--- title form of each of them, the first one first; all with the score of that one, shared among them, and where it is not certain with
+-- title of each of them, the first one first; all with the score of that one, shared among them, and where it is not certain with
 -- one that the store may lack. Where several films of the year are equally close to a title that is none of theirs (a series without
 -- the name of the part), none of them is meant for certain: no match.
 create or replace macro best_pairs(scored) as table

@@ -8,6 +8,7 @@ create or replace macro closeness_levels() as {
     same_words: 0.99::double,   -- but for case, accents and signs
     same_key: 0.97::double,     -- normalised
     bare: 0.95::double,         -- but for a foreign article in front
+    first_words: 0.91::double,  -- the first words of one title of the store alone
     shorter: 0.9::double,       -- one is a shorter way to write the other
     reordered: 0.89::double,    -- the same words in another order
     fuzzy: 0.9::double          -- less slips / (2 * letters of the shorter key)

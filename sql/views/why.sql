@@ -18,9 +18,9 @@ create or replace macro violation_text(e, threshold) as
     );
 
 create or replace macro counts_as_text(policy) as case policy
-    when 'ignore' then 'Such films are ignored: no reward, and left out of the group''s mean.'
-    when 'violation' then 'Such films count as violations.'
-    else 'Such films count as safe.' end;
+    when 'ignore' then 'That is ignored: no reward, and left out of the group''s mean.'
+    when 'violation' then 'That counts as a violation.'
+    else 'That counts as safe.' end;
 
 create or replace macro why(run, step_number, completion_number, rank_number := null) as table
 with row_of as (
@@ -54,7 +54,7 @@ select
         ' ',
         case when title is null then 'Nothing was emitted at rank ' || rank || '.'
         else 'Rank ' || rank || ', “' || film_name(title, year) || '”, ' || case
-            when match_method is null then 'was not found among the known films.'
+            when match_method is null then 'was not found among the known titles.'
             else 'was taken for ' || film_name(matched_title, matched_year)
                 || ' (' || match_method || ' match, score ' || printf('%.2f', match_score) || ').'
             end
@@ -73,7 +73,7 @@ select
         end,
         case
             when title is null then null
-            when hit then 'It is a ground-truth film.'
+            when hit then 'It is ground truth.'
             when repeated then 'An earlier rank named it already.'
             when seen then 'The person has seen it.'
             when not in_catalog then 'It is not in the catalog.'

@@ -19,6 +19,7 @@ PIECES = [
     "2017:", "Rank", "Rank 2:", "Year:", "Genre:", "'Tis", "Ocean's", "’90s", "É", "Ñandú", "ß", "Ночь", "七人", "½", "&", "+", "/", "-", "–", "…", "Oh!", "Why?",
     "Inc.", "(TV)", "[a]", '"', "*", "  ", "\t", "\u200b", "\x85", "\x1c", "\r", "|", "Avoid", "Skip", "avoid", "Not Recommended:", "Left Out", "Final", "List",
     "Draft", "Horror", "Comedy", "Animation", "movie", "tt2380307", "Otto", "I.", "II.", "A.", "Stay Away From", "https://a.b", "year,title", "Recommended",
+    "North", "Nope", "Topaz", "Nameless", "Films", "Films:", "Picks:", "Movie1:", "Top10", "No-One", "Noémie", "Choices", "Places 3:", "Numbers:",
 ]  # fmt: skip
 CAPITALS = [p for p in PIECES if p[0].isupper() or p[0].isdigit()]
 MARKERS = ["1. ", "2. ", "3. ", "4) ", "10. ", "12. "] * 4 + ["", "0. ", "007. ", "1.", "1.  ", " 1. ", "- ", "## ", "a) ", "(1) ", "1 ", "I. ", "Rank 1: ", "   2. "]  # fmt: skip

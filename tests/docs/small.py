@@ -1,7 +1,10 @@
 """A small store with a log, and the small files that the pages' commands read: made once, copied for each page."""
 
+import csv
 import json
 import pickle
+import random
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,6 +13,7 @@ import pyarrow.parquet as pq
 from oracle import Oracle
 from oracle.store import build_starter_store
 from tests.app.sample_log import write_sample
+from tests.docs.pages import REPOSITORY
 
 FILMS = [
     ("Saw", 2004, "0387564"),
@@ -41,12 +45,20 @@ def make(folder: Path) -> None:
         }
         for n in range(40)
     ]
-    (folder / "ml-25m").mkdir()
-    (folder / "ml-25m" / "movies.csv").write_text("movieId,title,genres\n1,Red Barn (1999),Horror\n")
-    (folder / "ml-25m" / "links.csv").write_text("movieId,imdbId,tmdbId\n1,9900002,12\n")
-    votes = {"yesSum": 9, "noSum": 1, "topic": {"name": "a dog dies", "doesName": "Does the dog die"}}
-    item = {"id": 2, "name": "Red Barn", "releaseYear": "1999", "imdbId": "tt9900002"}
-    (folder / "ddd.json").write_text(json.dumps([{"item": item, "topicItemStats": [votes]}]))
+    films = bundled_films(40)
+    make_movielens(folder / "ml-25m", films)
+    (folder / "ddd.json").write_text(json.dumps([answer_of_doesthedogdie(n, film) for n, film in enumerate(films)]))
+    recommended = [
+        {
+            "id": f"user-{user}",
+            "text": "1. A Quiet Place (2018)\n2. Airplane! (1980)\n3. 28 Days Later (2002)\n4. Coco (2017)",
+        }
+        for user in range(1, 31)
+    ]
+    (folder / "answers.jsonl").write_text("\n".join(map(json.dumps, recommended)))
+    shutil.copytree(REPOSITORY / "docs" / "examples", folder / "docs" / "examples")
+    (folder / "data").mkdir()
+    shutil.copyfile(REPOSITORY / "data" / "traits.json", folder / "data" / "traits.json")
     said = [{"text": "Hi!", "senderWorkerId": 1}, {"text": "Watch @10", "senderWorkerId": 2}]
     redial = [
         {"movieMentions": {"10": "Saw (2004)"}, "messages": said, "conversationId": str(n), "initiatorWorkerId": 1}
@@ -66,3 +78,52 @@ def make(folder: Path) -> None:
     answers = [{"id": f"p{n}", "text": ANSWER} for n in range(4)]
     for name in ("gpt4.jsonl", "completions.jsonl"):
         (folder / name).write_text("\n".join(map(json.dumps, answers)))
+
+
+def bundled_films(n: int) -> list[dict]:
+    with (REPOSITORY / "data" / "films.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))[:n]
+
+
+def answer_of_doesthedogdie(n: int, film: dict) -> dict:
+    """What /media/{id} answers: of each fourth film people say that the dog dies, of each third that there is gore."""
+    topics = (("a dog dies", "Does the dog die", n % 4 == 0), ("there's blood/gore", "Is there blood/gore", n % 3 == 0))
+    return {
+        "item": {"id": n, "name": film["title"], "releaseYear": film["year"], "imdbId": film["imdb_id"], "tmdbId": n},
+        "topicItemStats": [
+            {"yesSum": 9 if yes else 1, "noSum": 1 if yes else 9, "topic": {"name": name, "doesName": asks}}
+            for name, asks, yes in topics
+        ],
+    }
+
+
+def make_movielens(folder: Path, films: list[dict]) -> None:
+    """The files of ml-25m.zip, with their heads and the forms of their cells, for these films and 30 people."""
+    folder.mkdir()
+    drawn = random.Random(1)
+    scores = [(film, tag, drawn.random()) for film in range(1, 41) for tag in (1, 2, 3)]
+    tables = {
+        "movies.csv": [("movieId", "title", "genres")]
+        + [(n, f"{article_last(film['title'])} ({film['year']})", "Drama|Horror") for n, film in enumerate(films, 1)],
+        "links.csv": [("movieId", "imdbId", "tmdbId")] + [(n, f["imdb_id"][2:], n) for n, f in enumerate(films, 1)],
+        "tags.csv": [
+            ("userId", "movieId", "tag", "timestamp"),
+            (3, 260, "classic", 1439472355),
+            (4, 8, "gory", 1573944598),
+        ],
+        "genome-tags.csv": [("tagId", "tag"), (1, "007"), (2, "gore"), (3, "torture")],
+        "genome-scores.csv": [("movieId", "tagId", "relevance"), *scores],
+        "ratings.csv": [("userId", "movieId", "rating", "timestamp")]
+        + [
+            (user, film, drawn.choice([3.5, 4.0, 4.5, 5.0]), 1147868000 + place)
+            for user in range(1, 31)
+            for place, film in enumerate(drawn.sample(range(1, 41), 25))
+        ],
+    }
+    for name, rows in tables.items():
+        with (folder / name).open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+def article_last(title: str) -> str:
+    return f"{title[4:]}, The" if title.startswith("The ") else title

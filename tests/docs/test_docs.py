@@ -14,11 +14,13 @@ import duckdb
 import pytest
 import yaml
 
+from oracle.log import open_log, query
 from tests.docs import pages, small
 from tests.docs.commands import Command, all_flags, commands, known_flags, streamlit_flags
 from tests.docs.pages import REPOSITORY, SHELL, Block
 
 PAGES = {pages.name_of(page): page for page in pages.pages()}
+GAMES, DATA = "docs/examples/games/README.md", "docs/data.md"
 RUN_ID = re.compile(r"\b\d{8}-\d{6}-[0-9a-f]{4}\b")
 RUNNABLE = ("pipeline/prepare.py", "pipeline/evaluate.py")
 FOREIGN_FLAGS = {"--help", "--nproc_per_node", "--no-deps"}  # of programs of others, named in running text
@@ -44,9 +46,43 @@ def of_page(name: str, languages: tuple[str, ...] = ()) -> list[Block]:
     return [block for block in pages.blocks(PAGES[name]) if not languages or block.language in languages]
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", [name for name in PAGES if name not in (GAMES, DATA)])
 def test_the_commands_sql_and_python_of_a_page_run(name, folder, capsys):
-    """In the order of the page, in one folder: what a block leaves, the next ones find."""
+    run_page(name, folder, capsys)
+
+
+def test_the_page_of_games_leads_from_files_to_an_evaluation_and_speaks_of_no_film(folder, capsys):
+    said = run_page(GAMES, folder, capsys)
+    assert outputs_in(GAMES, said) == 2
+    assert "26.0% of the games that" in said and "at most 40.0% if all" in said
+    with open_log(folder / "games.log") as log:
+        ids = query(log, "select distinct imdb_id from verdicts where title like 'Counter-Strike%'").to_pylist()
+        said += str(query(log, "select list(w.sentence) from runs r, why(r.run_id, 0, 0) w").to_pylist())
+    assert ids == [{"imdb_id": "730"}], "a number stays an id, from the source to the verdict"
+    said += (folder / "coverage.html").read_text() + (folder / "games.html").read_text()
+    assert not re.findall(r"(?i).{0,40}(?:\bfilms?\b|movie|parent guide|imdb ).{0,40}", said)
+
+
+def test_movielens_files_and_an_export_of_doesthedogdie_lead_to_an_evaluation(folder, capsys):
+    said = run_page(DATA, folder, capsys)
+    assert outputs_in(DATA, said) == 1, "the bundled films' coverage"
+    assert "of the films that answers.jsonl lists in its top 20 violate a constraint" in said
+    assert re.search(r"unresolved@20 +│ +25.0%", said), "of four films that each answer names, the store has three"
+    assert "do they speak of these at all? Arachnophobia" in said, "MovieLens' tags name no spider"
+    assert json.loads((folder / "ddd.json").read_text()) and (folder / "coverage.html").is_file()
+
+
+def outputs_in(name: str, said: str) -> int:
+    """How many blocks of output a page shows, each of which must be what is printed."""
+    shown = [block.body for block in of_page(name) if block.language == "text"]
+    for output in shown:
+        assert output in said, f"{name} should show what is printed:\n{said}"
+    return len(shown)
+
+
+def run_page(name, folder, capsys) -> str:
+    """Run a page in its order, in one folder: what a block leaves, the next ones find. Returns what is printed."""
+    said = ""
     run_id = newest_run()
     namespace: dict = {"__name__": "page"}
     with duckdb.connect() as sql:
@@ -61,7 +97,7 @@ def test_the_commands_sql_and_python_of_a_page_run(name, folder, capsys):
                 continue
             if block.language in SHELL:
                 for command in commands(RUN_ID.sub(run_id, block.body)):
-                    run(command, block, capsys)
+                    said += run(command, block, capsys)
             elif block.language == "sql":
                 for statement in sql.extract_statements(RUN_ID.sub(run_id, block.body)):
                     sql.execute(statement).fetchall()
@@ -69,6 +105,7 @@ def test_the_commands_sql_and_python_of_a_page_run(name, folder, capsys):
                 exec(compile(block.body, str(block), "exec"), namespace)
             elif block.language in ("json", "yaml", "yml"):
                 (json.loads if block.language == "json" else yaml.safe_load)(block.body)
+    return said
 
 
 def newest_run() -> str:
@@ -76,10 +113,11 @@ def newest_run() -> str:
         return store.sql("select max(run_id) from runs where kind = 'train'").fetchall()[0][0]
 
 
-def run(command: Command, block: Block, capsys: pytest.CaptureFixture) -> None:
-    """Run it in this process; it must end well."""
+def run(command: Command, block: Block, capsys: pytest.CaptureFixture) -> str:
+    """Run it in this process; it must end well. Returns what it printed."""
     if command.program == "make":
-        return check_targets(command)
+        check_targets(command)
+        return ""
     if command.program == "oracle":
         code = importlib.import_module("oracle.cli.main").main(list(command.words))
     elif command.program in RUNNABLE:
@@ -94,6 +132,7 @@ def run(command: Command, block: Block, capsys: pytest.CaptureFixture) -> None:
     assert said.out or "--out" in command.flags or "compact" in command.words, (
         f"{block}: {command.whole.strip()} printed nothing"
     )
+    return said.out + said.err
 
 
 def check_targets(command: Command) -> None:

@@ -4,7 +4,8 @@ from itertools import takewhile
 
 import pytest
 
-from oracle.log import REWARDS, Setting, evasion_rules
+from oracle.log import evasion_rules
+from oracle.rewards import REWARDS, Setting
 from tests.docs.pages import REPOSITORY
 
 

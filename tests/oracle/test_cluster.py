@@ -45,7 +45,7 @@ def films(tmp_path_factory) -> Path:
     return folder
 
 
-class KilledOnce(on_cluster.Judge):
+class KilledOnce(on_cluster.OracleActor):
     """Dies in the middle of its work, once over all actors."""
 
     def __init__(self, store, settings, avoid, url):
@@ -63,7 +63,7 @@ class KilledOnce(on_cluster.Judge):
 def test_the_rows_are_those_of_one_process_in_its_order_though_an_actor_was_killed(
     store, films, two_cores, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(on_cluster, "Judge", KilledOnce)
+    monkeypatch.setattr(on_cluster, "OracleActor", KilledOnce)
     monkeypatch.setattr(on_cluster, "BATCH", 100)
     asked = ["check", "--file", f"{films}/*.parquet", "--avoid", "animal death", "--store", str(store)]
     assert main([*asked, "--out", f"{tmp_path}/one.parquet"]) == 0

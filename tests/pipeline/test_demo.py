@@ -8,7 +8,7 @@ import pipeline.demo
 import pipeline.settings.parsing
 import pipeline.simulation.demo_data
 from pipeline.evaluation.journal import Journal
-from pipeline.settings.fields import CONFIGS
+from pipeline.settings.flags import CONFIGS
 from trainer import RankGRPOConfig
 
 TINY = {

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from oracle import UserError
 from oracle.log import open_log
-from pipeline.settings.fields import TrainSettings
+from pipeline.settings.flags import TrainSettings
 from pipeline.settings.trl_config import trainer_config
 from pipeline.train import main
 from pipeline.training.best import best_of

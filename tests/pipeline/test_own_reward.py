@@ -1,5 +1,6 @@
 """The reward that docs/extending.md shows: trained on, logged by its name, shown by the app, gone on with."""
 
+import json
 import re
 from pathlib import Path
 
@@ -9,9 +10,9 @@ from app.components.answer_html import chips_of
 from oracle import UserError
 from oracle.base.resources import read_sql
 from oracle.log import open_log
-from pipeline import train
-from pipeline.settings.fields import TrainSettings
-from pipeline.settings.rewards import own_reward, reward_names
+from pipeline import evaluate, train
+from pipeline.settings.chosen_rewards import own_reward, reward_names
+from pipeline.settings.flags import TrainSettings
 
 DOCS = Path(__file__).parents[2] / "docs" / "extending.md"
 
@@ -78,3 +79,21 @@ def test_the_names_and_weights_of_rewards_follow_from_the_settings(novelty):
 def test_what_is_no_reward_is_refused(reward, said):
     with pytest.raises(UserError, match=said):
         own_reward(reward)
+
+
+def test_answers_of_any_model_are_given_the_documented_reward(small, novelty, tmp_path, capsys):
+    given = [
+        {"id": f"{i}", "text": text} for i, text in enumerate(["1. Alien (1979)\n2. Saw (2004)", "1. Alien (1979)"])
+    ]
+    (tmp_path / "given.jsonl").write_text("\n".join(map(json.dumps, given)))
+    flags = ["--answers", "given.jsonl", "--constraints", "gore", "--store", f"{small}/store.duckdb", "--ids"]
+    evaluate.main([*flags, "--reward", novelty])
+    with open_log(small / "store.log") as log:
+        rewards = log.sql(
+            "select title, any_value(own_rewards['novelty']), any_value(r_total - own_rewards['novelty'] - r_rel - r_safe) "
+            "from verdicts where run_id = $run and title is not null group by title order by title",
+            params={"run": capsys.readouterr().out.strip()},
+        ).fetchall()
+    assert rewards == [("Alien", 0.0, 0.0), ("Saw", 0.5, 0.0)]
+    with pytest.raises(UserError, match="--reward: is not known to the machines of --engine ray"):
+        evaluate.main([*flags, "--reward", novelty, "--engine", "ray"])

@@ -125,7 +125,7 @@ def test_unusable_conversations_are_set_aside(prepared):
     told = (prepared / "store.rejects" / "dialogs.jsonl.csv").read_text().splitlines()
     assert told[1:] == [
         '61,"no json","no JSON object"',
-        '62,"{""dialog"": ""User: Hi"", ""groundtruth"": []}","groundtruth names no film"',
+        '62,"{""dialog"": ""User: Hi"", ""groundtruth"": []}","groundtruth names no title"',
         r'63,"{""dialog"": ""User: \ud83d"", ""groundtruth"": [[""Saw"", 2004]]}","it has half a character (a lone surrogate)"',
     ]
 

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from oracle import UserError
 from pipeline import train
-from pipeline.settings.fields import LORA_TARGETS, TrainSettings
+from pipeline.settings.flags import LORA_TARGETS, TrainSettings
 from pipeline.settings.parsing import parse_settings
 from pipeline.training.models import load_policy
 from pipeline.training.runs import changed_settings, check_processes, find_run, last_checkpoint

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from oracle import UserError
 from pipeline import sft, train
-from pipeline.settings.fields import SftSettings
+from pipeline.settings.flags import SftSettings
 from pipeline.training.fine_tuning import sft_arguments
 from pipeline.training.models import load_model, load_policy, load_tokenizer
 from trainer import RankGRPOTrainer

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import train
-from pipeline.settings.fields import TrainSettings
+from pipeline.settings.flags import TrainSettings
 from pipeline.settings.trl_config import trackers, trainer_config
 
 METRICS = {

@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from pipeline.training.logs import EVALUATION_ID
 from tests.trainer.sharded_cpu import KINDS, ROOT, launch
 
 
@@ -24,7 +25,9 @@ def test_stopped_and_resumed_equals_never_stopped(small_flags, small, kind, adap
     """The weights come out whole, or as an adapter alone; the log has each step of each process once."""
     flags = [*small_flags, *adapter, "--gradient_accumulation_steps", "1", "--gradient_checkpointing", "--lr", "1e-2"]
     flags += ["--lr_scheduler_type", "constant", "--kl_beta", "0.1", "--trl", "entropy_coef=0.1"]
-    train(kind, *flags, "--output_dir", "whole", "--max_steps", "3", "--save_steps", "3")
+    evaluated = kind == "two_gpus" and not adapter
+    train(kind, *flags, *(three_held_out(small) if evaluated else []), "--output_dir", "whole", "--max_steps", "3",
+          "--save_steps", "3")  # fmt: skip
     train(kind, *flags, "--output_dir", "stopped", "--max_steps", "2", "--save_steps", "2")
     train(kind, "--resume", "stopped", "--max_steps", "3")
 
@@ -49,3 +52,22 @@ def test_stopped_and_resumed_equals_never_stopped(small_flags, small, kind, adap
         ]
     assert answers[0] == answers[1]
     assert [(step, n) for step, n, _ in answers[0]] == [(step, n) for step in (1, 2, 3) for n in range(8)]
+    if evaluated:
+        logged = held_out_prompts(small)
+        assert [n for n, _ in logged] == [0, 1, 2]  # in an order of TRL's own
+        assert {prompt for _, prompt in logged} == {f"user: I liked film {n}. What else?" for n in range(3)}
+
+
+def three_held_out(small: Path) -> list[str]:
+    """Flags for an evaluation behind the last step: of 3 prompts, so that the second process is given one twice."""
+    Path("held_out.jsonl").write_text("".join((small / "data.jsonl").read_text().splitlines(keepends=True)[:3]))
+    flags = ["--eval_strategy", "steps", "--eval_steps", "3", "--val_path", "held_out.jsonl"]
+    return [*flags, "--per_device_eval_batch_size", "2"]
+
+
+def held_out_prompts(small: Path) -> list[tuple]:
+    with duckdb.connect(small / "store.duckdb", read_only=True) as store:
+        return store.execute(
+            "select completion, prompt from rollouts where run_id = ? order by completion",
+            [Path("whole", EVALUATION_ID).read_text()],
+        ).fetchall()

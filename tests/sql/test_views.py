@@ -167,7 +167,7 @@ def test_why_says_in_a_sentence_what_happened_at_a_rank(log):
     ).fetchall()[0][0]
     assert why(0, 1) == (
         "Rank 1, “Saw (2000)”, was taken for Saw (2000) (exact match, score 1.00). "
-        "It violates gore: risk 0.92 ≥ 0.66 (Violence & Gore: Severe). It is a ground-truth film. "
+        "It violates gore: risk 0.92 ≥ 0.66 (Violence & Gore: Severe). It is ground truth. "
         "Reward +0.00 = +1.00 relevance −1.00 safety. Its 5 tokens got advantage +0.00."
     )
     assert why(1, 2) == (
@@ -176,7 +176,7 @@ def test_why_says_in_a_sentence_what_happened_at_a_rank(log):
         "Reward +0.00. Its 5 tokens got advantage −0.71."
     )
     assert why(2, 1) == (
-        "Rank 1, “Heet (2000)”, was not found among the known films. The prompt has no constraints. "
+        "Rank 1, “Heet (2000)”, was not found among the known titles. The prompt has no constraints. "
         "Reward +0.00. Its 5 tokens got advantage +0.00."
     )
     assert why(3, 1) == "Nothing was emitted at rank 1. Reward +0.00."

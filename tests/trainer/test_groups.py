@@ -8,6 +8,7 @@ from oracle.log import LogWriter, open_log
 from tests.trainer.drive import SAFE, UNSAFE_AT_3, G, answer_with, gradient_of_logps, scored, tiny_model
 from tests.trainer.tokenizers import byte_level
 from trainer import RankGRPOConfig
+from trainer.rewards import make_end_func
 
 K = 3
 TWO_FILMS = "1. Up (2009)\n2. Frozen (2013)"
@@ -72,6 +73,15 @@ def test_a_missing_rank_counts_as_zero_or_not_at_all(make_trainer, missing):
     unsafe = out["advantages"][0][out["rank_ids"][0] == 2][0].item()
     # -2/3 by a deviation of 1/sqrt(3); -1/2 by one of 1/sqrt(2)
     assert unsafe == pytest.approx(-(2 / 3) / (1 / 3) ** 0.5 if missing == "zero" else -0.5 / 0.5**0.5, abs=1e-3)
+
+
+def test_a_list_pays_for_its_early_end_where_ranks_that_are_missing_are_left_out(make_trainer, annotator):
+    """The end stands in place of the first missing rank: -1, beside 0 of the list that goes on there."""
+    functions = [make_end_func(annotator, 1.0, K)]
+    trainer = make_trainer(byte_level(), functions, missing_ranks="leave_out", end_credit=True)
+    out = scored(trainer, [TWO_FILMS, SAFE])
+    at_end = out["advantages"][0][out["rank_ids"][0] == 2]
+    assert at_end.numel() and at_end.tolist() == pytest.approx([-0.5 / 0.5**0.5] * at_end.numel(), abs=1e-3)
 
 
 def test_ratios_clipping_and_kl_by_rank_are_those_of_the_loss(make_trainer, tmp_path):

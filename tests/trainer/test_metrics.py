@@ -141,11 +141,11 @@ def warnings_of(after: dict, steps: int = 40) -> list[str]:
     ("after", "words"),
     [
         ({"lists": 180}, "lists got shorter (count_k from 20 to 11.1)"),
-        ({"repeated": 600}, "films are repeated more often (duplicate_rate from 0.1 to 0.3)"),
+        ({"repeated": 600}, "titles are repeated more often (duplicate_rate from 0.1 to 0.3)"),
         ({"unresolved": 400}, "more titles cannot be found (unresolved_rate from 0.05 to 0.2)"),
         ({"overlong": 20}, "more lists go on beyond the last rank (overlong_rate from 0 to 0.2)"),
         ({"recall": 6.0}, "recall dropped (recall from 0.09 to 0.06)"),
-        ({"unrated": 400}, "more films are not rated (unrated_rate from 0.05 to 0.2)"),
+        ({"unrated": 400}, "more titles are not rated (unrated_rate from 0.05 to 0.2)"),
     ],
 )
 def test_a_policy_that_evades_is_named_once_in_words(after, words, caplog):
@@ -184,4 +184,4 @@ def test_the_first_steps_of_an_earlier_version_say_nothing_of_metrics_that_it_di
     watch = EvasionWatch(first=[{"svr": 0.3, "duplicate_rate": 0.1, "films": 20.0}] * steps)
     after = BEFORE | {"unsafe": 200, "lists": 180, "repeated": 600}
     (warning,) = [told for _ in range(steps) for told in watch.update(after)]
-    assert "films are repeated more often" in warning
+    assert "titles are repeated more often" in warning

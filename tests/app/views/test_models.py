@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.text import formats
+from app.views.models import _rival
 from oracle.log import open_audit, query
 from tests.app.driving import open_page, written
 
@@ -63,3 +64,13 @@ def test_a_filter_by_dataset_and_an_order_are_kept_in_the_url(store):
     app = open_page("models", store, dataset="simulated", sort="recall")
     recalls = app.dataframe[0].value["Recall@20"].tolist()
     assert recalls == sorted(recalls, reverse=True)
+
+
+def test_a_model_is_first_compared_with_another_one_on_the_same_data():
+    def row(run: str, model: str, dataset: str) -> dict:
+        return {"run_id": run, "model": model, "dataset": dataset}
+
+    rows = [row("1", "a", "x"), row("2", "a", "x"), row("3", "b", "y"), row("4", "b", "x"), row("5", "c", "x")]
+    by_id = {r["run_id"]: r for r in rows}
+    assert [_rival(by_id, run) for run in "123"] == ["4", "4", "1"]
+    assert _rival({run: by_id[run] for run in "12"}, "1") == "2"

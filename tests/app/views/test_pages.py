@@ -359,3 +359,26 @@ def test_long_runs_are_drawn_with_few_points_and_cells():
     assert sum(cell["lists"] for cell in cells) == 4 * 3500
     assert {(cell["penalty"], cell["violation_rate"], cell["signal"]) for cell in cells} == {(-0.25, 0.5, 1.0)}
     assert {(cell["ratio"], cell["clip_ratio"], cell["kl"]) for cell in cells} == {(1.5, 0.25, None)}
+
+
+def test_what_the_loss_made_of_a_rank_is_weighed_by_its_lists():
+    """61 steps in cells of two: 2 lists at the odd ones, 6 at the even ones; and two losses of what was answered once."""
+    with duckdb.connect() as connection:
+        connection.execute(
+            """
+            create table rank_sums as
+            select 'r' as run_id, range as step, 1 as rank, 1 as rewarded, 1 as spread, 1 as cells from range(1, 62);
+            create table rank_penalties as
+            select 'r' as run_id, range as step, 1 as rank, 4 as lists, 0 as violations, 2 as films, 1 as hits, 0.0 as penalty
+            from range(1, 62);
+            create table loss_by_rank as
+            select 'r' as run_id, range as step, 1 as rank, if(range % 2 = 1, 2, 6) as lists, if(range % 2 = 1, 0.1, 0.5) as
+                clip_ratio, if(range % 2 = 1, 1.1, 1.5) as ratio, if(range % 2 = 1, 0.2, 0.6) as kl
+            from range(1, 62);
+            insert into loss_by_rank values ('r', 62, 1, 6, 0.5, 1.5, 0.6);
+            """
+        )
+        cells = query(connection, read_sql("app/rank_cells"), {"run": "r"}).to_pylist()
+    assert len(cells) == 31
+    for cell in cells:
+        assert [cell[name] for name in ("clip_ratio", "ratio", "kl")] == pytest.approx([0.4, 1.4, 0.5])

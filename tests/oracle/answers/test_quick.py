@@ -48,9 +48,23 @@ def test_plain_and_numbered_lists_are_read_in_one_go():
     ]  # fmt: skip
 
 
+def test_titles_that_begin_like_a_label_are_read_in_one_go():
+    films = ["North Country (2005)", "Nope (2022)", "Topaz (1969)", "Nameless Gangster (2012)"]
+    assert [f"{e.title} ({e.year})" for e in quick_list("\n".join(films)) or []] == films
+
+
 @pytest.mark.parametrize(
     "text",
-    ["", "Alien", "- Alien (1979)", "1. Alien (1979)\nAvoid:\n2. Saw (2004)", "Alien (1979)\nFinal list:\nUp (2009)"],
+    [
+        "",
+        "Alien",
+        "Final Picks: Comedy (1979)",
+        "No. 5 (1979)\nUp (2009)",
+        "Picks: Up (2009)",
+        "- Alien (1979)",
+        "1. Alien (1979)\nAvoid:\n2. Saw (2004)",
+        "Alien (1979)\nFinal list:\nUp (2009)",
+    ],
 )
 def test_what_hangs_together_is_left_to_the_steps(text):
     assert quick_list(text) is None

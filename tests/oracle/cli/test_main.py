@@ -140,8 +140,8 @@ def test_explain_and_check_agree_about_what_people_confirmed(
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["check"], "name a film"),
-        (["check", "Saw", "2004", "--file", "x.csv"], "name a film"),
+        (["check"], "name a title"),
+        (["check", "Saw", "2004", "--file", "x.csv"], "name a title"),
         (["check", "Saw", "2004", "--avoid", "zombies"], "no trait 'zombies'"),
         (["check", "--file", "missing.csv"], "missing.csv"),
         (["check", "--file", "wrong.csv"], "lacks the column year"),

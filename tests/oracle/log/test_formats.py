@@ -3,8 +3,11 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 import time
 from hashlib import sha256
+from pathlib import Path
 
 import duckdb
 import pyarrow.parquet as pq
@@ -50,7 +53,7 @@ def written_by_format_1(root, dropped=("r_end",)):
     shutil.copytree(folder / "steps-00000001-00000002-1795352909-9999999999", ended)
     for file in folder.rglob("verdicts.parquet"):
         pq.write_table(pq.read_table(file).drop_columns(list(dropped)), file)
-    for name in (log_views.SINGLE_SCHEMA, log_views.MERGED_SCHEMA):
+    for name in (log_views.SINGLE_SCHEMAS[0], log_views.MERGED_SCHEMAS[0]):
         shutil.rmtree(root / "_schema" / name)
     (root / "_schema" / "manifest-00000000.parquet").unlink()
     return writer
@@ -166,7 +169,57 @@ def test_a_changed_column_raises_the_format(tmp_path):
     """Who changes what is logged raises FORMAT (see its docstring) and writes the new pair down here."""
     log_views.ensure_schema(tmp_path)
     sums = [
-        pq.read_schema(tmp_path / "_schema" / log_views.MERGED_SCHEMA / f"{n}_sums.parquet") for n in ("rank", "trait")
+        pq.read_schema(tmp_path / "_schema" / log_views.MERGED_SCHEMAS[0] / f"{n}_sums.parquet")
+        for n in ("rank", "trait")
     ]
     columns = json.dumps([[[f.name, str(f.type)] for f in schema] for schema in (RUN, COMPLETIONS, VERDICTS, *sums)])
     assert (FORMAT, sha256(columns.encode()).hexdigest()[:12]) == (2, "2a6c6f0f47bb")
+
+
+NEXT = """
+import sys
+from oracle.log import LogWriter, compact, open_log, query
+root, run = sys.argv[1:]
+
+def rows():
+    with open_log(root) as log:
+        again = query(log, "select count(*) as n from rederivation where differs")["n"].to_pylist()
+        found = query(log, "select step, count(*) as n, count(r_unknown) as known from verdicts group by 1 order by 1")
+        return found.to_pylist(), again
+
+print(rows())
+with LogWriter.resume(root, run) as writer:
+    with open_log(root) as log:
+        where = " where step = 2 order by completion"
+        step = [query(log, f"from {table}{where}").drop_columns(["run_id", "step"]) for table in ("rollouts", "verdicts")]
+    writer.write_step(3, *step)
+print(rows()[0])
+compact(root, run, grace_s=0.0, wait=False)
+print(rows()[0])
+"""
+
+
+def test_the_next_version_with_one_more_reward_reads_this_log_and_goes_on_with_it(tmp_path):
+    """What docs/extending.md asks of whoever adds a reward: raise FORMAT. No other file knows the number."""
+    with LogWriter(tmp_path / "log", SETTINGS) as writer:
+        for step in (1, 2):
+            writer.write_step(step, *STEP)
+    for room in ("oracle", "sql"):
+        shutil.copytree(Path(__file__).parents[3] / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
+    unknown = 'Reward("unknown", "unknown", "unknown", "", (Setting("lambda_unknown", 0.0, _NUMBER, help="a test"),)),\n)  # fmt: skip'
+    for file, old, new in (
+        ("oracle/log/folders.py", f"FORMAT = {FORMAT}\n", f"FORMAT = {FORMAT + 1}\n"),
+        ("oracle/rewards.py", ")  # fmt: skip", unknown),
+    ):
+        text = (tmp_path / file).read_text(encoding="utf-8")
+        assert text.count(old) == 1
+        (tmp_path / file).write_text(text.replace(old, new), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", NEXT, "log", writer.run_id],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    step = {"n": 13, "known": 0}
+    two = [{"step": 1, **step}, {"step": 2, **step}]
+    three = [*two, {"step": 3, **step}]
+    assert done.stdout.splitlines() == [f"({two}, [0])", str(three), str(three)], done.stderr
+    assert f"steps of a format before {FORMAT + 1}; columns that these lack are null" in done.stderr

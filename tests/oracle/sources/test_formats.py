@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from oracle import UserError, Verdict, create_oracle
+from oracle.cli.main import main
 from oracle.sources import Evidence, Loaded, load_sources, recognise
 from oracle.store import build_starter_store
 
@@ -60,7 +61,19 @@ def media(number: int, name: str, year: int, *topics: dict) -> dict:
     return {"item": item, "topicItemStats": list(topics)}
 
 
-DOG = ("a dog dies", "Does the dog die")
+def without_ids(number: int, name: str, year: int | None, *topics: dict, **more: object) -> dict:
+    answer = media(number, name, year or 0, *topics)
+    item = {**answer["item"], "imdbId": None, "tmdbId": None, "releaseYear": year and str(year), **more}
+    return {**answer, "item": item}
+
+
+def sparql(*rows: dict) -> dict:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    bindings = [{name: {"type": "literal", "value": value} for name, value in row.items()} for row in rows]
+    return {"head": {"vars": names}, "results": {"bindings": bindings}}
+
+
+DOG, GORY = ("a dog dies", "Does the dog die"), ("there's blood/gore", "Is there blood/gore")
 DDD = [
     media(1, "Toy Town", 1995, topic(*DOG, 1, 80), topic("there's blood/gore", "Is there blood/gore", 0, 9)),
     media(2, "Red Barn", 1999, topic(*DOG, 20, 3), topic("there's blood/gore", "Is there blood/gore", 0, 0)),
@@ -99,7 +112,7 @@ SHAPES: dict[str, dict] = {
     },
     "MovieLens' tag genome": {
         "movies.csv": MOVIES, "links.csv": LINKS, "genome-tags.csv": "tagId,tag\n1,gore\n2,toys\n",
-        "genome-scores.csv": "movieId,tagId,relevance\n1,1,0.02\n1,2,0.9\n2,1,0.91\n2,2,0.1\n",
+        "genome-scores.csv": "movieId,tagId,relevance\n1,1,0.02\n1,2,0.9\n2,2,0.1\n2,1,0.91\n",
     },
     "ML-DDD": {"movies.csv": MOVIES, "links.csv": LINKS, "ml-ddd.csv": ML_DDD},
     "TMDb's answer": {"t.csv": TITLES, "red.json": TMDB},
@@ -131,6 +144,17 @@ SHAPES: dict[str, dict] = {
         "titles.csv": TITLES,
         "query.csv": "imdb,descriptor,descriptorLabel\ntt9900002,http://w/Q2,Blood and Gore\ntt9900001,http://w/Q3,Mild Peril\n",
     },
+    "a query of Wikidata, as SPARQL's JSON": {"titles.csv": TITLES, "query.json": sparql(
+        {"imdb": "tt9900002", "descriptorLabel": "Blood and Gore", "film": "http://w/Q5"},
+        {"imdb": "tt9900001", "descriptorLabel": "Mild Peril"}, {"film": "http://w/Q7", "imdb": "tt9900003"},
+    )},
+    "DoesTheDogDie without ids, by title and year": {
+        "titles.csv": TITLES,
+        "ddd.json": [without_ids(2, "The red barn!", 1999, topic(*GORY, 9, 1)), without_ids(1, "Toy Town", 1995, topic(*GORY, 0, 9))],
+    },
+    "tables with tabs and with semicolons": {
+        "titles.tsv": TITLES.replace(",", "\t"), "tags.csv": "imdb_id;tag\n9900002;gore\n9900001;toys\n",
+    },
     "RiTUAL's counts a level": {
         "titles.csv": TITLES, "violence.csv": "id,None,Mild,Moderate,Severe,Total_votes\ntt9900002,0,1,4,4,9\ntt9900001,8,1,0,0,9\n",
     },
@@ -158,6 +182,29 @@ def test_votes_of_doesthedogdie_are_tags_and_no_votes_are_evidence(store, layout
     assert store.check("Toy Town", 1995, ANIMALS).is_safe is True
     assert store.rows("from film_tags where imdb_id like 'tt990%'")[0][:2] == ("tt9900002", "Does the dog die")
     assert [film for film, _ in store.rows("from tag_coverage")] == ["tt9900001"]
+
+
+def test_an_answer_without_ids_is_that_of_its_year_alone(store):
+    answers = [without_ids(1, "Saw", 2005, topic(*DOG, 9, 1)), without_ids(2, "Toy Town", 2004, topic(*DOG, 9, 1))]
+    loaded = store.load({"t.csv": "imdb_id,title,year\n9900001,Toy Town,2004\n", "ddd.json": answers})
+    assert (loaded["ddd.json"].rows_rejected, loaded["ddd.json"].reason) == (
+        1,
+        "row 1: no id, and the store has no 'Saw' (2005)",
+    )
+    assert store.check("Toy Town", 2004, ANIMALS).is_safe is False
+
+
+def test_of_a_tag_genome_each_row_is_read_and_each_relevant_tag_counts(store):
+    scores = "".join(f"{film},{tag},0.{film}{tag}\n" for film in (1, 2, 3) for tag in range(1, 10))
+    loaded = store.load({
+        "movies.csv": MOVIES, "links.csv": LINKS, "genome-tags.csv": "tagId,tag\n" + "".join(f"{tag},tag {tag}\n" for tag in range(1, 10)),
+        "genome-scores.csv": "movieId,tagId,relevance\n" + scores + "3,4,high\n",
+    }, relevance=0.25)  # fmt: skip
+    assert (loaded["genome-scores.csv"].rows_read, loaded["genome-scores.csv"].rows_rejected) == (28, 1)
+    assert store.rows("select imdb_id, count(*) from film_tags where imdb_id like 'tt990%' group by all order by all") == [
+        ("tt9900002", 5), ("tt9900003", 9),
+    ]  # fmt: skip
+    assert store.rows("select imdb_id from tag_coverage where imdb_id like 'tt990%'") == [("tt9900001",)]
 
 
 def test_from_which_share_and_count_of_votes_a_tag_counts_can_be_set(store):
@@ -254,6 +301,26 @@ def test_any_table_loads_with_its_columns_named(store):
 
 BROKEN: dict[str, tuple[dict, Callable | str]] = {
     "DoesTheDogDie without an id": ({"d.json": {"item": {"id": 1, "name": "X"}, "topicItemStats": [topic(*DOG, 1, 0)]}}, "no id"),
+    "DoesTheDogDie of a film that is not there": (
+        {"d.json": without_ids(1, "Nowhere", 1999, topic(*DOG, 1, 0))}, r"no id, and the store has no 'Nowhere' \(1999\)",
+    ),
+    "DoesTheDogDie of a film without a year": ({"d.json": without_ids(1, "Saw", None, topic(*DOG, 1, 0))}, "no title and year to find it by"),
+    "DoesTheDogDie of another year": ({"d.json": without_ids(1, "Saw", 2005, topic(*DOG, 1, 0))}, r"the store has no 'Saw' \(2005\)"),
+    "DoesTheDogDie of a book": (
+        {"d.json": without_ids(1, "Saw", 2004, topic(*DOG, 1, 0), itemType={"name": "Book"})}, "of the sort 'book'",
+    ),
+    "DoesTheDogDie of two films": (
+        {"t.csv": "imdb_id,title,year\n9900001,Twin,1995\n9900002,The Twin,1995\n", "d.json": without_ids(1, "Twin", 1995, topic(*DOG, 1, 0))},
+        r"several titles of the store are 'Twin' \(1995\)",
+    ),
+    "SPARQL's results without rows": ({"q.json": sparql() | {"head": {"vars": ["imdb", "descriptor"]}}}, "q.json: has no rows"),
+    "SPARQL's results of other columns": ({"q.json": sparql({"book": "a", "author": "b"})}, r"q\.json has the columns book, author"),
+    "SPARQL's results without ids": ({"q.json": sparql({"imdb": "Q5", "descriptor": "http://w/Q2"})}, "is a link, not the name of a tag"),
+    "SPARQL's results of no cells": (
+        {"q.json": {"head": {"vars": ["imdb", "descriptor"]}, "results": {"bindings": ["x", {"imdb": "tt1"}]}}}, r"none of its 2 rows can be used \(row 1: no id",
+    ),
+    "tags of nothing": ({"t.json": [{"imdb_id": "tt9900002", "tag": None}]}, r"t\.json: none of its 1 rows can be used \(row 1: no tag"),
+    "SPARQL's results cut off": ({"q.json": json.dumps(sparql({"imdb": "tt9900002", "descriptor": "gore"}))[:-9]}, "q.json"),
     "DoesTheDogDie cut off": ({"d.jsonl": json.dumps(DDD[0])[:-40]}, r"d\.jsonl"),
     "Kaggle's keywords alone": ({"keywords.csv": KEYWORDS}, "no IMDb id is known for the TMDb id 11"),
     "Kaggle's keywords cut off": ({"m.csv": METADATA, "keywords.csv": "id,keywords\n12,\"[{'id': 1, 'na\"\n"}, r"keywords\.csv.*no tag"),
@@ -303,7 +370,7 @@ def test_the_coverage_of_each_trait_is_counted_by_kind_of_evidence(tmp_path):
     assert store.rows("from unweighed_categories") == [("profanity", 1)]
 
 
-def test_numbers_stay_the_ids_of_a_domain_that_says_so(tmp_path):
+def test_numbers_stay_the_ids_of_a_domain_that_says_so(tmp_path, capsys):
     store = Store(tmp_path)
     files = {
         "domain.json": {"noun": "game", "numeric_ids": True}, "traits.json": [{"trait": "Gambling", "avoid": ["Simulated Gambling"]}],
@@ -315,6 +382,21 @@ def test_numbers_stay_the_ids_of_a_domain_that_says_so(tmp_path):
     verdict = store.check("Poker Night", 2010, "Gambling")
     assert (verdict.imdb_id, verdict.is_safe) == ("7", False)
     assert store.rows("select noun, nouns from domain") == [("game", "games")]
+    assert main(["check", "7", "--avoid", "gambling", "--store", str(store.path)]) == 0
+    assert "\n  game       Poker Night (2010), 7: id match" in capsys.readouterr().out
+
+
+def test_a_domain_that_comes_too_late_changes_nothing(store):
+    before = store.path.read_bytes()
+    with pytest.raises(
+        UserError, match=r"numeric_ids is true, and the store has ids that were read otherwise: .*--no-starter"
+    ):
+        store.load({"domain.json": {"noun": "game", "numeric_ids": True}})
+    assert store.path.read_bytes() == before
+    loaded = store.load({"domain.json": {"noun": "Film", "nouns": "Filme"}})
+    assert loaded["domain.json"].notes == (
+        "840 bundled films are in this store, as Filme: a store of its own is made with --no-starter",
+    )
 
 
 def test_the_key_of_a_tag_keeps_what_it_means(desk):

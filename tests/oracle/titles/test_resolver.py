@@ -4,6 +4,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import csv
@@ -264,6 +265,77 @@ def test_sql_and_python_give_the_same_for_2000_altered_titles(tmp_path: Path) ->
     assert in_sql(store, queries) == by_query(queries, ours)
     methods = set(ours["match_method"].to_pylist())
     assert methods >= {"exact", "normalised", "subtitle", "fuzzy", "ambiguous", None}, "each rule is tried"
+
+
+GAMES = [
+    ("candy", "Candy Crush Saga", 2012),
+    ("souls", "Dark Souls III", 2016),
+    ("mario", "Super Mario Bros. Deluxe", 2019),
+    ("odyssey", "Super Mario Odyssey", 2017),
+    ("witcher", "The Witcher: Wild Hunt", 2015),
+    ("fallout", "Fallout Shelter Online", 2020),
+    ("arena", "Fallout Shelter", 2015),
+]
+
+
+@pytest.fixture(scope="module")
+def games(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store whose domain is not films."""
+    from oracle.store.file import changed_store
+
+    rows = [{"imdb_id": key, "title": title, "year": year} for key, title, year in GAMES]
+    store = build_store(tmp_path_factory.mktemp("games") / "s.duckdb", rows)
+    with changed_store(store) as connection:
+        connection.execute("update domain set noun = 'game', nouns = 'games', first_words = true")
+    return store
+
+
+@pytest.mark.parametrize(
+    ("title", "year", "expected"),
+    [
+        ("Candy Crush", 2012, ("candy", "subtitle")),
+        ("candy crush", None, ("candy", "ambiguous")),  # the only one here that it can be, and not for certain
+        ("Candy Crush", 2014, (None, None)),  # of another year
+        ("Candy", 2012, (None, None)),  # one word begins too much
+        ("Crush Saga", 2012, (None, None)),  # not the first words
+        ("Candy Crush Saga Deluxe", 2012, (None, None)),  # says more
+        ("Dark Souls", 2016, (None, None)),  # the number says which one of the series it is
+        ("Super Mario", None, (None, None)),  # begins two games
+        ("Super Mario", 2017, (None, None)),
+        ("Super Mario Bros", None, ("mario", "ambiguous")),
+        ("Fallout Shelter", None, ("arena", "exact")),
+        ("The Witcher Wild", 2015, ("witcher", "subtitle")),
+    ],
+)
+def test_a_game_is_found_by_first_words_that_begin_it_alone(games: Path, title, year, expected) -> None:
+    assert found(create_oracle(store=games), title, year) == expected
+    queries = pa.table({"title": [title], "year": pa.array([year], pa.int16())})
+    assert in_sql(games, queries) == by_query(queries, create_oracle(store=games).resolve(queries))
+
+
+def test_films_are_not_found_by_their_first_words(tmp_path: Path) -> None:
+    oracle = create_oracle(
+        store=build_store(tmp_path / "s.duckdb", [{"imdb_id": "a", "title": "Dark Water Rising", "year": 2002}])
+    )
+    assert found(oracle, "Dark Water", 2002) == (None, None)
+
+
+def test_sql_and_python_give_the_same_for_first_words(tmp_path: Path) -> None:
+    from oracle.store.file import changed_store
+
+    words = ["alpha", "beta", "gamma", "the", "II", "2", "nights", "le", "Amélie", "東京"]
+    rng = np.random.default_rng(8)
+    titles = [" ".join(rng.choice(words, rng.integers(1, 6))) for _ in range(300)]
+    rows = [{"imdb_id": f"g{n}", "title": t, "year": int(rng.integers(2000, 2004))} for n, t in enumerate(titles)]
+    store = build_store(tmp_path / "s.duckdb", rows)
+    with changed_store(store) as connection:
+        connection.execute("update domain set first_words = true")
+    starts = sorted({" ".join(t.split()[:n]) for t in titles for n in range(1, 6)})
+    asked = [(start, year) for start in starts for year in (None, 2001)]
+    queries = pa.table({"title": [t for t, _ in asked], "year": pa.array([y for _, y in asked], pa.int16())})
+    ours = create_oracle(store=store).resolve(queries)
+    assert in_sql(store, queries) == by_query(queries, ours)
+    assert ours["match_method"].to_pylist().count("subtitle") > 10, "first words are tried"
 
 
 def test_without_a_year_several_films_of_the_title_are_ambiguous(small_oracle: Oracle) -> None:

@@ -11,12 +11,14 @@ TEXT = "1. Alien (1979)\n2. Up (2009)"
 class Server:
     """`faults`: for each request in turn, what goes wrong with it: a status, "half", "garbage", "nothing" or "" (none).
 
-    `asked` and `answered` hold the prompts of all requests, and of those that were answered in full.
+    `says`: the body of a response with a status; `numbered`: no two answers are the same. `asked` and `answered` hold the prompts of all requests, and of those that were answered in full.
     """
 
     def __init__(self) -> None:
         self.faults: list[int | str] = []
         self.forever: int | str = ""
+        self.says: dict = {}
+        self.numbered = False
         self.delay = 0.0
         self.asked: list[str] = []
         self.answered: list[str] = []
@@ -49,25 +51,28 @@ class Server:
                     server.bodies.append(body)
                     server.headers.append(dict(self.headers))
                     fault = server.faults.pop(0) if server.faults else server.forever
+                    text = f"{TEXT}\n3. Film {len(server.asked)}" if server.numbered else TEXT
                 time.sleep(server.delay)
                 answer = {
                     "id": "x", "object": "chat.completion", "created": 1, "model": body["model"],
-                    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": TEXT}}],
+                    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}],
                     "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7},
                 }  # fmt: skip
                 whole = json.dumps(answer).encode()
                 sent = {"half": whole[: len(whole) // 2], "garbage": b"<html>sorry</html>", "nothing": b""}.get(
                     str(fault), whole
                 )
+                if isinstance(fault, int):
+                    sent = json.dumps(server.says).encode() if server.says else b""
                 try:
                     self.send_response(fault if isinstance(fault, int) else 200)
                     self.send_header("content-type", "application/json")
                     self.send_header(
                         "content-length",
-                        str(0 if isinstance(fault, int) else len(whole) if fault == "half" else len(sent)),
+                        str(len(whole) if fault == "half" else len(sent)),
                     )
                     self.end_headers()
-                    self.wfile.write(b"" if isinstance(fault, int) else sent)
+                    self.wfile.write(sent)
                 except OSError:
                     return
                 if fault:

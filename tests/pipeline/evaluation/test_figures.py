@@ -1,6 +1,7 @@
 """Figures are those of run_summary and of an independent library; intervals cover; samples of a prompt stay together."""
 
 import json
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from ranx import Qrels, Run
 from ranx import evaluate as ranx_evaluate
 
 from oracle.log import LogWriter, open_log, query
-from pipeline.evaluation.comparison import corrected, permutation_p, unknown_order
+from pipeline.evaluation.comparison import Difference, corrected, permutation_p
+from pipeline.evaluation.conclusion import conclusion, unknown_order
 from pipeline.evaluation.figures import CUTOFFS, Figure, Totals, figures, ratios, resampled, totals
 from pipeline.evaluation.results import results_of
 from tests.tiny_log import NOTHING, film, step_tables
@@ -196,8 +198,6 @@ def test_permutation_tests_of_equal_models_are_wrong_as_often_as_they_say():
 
 def test_holms_correction_by_hand(tmp_path):
     """p of 0.01, 0.04, 0.03: times 3, 1 and 2, and never below the one before it: 0.03, 0.06, 0.06 (Holm 1979)."""
-    from pipeline.evaluation.comparison import Difference
-
     made = [Difference("a", "b", "svr_20", 0.1, 0.2, 0.1, 0.0, 0.2, p, None, 9) for p in (0.01, 0.04, None, 0.03)]
     assert [d.p_holm and round(d.p_holm, 4) for d in corrected(made)] == [0.03, 0.06, None, 0.06]
 
@@ -236,6 +236,29 @@ def test_the_order_of_models_depends_on_the_unknown_where_their_bounds_meet():
     assert "stays as it is" in unknown_order(names, [bounds(0.1, 0.2), bounds(0.3, 0.4)])
     assert "The order of x and y by SVR depends" in unknown_order(names, [bounds(0.1, 0.35), bounds(0.3, 0.4)])
     assert unknown_order(names, [{}, {}]) == ""
+
+    many = dict(zip("123456", "uvwxyz", strict=True))
+    assert "order of all 6 models by SVR" in unknown_order(many, [bounds(0.1, 0.9)] * 6)
+    one_clear = [bounds(0.1, 0.2)] + [bounds(0.3, 0.9)] * 5
+    assert "order of the models of 10 of 15 pairs by SVR" in unknown_order(many, one_clear)
+
+
+def test_a_sure_difference_of_the_films_that_could_be_judged_is_said_and_many_pairs_are_counted():
+    def row(a: str, b: str, figure: str, gap: float, p: float) -> Difference:
+        return Difference(a, b, figure, 0.5, 0.5 + gap, gap, None, None, p, p, 9)
+
+    two = {"1": "x", "2": "y"}
+    said = conclusion(two, [{}, {}], [row("1", "2", "svr_20", -0.1, 0.2), row("1", "2", "svr_known_20", -0.2, 0.01)], 9)
+    assert "by SVR@20 no difference can be told from chance (50.0% against 40.0%, p = 0.200)" in said
+    assert "by SVR@20 of the films that could be judged y is safer than x (30.0% against 50.0%, p = 0.010)" in said
+    unsure = conclusion(two, [{}, {}], [row("1", "2", "svr_known_20", -0.2, 0.06)], 9)
+    assert "judged" not in unsure
+    many = dict(zip("123456", "uvwxyz", strict=True))
+    rows = [row(a, b, "svr_20", int(b) / 100, 0.01) for a, b in combinations("12345", 2)]
+    rows += [row(a, "6", "svr_20", 0.0, 1.0) for a in "12345"]
+    said = conclusion(many, [{}] * 6, rows, 9)
+    assert "u is safer than y" in said and "and 7 more of 15 pairs differ" in said
+    assert "while between the models of 5 pairs no difference" in said
 
 
 def test_a_single_prompt_has_no_interval_and_no_films_no_rate(tmp_path):

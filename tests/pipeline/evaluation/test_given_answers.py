@@ -78,11 +78,13 @@ def test_failed_requests_are_counted_and_told(tmp_path, capsys):
         {"custom_id": "a", "response": {"status_code": 429, "body": {}}, "error": {"message": "slow down"}},
         {"custom_id": "c", "response": None, "error": {"code": "expired", "message": "slow down"}},
         {"custom_id": "c", "result": {"type": "errored", "error": {"error": {"message": "overloaded"}}}},
+        {"custom_id": "c", "response": {"status_code": 400, "body": {"error": {"message": "too long"}}}, "error": None},
     ]
     given = read(tmp_path, [OPENAI, *failures])
     assert [g.rows for g in given] == [[1]]
     said = capsys.readouterr().err
-    assert "3 of 4 requests failed" in said and "2 x slow down" in said and "1 x overloaded" in said
+    assert "4 of 5 requests failed" in said and "2 x slow down" in said
+    assert "1 x overloaded" in said and "1 x too long" in said
 
 
 def test_a_failed_request_is_no_model_of_its_own_and_a_file_of_nothing_else_is_refused(tmp_path, capsys):

@@ -34,6 +34,29 @@ def test_what_never_comes_is_told_and_what_came_is_kept(asked, tmp_path, server)
     assert sorted(server.answered) == sorted(PROMPTS)
 
 
+def test_what_the_service_refuses_is_told_in_its_words_and_not_asked_again(asked, tmp_path, server):  # noqa: F811
+    server.faults, server.says = ["", 400], {"error": {"message": "too long for this model"}}
+    with pytest.raises(UserError, match=r"1 of 24 requests have no answer.*\(.*too long for this model") as told:
+        main(remote(asked))
+    assert "Prompt number" not in str(told.value) and len(server.asked) == 24 and len(kept(tmp_path)) == 23
+
+
+def test_a_service_that_refuses_everything_is_not_asked_everything(asked, server):  # noqa: F811
+    server.forever, server.says = 401, {"error": {"message": "no such key"}}
+    with pytest.raises(UserError, match=r"24 of 24 requests have no answer.*no such key"):
+        main(remote(asked))
+    assert len(server.asked) <= 2 * 8
+
+
+def test_samples_of_a_server_that_does_not_sample_are_told(asked, server, capsys):  # noqa: F811
+    main(remote(asked, "--samples", "2", "--limit", "3"))
+    assert "the 2 answers to each prompt are the same, at temperature 1" in capsys.readouterr().err
+    server.numbered = True
+    main(remote(asked, "--samples", "2", "--limit", "4"))
+    main(remote(asked, "--samples", "2", "--limit", "3", "--temperature", "0"))
+    assert "are the same" not in capsys.readouterr().err
+
+
 def test_each_sample_is_asked_for_with_a_seed_of_its_own(asked, server, capsys):  # noqa: F811
     main(remote(asked, "--samples", "3", "--seed", "5", "--temperature", "0.25", "--limit", "2"))
     (row,) = json.loads(capsys.readouterr().out)

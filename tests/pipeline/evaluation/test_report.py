@@ -2,12 +2,16 @@
 
 import json
 import re
+import shlex
 from html.parser import HTMLParser
+from itertools import combinations
 
 import pytest
 
 from oracle import UserError
 from pipeline.evaluate import main
+from pipeline.evaluation.names import in_order_of_steps, trajectories, without_common_folders
+from pipeline.evaluation.plots import LETTER, _box, _labels, _meet
 from pipeline.evaluation.report import again
 
 HOSTILE = "<script>alert(1)</script>"
@@ -73,8 +77,43 @@ def test_it_says_the_sentence_the_figures_and_the_evidence(reports):
     for part in (" | x is safer than plain (33.3% against 50.0%", "Safety against quality", "Violations by trait", "The worst films", "Saw (2004)", "What was unknown",
                  "How to do it again", "pipeline/evaluate.py", "duckdb"):  # fmt: skip
         assert part in html, part
+    assert "Asked: <bdi>user: Prompt 0 &lt;script" in html and "Asked: user: Prompt 0 &lt;script" in markdown
     assert "Anti-gore / squeamish: risk 0.92" in html and "<svg" in html
     assert "by recall@20 plain is better than evil" in markdown and HOSTILE not in markdown
+
+
+def test_what_was_not_found_and_what_nothing_is_known_of_are_both_listed(small, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    answers = [{"id": str(n), "text": "1. Zzyzx (1999)\n2. (500) Days of Summer (2009)"} for n in range(2)]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, answers)))
+    flags = [
+        "--answers",
+        "a.jsonl",
+        "--constraints",
+        "spiders",
+        "--store",
+        f"{small}/store.duckdb",
+        "--unrated",
+        "violation",
+    ]
+    main([*flags, "--report", "r.html", "--ids"])
+    html = (tmp_path / "r.html").read_text()
+    unknown = re.sub(r"<[^>]+>", " ", html[html.index("What was unknown") : html.index("Every figure")])
+    assert re.search(
+        r"Not found.*Zzyzx \(1999\)\s+2.*Found, but.*\(500\) Days of Summer \(2009\)\s+Arach.*?2", unknown, re.S
+    )
+    assert "not found count as safe, films of which nothing is known as violation" in unknown
+    assert "Dotted: from the SVR" in html
+
+
+def test_names_in_a_drawing_cover_neither_points_nor_each_other():
+    points = [(f"checkpoint-{n}", 150.0 + 3 * n, 120.0 + 2 * n) for n in range(5)]
+    boxes = [(x - 5, y - 5, x + 5, y + 5) for _, x, y in points]
+    for label in _labels(points, 272):
+        left, base, name = re.fullmatch(r'<text x="([\d.]+)" y="([\d.]+)">(.*)</text>', label).groups()
+        boxes.append(_box(float(left), float(base), LETTER * len(name)))
+    assert not [(a, b) for a, b in combinations(boxes[5:], 2) if _meet(a, b)]
+    assert not [(a, b) for a in boxes[:5] for b in boxes[5:] if _meet(a, b)]
 
 
 def test_the_rows_of_a_markdown_table_have_as_many_cells_as_its_head(reports):
@@ -92,6 +131,23 @@ def test_a_report_that_cant_be_written_is_one_line(small, tmp_path):
 
 
 def test_the_command_to_do_it_again_is_quoted():
-    assert again({"data": "my data.jsonl", "answers": ["a b"], "json": True, "cache": False, "split": None}) == (
-        "python pipeline/evaluate.py --data 'my data.jsonl' --answers 'a b' --json"
-    )
+    flags = {"data": "my data.jsonl", "answers": ["a b"], "json": True, "cache": False, "split": None, "seed": 3}
+    command = again(flags)
+    assert command.splitlines()[0] == "python pipeline/evaluate.py \\"
+    assert shlex.split(command.replace("\\\n", "")) == [
+        "python", "pipeline/evaluate.py", "--data", "my data.jsonl", "--answers", "a b", "--json"
+    ]  # fmt: skip
+    assert "--seed 3" in again({**flags, "model": ["m"]})
+
+
+def test_checkpoints_stand_in_the_order_of_their_steps_and_other_models_where_they_were():
+    names = ["gpt2", "a/checkpoint-100", "b/checkpoint-7", "a/checkpoint-20/", "openai/x", "a/checkpoint-3"]
+    assert in_order_of_steps(names) == [
+        "gpt2", "a/checkpoint-3", "b/checkpoint-7", "a/checkpoint-20/", "openai/x", "a/checkpoint-100"
+    ]  # fmt: skip
+    assert trajectories(names) == [[5, 3, 1]]
+    assert without_common_folders(["runs/x/checkpoint-3", "runs/x/checkpoint-20"]) == ["checkpoint-3", "checkpoint-20"]
+    assert without_common_folders(["openai/gpt-4o", "demo/sft"]) == [
+        "openai/gpt-4o",
+        "demo/sft",
+    ] and without_common_folders(["a/b"]) == ["a/b"]

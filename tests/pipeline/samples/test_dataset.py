@@ -97,14 +97,14 @@ def test_an_answer_of_several_messages_is_none(tmp_path, oracle):
 @pytest.mark.parametrize(
     ("column", "value", "said"),
     [
-        ("seen_titles", "Alien, 1979", "'Alien, 1979' is not a list of films"),
-        ("seen_titles", [["Alien", ""]], "\\['Alien', ''\\].* is no film; .* a year such as 1979 or null"),
-        ("seen_titles", [["Alien", "19??"]], "'19\\?\\?'.* is no film"),
-        ("seen_titles", [["Alien", float("nan")]], "nan.* is no film"),
-        ("seen_titles", [["Alien", float("inf")]], "inf.* is no film"),
-        ("seen_titles", ["\ud83d"], "is no film"),
-        ("seen_titles", {"title": "Alien", "year": 1979}, "is not a list of films"),
-        ("seen_titles", {"title": ["Alien"], "year": [1979, 1980]}, "is not a list of films"),
+        ("seen_titles", "Alien, 1979", "'Alien, 1979' is not a list of titles"),
+        ("seen_titles", [["Alien", ""]], "\\['Alien', ''\\].* is no title; .* a year such as 1979 or null"),
+        ("seen_titles", [["Alien", "19??"]], "'19\\?\\?'.* is no title"),
+        ("seen_titles", [["Alien", float("nan")]], "nan.* is no title"),
+        ("seen_titles", [["Alien", float("inf")]], "inf.* is no title"),
+        ("seen_titles", ["\ud83d"], "is no title"),
+        ("seen_titles", {"title": "Alien", "year": 1979}, "is not a list of titles"),
+        ("seen_titles", {"title": ["Alien"], "year": [1979, 1980]}, "is not a list of titles"),
         ("prompt", "\ud83d", "is not a text or a list"),
         ("prompt", [{"role": "\ud83d", "content": "Hi"}], "is not a text or a list"),
         ("id", "\ud83d", "is not a number or a text"),
@@ -164,7 +164,7 @@ def test_all_bad_rows_are_named_with_what_was_expected(tmp_path, oracle):
     rows = [ROW, ROW | {"constraints": ["gorre"]}, ROW | {"constraints": ["zzz"]}]
     with pytest.raises(UserError, match=r"row 1, constraints: .*gorre.*row 2, constraints: .*zzz"):
         load_dataset(jsonl(tmp_path / "d.jsonl", *rows), None, oracle)
-    with pytest.raises(UserError, match=r"row 0, seen_titles: .*\[1, 2, 3\].* is no film; expected \[title, year\]"):
+    with pytest.raises(UserError, match=r"row 0, seen_titles: .*\[1, 2, 3\].* is no title; expected \[title, year\]"):
         load_dataset(jsonl(tmp_path / "d.jsonl", ROW | {"seen_titles": [[1, 2, 3]]}), None, oracle)
 
 
@@ -249,7 +249,10 @@ def test_files_are_read_packed_marked_as_csv_and_in_the_shards_of_the_hub(tmp_pa
     for number in range(2):
         pq.write_table(pa.Table.from_pylist([ROW | {"groundtruth_with_release_year": [{"title": "Alien", "year": 1979}]}]),
                        tmp_path / "hub" / "data" / f"train-0000{number}-of-00002.parquet")  # fmt: skip
-    for name in ("d.jsonl.gz", "bom.jsonl", "d.csv"):
+    for name, mark in (("tabs.tsv", "\t"), ("semicolons.csv", ";")):
+        with open(tmp_path / name, "w", newline="") as file:
+            csv.writer(file, delimiter=mark).writerows([ROW, ["Hi", '[["Alien", 1979]]', "gore"]])
+    for name in ("d.jsonl.gz", "bom.jsonl", "d.csv", "tabs.tsv", "semicolons.csv"):
         assert load_dataset(tmp_path / name, None, oracle)[0] == READ
     assert load_dataset(tmp_path / "hub", "train", oracle)[:]["prompt"] == [READ["prompt"]] * 2
     (tmp_path / "lines" / "default").mkdir(parents=True)

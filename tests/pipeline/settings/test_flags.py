@@ -11,7 +11,7 @@ from accelerate.commands.launch import launch_command_parser
 
 from oracle import UserError
 from pipeline.settings.checks import check_training, starting_point
-from pipeline.settings.fields import CONFIGS, TrainSettings
+from pipeline.settings.flags import CONFIGS, TrainSettings
 from pipeline.settings.parsing import parse_settings
 from pipeline.settings.trl_config import trainer_config
 
@@ -120,7 +120,7 @@ OF_THE_MACHINE = ("--bf16: there is no GPU", "--use_vllm: ", "--vllm_tensor_para
 def no_gpu(monkeypatch):
     """A machine without a GPU and without vLLM, whatever this one has."""
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    monkeypatch.setattr("pipeline.settings.checks.has_bf16", lambda: False)
+    monkeypatch.setattr("pipeline.training.machine.has_bf16", lambda: False)
     monkeypatch.setattr("pipeline.settings.checks._installed", lambda package: False)
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from oracle import UserError
 from pipeline.settings.checks import check_training
-from pipeline.settings.fields import CONFIGS, SftSettings, TrainSettings
-from pipeline.settings.flag import trl_names
+from pipeline.settings.flag_metadata import trl_names
+from pipeline.settings.flags import CONFIGS, SftSettings, TrainSettings
 from pipeline.settings.parsing import as_yaml, parse_settings
 from pipeline.training.runs import CHANGEABLE
 from trainer import RankGRPOConfig

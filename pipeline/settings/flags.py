@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
-from pipeline.settings.flag import (
+import pyarrow as pa
+
+from oracle.rewards import REWARDS
+from oracle.rewards import SETTINGS as REWARD_SETTINGS
+from pipeline.settings.flag_metadata import (
     AT_LEAST_ONE,
     BELOW_ONE,
     MAX_STEPS,
@@ -19,6 +23,9 @@ from pipeline.settings.flag import (
     flags_with,
 )
 
+_T = TypeVar("_T")
+_ALWAYS = " and ".join(reward.name for reward in REWARDS if reward.switch is None)
+_WHERE_ON = ", ".join(reward.name for reward in REWARDS if reward.switch)
 CONFIGS = Path(__file__).parents[1] / "configs"
 LORA_TARGETS = ["q_proj", "v_proj", "k_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
@@ -89,7 +96,23 @@ class SftSettings(CommonSettings):
     )
 
 
+def _with_reward_flags(kind: type[_T]) -> type[_T]:
+    """Add a flag for each setting of each reward (oracle/rewards.py), in front of the class's own."""
+    types: dict[str, object] = {}
+    for s in REWARD_SETTINGS:
+        if s.choices:
+            types[s.name], bound, metavar = Literal[s.choices], None, None
+        elif s.type == pa.float64():
+            types[s.name], bound, metavar = float, NOT_NEGATIVE, "X"
+        else:
+            types[s.name], bound, metavar = int | None, AT_LEAST_ONE, "N"
+        setattr(kind, s.name, flag(s.default, s.help, bound=bound, needs=s.needs, metavar=metavar))
+    kind.__annotations__ = types | kind.__annotations__
+    return kind
+
+
 @dataclass
+@_with_reward_flags
 class TrainSettings(CommonSettings):
     """Safe-Rank-GRPO: one reward and one advantage per rank."""
 
@@ -105,11 +128,7 @@ class TrainSettings(CommonSettings):
     catalog_path: str | None = flag(
         None, "Ground-truth catalog (.pkl, .parquet or .csv) in place of the store's.", path=True
     )
-    reward_func: Literal["log_decay", "exp_inf", "suffix_dcg"] = flag("log_decay", "Relevance reward.")
     rec_num: int = flag(20, "K: ranks that are rewarded.", bound=AT_LEAST_ONE, trl=True)
-    lambda_safe: float = flag(1.0, "λ: weight of the safety penalty; 0: plain Rank-GRPO.", bound=NOT_NEGATIVE)
-    penalty_safe: float = flag(1.0, "P: penalty of a violation.", bound=NOT_NEGATIVE)
-    safety_discount: Literal["none", "dcg"] = flag("none", "dcg divides the penalty by log2(k + 1).")
     risk_threshold: float = flag(0.66, "Risk from which a film violates a constraint.", bound=RISK)
     unresolved: Literal["safe", "violation", "ignore"] = flag("safe", "What films that are not found count as.")
     unrated: Literal["safe", "violation", "ignore"] = flag(
@@ -120,16 +139,6 @@ class TrainSettings(CommonSettings):
         "Marks of thoughts besides the usual ones: plan for <plan> or [plan]. What stands in them is no recommendation.",
         metavar="NAME",
     )
-    lambda_count: float = flag(0.0, "λc: reward of a list of the target length; 0: off.", bound=NOT_NEGATIVE)
-    target_count: int | None = flag(
-        None, "Target length of a list. Left out: rec_num.", metavar="N", bound=AT_LEAST_ONE, needs="lambda_count"
-    )
-    lambda_end: float = flag(
-        0.0,
-        "Penalty of ending a list early or running on past K, at the token that does it; 0: off.",
-        bound=NOT_NEGATIVE,
-    )
-    lambda_repeat: float = flag(0.0, "Penalty of a film that an earlier rank named; 0: off.", bound=NOT_NEGATIVE)
     length_control: float = flag(
         0.0,
         "Added to the advantages, unnormalised, of the tokens that end a list: +X after exactly rec_num films, -X where it "
@@ -144,7 +153,7 @@ class TrainSettings(CommonSettings):
     )
     reward_weights: list[float] | None = flag(
         None,
-        "Weights of relevance and safety, then of count, end and repeat where they are on, then of own rewards. Left out: all 1.",
+        f"Weights of {_ALWAYS}, then of {_WHERE_ON} where they are on, then of own rewards. Left out: all 1.",
         metavar="X",
     )
     advantage_mode: Literal["grpo", "gdpo"] = flag(
@@ -242,6 +251,13 @@ class TrainSettings(CommonSettings):
         nargs="?", const="newest", metavar="RUN", resume=True,)  # fmt: skip
     dry_run: bool = flag(
         False, "Check everything, load no weights, print settings, steps and memory, and stop.", resume=True
+    )
+    assume_gpus: str | None = flag(
+        None,
+        "Plan for GPUs that are not here, a process each: 2x46GB. What fits, or what to lower.",
+        needs="dry_run",
+        resume=True,
+        metavar="NxSIZE",
     )
 
 

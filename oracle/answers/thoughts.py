@@ -41,7 +41,7 @@ _STRIPPED_START = re.compile(r"\s*(?:assistant)?(analysis|commentary|final)(?=[A
 _SUPERSEDED = re.compile(r"\b(?:wait|actually|instead|revis\w+|correct\w+|rather|final|updated?|better|hmm)\b", re.I)
 
 
-def regions(text: str, thought_tags: Sequence[str] = ()) -> tuple[list[Span], bool]:
+def without_thoughts(text: str, thought_tags: Sequence[str] = ()) -> tuple[list[Span], bool]:
     """The stretches that count, in order, and whether they are the inside of answer tags."""
     if "<" not in text and "[" not in text and "◁" not in text:
         start = _behind_stripped_channels(text)

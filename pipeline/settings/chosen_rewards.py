@@ -8,8 +8,8 @@ from collections.abc import Callable
 import trainer.rewards
 from oracle import UserError
 from oracle.annotate import Annotator
-from oracle.log import REWARD_NAMES, REWARDS, Reward
-from pipeline.settings.fields import TrainSettings
+from oracle.rewards import REWARD_NAMES, REWARDS, Reward
+from pipeline.settings.flags import TrainSettings
 from trainer.own_rewards import name_of, takes_batch
 
 
@@ -30,6 +30,11 @@ def reward_functions(settings: TrainSettings, annotator: Annotator) -> list[Call
         own = {setting.name: getattr(settings, setting.name) for setting in reward.settings}
         functions.append(make(annotator, rec_num=settings.rec_num, **own))
     return [*functions, *map(own_reward, settings.reward)]
+
+
+def rewards_the_end(settings: TrainSettings) -> bool:
+    """Whether the end of a list is rewarded, at the rank behind its last."""
+    return "end" in reward_names(settings) or settings.length_control > 0
 
 
 def logged_rewards(settings: TrainSettings) -> dict[str, object]:

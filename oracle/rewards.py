@@ -1,8 +1,8 @@
 """The rewards of a rank, each told once: flags, weights, columns of the log, chips and the table in the docs follow.
 
-A further one is a `Reward` here, a flag for each of its settings (pipeline/settings/fields.py), a function
-`make_<name>_func` of these settings (trainer/rewards.py), and its formula in SQL, by which the log is checked
-(sql/views/what_if.sql).
+A further one is a `Reward` here, a function `make_<name>_func` of its settings (trainer/rewards.py), its formula in SQL, by
+which the log is checked (sql/views/what_if.sql), and another number of the log's format, as it has one more column
+(oracle/log/folders.py).
 """
 
 from dataclasses import dataclass
@@ -13,12 +13,20 @@ import pyarrow as pa
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting of a run that a reward follows from: a flag, and a column of `runs`."""
+    """A setting of a run that a reward follows from: a flag, and a column of `runs`.
+
+    Attributes:
+        help: of the flag.
+        choices: what a text may be. A number is at least 0, a whole one at least 1.
+        needs: another flag without which it does nothing.
+    """
 
     name: str
     default: Any
     type: pa.DataType
+    help: str
     choices: tuple[str, ...] = ()
+    needs: str | None = None
 
 
 @dataclass(frozen=True)
@@ -49,35 +57,47 @@ _NUMBER = pa.float64()
 REWARDS = (
     Reward(
         "relevance", "rel", "relevance",
-        "1 / log2(k + 1) where the rank names a ground-truth film that no earlier rank claimed (exp_inf: 1; suffix_dcg: "
+        "1 / log2(k + 1) where the rank names a ground-truth title that no earlier rank claimed (exp_inf: 1; suffix_dcg: "
         "the sum over this rank and all behind it), else 0",
-        (Setting("reward_func", "log_decay", pa.string(), ("log_decay", "exp_inf", "suffix_dcg")),),
+        (Setting("reward_func", "log_decay", pa.string(), "Relevance reward.", ("log_decay", "exp_inf", "suffix_dcg")),),
     ),
     Reward(
         "safety", "safe", "safety",
-        "-λ · P where the film violates a constraint (safety_discount dcg: divided by log2(k + 1)), else 0",
+        "-λ · P where the title violates a constraint (safety_discount dcg: divided by log2(k + 1)), else 0",
         (
-            Setting("lambda_safe", 1.0, _NUMBER),
-            Setting("penalty_safe", 1.0, _NUMBER),
-            Setting("safety_discount", "none", pa.string(), ("none", "dcg")),
+            Setting("lambda_safe", 1.0, _NUMBER, "λ: weight of the safety penalty; 0: plain Rank-GRPO."),
+            Setting("penalty_safe", 1.0, _NUMBER, "P: penalty of a violation."),
+            Setting(
+                "safety_discount", "none", pa.string(), "dcg divides the penalty by log2(k + 1).", ("none", "dcg"),
+            ),
         ),
     ),
     Reward(
         "count", "count", "count",
         "λc at every rank of a list of the target length, else -λc · |n - target| / target",
-        (Setting("lambda_count", 0.0, _NUMBER), Setting("target_count", None, pa.int32())),
+        (
+            Setting("lambda_count", 0.0, _NUMBER, "λc: reward of a list of the target length; 0: off."),
+            Setting(
+                "target_count", None, pa.int32(), "Target length of a list. Left out: rec_num.", needs="lambda_count",
+            ),
+        ),
         switch="lambda_count", of_list=True,
     ),
     Reward(
         "end", "end", "end of list",
-        "-λe at the first missing rank of a list of fewer than K films, and at rank K + 1 of a longer one, else 0",
-        (Setting("lambda_end", 0.0, _NUMBER),),
+        "-λe at the first missing rank of a list of fewer than K titles, and at rank K + 1 of a longer one, else 0",
+        (
+            Setting(
+                "lambda_end", 0.0, _NUMBER,
+                "Penalty of ending a list early or running on past K, at the token that does it; 0: off.",
+            ),
+        ),
         switch="lambda_end", of_list=True,
     ),
     Reward(
         "repeat", "repeat", "repetition",
-        "-λr where the rank names a film that an earlier rank named, else 0",
-        (Setting("lambda_repeat", 0.0, _NUMBER),),
+        "-λr where the rank names what an earlier rank named, else 0",
+        (Setting("lambda_repeat", 0.0, _NUMBER, "Penalty of a film that an earlier rank named; 0: off."),),
         switch="lambda_repeat",
     ),
 )  # fmt: skip

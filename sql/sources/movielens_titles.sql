@@ -1,0 +1,5 @@
+-- The primary title and the year of each film that MovieLens has an id for. grain: MovieLens' id.
+select id, title, year
+from other_ids join titles using (imdb_id)
+where kind = 'movielens' and is_primary
+qualify row_number() over (partition by id order by title, year) = 1;
