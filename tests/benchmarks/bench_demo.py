@@ -1,8 +1,8 @@
 """The demo with several seeds: what each reached on its held-out users, the means, and the processor time that it took.
 
-python tests/benchmarks/bench_demo.py                 # seeds 3407 and 1 to 4, in ./demo; goes on where it was stopped
-python tests/benchmarks/bench_demo.py --seeds 1 2     # others
-python tests/benchmarks/bench_demo.py --read_only     # the table of what is in the log; runs nothing
+python -m tests.benchmarks.bench_demo                 # seeds 3407 and 1 to 4, in ./demo; goes on where it was stopped
+python -m tests.benchmarks.bench_demo --seeds 1 2     # others
+python -m tests.benchmarks.bench_demo --read_only     # the table of what is in the log; runs nothing
 
 A row says before -> after; "fewer" is by how much the SVR fell, "kept" the share of the recall that is left.
 """
