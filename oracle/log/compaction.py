@@ -41,7 +41,7 @@ from oracle.log.folders import (
 )
 from oracle.log.state import is_readable
 from oracle.log.tables import write_rows
-from oracle.log.views import GRACE_S, MERGED_SCHEMAS, again_if_removed, create_base, open_log
+from oracle.log.views import GRACE_S, MERGED_SCHEMAS, again_if_removed, create_base, ensure_schema, open_log
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ def compact(log_root: str | Path, run_id: str, *, grace_s: float = GRACE_S, wait
         UserError: no such run, another process is writing it, or no space (the log is then as it was).
     """
     folder = run_folder(log_root, run_id)
+    ensure_schema(folder.parent)
     lock = lock_run(folder)
     try:
         with told_plainly(f"cannot merge the steps of run {run_id}"):

@@ -165,6 +165,17 @@ def _check_schema(schema: Path) -> None:
     files += [schema / file for file in SCHEMA_FILES if os.path.lexists(schema / file)]
     if wrong := [path for path in oldest if not path.exists()] + [path for path in files if not is_parquet(path)]:
         raise UserError(_broken(schema, f"{wrong[0]} can't be read"))
+    for folder in (SINGLE_SCHEMAS[0], MERGED_SCHEMAS[0]):
+        for table, columns in (("completions", COMPLETIONS), ("verdicts", VERDICTS)):
+            if (schema / folder).is_dir() and not _has(path := schema / folder / f"{table}.parquet", columns):
+                raise UserError(_broken(schema, f"{path} has other columns than this format"))
+
+
+def _has(path: Path, columns: pa.Schema) -> bool:
+    try:
+        return pq.read_schema(path).equals(columns)
+    except (OSError, pa.ArrowException):
+        return False
 
 
 def _broken(schema: Path, what: str) -> str:

@@ -41,7 +41,8 @@ def open_evaluations(settings: TrainSettings, log: LogWriter) -> LogWriter:
     """The run of kind evaluate whose steps are the evaluations of a training run, or the one to go on with."""
     root, noted = log_root(settings.store), Path(settings.resume or "", EVALUATION_ID)
     earlier = noted.read_text().strip() if settings.resume and noted.exists() else None
-    if settings.resume and earlier and (root / earlier).exists():  # one that ended before its first evaluation left none
+    # A run that ended before its first evaluation left none.
+    if settings.resume and earlier and (root / earlier).exists():
         evaluations = LogWriter.resume(root, earlier)
         evaluations.truncate_after(checkpoint_step(last_checkpoint(settings.resume)))
         return evaluations

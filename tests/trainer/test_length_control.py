@@ -34,6 +34,13 @@ def test_without_it_such_a_group_learns_nothing(make_trainer):
     assert (scored(make_trainer(byte_level(), end_credit=True), [SHORT, SHORT])["advantages"] == 0).all()
 
 
+def test_an_evaluation_teaches_no_length(make_trainer):
+    trainer = make_trainer(byte_level(), end_credit=True, length_control=0.25, num_generations_eval=1)
+    answer_with(trainer, [SHORT])
+    trainer.model.eval()
+    assert (trainer._generate_and_score_completions([trainer.train_dataset[0]])["advantages"] == 0).all()
+
+
 def test_a_title_that_was_cut_off_is_no_end(make_trainer):
     out = scored(make_trainer(byte_level(), end_credit=True, length_control=0.25), ["1. Up (2009)\n2. Froz" + CUT] * 2)
     assert (out["advantages"] == 0).all()

@@ -169,16 +169,18 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
     assert 180 <= covered <= 198
 
 
-def test_samples_of_one_prompt_are_drawn_together():
-    """Answers that repeat each other say no more than one of them: the interval is as wide with ten of them."""
-    rng = np.random.default_rng(3)
-    up = rng.binomial(20, 0.3, 30)
-    one, ten = (
-        by_hand(up, np.full(30, 20), up, np.full(30, 20)),
-        by_hand(up * 10, np.full(30, 200), up, np.full(30, 20)),
-    )
-    narrow, wide = (figures(sums, resampled(sums))[0]["svr_20"] for sums in (one, ten))
-    assert (narrow.low, narrow.high) == pytest.approx((wide.low, wide.high))
+def test_samples_of_one_prompt_are_drawn_together(tmp_path):
+    """Answers that repeat each other say no more than one of them: the interval is as wide with three of each."""
+    lists, truths, prompts = some_lists(3, 15)
+    once = write(tmp_path, lists, truths, prompts, "once")
+    thrice = write(tmp_path, lists * 3, truths * 3, prompts * 3, "thrice")
+    store = f"{tmp_path}/store.duckdb"
+    for figure in ("svr_20", "recall_20"):
+        one, three = (
+            figures(sums, resampled(sums))[0][figure] for sums in (totals(store, [r]) for r in (once, thrice))
+        )
+        assert (three.value, three.low, three.high) == pytest.approx((one.value, one.low, one.high))
+        assert one.low < one.high and three.prompts == 15
 
 
 def test_a_permutation_test_of_four_prompts_counts_all_sixteen_swaps():
