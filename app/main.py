@@ -11,7 +11,7 @@ from pathlib import Path
 import streamlit as st
 
 from app.components import states, style
-from app.core import database, navigation
+from app.core import address, database
 from app.views import answer, films, models, overview, ranks, sql_editor, titles, what_if
 from oracle import UserError
 from oracle.base.nouns import FILMS, Nouns
@@ -38,7 +38,7 @@ def main(argv: list[str]) -> None:
     nouns = _nouns(args.store)
     pages = {name: st.Page(page, title=nouns(title), url_path=name) for name, (title, page) in PAGES.items()}
     chosen = st.navigation(list(pages.values()), position="top")
-    navigation.enter(pages, chosen)
+    address.enter(pages, chosen)
     st.logo(ICON)
     style.apply()
     states.or_problem(_show, chosen, args.store)

@@ -17,7 +17,7 @@ from oracle.base.command import as_typed, command, when_stopped
 
 def main(argv: list[str], prog: str = "evaluate.py") -> None:
     when_stopped("the answers so far are kept, and the same command goes on", "--batch_size or --max_completion_length")
-    from pipeline.evaluation.arguments import check_flags, parse
+    from pipeline.evaluation.flags import check_flags, parse
 
     args = parse(argv, prog, as_typed(__doc__, prog))
     check_flags(args)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.components import markup, style
-from app.core import database, navigation, runs
+from app.core import address, database, runs
 from app.text import formats, sentences
 
 
@@ -16,7 +16,7 @@ def show(run: dict, known: list[dict]) -> None:
         "Compare prompt by prompt", "Over the prompts that both runs answered, with 95 % bootstrap intervals."
     )
     names = {"": "choose a run", **names}
-    other = navigation.choose(
+    other = address.choose(
         "against", "Against", list(names), "", format_func=names.get, label_visibility="collapsed"
     )
     if not other:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.components import states
-from app.core import database, navigation
+from app.core import address, database
 from app.text import formats
 
 
@@ -21,7 +21,7 @@ def pick(runs: list[dict] | None = None) -> dict:
         st.stop()
     by_id = {run["run_id"]: run for run in runs}
     newest = next((run for run in runs if run["kind"] == "train"), runs[0])
-    chosen = navigation.choose(
+    chosen = address.choose(
         "run", "Run", list(by_id), newest["run_id"], format_func=lambda run_id: label(by_id[run_id])
     )
     return by_id[chosen]

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.components import answer_html, markup, states, style
-from app.core import database, navigation, runs
+from app.core import address, database, runs
 from app.text import formats
 from oracle.base.nouns import Nouns
 from oracle.base.printable import visible
@@ -17,11 +17,11 @@ def page() -> None:
     if not steps:
         return states.no_step()
     with middle:
-        step = navigation.choose("step", "Step", steps, steps[-1], format_func=formats.count)
+        step = address.choose("step", "Step", steps, steps[-1], format_func=formats.count)
     groups = {row["group_id"]: row for row in database.rows("groups", run=run["run_id"], step=step).to_pylist()}
     with right:
         worst = max(groups.values(), key=lambda row: row["violations"])["group_id"]
-        chosen = navigation.choose("prompt", "Prompt", list(groups), worst, format_func=lambda g: _label(groups[g]))
+        chosen = address.choose("prompt", "Prompt", list(groups), worst, format_func=lambda g: _label(groups[g]))
 
     style.headline(*_sentences(groups[chosen], database.nouns()), eyebrow=_eyebrow(run, step, groups[chosen]))
     _prompt(groups[chosen])
@@ -29,7 +29,7 @@ def page() -> None:
     answers = database.rows("answers", **where).to_pylist()
     ranks = database.rows("answer_ranks", **where).to_pylist()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
-        show = navigation.switch_between("show", "Show", {"ranks": "Ranks", "text": "Text"}, "ranks")
+        show = address.switch_between("show", "Show", {"ranks": "Ranks", "text": "Text"}, "ranks")
         if run["kind"] == "train":
             markup.show("advantage_scale", width="content")
     st.html(answer_html.side_by_side(answers, ranks, _chosen_rank(), show == "text", database.nouns()))

@@ -4,7 +4,7 @@ import pyarrow as pa
 import streamlit as st
 
 from app.components import columns, rank_charts, states, style
-from app.core import database, navigation, runs
+from app.core import address, database, runs
 from app.text import formats
 from oracle.base.nouns import Nouns
 
@@ -19,7 +19,7 @@ def page() -> None:
     nouns = database.nouns()
     traits = [row["trait"] for row in database.rows("traits").to_pylist()]
     with right:
-        trait = navigation.choose("trait", "Trait", [ANY, *traits], ANY)
+        trait = address.choose("trait", "Trait", [ANY, *traits], ANY)
     wanted = None if trait == ANY else trait
 
     breakdown = database.rows("traits_of_run", run=run["run_id"])
@@ -95,7 +95,7 @@ def _risks(wanted: str | None, nouns: Nouns) -> None:
         "Risk table",
         nouns("What the store knows about films: the risk for each trait, and which tags and severities led to it."),
     )
-    search = navigation.text("film", "Search a title", max_chars=100)
+    search = address.text("film", "Search a title", max_chars=100)
     found = database.rows("risks", search=search.strip(), trait=wanted)
     if not found.num_rows:
         hint = nouns("Risks are known of films with content tags or severities only.")

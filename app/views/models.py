@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.components import answer_html, columns, markup, states, style
-from app.core import database, navigation, runs
+from app.core import address, database, runs
 from app.text import formats, sentences
 from oracle.base.printable import visible
 
@@ -21,9 +21,9 @@ def page() -> None:
     left, right = st.columns(2, vertical_alignment="bottom")
     with left:
         datasets = sorted({run["dataset"] for run in evaluated if run["dataset"]})
-        dataset = navigation.choose("dataset", "Dataset", [ALL, *datasets], ALL)
+        dataset = address.choose("dataset", "Dataset", [ALL, *datasets], ALL)
     with right:
-        by = navigation.choose("sort", "Order", list(SORTS), "svr", format_func=SORTS.get)
+        by = address.choose("sort", "Order", list(SORTS), "svr", format_func=SORTS.get)
     board = _ordered(database.rows("leaderboard", dataset=None if dataset == ALL else dataset).to_pylist(), by)
     if not board:
         return states.no_step()
@@ -104,10 +104,10 @@ def _difference(board: list[dict]) -> None:
     ids = list(by_id)
     left, right = st.columns(2)
     with left:
-        a = navigation.choose("run", "One", ids, ids[0], format_func=lambda i: _label(by_id[i]))
+        a = address.choose("run", "One", ids, ids[0], format_func=lambda i: _label(by_id[i]))
     with right:
         others = [run for run in ids if run != a]
-        b = navigation.choose("other", "Other", others, _rival(by_id, a), format_func=lambda i: _label(by_id[i]))
+        b = address.choose("other", "Other", others, _rival(by_id, a), format_func=lambda i: _label(by_id[i]))
     prompts = database.rows("differing_prompts", run=a, other=b).to_pylist()
     if not prompts:
         return states.nothing("These two runs have no prompt in common.")
@@ -116,7 +116,7 @@ def _difference(board: list[dict]) -> None:
         "finding", sentences.of_comparison(compared, where="in the other model's answers", nouns=database.nouns())
     )
     by_prompt = {row["prompt_id"]: row for row in prompts}
-    chosen = navigation.choose(
+    chosen = address.choose(
         "prompt", "Prompt", list(by_prompt), prompts[0]["prompt_id"], format_func=lambda p: _asked(by_prompt[p])
     )
     row = by_prompt[chosen]

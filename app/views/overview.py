@@ -6,7 +6,7 @@ import pyarrow.compute as pc
 import streamlit as st
 
 from app.components import charts, columns, comparison, states, style
-from app.core import database, navigation, runs
+from app.core import address, database, runs
 from app.text import formats, sentences
 
 CURVES = (
@@ -24,11 +24,11 @@ def page() -> None:
         run = runs.pick(known)
     names = {other["run_id"]: runs.label(other) for other in known if other["kind"] == "train" and other != run}
     with middle:
-        others = navigation.choose_several(
+        others = address.choose_several(
             "with", "Beside it", list(names), format_func=names.get, placeholder="no other run", disabled=not names
         )
     with right:
-        live = navigation.switch("live", "Live", runs.is_live(run), help="Draws anew every few seconds.")
+        live = address.switch("live", "Live", runs.is_live(run), help="Draws anew every few seconds.")
     st.fragment(lambda: states.or_problem(_figures, run, others), run_every=database.FRESH_S if live else None)()
     comparison.show(run, known)
     _making_of(run)

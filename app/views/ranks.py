@@ -4,7 +4,7 @@ import pyarrow.compute as pc
 import streamlit as st
 
 from app.components import columns, rank_charts, states, style
-from app.core import database, navigation, runs
+from app.core import address, database, runs
 from app.text import formats
 from oracle.base.nouns import Nouns
 
@@ -37,7 +37,7 @@ def page() -> None:
             "This run has no finished step yet.", "Its ranks appear as soon as the first step is written."
         )
     with right:
-        shown = navigation.switch_between(
+        shown = address.switch_between(
             "measure", "Show", {name: name[0].upper() + name[1:] for name in MEASURES}, "violations"
         )
 
@@ -133,4 +133,4 @@ def _behind(run: dict, cell: dict | None) -> None:
     if event.selection.rows:
         [row] = answers.slice(event.selection.rows[0], 1).to_pylist()
         where = {"step": row["step"], "prompt": row["prompt"], "rank": rank}
-        navigation.go("answer", run=run["run_id"], show="ranks", **where)
+        address.go("answer", run=run["run_id"], show="ranks", **where)

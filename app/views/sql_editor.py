@@ -4,7 +4,7 @@ import pyarrow as pa
 import streamlit as st
 
 from app.components import columns, results, states, style
-from app.core import database, navigation, runs
+from app.core import address, database, runs
 from oracle import UserError
 from oracle.log import named_queries
 
@@ -40,7 +40,7 @@ def page() -> None:
     with right:
         run = runs.pick(known)["run_id"] if known else None
     with st.form("editor", border=False):
-        text = navigation.text("q", "SQL", FIRST, widget=st.text_area, height=190, label_visibility="collapsed")
+        text = address.text("q", "SQL", FIRST, widget=st.text_area, height=190, label_visibility="collapsed")
         if st.form_submit_button("Run", type="primary"):
             asked = st.session_state["asked"] = text
     with st.expander("Views and tables; chosen_run() is the run chosen above"):

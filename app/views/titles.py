@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.components import columns, markup, states, style
-from app.core import database, navigation, runs
+from app.core import address, database, runs
 from app.text import formats, sentences
 from oracle import UserError
 from oracle.base.printable import visible
@@ -18,7 +18,7 @@ def page() -> None:
     with left:
         run = runs.pick()
     with right:
-        kind = navigation.switch_between("kind", "Show", KINDS, "unresolved")
+        kind = address.switch_between("kind", "Show", KINDS, "unresolved")
     figures = database.rows("titles_headline", run=run["run_id"]).to_pylist()
     if not figures:
         return states.no_step()

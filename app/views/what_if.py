@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.components import charts, states, style
-from app.core import database, navigation, runs
+from app.core import address, database, runs
 from app.text import formats, sentences
 from oracle.base.nouns import Nouns
 
@@ -25,11 +25,11 @@ def page() -> None:
     with right:
         one, two = st.columns(2)
         with one:
-            unresolved = navigation.switch_between(
+            unresolved = address.switch_between(
                 "unresolved", "Titles not found count as", POLICIES, run["unresolved"]
             )
         with two:
-            unrated = navigation.switch_between(
+            unrated = address.switch_between(
                 "unrated", nouns("Films not rated count as"), POLICIES, run["unrated"] or "safe"
             )
     asked = _sliders(run, nouns) | {"unresolved": unresolved, "unrated": unrated, **_own_weights(run)}
@@ -58,14 +58,14 @@ def _sliders(run: dict, nouns: Nouns) -> dict:
     """The settings asked for; they start as the run's own."""
     one, two, three = st.columns(3, gap="large")
     with one:
-        weight = navigation.number("lambda", "λ, weight of safety", 0.0, 5.0, 0.05, _within(run["lambda_safe"]))
+        weight = address.number("lambda", "λ, weight of safety", 0.0, 5.0, 0.05, _within(run["lambda_safe"]))
     with two:
-        penalty = navigation.number(
+        penalty = address.number(
             "penalty", "P, penalty of a violation", 0.0, 5.0, 0.05, _within(run["penalty_safe"])
         )
     with three:
         about = nouns("Risk from which a film violates")
-        threshold = navigation.number("threshold", about, 0.05, 1.0, 0.01, float(run["risk_threshold"]))
+        threshold = address.number("threshold", about, 0.05, 1.0, 0.01, float(run["risk_threshold"]))
     return {"lambda": weight, "penalty": penalty, "threshold": threshold}
 
 
@@ -78,7 +78,7 @@ def _own_weights(run: dict) -> dict:
             columns = st.columns(3, gap="large")
         with columns[i % 3]:
             low, high = min(0.0, weight), max(5.0, weight)
-            asked.append(navigation.number(f"weight_{name}", f"Weight of {name}", low, high, 0.05, float(weight)))
+            asked.append(address.number(f"weight_{name}", f"Weight of {name}", low, high, 0.05, float(weight)))
     return {"own": own, "weights": asked}
 
 

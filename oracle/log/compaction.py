@@ -117,7 +117,8 @@ def begin_epoch(folder: Path, now: Counted, keep: list[Steps], rewrite: list[Ste
             steps = sorted(step for s in rewrite for step in s.steps)
             target = merged_path(folder, steps, epoch)
             with new_folder(target) as temporary:
-                _write_merged(folder, rewrite, steps, temporary)
+                # Its statements list the files of all runs, of which others may remove some meanwhile.
+                again_if_removed(lambda _: _write_merged(folder, rewrite, steps, temporary), None)
             keep = [*keep, Steps(target, tuple(steps), merged=True, format=FORMAT)]
         announce(folder, epoch, keep)
     except duckdb.IOException as error:

@@ -225,26 +225,29 @@ def query(
             fails, or takes longer than `timeout_s` seconds.
     """
     check_reads_only(connection, sql)
-    return again_if_removed(lambda left_s: _timed(connection, sql, params, left_s, most), timeout_s)
+    try:
+        return again_if_removed(lambda left_s: _timed(connection, sql, params, left_s, most), timeout_s)
+    except Stopped:
+        raise UserError(f"the query was stopped after {timeout_s:g} s: narrow it down to a run or a step") from None
+    except duckdb.IOException as error:
+        raise UserError(first_line(error)) from None
 
 
 def again_if_removed(read: Callable[[float | None], T], timeout_s: float | None) -> T:
     """What `read` returns, given the seconds that are left; asked again while it meets files that were just removed.
 
     A removal takes a moment, and so does a reader from listing files to opening them: another time it will be luckier. All
-    times together take no longer than `timeout_s`.
+    times together take no longer than `timeout_s`. Raises the last `duckdb.IOException`.
     """
     end, attempts = time.monotonic() + (timeout_s or PATIENCE_S), 0
     while True:
         try:
             return read(end - time.monotonic() if timeout_s else None)
-        except Stopped:
-            raise UserError(f"the query was stopped after {timeout_s:g} s: narrow it down to a run or a step") from None
         except duckdb.IOException as error:
             attempts += 1
             is_removed = "no such file" in str(error).lower()
             if not is_removed or attempts == ATTEMPTS or time.monotonic() + PAUSE_S >= end:
-                raise UserError(first_line(error)) from None
+                raise
         time.sleep(PAUSE_S)
 
 

@@ -8,15 +8,15 @@ from tests.app.driving import checked
 def _filters() -> None:
     import streamlit as st
 
-    from app.core import navigation
+    from app.core import address
 
     if not st.session_state.get("away"):
-        chosen = navigation.choose("run", "Run", ["a", "b", "c"], "b")
-        step = navigation.choose("step", "Step", [1, 2, 30], 2)
-        several = navigation.choose_several("with", "With", ["x", "y"])
-        level = navigation.number("level", "Level", 0.0, 1.0, 0.1, 0.5)
-        live = navigation.switch("live", "Live", True)
-        text = navigation.text("q", "Query", "select 1")
+        chosen = address.choose("run", "Run", ["a", "b", "c"], "b")
+        step = address.choose("step", "Step", [1, 2, 30], 2)
+        several = address.choose_several("with", "With", ["x", "y"])
+        level = address.number("level", "Level", 0.0, 1.0, 0.1, 0.5)
+        live = address.switch("live", "Live", True)
+        text = address.text("q", "Query", "select 1")
         st.text(repr([chosen, step, several, level, live, text]))
 
 
