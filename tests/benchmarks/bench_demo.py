@@ -52,9 +52,10 @@ def table(seeds: list[int]) -> str:
     if not pairs:
         sys.exit(f"{STORE} has no evaluation of the demo's seeds {seeds}")
     names = [*SHARES, *NUMBERS]
-    pairs["mean"] = tuple(
+    before, after = (
         {name: sum(pair[side][name] for pair in pairs.values()) / len(pairs) for name in names} for side in (0, 1)
     )
+    pairs["mean"] = before, after
     lines = ["| seed | fewer | kept | " + " | ".join(names) + " |", "| --- " * (len(names) + 3) + "|"]
     for seed, (a, b) in pairs.items():
         fewer, kept = 1 - b["svr_20"] / a["svr_20"], b["recall_20"] / a["recall_20"]
