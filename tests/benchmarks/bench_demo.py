@@ -1,8 +1,8 @@
 """The demo with several seeds: what each reached on its held-out users, the means, and the processor time that it took.
 
-python tests/benchmarks/bench_demo.py                 # seeds 3407 and 1 to 4, in ./demo; goes on where it was stopped
-python tests/benchmarks/bench_demo.py --seeds 1 2     # others
-python tests/benchmarks/bench_demo.py --read_only     # the table of what is in the log; runs nothing
+python -m tests.benchmarks.bench_demo                 # seeds 3407 and 1 to 4, in ./demo; goes on where it was stopped
+python -m tests.benchmarks.bench_demo --seeds 1 2     # others
+python -m tests.benchmarks.bench_demo --read_only     # the table of what is in the log; runs nothing
 
 A row says before -> after; "fewer" is by how much the SVR fell, "kept" the share of the recall that is left.
 """
@@ -52,9 +52,10 @@ def table(seeds: list[int]) -> str:
     if not pairs:
         sys.exit(f"{STORE} has no evaluation of the demo's seeds {seeds}")
     names = [*SHARES, *NUMBERS]
-    pairs["mean"] = tuple(
+    before, after = (
         {name: sum(pair[side][name] for pair in pairs.values()) / len(pairs) for name in names} for side in (0, 1)
     )
+    pairs["mean"] = before, after
     lines = ["| seed | fewer | kept | " + " | ".join(names) + " |", "| --- " * (len(names) + 3) + "|"]
     for seed, (a, b) in pairs.items():
         fewer, kept = 1 - b["svr_20"] / a["svr_20"], b["recall_20"] / a["recall_20"]
