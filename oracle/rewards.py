@@ -8,8 +8,6 @@ which the log is checked (sql/views/what_if.sql), and another number of the log'
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
-
 
 @dataclass(frozen=True)
 class Setting:
@@ -23,7 +21,7 @@ class Setting:
 
     name: str
     default: Any
-    type: pa.DataType
+    type: type[float] | type[int] | type[str]
     help: str
     choices: tuple[str, ...] = ()
     needs: str | None = None
@@ -52,23 +50,21 @@ class Reward:
     of_list: bool = False
 
 
-_NUMBER = pa.float64()
-
 REWARDS = (
     Reward(
         "relevance", "rel", "relevance",
         "1 / log2(k + 1) where the rank names a ground-truth title that no earlier rank claimed (exp_inf: 1; suffix_dcg: "
         "the sum over this rank and all behind it), else 0",
-        (Setting("reward_func", "log_decay", pa.string(), "Relevance reward.", ("log_decay", "exp_inf", "suffix_dcg")),),
+        (Setting("reward_func", "log_decay", str, "Relevance reward.", ("log_decay", "exp_inf", "suffix_dcg")),),
     ),
     Reward(
         "safety", "safe", "safety",
         "-λ · P where the title violates a constraint (safety_discount dcg: divided by log2(k + 1)), else 0",
         (
-            Setting("lambda_safe", 1.0, _NUMBER, "λ: weight of the safety penalty; 0: plain Rank-GRPO."),
-            Setting("penalty_safe", 1.0, _NUMBER, "P: penalty of a violation."),
+            Setting("lambda_safe", 1.0, float, "λ: weight of the safety penalty; 0: plain Rank-GRPO."),
+            Setting("penalty_safe", 1.0, float, "P: penalty of a violation."),
             Setting(
-                "safety_discount", "none", pa.string(), "dcg divides the penalty by log2(k + 1).", ("none", "dcg"),
+                "safety_discount", "none", str, "dcg divides the penalty by log2(k + 1).", ("none", "dcg"),
             ),
         ),
     ),
@@ -76,9 +72,9 @@ REWARDS = (
         "count", "count", "count",
         "λc at every rank of a list of the target length, else -λc · |n - target| / target",
         (
-            Setting("lambda_count", 0.0, _NUMBER, "λc: reward of a list of the target length; 0: off."),
+            Setting("lambda_count", 0.0, float, "λc: reward of a list of the target length; 0: off."),
             Setting(
-                "target_count", None, pa.int32(), "Target length of a list. Left out: rec_num.", needs="lambda_count",
+                "target_count", None, int, "Target length of a list. Left out: rec_num.", needs="lambda_count",
             ),
         ),
         switch="lambda_count", of_list=True,
@@ -88,7 +84,7 @@ REWARDS = (
         "-λe at the first missing rank of a list of fewer than K titles, and at rank K + 1 of a longer one, else 0",
         (
             Setting(
-                "lambda_end", 0.0, _NUMBER,
+                "lambda_end", 0.0, float,
                 "Penalty of ending a list early or running on past K, at the token that does it; 0: off.",
             ),
         ),
@@ -97,7 +93,7 @@ REWARDS = (
     Reward(
         "repeat", "repeat", "repetition",
         "-λr where the rank names what an earlier rank named, else 0",
-        (Setting("lambda_repeat", 0.0, _NUMBER, "Penalty of a film that an earlier rank named; 0: off."),),
+        (Setting("lambda_repeat", 0.0, float, "Penalty of a film that an earlier rank named; 0: off."),),
         switch="lambda_repeat",
     ),
 )  # fmt: skip
@@ -105,15 +101,13 @@ REWARD_NAMES = frozenset(reward.name for reward in REWARDS)
 SETTINGS = tuple(setting for reward in REWARDS for setting in reward.settings)
 
 
-def reward_kinds() -> pa.Table:
-    """`REWARDS` as a table: position (from 1), name, column, label, formula, settings."""
-    return pa.table(
+def reward_kinds() -> list[dict[str, Any]]:
+    """`REWARDS` as rows: position (from 1), name, column, label, formula, settings (names)."""
+    return [
         {
-            "position": pa.array(range(1, len(REWARDS) + 1), pa.int32()),
-            **{
-                field: [getattr(reward, field) for reward in REWARDS]
-                for field in ("name", "column", "label", "formula")
-            },
-            "settings": [[setting.name for setting in reward.settings] for reward in REWARDS],
+            "position": position,
+            **{field: getattr(reward, field) for field in ("name", "column", "label", "formula")},
+            "settings": [setting.name for setting in reward.settings],
         }
-    )
+        for position, reward in enumerate(REWARDS, 1)
+    ]

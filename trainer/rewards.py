@@ -1,4 +1,4 @@
-"""Reward functions of a ranked list: each gives one number a rank.
+"""Reward functions of a ranked list: each gives one number a rank. `oracle/rewards.py` says which there are, and how to add one.
 
 A reward function takes the keyword arguments of a TRL reward function (`completions`, and the dataset's columns
 `groundtruth_with_release_year`, `seen_titles`, `constraints`, one element a completion; and `ended`, whether it ended by

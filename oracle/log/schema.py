@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from oracle.base.errors import UserError
 from oracle.rewards import REWARDS, SETTINGS
 
+_TYPES = {float: pa.float64(), int: pa.int32(), str: pa.string()}
 STRINGS = pa.list_(pa.string())
 FILM = pa.struct([("title", pa.string()), ("year", pa.int16())])
 _SOURCE = [("source", pa.string()), ("hit_tags", STRINGS), ("severities", STRINGS)]
@@ -28,7 +29,7 @@ RUN = pa.schema(
         ("dataset", pa.string()),
         ("rec_num", pa.int32()),
         ("num_generations", pa.int32()),
-        *[(setting.name, setting.type) for setting in SETTINGS],
+        *[(setting.name, _TYPES[setting.type]) for setting in SETTINGS],
         ("risk_threshold", pa.float64()),
         ("unresolved", pa.string()),
         ("unrated", pa.string()),

@@ -112,8 +112,8 @@ def create_base(connection: duckdb.DuckDBPyConnection, log_root: Path) -> None:
     connection.execute(f"create or replace macro log_format() as {FORMAT}")
     for name in ("log/tables", "log/sums"):
         connection.execute(read_sql(name))
-    kinds = ", ".join(f"({', '.join(map(_literal, kind.values()))})" for kind in reward_kinds().to_pylist())
-    columns = ", ".join(quoted_name(name) for name in reward_kinds().column_names)
+    kinds = ", ".join(f"({', '.join(map(_literal, kind.values()))})" for kind in reward_kinds())
+    columns = ", ".join(quoted_name(name) for name in reward_kinds()[0])
     connection.execute(f"create or replace macro reward_kinds() as table from (values {kinds}) as kinds ({columns})")
 
 

@@ -21,7 +21,7 @@ def read_catalog(path: str | Path) -> pa.Table:
     if source.kind not in (kinds.CATALOG, kinds.TITLES, kinds.TAGGED_TITLES, kinds.RATED_TITLES):
         raise UserError(f"{path} holds {source.kind.name}; expected a catalog with the columns title and year")
     with connect() as connection:
-        for name in ("store/schema", "titles/normalise", "store/clean"):
+        for name in ("store/schema", "titles/spellings", "titles/normalise", "store/clean"):
             connection.execute(read_sql(name))
         ready(connection)
         load_one(connection, source)

@@ -24,6 +24,7 @@ STORE_FORMAT = 4
 reminds. `store update` brings an older one up to date."""
 DERIVATIONS = (
     "store/clean",
+    "titles/spellings",
     "titles/normalise",
     "titles/rules",
     "titles/variants",
@@ -46,7 +47,7 @@ def new_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection to an empty store; at the end derive the rest, and put the file at `path` in one move."""
     with _swapped_in(Path(path)) as temporary, connect(temporary) as connection:
         connection.execute("set enable_progress_bar = false")
-        for name in ("store/schema", "titles/normalise"):
+        for name in ("store/schema", "titles/spellings", "titles/normalise"):
             connection.execute(read_sql(name))
         connection.execute("insert into store_info values (?, current_timestamp, null)", [STORE_FORMAT])
         yield connection

@@ -1,4 +1,4 @@
-"""Normalised titles, step by step as `sql/titles/normalise.sql` has them, with the patterns and words that it names.
+"""Normalised titles, step by step as `sql/titles/normalise.sql` has them, with its patterns and the words of `spellings.sql`.
 
 Why twice: planning the SQL takes longer than these steps take for thousands of titles, and new titles come a few at a
 time. Only letters that are not ASCII are left to SQL. Tests hold both to the same results.
@@ -25,7 +25,7 @@ DROPPED = frozenset(("a", "an", "the", "and"))  # "a" and "an" in front only
 def engine() -> duckdb.DuckDBPyConnection:
     """An in-memory connection with the macros for titles: take a cursor of it."""
     connection = connect(threads=1)
-    for name in ("titles/normalise", "titles/rules", "titles/variants"):
+    for name in ("titles/spellings", "titles/normalise", "titles/rules", "titles/variants"):
         connection.execute(read_sql(name))
     return connection
 

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
-import pyarrow as pa
-
 from oracle.rewards import REWARDS
 from oracle.rewards import SETTINGS as REWARD_SETTINGS
 from pipeline.settings.flag_metadata import (
@@ -102,7 +100,7 @@ def _with_reward_flags(kind: type[_T]) -> type[_T]:
     for s in REWARD_SETTINGS:
         if s.choices:
             types[s.name], bound, metavar = Literal[s.choices], None, None
-        elif s.type == pa.float64():
+        elif s.type is float:
             types[s.name], bound, metavar = float, NOT_NEGATIVE, "X"
         else:
             types[s.name], bound, metavar = int | None, AT_LEAST_ONE, "N"

@@ -51,7 +51,7 @@ class Desk:
 @pytest.fixture(scope="session")
 def tables() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect(config={"threads": 1}) as connection:
-        for name in ("store/schema", "titles/normalise", "store/clean"):
+        for name in ("store/schema", "titles/spellings", "titles/normalise", "store/clean"):
             connection.execute(read_sql(name))
         ready(connection)
         yield connection
