@@ -29,7 +29,8 @@ def rejects_beside(rejects: pa.Table, path: Path) -> Iterator[None]:
     """
     if not len(rejects):
         yield
-        path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            path.unlink()
         return
     place = Path(os.path.realpath(path))
     part, is_new = beside(place), not place.parent.exists()
@@ -45,7 +46,8 @@ def rejects_beside(rejects: pa.Table, path: Path) -> Iterator[None]:
         yield
         os.replace(part, place)
     except BaseException:
-        part.unlink(missing_ok=True)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            part.unlink()
         if is_new:
             with suppress(OSError):  # it could not be made
                 place.parent.rmdir()
