@@ -28,7 +28,9 @@ def test_a_run_that_is_stopped_says_how_to_go_on_and_can(small, small_flags):
     said = process.communicate()[1].splitlines()
     guard.cancel()
     step = checkpoint_step(last_checkpoint("run"))
-    [last] = [line for line in said if line.startswith(("stopped", "Traceback", "error"))]
+    ends = [line for line in said if line.startswith(("stopped", "Traceback", "error"))]
+    assert len(ends) == 1, said[-12:]
+    last = ends[0]
     assert process.returncode == 130
     assert not [line for line in said if "FutureWarning" in line], "what libraries rename is nobody's business here"
     assert last == f"stopped; its finished steps are in the log; go on from step {step} with --resume run"
