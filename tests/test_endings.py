@@ -11,7 +11,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tqdm.auto import tqdm
 
+from oracle import UserError
 from oracle.base.advice import advice
 from oracle.base.command import outcome, when_stopped
 from oracle.log import LogWriter
@@ -87,6 +89,21 @@ def test_what_libraries_make_of_ctrl_c_ends_as_ctrl_c(monkeypatch, capsys):
 
     assert outcome(main, []) == 130
     assert capsys.readouterr().err == "stopped; go on with --resume runs/x\n"
+
+
+@pytest.mark.parametrize(
+    ("raised", "said"), [(KeyboardInterrupt, "stopped"), (UserError("no such film"), "error: no such film")]
+)
+def test_what_is_said_has_a_line_of_its_own_where_a_bar_was_being_drawn(capsys, raised, said):
+    bars = []
+
+    def main(argv):
+        bars.append(tqdm(total=3))
+        bars[0].update()
+        raise raised
+
+    outcome(main, [])
+    assert capsys.readouterr().err.splitlines()[-1] == said
 
 
 class OutOfMemoryError(RuntimeError):

@@ -37,6 +37,7 @@ def outcome(main: Callable[[list[str]], object], argv: Sequence[str]) -> int:
             return _say_stopped()
         if not (told := _told(error)):
             raise
+        _end_bars()
         print("\n".join(f"error: {line}" for line in told), file=sys.stderr)
         return 2
     return 0
@@ -72,8 +73,16 @@ def _told(error: Exception) -> list[str]:
 
 def _say_stopped() -> int:
     if os.environ.get("RANK", "0") == "0":  # of several processes that a launcher began, one speaks
+        _end_bars()
         print("; ".join(filter(None, ["stopped", _left()])), file=sys.stderr, flush=True)
     return STOPPED
+
+
+def _end_bars() -> None:
+    """End the line of a progress bar that was being drawn, so that what is said next has a line of its own."""
+    bars = getattr(sys.modules.get("tqdm.std"), "tqdm", None)
+    for bar in list(getattr(bars, "_instances", ())):
+        bar.close()
 
 
 def _stop(signum: int, frame: FrameType | None) -> None:
