@@ -17,8 +17,10 @@ def main(argv: list[str], prog: str = "sft.py") -> None:
 
     parsed = parse_settings(SftSettings, prog, argv, demo="sft", help=as_typed(__doc__, prog))
     from pipeline.training.fine_tuning import fine_tune  # slow to import: behind --help
+    from pipeline.training.processes import work_is_done
 
     fine_tune(parsed)
+    work_is_done()
 
 
 if __name__ == "__main__":

@@ -22,9 +22,11 @@ def main(argv: list[str], prog: str = "train.py") -> None:
     from pipeline.settings.parsing import parse_settings
 
     parsed = parse_settings(TrainSettings, prog, argv, demo="train", help=as_typed(__doc__, prog))
-    from pipeline.training.session import train  # slow to import: behind --help
+    from pipeline.training.processes import work_is_done  # slow to import: behind --help
+    from pipeline.training.session import train
 
     train(parsed)
+    work_is_done()
 
 
 if __name__ == "__main__":

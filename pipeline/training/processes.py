@@ -1,6 +1,7 @@
 """The processes that a launcher started, on GPUs and on CPUs alike."""
 
 import atexit
+import logging
 import os
 import sys
 
@@ -8,12 +9,31 @@ import torch
 from accelerate import PartialState
 from transformers.utils import is_torch_bf16_gpu_available
 
+_is_done = False
+
+
+def work_is_done() -> None:
+    """Say that nothing is left to this process but to end."""
+    global _is_done
+    _is_done = True
+
 
 @atexit.register
 def leave() -> None:
-    """Leave the group of processes. One whose threads still run when Python ends now and then aborts the process."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
+    """Leave the group of processes; and end at once, if the work is done.
+
+    Threads of torch that still run while Python takes itself down abort the process now and then ("terminate called
+    without an active exception"): a launcher then calls a run failed that has done all its work. This was registered
+    before what other libraries do at the end, and so comes after it.
+    """
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return
+    torch.distributed.destroy_process_group()
+    if _is_done:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def this_process() -> PartialState:

@@ -1,5 +1,7 @@
 """Several processes are one run: one log, one folder of checkpoints."""
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -35,3 +37,24 @@ def test_apples_gpu_counts_as_a_cpu_for_it_has_no_float64(monkeypatch, accelerat
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: accelerator)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
     assert on_cpu() == expected
+
+
+ABORTS = """
+import atexit, os, sys
+atexit.register(os.abort)  # registered first, so it comes last: as what C++ does when Python has taken itself down
+from pipeline.training import processes
+import torch
+torch.distributed.init_process_group("gloo", init_method="file://" + sys.argv[1], rank=0, world_size=1)
+print("all is done")
+if sys.argv[2] == "done":
+    processes.work_is_done()
+"""
+
+
+@pytest.mark.parametrize(("state", "code"), [("done", 0), ("not done", -signal.SIGABRT)])
+def test_what_would_abort_a_process_of_a_group_behind_its_work_is_not_reached(tmp_path, state, code):
+    done = subprocess.run(
+        [sys.executable, "-c", ABORTS, str(tmp_path / "group"), state],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (code, "all is done\n" if code == 0 else done.stdout)
