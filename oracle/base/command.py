@@ -3,6 +3,7 @@
 This module imports nothing that takes time, so that Ctrl-C ends well while all else is still being imported.
 """
 
+import atexit
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ _IMPORTING = "<frozen importlib._bootstrap>"
 _asked = False  # to stop, by Ctrl-C
 _left: Callable[[], str] = str
 _memory = ""
+_is_over = False
 
 
 def command(main: Callable[[list[str]], object], argv: Sequence[str]) -> NoReturn:
@@ -50,6 +52,20 @@ def when_stopped(left: str | Callable[[], str], memory: str = "") -> None:
     """
     global _left, _memory
     _left, _memory = (left if callable(left) else lambda: left), memory
+
+
+def end_at_once() -> None:
+    """Have the process end, with 0, as soon as all that was registered for its end has run: Python doesn't take itself down."""
+    global _is_over
+    _is_over = True
+
+
+@atexit.register  # before all others, as this module is imported first; so it runs last
+def _end() -> None:
+    if _is_over:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def as_typed(text: str | None, prog: str) -> str:

@@ -26,6 +26,7 @@ def rejects_beside(rejects: pa.Table, path: Path) -> Iterator[None]:
     """Write rejects (row, content, reason) beside `path`, and put them there at the end; without any, remove what is there.
 
     An exception leaves everything as it was. Raises `UserError` where they can't be written.
+    (`written_whole` would take an `OSError` of what comes meanwhile for one of this file.)
     """
     if not len(rejects):
         yield

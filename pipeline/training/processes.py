@@ -1,7 +1,6 @@
 """The processes that a launcher started, on GPUs and on CPUs alike."""
 
 import atexit
-import logging
 import os
 import sys
 
@@ -9,31 +8,28 @@ import torch
 from accelerate import PartialState
 from transformers.utils import is_torch_bf16_gpu_available
 
-_is_done = False
-
-
-def work_is_done() -> None:
-    """Say that nothing is left to this process but to end."""
-    global _is_done
-    _is_done = True
+from oracle.base.command import end_at_once
 
 
 @atexit.register
 def leave() -> None:
-    """Leave the group of processes; and end at once, if the work is done.
+    """Leave the group of processes, if there is one."""
+    if _is_in_group():
+        torch.distributed.destroy_process_group()
+
+
+def work_is_done() -> None:
+    """Say that nothing is left to this process but to end: one of a group then ends at once.
 
     Threads of torch that still run while Python takes itself down abort the process now and then ("terminate called
-    without an active exception"): a launcher then calls a run failed that has done all its work. This was registered
-    before what other libraries do at the end, and so comes after it.
+    without an active exception"), and a launcher calls a run failed that has done all its work.
     """
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return
-    torch.distributed.destroy_process_group()
-    if _is_done:
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
+    if _is_in_group():
+        end_at_once()
+
+
+def _is_in_group() -> bool:
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
 
 
 def this_process() -> PartialState:
