@@ -29,7 +29,9 @@ CATALOG = {"columns", "tables", "views", "duckdb_columns", "duckdb_tables", "duc
 """DuckDB's own views that tell no more than which tables, views and columns there are."""
 SHOWN = {'"tables"', "__show_tables_expanded"}
 """What SHOW may be asked, as the parser names it; it would show any setting too."""
-PLUMBING = re.compile(r"log_(root|files?|part|folder|paths|rows)|alias_files|(older_)?(single|merged)_(files|rows|\w+_sums)")
+PLUMBING = re.compile(
+    r"log_(root|files?|part|folder|paths|rows)|alias_files|(older_)?(single|merged)_(files|rows|\w+_sums)"
+)
 """Macros that views are made with: they tell paths, and read files by their names."""
 
 
@@ -48,7 +50,9 @@ def check_reads_only(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
                 f"({', '.join(sorted(CATALOG))})"
             )
         elif kind == "SHOW_REF" and node.get("query") is None and node["table_name"] not in SHOWN:
-            raise UserError("this reads the log only: SHOW TABLES and DESCRIBE show names and columns, and nothing else is shown")
+            raise UserError(
+                "this reads the log only: SHOW TABLES and DESCRIBE show names and columns, and nothing else is shown"
+            )
     unknown = {name for name in called - _allowed_functions() if any(c.isalnum() or c == "_" for c in name)}
     if unknown and (refused := sorted(unknown - _own_macros(connection))):
         raise UserError(
