@@ -46,7 +46,7 @@ class RankLossTrainer(ResumableGRPOTrainer):
         self._loss_inputs: dict | None = None
         self._rank_sums: defaultdict[str, torch.Tensor | float] = defaultdict(float)  # by mode
         super().__init__(model, reward_funcs, args, **kwargs)
-        check_router(args, self.model.config)  # type: ignore[union-attr]
+        check_router(args, self.model.config)  # type: ignore[union-attr, arg-type]
 
     def _keep_loss(self, by_rank: pa.Table) -> None:
         """Take what the loss made of each rank since it was last logged."""
