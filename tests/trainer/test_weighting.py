@@ -94,7 +94,10 @@ def test_the_weights_of_tokens_without_credit_change_nothing(make_trainer):
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_the_loss_of_an_evaluation_is_the_mean_over_ranks_too(make_trainer, loss):
-    trainer = make_trainer(byte_level(), loss_type=loss, rank_weighting="rank", rec_num=K, per_device_eval_batch_size=2)
+    trainer = make_trainer(  # of an evaluation nothing is accumulated
+        byte_level(), loss_type=loss, rank_weighting="rank", rec_num=K, per_device_eval_batch_size=2, gradient_accumulation_steps=2,
+        per_device_train_batch_size=1,
+    )  # fmt: skip
     out = scored(trainer, ANSWERS[:2])
     logps = logps_of(trainer.model, out).detach()
     expected = written_out(logps, logps, out["rank_ids"], out["advantages"], K, 0.2, 0.2)
