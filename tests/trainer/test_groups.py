@@ -152,6 +152,20 @@ def test_the_share_that_is_clipped_is_that_of_each_loss(make_trainer, loss, rais
     assert (logs["clip_ratio/rank_3"], logs["clip_ratio/rank_1"]) == (clipped, 0.0)
 
 
+def test_an_evaluation_between_two_lines_has_ratios_of_its_own(make_trainer):
+    trainer = make_trainer(byte_level(), num_iterations=2)
+    out = scored(trainer, [SAFE, UNSAFE_AT_3])
+    stale = {**out, "old_per_token_logps": out["old_per_token_logps"] - math.log(2)}
+    trainer.compute_loss(trainer.model, stale)
+    trainer.model.eval()
+    trainer.compute_loss(trainer.model, out)
+    trainer.log(evaluation := {})
+    trainer.model.train()
+    trainer.log(training := {})
+    assert training["ratio/rank_1"] == pytest.approx(2, abs=1e-3)
+    assert evaluation["eval_ratio/rank_1"] == pytest.approx(1, abs=1e-3)
+
+
 def test_the_loss_by_rank_is_logged_once_a_line_and_dropped_behind_a_checkpoint(make_trainer, tmp_path):
     log = LogWriter(tmp_path / "store.log", {"kind": "train", "rec_num": K, "num_generations": G})
     trainer = make_trainer(byte_level(), log=log, max_steps=4, logging_steps=2, per_device_eval_batch_size=2)

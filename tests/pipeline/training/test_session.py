@@ -1,5 +1,6 @@
 """What a run's settings become: the oracle that judges, the rewards that are given."""
 
+from contextlib import ExitStack
 from math import log2
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from pipeline.settings.chosen_rewards import reward_functions, reward_names
 from pipeline.settings.flags import TrainSettings
 from pipeline.settings.parsing import parse_settings
-from pipeline.training.session import Inputs, checked_inputs, with_start
+from pipeline.training.session import Inputs, checked_inputs, made_trainer, with_start
 
 LISTED = "1. Up (2009)\n2. Saw (2004)\n3. Saw (2004)\n4. Zzyzx Qwv (1999)"
 
@@ -43,3 +44,12 @@ def test_each_setting_of_a_reward_reaches_its_function(small_flags):
     assert given["count"] == pytest.approx([-0.3] * 3)
     assert given["end"] == [0, 0, 0, -0.7]
     assert given["repeat"] == [0, 0, -0.4]
+
+
+@pytest.mark.parametrize(("prompt", "expected"), [("100", 106), ("4000", None)])
+def test_an_engine_is_asked_for_a_prompt_and_an_answer_but_no_more_than_the_model_has(small_flags, prompt, expected):
+    settings, inputs = checked([*small_flags, "--max_prompt_length", prompt])
+    with ExitStack() as logs:
+        trainer, _ = made_trainer(settings, inputs, logs)
+    places = inputs.model.config.max_position_embeddings
+    assert places < 4000 and trainer.args.vllm_max_model_length == (expected or places)
