@@ -92,6 +92,18 @@ def test_any_function_of_ranks_is_told_which_answers_ended(make_trainer):
     assert (out["advantages"][out["rank_ids"] == 2] == 0).all() and (out["advantages"][out["rank_ids"] == 1] != 0).all()
 
 
+def test_a_function_of_the_batch_is_not_shown_a_cut_off_title(make_trainer, annotator):
+    shown = []
+
+    def films(batch):
+        shown.extend(batch.entries["title"].to_pylist())
+        return np.zeros((2, K))
+
+    trainer = make_trainer(byte_level(), [make_safety_func(annotator, rec_num=K), films])
+    scored(trainer, [f"{TWO}\n3. Saw{CUT}", SAFE])
+    assert shown == ["Up", "The Thing", "Up", "Frozen", "The Thing"]
+
+
 def test_any_of_a_models_ends_of_text_ends_an_answer(make_trainer):
     tokenizer, model = byte_level(), tiny_model()
     other, word = tokenizer("!?")["input_ids"][:1], tokenizer("1. Saw")["input_ids"]
