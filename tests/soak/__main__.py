@@ -165,8 +165,9 @@ def _tell(workers: list[Worker], steps: list, wrong: int, minutes: float) -> int
 
 
 def _span(megabytes: list[float]) -> str:
-    low, high = (f"{f(megabytes, default=0):.0f}" for f in (min, max))
-    return f"{low} MB" if low == high else f"{low} to {high} MB"
+    """Of those that worked then."""
+    working = [f"{mb:.0f}" for mb in sorted(megabytes) if mb]
+    return " to ".join(dict.fromkeys([working[0], working[-1]])) + " MB" if working else "none"
 
 
 def _between(worker: Worker, begin: float) -> float:

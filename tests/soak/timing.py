@@ -5,14 +5,14 @@ import os
 import time
 from pathlib import Path
 
-from app.core import database
-
 FILE = "SOAK_QUERIES"  # the environment's variable that names the file
 
 
 @functools.cache
 def begin() -> None:
     """Note every call of `database.rows` from now on."""
+    from app.core import database  # brings Streamlit, which only the app needs
+
     asked = database.rows
 
     def rows(name: str, **params: object):
