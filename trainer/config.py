@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
+from transformers import PretrainedConfig
 from trl import GRPOConfig
 
 from oracle import UserError
@@ -133,6 +134,11 @@ class RankGRPOConfig(GRPOConfig):
             raise UserError(
                 f"silent_groups='drop' with beta={self.beta}: silent answers have a KL term; set beta=0 (--kl_beta 0), or keep them"
             )
+        if self.silent_groups == "drop" and (self.entropy_coef != 0 or self.use_adaptive_entropy):
+            raise UserError(
+                "silent_groups='drop' with an entropy bonus: silent answers have one too; set entropy_coef=0 and "
+                "use_adaptive_entropy=False, or keep them"
+            )
         if self.missing_ranks not in ("zero", "leave_out"):
             raise UserError(f"missing_ranks={self.missing_ranks!r}: expected zero or leave_out")
         self._refuse_other_probabilities()
@@ -169,3 +175,15 @@ class RankGRPOConfig(GRPOConfig):
                     f"correction for them (vllm_importance_sampling_correction) would weigh answers by what was cut off; "
                     f"set {name}={full!r}, or vllm_importance_sampling_correction=False"
                 )
+
+
+def check_router(args: RankGRPOConfig, model: PretrainedConfig) -> None:
+    """Raises `UserError` where silent answers are dropped that a mixture of experts balances its load by."""
+    text = model.get_text_config()
+    given = args.router_aux_loss_coef
+    coefficient = getattr(text, "router_aux_loss_coef", 0.0) if given is None else given
+    if args.silent_groups == "drop" and coefficient and hasattr(text, "output_router_logits"):
+        raise UserError(
+            f"silent_groups='drop' with router_aux_loss_coef={coefficient}: silent answers have a part in the router's loss; "
+            "set router_aux_loss_coef=0, or keep them"
+        )

@@ -40,8 +40,8 @@ class RankGRPOTrainer(RankLossTrainer):
 
     Args:
         model, args, train_dataset, processing_class, peft_config, …: as for `trl.GRPOTrainer`.
-        reward_funcs: functions of `trainer.rewards`, sharing an annotator, and any of your own (`trainer.own_rewards`); their
-            weights are `args.reward_weights`. What `make_safe_reward_func` makes counts as its two parts.
+        reward_funcs: functions of `trainer.rewards`, sharing an annotator, and any of your own (`trainer.own_rewards`), or one
+            alone; their weights are `args.reward_weights`. What `make_safe_reward_func` makes counts as its two parts.
         annotator: annotates each batch, once for rewards, credit, metrics and log; by default that of the reward functions.
             Without one there are no verdicts to log.
         rollout_log: where each step's verdicts, rewards and advantages go; None keeps no log.
@@ -53,7 +53,7 @@ class RankGRPOTrainer(RankLossTrainer):
     def __init__(
         self,
         model,
-        reward_funcs: list[RankRewardFunc],
+        reward_funcs: RankRewardFunc | list[RankRewardFunc],
         args: RankGRPOConfig,
         *,
         annotator: Annotator | None = None,
@@ -61,6 +61,7 @@ class RankGRPOTrainer(RankLossTrainer):
         evaluation_log: LogWriter | None = None,
         **kwargs,
     ):
+        reward_funcs = [reward_funcs] if callable(reward_funcs) else reward_funcs
         self.annotator = annotator or next((f.annotator for f in reward_funcs if hasattr(f, "annotator")), None)
         reward_funcs, args = _in_parts(reward_funcs, args)
         _refuse(kwargs, [name_of(f) for f in reward_funcs])

@@ -27,6 +27,7 @@ from collections import defaultdict
 import pyarrow as pa
 import torch
 
+from trainer.config import check_router
 from trainer.dropout import evaluating
 from trainer.metrics import rank_metrics, rank_sums, rank_table
 from trainer.ratio import rank_level_old_logps
@@ -45,6 +46,7 @@ class RankLossTrainer(ResumableGRPOTrainer):
         self._loss_inputs: dict | None = None
         self._rank_sums: defaultdict[str, torch.Tensor | float] = defaultdict(float)  # by mode
         super().__init__(model, reward_funcs, args, **kwargs)
+        check_router(args, self.model.config)  # type: ignore[union-attr, arg-type]
 
     def _keep_loss(self, by_rank: pa.Table) -> None:
         """Take what the loss made of each rank since it was last logged."""
@@ -84,10 +86,12 @@ class RankLossTrainer(ResumableGRPOTrainer):
         if self.beta != 0:
             gap = inputs["ref_per_token_logps"] - logps
             kl = gap.exp() - gap - 1
-        ratio, cispo = log_ratio.exp(), self.args.loss_type == "cispo"
-        clipped = (advantages > 0) & (ratio > self.epsilon_high + (not cispo))
-        if not cispo:
+        ratio, loss = log_ratio.exp(), self.args.loss_type
+        clipped = (advantages > 0) & (ratio > self.epsilon_high + (loss != "cispo"))
+        if loss != "cispo":
             clipped |= (advantages < 0) & (ratio < 1 - self.epsilon_low)
+        if loss == "sapo":  # its gate is soft
+            clipped = torch.zeros_like(clipped)
         return rank_sums(log_ratio, kl, clipped, inputs["rank_ids"], self.n_slots)
 
     def _equal_rank_weights(self, inputs: dict) -> torch.Tensor:

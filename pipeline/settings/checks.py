@@ -25,6 +25,7 @@ from pipeline.training.machine import Machine, planned_machine
 from pipeline.training.models import is_adapter, read_adapter
 from pipeline.training.processes import on_cpu, this_process
 from pipeline.training.runs import RUNS, can_be_resumed
+from trainer.config import check_router
 
 _BITSANDBYTES = ("8bit", "paged", "bnb", "lion", "ademamix")  # in the names of its optimisers
 _OF_THE_DEMO = ("model_name", "store", "sft_model_path", "sft_checkpoint", "sft_is_lora")
@@ -69,6 +70,7 @@ def check_model(settings: TrainSettings, model: PreTrainedModel | PeftModel) -> 
             "merge an SFT adapter that has one by leaving out --use_lora"
         )
     config = trainer_config(settings, reward_weights(settings), "unused")
+    check_router(config, model.config)
     if not _machine_of(settings).is_here and needs_bitsandbytes(settings):
         return  # which need not be installed here
     try:

@@ -31,6 +31,6 @@ def make_vllm_trainer(make_trainer, monkeypatch):
     monkeypatch.setattr(rank_grpo_trainer, "sync_without_rounding", lambda engine: None)
 
     def make(**options):
-        return make_trainer(byte_level(), use_vllm=True, vllm_mode="colocate", **options)
+        return make_trainer(byte_level(), **{"use_vllm": True, "vllm_mode": "colocate"} | options)
 
     return make

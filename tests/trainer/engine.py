@@ -1,8 +1,10 @@
 """In place of vLLM's engine: it answers what it is told to, and says with which probabilities."""
 
 import math
+from types import SimpleNamespace
 
 import torch
+from trl.distributed import DistributedBackend
 
 from tests.trainer.drive import SAFE, UNSAFE_AT_3
 from tests.trainer.tokenizers import byte_level
@@ -12,11 +14,17 @@ class Engine:
     """In place of `trl.generation.VLLMGeneration`.
 
     Its log-probabilities are `logprobs` for each token; None: exactly those of the policy at its temperature, without
-    dropout. `answers`: ids of the next answers, in turn.
+    dropout. `answers`: ids of the next answers, in turn. `logprobs_mode`: what a server says of itself.
     """
+
+    logprobs_mode = "processed_logprobs"
 
     def __init__(self, **options):
         self.options, self.syncs, self.logprobs = options, 0, -1.0
+        self.model, self.mode, self.accelerator = (options[name] for name in ("model", "mode", "accelerator"))
+        self._dist = DistributedBackend(self.accelerator)
+        server = {"model_config": {"logprobs_mode": self.logprobs_mode}}
+        self.vllm_client = SimpleNamespace(get_server_info=lambda: server)
         self.answers = [byte_level()(t)["input_ids"] + [byte_level().eos_token_id] for t in (SAFE, UNSAFE_AT_3)]
 
     def sync_weights(self):

@@ -103,6 +103,7 @@ def test_corrections_by_hand():
     logs = torch.tensor([[0.5, 1.0, 4.0, math.nan]]).log()
     assert corrections(logs, "sequence_mask", None, 3.0)[0, :3].tolist() == pytest.approx([0.5, 1.0, 0.0])
     assert corrections(logs, "sequence_truncate", 0.6, 3.0)[0, :3].tolist() == pytest.approx([0.6, 1.0, 3.0])
+    assert corrections(logs, "sequence_mask", 0.6, None)[0, :3].tolist() == pytest.approx([0.0, 1.0, 4.0])
     assert corrections(logs, "sequence_mask", None, 3.0)[0, 3].isnan()
 
 

@@ -177,6 +177,23 @@ def test_random_token_sequences_of_a_policy_are_credited_as_prefix_by_prefix(fam
     assert same.float().mean() > 0.97
 
 
+@pytest.mark.parametrize("family", ["byte_level", "sentencepiece"])  # a word piece of spaces alone there is none
+def test_spaces_within_an_entry_belong_to_its_rank(family):
+    tokenizer = FAMILIES[family]()
+    ids, mask = encoded(tokenizer, ["1. The    Thing (1982)\n2. Up    (2009)"])
+    found = rank_ids(tokenizer, ids, mask)
+    assert torch.equal(found, slow_rank_ids(tokenizer, ids, mask))
+    pieces = tokenizer.convert_ids_to_tokens(ids[0])
+    assert {rank for piece, rank in zip(pieces, found[0].tolist(), strict=True) if not piece.strip("▁Ġ")} == {0, 1}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_text_of_the_families_is_decoded_prefix_by_prefix(family, monkeypatch):
+    """That is right too, but takes as many decodings as there are tokens."""
+    monkeypatch.setattr("trainer.offsets._by_prefixes", lambda *_: pytest.fail("decoded prefix by prefix"))
+    rank_ids(FAMILIES[family](), *encoded(FAMILIES[family](), [*TEXTS, "1. Filmed in Enjoyment (1994) 🦑"]))
+
+
 _LINES = st.tuples(
     st.sampled_from(["1. ", "2) ", "- ", "* **", "10. *"]),
     st.sampled_from(["Alien", "The Thing", "Amélie", "千と千尋の神隠し", "Se7en", "2001: A Space Odyssey", "Léon"]),

@@ -9,7 +9,7 @@ import pytest
 from oracle import parse_batch
 from oracle.cut_off import open_entries
 from oracle.log import LogWriter
-from tests.trainer.drive import CUT, SAFE, UNSAFE_AT_3, G, K, gradient_of_logps, scored
+from tests.trainer.drive import CUT, SAFE, UNSAFE_AT_3, G, K, gradient_of_logps, scored, tiny_model
 from tests.trainer.tokenizers import byte_level
 from trainer.rewards import make_count_func, make_end_func, make_relevance_func, make_repeat_func, make_safety_func
 
@@ -90,6 +90,29 @@ def test_any_function_of_ranks_is_told_which_answers_ended(make_trainer):
     out = scored(make_trainer(byte_level(), [reward]), [f"{TWO}\n3. Sa{CUT}", UNSAFE_AT_3])
     assert told == [[False, True]]
     assert (out["advantages"][out["rank_ids"] == 2] == 0).all() and (out["advantages"][out["rank_ids"] == 1] != 0).all()
+
+
+def test_a_function_of_the_batch_is_not_shown_a_cut_off_title(make_trainer, annotator):
+    shown = []
+
+    def films(batch):
+        shown.extend(batch.entries["title"].to_pylist())
+        return np.zeros((2, K))
+
+    trainer = make_trainer(byte_level(), [make_safety_func(annotator, rec_num=K), films])
+    scored(trainer, [f"{TWO}\n3. Saw{CUT}", SAFE])
+    assert shown == ["Up", "The Thing", "Up", "Frozen", "The Thing"]
+
+
+def test_any_of_a_models_ends_of_text_ends_an_answer(make_trainer):
+    tokenizer, model = byte_level(), tiny_model()
+    other, word = tokenizer("!?")["input_ids"][:1], tokenizer("1. Saw")["input_ids"]
+    model.generation_config.eos_token_id = [*other, tokenizer.eos_token_id]
+    trainer = make_trainer(tokenizer, model=model, num_generations=3, per_device_train_batch_size=3)
+    sampled = [[*word, *other], [*word, tokenizer.eos_token_id], word]
+    trainer._generate_single_turn = lambda *_: (sampled, None)
+    trainer._generate_and_score_completions([trainer.train_dataset[0]] * 3)
+    assert trainer._answers.ended == [True, True, False]
 
 
 def test_reward_functions_called_on_their_own_take_every_answer_as_ended(annotator):

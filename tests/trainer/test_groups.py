@@ -1,13 +1,17 @@
 """Groups that teach nothing, ranks that a list doesn't have, and what trackers see by rank."""
 
+import math
+
 import pytest
 import torch
+from transformers import MixtralConfig
 
 from oracle import UserError
 from oracle.log import LogWriter, open_log
 from tests.trainer.drive import SAFE, UNSAFE_AT_3, G, answer_with, gradient_of_logps, scored, tiny_model
 from tests.trainer.tokenizers import byte_level
 from trainer import RankGRPOConfig
+from trainer.config import check_router
 from trainer.rewards import make_end_func
 
 K = 3
@@ -56,6 +60,8 @@ def test_training_without_silent_groups_goes_where_training_with_them_goes(make_
     ("options", "said"),
     [
         ({"silent_groups": "drop", "beta": 0.1}, r"silent_groups='drop' with beta=0\.1"),
+        ({"silent_groups": "drop", "entropy_coef": 0.01}, "silent_groups='drop' with an entropy bonus"),
+        ({"silent_groups": "drop", "use_adaptive_entropy": True}, "silent_groups='drop' with an entropy bonus"),
         ({"silent_groups": "resample"}, "expected keep or drop"),
         ({"missing_ranks": "nan"}, "expected zero or leave_out"),
     ],
@@ -63,6 +69,18 @@ def test_training_without_silent_groups_goes_where_training_with_them_goes(make_
 def test_what_would_change_the_gradient_is_refused(options, said, tmp_path):
     with pytest.raises(UserError, match=said):
         RankGRPOConfig(str(tmp_path), report_to="none", use_cpu=True, **options)
+
+
+def test_silent_answers_that_balance_the_load_of_experts_are_not_dropped(tmp_path):
+    experts = MixtralConfig(router_aux_loss_coef=0.02)
+    for options in ({}, {"router_aux_loss_coef": 0.001}):
+        dropping = RankGRPOConfig(str(tmp_path), report_to="none", use_cpu=True, silent_groups="drop", **options)
+        with pytest.raises(UserError, match=r"with router_aux_loss_coef=0\.0.*set router_aux_loss_coef=0"):
+            check_router(dropping, experts)
+    off = RankGRPOConfig(str(tmp_path), report_to="none", use_cpu=True, silent_groups="drop", router_aux_loss_coef=0.0)
+    check_router(off, experts)
+    check_router(dropping, tiny_model().config)
+    check_router(RankGRPOConfig(str(tmp_path), report_to="none", use_cpu=True), experts)
 
 
 @pytest.mark.parametrize("missing", ["zero", "leave_out"])
@@ -112,6 +130,40 @@ def test_ratios_clipping_and_kl_by_rank_are_those_of_the_loss(make_trainer, tmp_
         ).fetchall()
         assert [row[:4] for row in rows] == [(log.run_id, 0, rank, 2) for rank in (1, 2, 3)]
         assert rows[2][4:] == pytest.approx([logs[f"{name}/rank_3"] for name in ("ratio", "clip_ratio", "kl")])
+
+
+@pytest.mark.parametrize(
+    ("loss", "raised", "lowered", "clipped"),
+    [
+        ("dapo", 1.3, 1.0, 0.5), ("dapo", 1.1, 1.0, 0.0), ("dapo", 1.0, 0.7, 0.5), ("dapo", 0.7, 1.3, 0.0),
+        ("cispo", 1.6, 1.0, 0.5), ("cispo", 1.4, 0.5, 0.0), ("sapo", 1.6, 0.5, 0.0),
+    ],
+)  # fmt: skip
+def test_the_share_that_is_clipped_is_that_of_each_loss(make_trainer, loss, raised, lowered, clipped):
+    """Ratios of rank 3: of the answer that is raised there, and of the one that is lowered."""
+    high = {"epsilon_high": 1.5} if loss == "cispo" else {}  # where cispo caps the ratio
+    trainer = make_trainer(byte_level(), loss_type=loss, num_iterations=2, **high)
+    out = scored(trainer, [SAFE, UNSAFE_AT_3])
+    for row, ratio in enumerate((raised, lowered)):
+        out["old_per_token_logps"][row, out["rank_ids"][row] == 2] -= math.log(ratio)
+    trainer.compute_loss(trainer.model, out)
+    trainer.log(logs := {})
+    assert logs["ratio/rank_3"] == pytest.approx((raised + lowered) / 2, abs=1e-4)
+    assert (logs["clip_ratio/rank_3"], logs["clip_ratio/rank_1"]) == (clipped, 0.0)
+
+
+def test_an_evaluation_between_two_lines_has_ratios_of_its_own(make_trainer):
+    trainer = make_trainer(byte_level(), num_iterations=2)
+    out = scored(trainer, [SAFE, UNSAFE_AT_3])
+    stale = {**out, "old_per_token_logps": out["old_per_token_logps"] - math.log(2)}
+    trainer.compute_loss(trainer.model, stale)
+    trainer.model.eval()
+    trainer.compute_loss(trainer.model, out)
+    trainer.log(evaluation := {})
+    trainer.model.train()
+    trainer.log(training := {})
+    assert training["ratio/rank_1"] == pytest.approx(2, abs=1e-3)
+    assert evaluation["eval_ratio/rank_1"] == pytest.approx(1, abs=1e-3)
 
 
 def test_the_loss_by_rank_is_logged_once_a_line_and_dropped_behind_a_checkpoint(make_trainer, tmp_path):

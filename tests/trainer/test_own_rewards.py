@@ -134,7 +134,7 @@ def test_the_documented_factory_call_works_by_its_names_and_is_logged_as_its_two
         rec_num=K, gt_catalog=films, safety_oracle=annotator.oracle, lambda_safe=2.0, penalty_safe=0.5
     )
     run = {"lambda_safe": 2.0, "penalty_safe": 0.5, "advantage_mode": mode, "w_rel": 3.0, "w_safe": 3.0}
-    with train(make_trainer, annotator, tmp_path, [both], [3.0], run, advantage_mode=mode) as log:
+    with train(make_trainer, annotator, tmp_path, both, [3.0], run, advantage_mode=mode) as log:  # alone, as there
         assert log.sql(
             "select min(r_safe), max(r_rel), count(*) filter (in_catalog and title = 'Saw') from verdicts"
         ).fetchall() == [(-1.0, 1.0, 0)]

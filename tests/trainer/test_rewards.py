@@ -3,6 +3,7 @@
 from math import log2
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from oracle import UserError, create_oracle
@@ -72,6 +73,19 @@ def test_no_constraints_means_plain_rank_grpo(annotator):
 def test_the_safe_reward_is_relevance_plus_safety(annotator):
     total = make_safe_reward_func(annotator, lambda_safe=0.5, rec_num=K)(**SAMPLE)
     assert total.tolist() == [[-0.5, 1 / log2(3), 0, 0]]
+
+
+def test_the_safe_reward_hands_its_settings_on(annotator):
+    batch = SAMPLE | {"completions": ["1. Frozen (2013)\n2. Saw (2004)"]}
+    total = make_safe_reward_func(annotator, "exp_inf", 2.0, 0.5, "dcg", K)(**batch)
+    assert total[0].tolist() == pytest.approx([1, -1 / log2(3), 0, 0])
+
+
+@pytest.mark.parametrize("films", [[("Up", 2009)], pa.table({"title": ["Up"], "year": [2009]})], ids=["pairs", "table"])
+def test_the_safe_reward_takes_a_catalog_in_place_of_the_stores(annotator, films):
+    safe_reward = make_safe_reward_func(safety_oracle=annotator.oracle, gt_catalog=films, lambda_safe=0.0, rec_num=K)
+    batch = SAMPLE | {"completions": ["1. Frozen (2013)\n2. Up (2009)"]}
+    assert (safe_reward(**batch) > 0).tolist() == [[False, True, False, False]]
 
 
 def test_count_rewards_the_target_length_on_every_rank(annotator):

@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 
 from tests.trainer.tokenizers import FAMILIES, TEXTS, byte_level
 from trainer.offsets import LaidOut
-from trainer.token_bytes import TokenBytes
+from trainer.token_bytes import TokenBytes, _piece
 
 
 class Stripping(PreTrainedTokenizerFast):
@@ -113,3 +113,14 @@ def test_tokens_added_or_made_special_later_are_seen():
 def test_negative_ids_are_refused_as_the_tokenizer_refuses_them():
     with pytest.raises(OverflowError):
         texts(byte_level(), [[-100]])
+
+
+@pytest.mark.parametrize(
+    ("token", "decoder", "expected"),
+    [
+        ("<0xE5>", '{"type": "Sequence"}', b"\xe5"), ("▁Saw", '{"type": "Sequence"}', b" Saw"),
+        ("ĠSaw", '{"type": "ByteLevel"}', b" Saw"), ("##w", '{"type": "WordPiece"}', b"w"), ("Sa", '{"type": "WordPiece"}', b" Sa"),
+    ],
+)  # fmt: skip
+def test_the_bytes_of_a_piece_by_the_decoder_that_joins_them(token, decoder, expected):
+    assert _piece(token, decoder) == expected

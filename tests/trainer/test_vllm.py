@@ -1,5 +1,6 @@
 """What vLLM would be asked, and what becomes of its answers: TRL's own vLLM path, with the engine alone replaced."""
 
+from contextlib import nullcontext
 from copy import deepcopy
 from types import SimpleNamespace
 
@@ -12,6 +13,8 @@ from trl.generation.vllm_generation import VLLMGeneration
 
 from oracle import UserError
 from tests.trainer.drive import tiny_model
+from tests.trainer.engine import Engine
+from trainer import rank_grpo_trainer
 from trainer.vllm_sync import check_server, merged_weights, sync_without_rounding
 
 
@@ -131,6 +134,27 @@ def server(mode: str | None) -> SimpleNamespace:
     if mode:
         client.get_server_info = lambda: {"model_config": {"logprobs_mode": mode}}
     return SimpleNamespace(accelerator=Accelerator(cpu=True), vllm_client=client)
+
+
+@pytest.mark.parametrize("corrected", [True, False])
+def test_a_trainer_asks_its_server_how_it_computes_only_where_it_corrects_for_that(
+    make_vllm_trainer, monkeypatch, corrected
+):
+    monkeypatch.setattr(Engine, "logprobs_mode", "raw_logprobs")
+    options = {"vllm_mode": "server", "temperature": 0.7, "vllm_importance_sampling_correction": corrected}
+    with pytest.raises(UserError, match="--logprobs-mode raw_logprobs") if corrected else nullcontext():
+        make_vllm_trainer(**options)
+
+
+def test_a_trainer_gives_its_engine_copies_with_the_adapter_merged(make_vllm_trainer, monkeypatch):
+    monkeypatch.setattr(rank_grpo_trainer, "sync_without_rounding", sync_without_rounding)
+    lora = LoraConfig(r=4, target_modules=["q_proj"], init_lora_weights=False)
+    trainer = make_vllm_trainer(vllm_mode="server", peft_config=lora)
+    base = {name: weight.clone() for name, weight in trainer.model.get_base_model().state_dict().items()}
+    pushed = dict(trainer.vllm_generation._iter_named_params())
+    changed = {name for name, weight in pushed.items() if name not in base or not torch.equal(weight, base[name])}
+    assert changed == {f"model.layers.{i}.self_attn.q_proj.weight" for i in range(2)}
+    assert all(torch.equal(base[n], weight) for n, weight in trainer.model.get_base_model().state_dict().items())
 
 
 def test_a_server_whose_probabilities_leave_the_temperature_out_is_refused():

@@ -59,6 +59,20 @@ def test_the_gradient_is_that_of_the_papers_mean_over_ranks(make_trainer, loss, 
     assert all((a - b).norm() <= 1e-4 * b.norm() + 1e-7 for a, b in zip(found, expected, strict=True))
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_batch_that_is_generated_for_two_steps_gives_each_the_mean_over_its_lists(make_trainer, loss):
+    trainer = make_trainer(
+        byte_level(), loss_type=loss, rank_weighting="rank", rec_num=K, steps_per_generation=2, gradient_accumulation_steps=1,
+    )  # fmt: skip
+    out = scored(trainer, ANSWERS)
+    for part in split_tensor_dict(out, 2):
+        logps = logps_of(trainer.model, part)
+        objective = written_out(logps, part["old_per_token_logps"], part["rank_ids"], part["advantages"], K, 0.2, 0.2)
+        expected = torch.autograd.grad(objective, list(trainer.model.parameters()))
+        found = torch.autograd.grad(trainer.compute_loss(trainer.model, part), list(trainer.model.parameters()))
+        assert all((a - b).norm() <= 1e-4 * b.norm() + 1e-7 for a, b in zip(found, expected, strict=True))
+
+
 @pytest.mark.parametrize("weighting", ["rank", "token"])
 def test_a_long_title_weighs_as_much_as_a_short_one_or_as_many_times_as_it_has_tokens(make_trainer, weighting):
     long, short = (f"1. {title} (2004)\n2. Up (2009)\n3. Frozen (2013)" for title in ("Nobody ever heard of it", "Saw"))
@@ -80,7 +94,10 @@ def test_the_weights_of_tokens_without_credit_change_nothing(make_trainer):
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_the_loss_of_an_evaluation_is_the_mean_over_ranks_too(make_trainer, loss):
-    trainer = make_trainer(byte_level(), loss_type=loss, rank_weighting="rank", rec_num=K, per_device_eval_batch_size=2)
+    trainer = make_trainer(  # of an evaluation nothing is accumulated
+        byte_level(), loss_type=loss, rank_weighting="rank", rec_num=K, per_device_eval_batch_size=2, gradient_accumulation_steps=2,
+        per_device_train_batch_size=1,
+    )  # fmt: skip
     out = scored(trainer, ANSWERS[:2])
     logps = logps_of(trainer.model, out).detach()
     expected = written_out(logps, logps, out["rank_ids"], out["advantages"], K, 0.2, 0.2)
