@@ -2,7 +2,7 @@
 
 import sys
 
-from app.main import main
+from app.script import main
 from tests.soak import timing
 
 timing.begin()
