@@ -4,59 +4,13 @@ streamlit run app/main.py -- --store store.duckdb
 streamlit run app/main.py --server.address 0.0.0.0 -- --store store.duckdb    # for others on the network too
 """
 
-import argparse
-import sys
 from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
 
-from app.components import states, style
-from app.core import address, database
-from app.views import answer, films, models, overview, ranks, sql_editor, titles, what_if
-from oracle import UserError
-from oracle.base.nouns import FILMS, Nouns
+from app.core.guard import Guard
 
-ICON = str(Path(__file__).with_name("icon.svg"))
-PAGES = {
-    "overview": ("Overview", overview.page),
-    "models": ("Models", models.page),
-    "ranks": ("Rank penalties", ranks.page),
-    "answer": ("Answer", answer.page),
-    "films": ("Traits and films", films.page),
-    "titles": ("Titles", titles.page),
-    "what-if": ("What-if", what_if.page),
-    "sql": ("SQL", sql_editor.page),
-}
-
-
-def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="streamlit run app/main.py --", description=__doc__)
-    parser.add_argument("--store", default="store.duckdb", help="the store whose log to show (default: %(default)s)")
-    args = parser.parse_args(argv)
-
-    st.set_page_config(page_title="Safe-Rank audit", page_icon=ICON, layout="wide")
-    nouns = _nouns(args.store)
-    pages = {name: st.Page(page, title=nouns(title), url_path=name) for name, (title, page) in PAGES.items()}
-    chosen = st.navigation(list(pages.values()), position="top")
-    address.enter(pages, chosen)
-    st.logo(ICON)
-    style.apply()
-    states.or_problem(_show, chosen, args.store)
-
-
-def _nouns(store: str) -> Nouns:
-    """Of the store; where there is none, which the page then says, films."""
-    try:
-        database.use(store)
-    except UserError:
-        return FILMS
-    return database.nouns()
-
-
-def _show(page, store: str) -> None:
-    database.use(store)
-    page.run()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+app = st.App(
+    Path(__file__).with_name("script.py"), middleware=[Middleware(Guard)]
+)  # Streamlit looks for it by this name

@@ -1,7 +1,6 @@
 """The answer to a query that a person wrote: as a table, a chart and files."""
 
 import io
-import json
 
 import altair as alt
 import pyarrow as pa
@@ -10,19 +9,20 @@ import pyarrow.parquet
 import streamlit as st
 
 from app.components import states, style
+from app.core.flat import is_number
+from app.core.query_pool import Answer
 from app.text import formats
 
 MOST_DRAWN = 5000
 
 
-def show(answer: pa.Table, most: int) -> None:
+def show(answer: Answer, most: int) -> None:
     """The first `most` rows of `answer`."""
-    if not answer.num_rows:
+    if not answer.rows.num_rows:
         return states.nothing("The query found no rows.")
-    rows = answer.slice(0, most)
-    cut = f"Cut off after {formats.count(most)}." if answer.num_rows > most else ""
+    rows, flat = answer.rows.slice(0, most), answer.flat.slice(0, most)
+    cut = f"Cut off after {formats.count(most)}." if answer.rows.num_rows > most else ""
     style.section(formats.plural(rows.num_rows, "row"), cut)
-    flat = flattened(rows)
     table, chart = st.tabs(["Table", "Chart"])
     with table:
         st.dataframe(flat, hide_index=True, height=min(480, 40 + 36 * rows.num_rows), placeholder="null")
@@ -31,30 +31,8 @@ def show(answer: pa.Table, most: int) -> None:
     with st.container(horizontal=True):
         st.download_button("CSV", as_csv(flat), "answer.csv", "text/csv", on_click="ignore")
         st.download_button(
-            "Parquet", as_parquet(rows), "answer.parquet", "application/vnd.apache.parquet", on_click="ignore"
+            "Parquet", as_parquet(rows, flat), "answer.parquet", "application/vnd.apache.parquet", on_click="ignore"
         )
-
-
-def flattened(table: pa.Table) -> pa.Table:
-    """The table with nested and odd values as text (JSON), which every reader of tables can show."""
-    columns = [column if _is_plain(column.type) else _as_text(column) for column in table.columns]
-    return pa.table(columns, names=_once(table.column_names))
-
-
-def _is_plain(kind: pa.DataType) -> bool:
-    plain = (pa.types.is_boolean, pa.types.is_string, pa.types.is_date, pa.types.is_timestamp, pa.types.is_time)
-    return _is_number(kind) or any(is_such(kind) for is_such in plain)
-
-
-def _as_text(column: pa.ChunkedArray) -> pa.Array:
-    written = (
-        None if v is None else _json(v) if pa.types.is_nested(column.type) else str(v) for v in column.to_pylist()
-    )
-    return pa.array(written, pa.string())
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def as_csv(table: pa.Table) -> bytes:
@@ -63,22 +41,19 @@ def as_csv(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def as_parquet(table: pa.Table) -> bytes:
+def as_parquet(rows: pa.Table, flat: pa.Table) -> bytes:
+    """The rows with their types; `flat` is the same, flattened."""
     sink = io.BytesIO()
-    columns = [_as_text(c) if pa.types.is_interval(c.type) else c for c in table.columns]  # Parquet has no intervals
-    pyarrow.parquet.write_table(pa.table(columns, names=_once(table.column_names)), sink)
+    columns = [
+        text if pa.types.is_interval(column.type) else column  # Parquet has no intervals
+        for column, text in zip(rows.columns, flat.columns, strict=True)
+    ]
+    pyarrow.parquet.write_table(pa.table(columns, names=flat.column_names), sink)
     return sink.getvalue()
 
 
-def _once(names: list[str]) -> list[str]:
-    """Names that each occur once: `n`, `n`, `m` become `n`, `n_2`, `m`."""
-    return [
-        name if names[:i].count(name) == 0 else f"{name}_{names[: i + 1].count(name)}" for i, name in enumerate(names)
-    ]
-
-
 def _draw(table: pa.Table) -> None:
-    numeric = [field.name for field in table.schema if _is_number(field.type)]
+    numeric = [field.name for field in table.schema if is_number(field.type)]
     if not numeric:
         return states.nothing("No column holds numbers to draw.")
     names = table.column_names
@@ -100,7 +75,3 @@ def _draw(table: pa.Table) -> None:
     )
     if table.num_rows > MOST_DRAWN:
         st.caption(f"The first {formats.count(MOST_DRAWN)} rows.")
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)

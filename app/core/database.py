@@ -1,37 +1,45 @@
 """Where the app's figures come from: the log's views and the store's tables, read-only, cached for seconds."""
 
-import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 import duckdb
 import pyarrow as pa
 import streamlit as st
 
-from app.core.query_pool import QueryPool
+from app.core.query_pool import Answer, QueryPool
 from oracle import UserError
 from oracle.base.nouns import FILMS, Nouns
 from oracle.base.resources import read_sql
-from oracle.log import open_audit, query
+from oracle.log import beside, open_audit, query
 
 FRESH_S = 5  # how old the figures of a page may be
 TIMEOUT_S = 20.0
+CONNECTIONS = 6  # of pages' queries that run at once
 LIVE_S = 300  # a run that wrote a step this lately is taken to be training still
 
 
-@dataclass(frozen=True)
 class Audit:
-    """A locked connection, and the lock that lets one query at a time use it (cursors don't see the store's tables)."""
+    """Locked connections to one store and its log, each of which answers one query at a time."""
 
-    connection: duckdb.DuckDBPyConnection
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self, store: str) -> None:
+        self._main = open_audit(store)
+        self._free: SimpleQueue[duckdb.DuckDBPyConnection] = SimpleQueue()
+        for _ in range(CONNECTIONS):
+            self._free.put(beside(self._main))
 
     def query(self, sql: str, params: Mapping | None) -> pa.Table:
-        """The rows of one of our own statements."""
-        with self.lock:
-            return query(self.connection, sql, params, TIMEOUT_S)
+        """The rows of one of our own statements. Raises `UserError` where it, or the wait for a connection, takes too long."""
+        try:
+            connection = self._free.get(timeout=TIMEOUT_S)
+        except Empty:
+            raise UserError(f"{CONNECTIONS} other pages are being computed: open this one again in a moment") from None
+        try:
+            return query(connection, sql, params, TIMEOUT_S)
+        finally:
+            self._free.put(connection)
 
 
 def use(store: str | Path) -> None:
@@ -60,7 +68,7 @@ def nouns() -> Nouns:
     return Nouns(**row)
 
 
-def ask(sql: str, run_id: str | None, most: int, timeout_s: float, waiting: Callable[[float], object]) -> pa.Table:
+def ask(sql: str, run_id: str | None, most: int, timeout_s: float, waiting: Callable[[float], object]) -> Answer:
     """The rows of what a person typed, at most `most`; in a process of its own, so that nobody else waits or is harmed.
 
     `waiting` is called with the seconds that have passed, again and again; what it raises stops the query.
@@ -80,7 +88,7 @@ def _changed_at() -> int:
 
 @st.cache_resource(max_entries=4, show_spinner="Opening the store …")
 def _audit(store: str, changed_at: int) -> Audit:
-    return Audit(open_audit(store))
+    return Audit(store)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False, on_release=QueryPool.close)

@@ -13,8 +13,10 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, LifoQueue
+from typing import NamedTuple
 
 import psutil
 import pyarrow as pa
@@ -29,6 +31,13 @@ GRACE_S = 1.0  # for DuckDB to stop by itself before its process is killed
 START_S = 60.0
 
 
+class Answer(NamedTuple):
+    """The rows of a query, and the same with nested and odd values as text."""
+
+    rows: pa.Table
+    flat: pa.Table
+
+
 class QueryPool:
     """A few processes that can read one store and its log."""
 
@@ -40,7 +49,7 @@ class QueryPool:
 
     def ask(
         self, sql: str, run_id: str | None, most: int, timeout_s: float, waiting: Callable[[float], object]
-    ) -> pa.Table:
+    ) -> Answer:
         """At most `most` rows of a SELECT; `run_id` is what `chosen_run()` gives in it.
 
         `waiting` is called with the seconds that have passed, again and again; what it raises stops the query.
@@ -48,15 +57,20 @@ class QueryPool:
         Raises:
             UserError: no SELECT, one that fails, or one that takes too much time or memory.
         """
-        try:
-            process = self._places.get(timeout=timeout_s)
-        except Empty:
-            raise UserError(f"{PROCESSES} other queries are running: try again in a moment") from None
+        process = self._place(timeout_s, waiting)
         try:
             process = process or _Process(self._store)
             return process.ask({"sql": sql, "run": run_id, "most": most, "timeout_s": timeout_s}, timeout_s, waiting)
         finally:
             self._places.put(process if process and process.is_alive() else None)
+
+    def _place(self, timeout_s: float, waiting: Callable[[float], object]) -> "_Process | None":
+        begun = time.monotonic()
+        while (seconds := time.monotonic() - begun) < timeout_s:
+            with suppress(Empty):
+                return self._places.get(timeout=LOOK_S)
+            waiting(seconds)
+        raise UserError(f"{PROCESSES} other queries are running: try again in a moment")
 
     def close(self) -> None:
         """End the processes that no query is using."""
@@ -81,9 +95,13 @@ class _Process:
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))},
             )
             self._reader = ThreadPoolExecutor(1)
-            self._wait(START_S, lambda seconds: None)
+            self._wait(
+                START_S,
+                lambda seconds: None,
+                f"the process that answers queries did not start in {START_S:g} s: ask again",
+            )
 
-    def ask(self, request: dict, timeout_s: float, waiting: Callable[[float], object]) -> pa.Table:
+    def ask(self, request: dict, timeout_s: float, waiting: Callable[[float], object]) -> Answer:
         assert self._process.stdin
         try:
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
@@ -91,11 +109,12 @@ class _Process:
         except OSError:  # it died while nobody asked it anything
             self.kill()
             raise UserError("the process that answers queries has ended: ask again") from None
-        rows = self._wait(timeout_s + GRACE_S, waiting)
-        return pa.ipc.open_stream(rows).read_all()
+        too_long = f"the query was stopped after {timeout_s:g} s: narrow it down to a run or a step"
+        bodies = self._wait(timeout_s + GRACE_S, waiting, too_long)
+        return Answer(*(pa.ipc.open_stream(body).read_all() for body in bodies))
 
-    def _wait(self, timeout_s: float, waiting: Callable[[float], object]) -> bytes:
-        """The body of its next answer; kills it where there is none within the limits, or `waiting` raises."""
+    def _wait(self, timeout_s: float, waiting: Callable[[float], object], too_long: str) -> list[bytes]:
+        """The bodies of its next answer; kills it where there is none within the limits, or `waiting` raises."""
         begun, answer = time.monotonic(), self._reader.submit(self._read)
         try:
             while True:
@@ -103,20 +122,18 @@ class _Process:
                 if rows := self._ready(answer):
                     break
                 if seconds > timeout_s:
-                    raise UserError(
-                        f"the query was stopped after {timeout_s - GRACE_S:g} s: narrow it down to a run or a step"
-                    )
+                    raise UserError(too_long)
                 if self._megabytes() > MEMORY_MB:
                     raise UserError(f"the query took more than {MEMORY_MB / 1000:g} GB of memory and was stopped")
         except BaseException:
             self.kill()
             raise
-        header, body = rows
+        header, bodies = rows
         if "error" in header:
             raise UserError(header["error"])
-        return body
+        return bodies
 
-    def _ready(self, answer: Future) -> tuple[dict, bytes] | None:
+    def _ready(self, answer: Future) -> tuple[dict, list[bytes]] | None:
         try:
             return answer.result(LOOK_S)
         except NotYet:
@@ -124,11 +141,11 @@ class _Process:
         except (OSError, ValueError):
             raise UserError("the query ended its process, by too much memory perhaps: narrow it down") from None
 
-    def _read(self) -> tuple[dict, bytes]:
+    def _read(self) -> tuple[dict, list[bytes]]:
         stdout = self._process.stdout
         assert stdout
         header = json.loads(stdout.readline())  # an empty line, where it has ended, is a ValueError
-        return header, stdout.read(header.get("bytes", 0))
+        return header, [stdout.read(size) for size in header.get("bytes", [])]
 
     def _megabytes(self) -> float:
         try:

@@ -2,7 +2,8 @@
 
 Not meant to be started by hand: `app.core.query_pool` does. The store is a private copy, named on the command line. Each line
 on standard input is a request in JSON (sql, run, most, timeout_s); the answer is a line in JSON ({"error": …} or
-{"bytes": n}), and the n bytes of an Arrow stream.
+{"bytes": [n, m]}), and two Arrow streams of n and m bytes: the rows, and the rows flattened. That is done here because it
+may take as much time and memory as the query.
 """
 
 import json
@@ -14,11 +15,13 @@ import duckdb
 import pyarrow as pa
 
 from app.core.confinement import confine
+from app.core.flat import flattened
 from oracle import UserError
+from oracle.base.errors import first_line
 from oracle.log import open_audit, query
 
 MOST_COLUMNS = 300
-MOST_BYTES = 200_000_000
+MOST_BYTES = 50_000_000  # the app keeps an answer for each person who looks at one
 
 
 def main(store: str, log_root: str, memory: str) -> None:
@@ -29,34 +32,46 @@ def main(store: str, log_root: str, memory: str) -> None:
         _send(answers, {"ready": True})
         for line in sys.stdin.buffer:
             try:
-                rows = _answer(connection, **json.loads(line))
+                streams = _answer(connection, **json.loads(line))
             except UserError as error:
                 _send(answers, {"error": str(error)})
             else:
-                _send(answers, {"bytes": rows.size}, rows)
+                _send(answers, {"bytes": [stream.size for stream in streams]}, *streams)
 
 
-def _answer(connection: duckdb.DuckDBPyConnection, sql: str, run: str | None, most: int, timeout_s: float) -> pa.Buffer:
-    """At most `most` rows, as an Arrow stream."""
-    if run is not None:
-        connection.execute("set variable run = ?", [run])
+def _answer(
+    connection: duckdb.DuckDBPyConnection, sql: str, run: str | None, most: int, timeout_s: float
+) -> list[pa.Buffer]:
+    """At most `most` rows, and the same flattened, as Arrow streams."""
+    connection.execute("set variable run = ?", [run])
     rows = query(connection, sql, timeout_s=timeout_s, most=most)
     if rows.num_columns > MOST_COLUMNS:
         raise UserError(f"the answer has {rows.num_columns} columns, and this page shows {MOST_COLUMNS}: select fewer")
-    if rows.nbytes > MOST_BYTES:
+    whole = _stream(rows)
+    try:
+        flat = flattened(rows)
+    except (ValueError, OverflowError, pa.ArrowException) as error:  # such as a date after the year 9999 in a list
         raise UserError(
-            f"the answer takes {rows.nbytes / 1e6:.0f} MB, and this page shows {MOST_BYTES / 1e6:.0f}: select fewer "
+            f"the answer holds a value that can't be shown ({first_line(error)}): cast its column to varchar"
+        ) from None
+    return [whole, _stream(flat)]
+
+
+def _stream(table: pa.Table) -> pa.Buffer:
+    if table.nbytes > MOST_BYTES:
+        raise UserError(
+            f"the answer takes {table.nbytes / 1e6:.0f} MB, and this page shows {MOST_BYTES / 1e6:.0f}: select fewer "
             "columns, or shorter ones"
         )
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, rows.schema) as stream:
-        stream.write_table(rows)
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
     return sink.getvalue()
 
 
-def _send(answers: BinaryIO, header: dict, body: pa.Buffer | None = None) -> None:
+def _send(answers: BinaryIO, header: dict, *bodies: pa.Buffer) -> None:
     answers.write(json.dumps(header).encode() + b"\n")
-    if body is not None:
+    for body in bodies:
         answers.write(body)
     answers.flush()
 

@@ -1,6 +1,9 @@
 """Numbers, dates and films as people read them."""
 
+import re
 from datetime import datetime
+
+from oracle.base.printable import one_line
 
 NOTHING = "–"
 
@@ -51,3 +54,9 @@ def ago(seconds: float) -> str:
 
 def film(title: str, year: int | None) -> str:
     return title if year is None else f"{title} ({year})"
+
+
+def as_label(text: str) -> str:
+    """What somebody else wrote, as a part of a label, in which Streamlit reads Markdown: its signs are themselves."""
+    shown = one_line(text)
+    return re.sub(r"[!-/:-@\[-`{-~]", r"\\\g<0>", shown if len(shown) <= 80 else shown[:79] + "…")

@@ -8,6 +8,8 @@ from app.text import formats
 from oracle.base.nouns import Nouns
 from oracle.base.printable import visible
 
+MOST_DIGITS = 6  # of a rank in a link
+
 
 def page() -> None:
     left, middle, right = st.columns([3, 2, 4], vertical_alignment="bottom")
@@ -74,4 +76,4 @@ def _sentences(group: dict, nouns: Nouns) -> tuple[str, str]:
 
 def _chosen_rank() -> int | None:
     written = st.query_params.get("rank", "")
-    return int(written) if written.isdecimal() else None
+    return int(written) if written.isdecimal() and len(written) <= MOST_DIGITS else None

@@ -203,5 +203,5 @@ def _rederive(run: dict) -> None:
 def _indented(text: str) -> str:
     try:
         return json.dumps(json.loads(text), indent=1, ensure_ascii=False)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text

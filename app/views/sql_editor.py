@@ -1,10 +1,10 @@
 """SQL: any SELECT over the log and the store, with named queries to start from. Locked and time-limited."""
 
-import pyarrow as pa
 import streamlit as st
 
 from app.components import columns, results, states, style
 from app.core import address, database, runs
+from app.core.query_pool import Answer
 from oracle import UserError
 from oracle.log import named_queries
 
@@ -58,7 +58,7 @@ def page() -> None:
     results.show(answer, MOST_ROWS)
 
 
-def _answer(sql: str, run: str | None) -> pa.Table:
+def _answer(sql: str, run: str | None) -> Answer:
     """Kept until something else is asked, so that a look at the chart doesn't ask again."""
     known = st.session_state.get("answer")
     if known is None or known[0] != (sql, run):

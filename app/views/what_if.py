@@ -78,7 +78,7 @@ def _own_weights(run: dict) -> dict:
             columns = st.columns(3, gap="large")
         with columns[i % 3]:
             low, high = min(0.0, weight), max(5.0, weight)
-            asked.append(address.number(f"weight_{name}", f"Weight of {name}", low, high, 0.05, float(weight)))
+            asked.append(address.number(f"weight_{name}", f"Weight of {formats.as_label(name)}", low, high, 0.05, float(weight)))
     return {"own": own, "weights": asked}
 
 

@@ -8,6 +8,8 @@ _STEERING = {
 }
 _BREAKS = {ord(sign): f"[U+{ord(sign):04X}]" for sign in "\t\n\r"}
 
+_IN_JSON = {code: f"\\u{code:04x}" for code in _STEERING if code >= 0x20}  # JSON has numbers of its own for those below
+
 
 def visible(text: object) -> str:
     """Untrusted text of one or more lines, its control characters and direction overrides shown as [U+202E]."""
@@ -17,3 +19,8 @@ def visible(text: object) -> str:
 def one_line(text: object) -> str:
     """Untrusted text as a part of one line of a terminal: line breaks and tabs are shown by their numbers too."""
     return str(text).translate(_STEERING | _BREAKS)
+
+
+def in_json(written: str) -> str:
+    """JSON, the control characters and direction overrides in its strings by their numbers: the same JSON, and harmless."""
+    return written.translate(_IN_JSON)

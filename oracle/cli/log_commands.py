@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from oracle.base.errors import UserError
 from oracle.base.files import check_writable, written_whole
-from oracle.base.printable import one_line
+from oracle.base.printable import in_json, one_line
 from oracle.base.terminal import print_rows
 from oracle.cli.log import VARIABLES
 from oracle.log import (
@@ -119,7 +119,7 @@ def _show(rows: pa.Table, as_json: bool) -> None:
     if as_json:
         import polars as pl  # only for this
 
-        sys.stdout.write(pl.DataFrame(rows).write_ndjson())
+        sys.stdout.write(in_json(pl.DataFrame(rows).write_ndjson()))
     else:
         print_rows(rows)
 

@@ -1,6 +1,6 @@
 """The rollout log: written by one process a run, read by anybody through the views of `sql/`."""
 
-from oracle.log.audit import lock_down, open_audit
+from oracle.log.audit import beside, lock_down, open_audit
 from oracle.log.compaction import compact, delete_run, export_run
 from oracle.log.evasion import EvasionRule, evasion_rules
 from oracle.log.queries import NamedQuery, about, ask, named_queries
@@ -17,6 +17,7 @@ __all__ = [
     "NamedQuery",
     "about",
     "ask",
+    "beside",
     "compact",
     "create_log_views",
     "delete_run",

@@ -13,6 +13,7 @@ from oracle.log.state import tell_of_state
 from oracle.log.views import create_log_views, pattern_of, quoted
 
 ATTEMPTS = 3
+SEARCH_PATH = "set search_path = 'memory.main,store.main'"
 
 
 def open_audit(
@@ -45,7 +46,7 @@ def open_audit(
         raise UserError(f"no store at {store}: build one with pipeline/prepare.py, or name another")
     root = Path(log_root).absolute() if log_root else store.with_suffix(".log")
     connection = connect(threads=threads)
-    connection.execute("set timezone = 'UTC'")
+    connection.execute("set global timezone = 'UTC'")
     if memory:
         connection.execute("set memory_limit = ?", [memory])
     if copied:
@@ -54,10 +55,17 @@ def open_audit(
         _attach_copy(connection, store)
     create_log_views(connection, root)
     tell_of_state(root)
-    connection.execute("set search_path = 'memory.main,store.main'")
+    connection.execute(SEARCH_PATH)
     if locked:
         lock_down(connection, root, _alias_patterns(connection))
     return connection
+
+
+def beside(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Another connection to the same audit, as locked as it is, for another thread: each asks one query at a time."""
+    other = connection.cursor()
+    other.execute(SEARCH_PATH)
+    return other
 
 
 def _alias_patterns(connection: duckdb.DuckDBPyConnection) -> list[str]:

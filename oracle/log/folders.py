@@ -217,7 +217,9 @@ def new_folder(target: Path) -> Iterator[Path]:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder: at once for those who list it, then its files."""
+    """Remove a folder: at once for those who list it, then its files. Of a link, the link alone."""
+    if folder.is_symlink():
+        return folder.unlink()
     gone = folder.with_name(f".gone-{uuid.uuid4().hex}")
     os.rename(folder, gone)
     shutil.rmtree(gone)

@@ -5,9 +5,11 @@ the statement's tree is walked, and every node and every function in it must be 
 
     with x as (copy (select 1) to 'f') select 1     refused: COPY_QUERY_NODE
     from json_execute_serialized_sql(…)             refused: a function that sql/log/allowed_functions.sql does not list
+    from pg_settings, show memory_limit             refused: they tell of the machine; names and columns may be asked for
 """
 
 import json
+import re
 from collections.abc import Iterator
 from functools import cache
 
@@ -23,16 +25,34 @@ ALLOWED_NODES = {
     *("ORDER_MODIFIER", "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER", "DISTINCT_MODIFIER"),
     *("ORDER_DEFAULT", "ASCENDING", "DESCENDING"),
 }
+CATALOG = {"columns", "tables", "views", "duckdb_columns", "duckdb_tables", "duckdb_views"}
+"""DuckDB's own views that tell no more than which tables, views and columns there are."""
+SHOWN = {'"tables"', "__show_tables_expanded"}
+"""What SHOW may be asked, as the parser names it; it would show any setting too."""
+PLUMBING = re.compile(
+    r"log_(root|files?|part|folder|paths|rows)|alias_files|(older_)?(single|merged)_(files|rows|\w+_sums)"
+)
+"""Macros that views are made with: they tell paths, and read files by their names."""
 
 
 def check_reads_only(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     """Raises `UserError` for anything but one SELECT of nodes and functions that read and compute."""
     called = set()
     for node in _nodes(_parsed(connection, sql)):
+        kind = node.get("type")
         if "class" in node:  # an expression; of these, functions alone can do more than compute
             called.add(str(node.get("function_name") or "").lower())
-        elif isinstance(node.get("type"), str) and node["type"] not in ALLOWED_NODES:
-            raise UserError(f"this reads the log only: expected one SELECT, and it holds a {node['type']}")
+        elif isinstance(kind, str) and kind not in ALLOWED_NODES:
+            raise UserError(f"this reads the log only: expected one SELECT, and it holds a {kind}")
+        elif kind == "BASE_TABLE" and (name := str(node["table_name"]).lower()) in _system_views() - CATALOG:
+            raise UserError(
+                f"this reads the log only: {name} is not among the views of the system that it may ask "
+                f"({', '.join(sorted(CATALOG))})"
+            )
+        elif kind == "SHOW_REF" and node.get("query") is None and node["table_name"] not in SHOWN:
+            raise UserError(
+                "this reads the log only: SHOW TABLES and DESCRIBE show names and columns, and nothing else is shown"
+            )
     unknown = {name for name in called - _allowed_functions() if any(c.isalnum() or c == "_" for c in name)}
     if unknown and (refused := sorted(unknown - _own_macros(connection))):
         raise UserError(
@@ -79,7 +99,14 @@ def _allowed_functions() -> frozenset[str]:
         return frozenset(name for (name,) in connection.sql(read_sql("log/allowed_functions")).fetchall()) | {""}
 
 
+@cache
+def _system_views() -> frozenset[str]:
+    with connect() as connection:
+        names = connection.execute("select lower(view_name) from duckdb_views() where internal")
+        return frozenset(name for (name,) in names.fetchall())
+
+
 def _own_macros(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    """The macros of this connection: those of the log and the store, as nobody can add any."""
+    """The macros of this connection that people ask: those of the log and the store, as nobody can add any."""
     names = connection.execute("select distinct lower(function_name) from duckdb_functions() where not internal")
-    return {name for (name,) in names.fetchall()}
+    return {name for (name,) in names.fetchall() if not PLUMBING.fullmatch(name)}

@@ -4,6 +4,7 @@ import logging
 import os
 from pathlib import Path
 
+from oracle.base.printable import one_line
 from oracle.log.folders import FORMAT, Steps, counted, is_parquet
 
 _log = logging.getLogger(__name__)
@@ -48,4 +49,4 @@ def is_readable(steps: Steps) -> bool:
 def _say(text: str) -> None:
     if text not in _said:
         _said.add(text)
-        _log.warning(text)
+        _log.warning(one_line(text))

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from oracle.base.errors import UserError
 from oracle.base.files import check_readable
+from oracle.base.printable import one_line
 from oracle.store import alias_files, open_store, read_nouns
 
 ACTIONS = ("confirm", "reject", "undo")
@@ -128,7 +129,7 @@ def current_decisions(store_path: str | Path) -> tuple[pa.Table, int]:
         if history:
             held[decision["title"], decision["year"]] = history
     if ignored:
-        _log.warning("%s: left out %d lines that are no decisions about titles", aliases_path(store_path), ignored)
+        _log.warning("%s: left out %d lines that are no decisions about titles", one_line(aliases_path(store_path)), ignored)
     return pa.Table.from_pylist([history[-1] for history in held.values()], schema=DECISIONS), ignored
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 from datasets import Dataset
 
 from oracle import Oracle, create_oracle
+from oracle.base.printable import in_json, one_line
 from oracle.sources import read_coverage
 from pipeline.samples.dataset import FILM, load_dataset, splits_of
 
@@ -39,13 +40,13 @@ def check_dataset(path: Path, store: Path, as_json: bool) -> str:
         **_groundtruth(oracle, every, [row for rows in splits.values() for row in rows["groundtruth_with_release_year"]], traits),
     }  # fmt: skip
     if as_json:
-        return json.dumps(report, ensure_ascii=False)
+        return in_json(json.dumps(report, ensure_ascii=False))
     nouns = read_coverage(oracle.store).nouns
-    lines = [f"{path}:"]
+    lines = [f"{one_line(path)}:"]
     for name, value in report.items():
         name = name.replace("films", nouns)
         if isinstance(value, dict):
-            lines += [f"  {name}:", *(f"    {key}: {count:,}" for key, count in value.items())]
+            lines += [f"  {name}:", *(f"    {one_line(key)}: {count:,}" for key, count in value.items())]
         else:
             lines.append(f"  {name}: {value:,}")
     return "\n".join(lines)

@@ -40,8 +40,13 @@ create or replace macro older_merged_files(name) as
 -- lambda_*, penalty_safe, w_* : reward units; own_weights: MAP, weights of own rewards by name; risk_threshold: 0..1; settings, versions, git: JSON.
 -- The evaluations of a training run are a run of kind 'evaluate', whose settings name it as training_run: a step there is the policy after that step.
 --   started_at   UTC, whatever the session's time zone (and Python needs no pytz to fetch it)
+--   settings     null where a run holds anything but JSON: others are asked about their settings beside it
 create or replace view runs as
-select * replace (make_timestamp(epoch_us(started_at)) as started_at) from read_parquet(log_files('run.parquet'), union_by_name = true);
+select * replace (
+    make_timestamp(epoch_us(started_at)) as started_at,
+    case when json_valid(settings) then settings end as settings
+)
+from read_parquet(log_files('run.parquet'), union_by_name = true);
 
 -- The training run whose evaluations a run is; null: it is none of that kind.
 create or replace macro training_run(settings) as nullif(settings->>'$.training_run', '');

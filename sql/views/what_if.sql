@@ -4,18 +4,17 @@
 
 -- (x - mean) / (std + 1e-4) over a group; exactly 0 where the group agrees (std 0, or of one), null where x is left out.
 create or replace macro group_normalised(x, mean, std) as
-    case when x is null then null when coalesce(std, 0) = 0 then 0 else (x - mean) / (std + 1e-4) end;
+    case when std > 0 then (x - mean) / (std + 1e-4) when x is not null then 0 end;
 
 -- The weight of a reward in a MAP of them by name; null where it isn't named.
 create or replace macro weight_in(weights, name) as cast(weights as map(varchar, double))[name];
 
 -- How far two rewards are apart, relative to the computed one where that is beyond 1; infinite if just one is null.
 create or replace macro gap(stored, computed) as
-    case
-        when stored is null or computed is null
-            then case when stored is null and computed is null then 0 else 'infinity'::double end
-        else abs(stored - computed) / greatest(1, abs(computed))
-    end;
+    coalesce(
+        abs(stored - computed) / greatest(1, abs(computed)),
+        case when stored is null and computed is null then 0 else 'infinity'::double end
+    );
 
 -- What films that can't be judged count as, as a value of is_safe; null: ignored.
 create or replace macro counts_as(policy) as case policy when 'safe' then true when 'violation' then false end;
@@ -105,9 +104,10 @@ parted as not materialized (
         end as r_end_if,
         case when ranked and repeated then -lambda_repeat else 0 end as repetition,
         -- Own rewards can't be derived again: their logged values are taken as given, and only their weights can change.
-        list_transform(map_entries(own_rewards), lambda e: {
+        -- (CASE spares runs without any the work on lists, here and below.)
+        case when own_rewards is not null then list_transform(map_entries(own_rewards), lambda e: {
             name: e.key, weight: coalesce(weight_in(new_weights, e.key), weight_in(own_weights, e.key)), value: e.value
-        }) as own,
+        }) end as own,
         case
             when slot and not cut_off and coalesce(control, 0) > 0 and rank = least(n_films, rec_num) + 1
                 then case when n_films = rec_num then control else -control end
@@ -131,8 +131,8 @@ from (
     from (
         select
             *,
-            ignored or coalesce(len(list_filter(own, lambda e: e.value is null)), 0) > 0 as excluded,
-            coalesce(list_sum(list_transform(own, lambda e: e.weight * e.value)), 0) as owned
+            case when own is null then ignored else ignored or len(list_filter(own, lambda e: e.value is null)) > 0 end as excluded,
+            case when own is null then 0 else coalesce(list_sum(list_transform(own, lambda e: e.weight * e.value)), 0) end as owned
         from parted
     )
 );
@@ -153,72 +153,65 @@ create or replace macro what_if(
 with parts as not materialized (
     from rewards_if(run, step_number, new_lambda, new_penalty, new_threshold, new_unresolved, new_unrated, new_weights)
 ),
-sums as not materialized (
-    select run_id, step, group_id, rank, avg(r_total_if) as mean, stddev_samp(r_total_if) as std
-    from parts
-    where slot and advantage_mode = 'grpo'
-    group by run_id, step, group_id, rank
-),
 -- What one reward leaves out has no say in any mean: its count and end rewards are left out too.
-each as not materialized (
+groups as not materialized (
     select
         run_id, step, group_id, rank,
+        avg(r_total_if) as total_mean, stddev_samp(r_total_if) as total_std,
         avg(r_rel_if) as rel_mean, stddev_samp(r_rel_if) as rel_std,
         avg(r_safe_if) as safe_mean, stddev_samp(r_safe_if) as safe_std,
         avg(r_count_if) as count_mean, stddev_samp(r_count_if) as count_std,
         avg(r_end_if) as end_mean, stddev_samp(r_end_if) as end_std,
         avg(r_repeat_if) as repeat_mean, stddev_samp(r_repeat_if) as repeat_std
     from parts
-    where slot and advantage_mode = 'gdpo' and not excluded
+    where slot and not excluded
     group by run_id, step, group_id, rank
 ),
+-- Nothing is read for it unless the run has rewards of its own.
 own_values as not materialized (
     select run_id, step, completion, rank, group_id, unnest(own, recursive := true)
     from parts
-    where slot and advantage_mode = 'gdpo' and not excluded and len(own) > 0
+    where slot and advantage_mode = 'gdpo' and cardinality(own_weights) > 0 and not excluded and len(own) > 0
 ),
 own_signals as not materialized (
-    select run_id, step, completion, rank, sum(weight * group_normalised(value, mean, std)) as own_signal
-    from own_values join (
-        select run_id, step, group_id, rank, name, avg(value) as mean, stddev_samp(value) as std
-        from own_values group by run_id, step, group_id, rank, name
-    ) using (run_id, step, group_id, rank, name)
+    select run_id, step, completion, rank, sum(weight * normalised) as own_signal
+    from (
+        select *, group_normalised(value, avg(value) over of_group, stddev_samp(value) over of_group) as normalised
+        from own_values
+        window of_group as (partition by run_id, step, group_id, rank, name)
+    )
     group by run_id, step, completion, rank
 ),
-normalised as not materialized (
-    select parts.*, group_normalised(r_total_if, mean, std) as signal, 1.0 as signal_std
-    from parts join sums using (run_id, step, group_id, rank)
-    where slot and advantage_mode = 'grpo'
-    union all by name
-    select *, stddev_samp(signal) over (partition by run_id, step) + 1e-4 as signal_std
-    from (
-        select
-            parts.*,
-            case when not excluded then
+signals as not materialized (
+    select
+        parts.*,
+        case
+            when excluded or not slot then null
+            when advantage_mode = 'grpo' then group_normalised(r_total_if, total_mean, total_std)
+            when advantage_mode = 'gdpo' then
                 w_rel * group_normalised(r_rel_if, rel_mean, rel_std)
                 + w_safe * group_normalised(r_safe_if, safe_mean, safe_std)
                 + w_count * group_normalised(r_count_if, count_mean, count_std)
                 + w_end * group_normalised(r_end_if, end_mean, end_std)
                 + w_repeat * group_normalised(r_repeat_if, repeat_mean, repeat_std)
                 + coalesce(own_signal, 0)
-            end as signal
-        from parts
-            left join each using (run_id, step, group_id, rank)
-            left join own_signals using (run_id, step, completion, rank)
-        where slot and advantage_mode = 'gdpo'
-    )
-    union all by name
-    select *, null as signal, null as signal_std
+        end as signal
     from parts
-    where not slot
+        left join groups using (run_id, step, group_id, rank)
+        left join own_signals using (run_id, step, completion, rank)
 )
 select
     run_id, step, completion, rank, group_id, prompt_id, constrained, title, year, imdb_id, matched_title, matched_year,
     match_method, match_score, max_risk, is_safe, safe_if,
     columns('^r_'), own, reward_gap, length_control, length_control_if,
     advantage,
-    case when slot then coalesce(signal / signal_std, 0) + length_control_if end as advantage_if
-from normalised;
+    case when slot then
+        coalesce(case advantage_mode when 'gdpo' then signal / signal_std else signal end, 0) + length_control_if
+    end as advantage_if
+from (
+    select *, case when advantage_mode = 'gdpo' then stddev_samp(signal) over (partition by run_id, step) + 1e-4 end as signal_std
+    from signals
+);
 
 -- grain: step of the run. The run's curves as they were and as they would have been (*_if).
 --   svr               unsafe / emitted films in the top K, completions with constraints

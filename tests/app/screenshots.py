@@ -42,12 +42,12 @@ _SETTLED = """() =>
 
 
 @contextlib.contextmanager
-def served(store: Path) -> Iterator[str]:
+def served(store: Path, script: Path = ROOT / "app" / "main.py") -> Iterator[str]:
     """The app's address, while a process of its own serves it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app" / "main.py"), f"--server.port={port}"]
+    command = [sys.executable, "-m", "streamlit", "run", str(script), f"--server.port={port}"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     process = subprocess.Popen([*command, "--", "--store", str(store)], env=environment, stdout=subprocess.DEVNULL)
     try:
@@ -81,7 +81,7 @@ def chromium() -> Iterator[Browser]:
 
 def visit(page: Page, address: str) -> None:
     """Open an address and wait until everything is drawn."""
-    page.goto(address)
+    page.goto(address, timeout=PATIENCE_S * 1000)
     settle(page)
 
 

@@ -5,6 +5,8 @@ Leaves pictures in screenshots/.
 
 import importlib.util
 import shutil
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,11 +47,12 @@ def laptop(browser: Browser) -> Page:
 
 
 def watched(browser: Browser, **look) -> Page:
-    """A page that notes what must never happen: dialogs, errors, and requests to anyone but the app."""
+    """A page that notes what must never happen: dialogs, errors, requests to anyone but the app, or forbidden by its headers."""
     page = browser.new_page(**look)
     page.set_default_timeout(PATIENCE_S * 1000)
     page.bad = []  # type: ignore[attr-defined]
     page.on("dialog", lambda dialog: (page.bad.append(dialog.message), dialog.dismiss()))  # type: ignore[attr-defined]
+    page.on("console", lambda m: page.bad.append(m.text) if "Content Security Policy" in m.text else None)  # type: ignore[attr-defined]
     page.on("pageerror", lambda error: page.bad.append(str(error)))  # type: ignore[attr-defined]
     page.on("request", lambda request: page.bad.append(request.url) if _is_foreign(page, request.url) else None)  # type: ignore[attr-defined]
     return page
@@ -188,6 +191,26 @@ def test_a_query_is_typed_run_and_taken_away(laptop, store, address):
     editor.fill("copy runs to '/tmp/stolen.csv'")
     laptop.get_by_role("button", name="Run", exact=True).click()
     expect(laptop.locator(".state.error")).to_contain_text("expected one SELECT, got COPY")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "host", "status"),
+    [
+        ("GET", "/", None, 200),
+        ("GET", "/_stcore/health", None, 200),
+        ("GET", "/", "evil.example", 403),
+        ("PUT", "/_stcore/upload_file/x/y", None, 405),
+    ],
+)
+def test_every_answer_forbids_foreign_scripts_and_frames(address, method, path, host, status):
+    request = urllib.request.Request(address + path, method=method, headers={"Host": host} if host else {})
+    try:
+        answer = urllib.request.urlopen(request, timeout=PATIENCE_S)
+    except urllib.error.HTTPError as error:
+        answer = error
+    assert answer.status == status
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'self'; script-src 'self' ")
+    assert answer.headers["X-Frame-Options"] == "DENY"
 
 
 def test_only_this_machine_is_listened_to(address):

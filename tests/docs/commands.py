@@ -95,6 +95,8 @@ def _flags(program: str) -> set[str]:
         # bench_step hands on the flags of train.py.
         more = _flags("pipeline/train.py") if "bench_step" in program else set()
         return set(_FLAG.findall(source.read_text(encoding="utf-8"))) | more
+    if program == "app/main.py":  # it serves, and hands its flags on to the script of the pages
+        program = "app/script.py"
     return _of_help(program.removesuffix(".py").replace("/", "."), ["--help"])
 
 

@@ -2,7 +2,8 @@
 
 python -m tests.soak [--minutes 20] [--seed 5]
 
-Prints a table, and exits with 1 where a step is missing, double or in part, somebody was told of an error, or memory grew.
+Prints a table in Markdown, what the slowest pages waited for, and a verdict; exits with 1 where a step is missing, double or
+in part, somebody was told of an error or waited for a page for two minutes, a process got nothing done, or memory grew.
 """
 
 import argparse
@@ -20,8 +21,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
-from rich.console import Console
-from rich.table import Table
 
 from oracle.log import LogWriter
 from oracle.store.build import build_starter_store
@@ -30,6 +29,8 @@ from tests.tiny_log import RUN
 
 KILL_EVERY_S = 8.0  # one process, on average
 LOOK_S = 5.0  # between two looks at memory
+NAMES = {"write": "writers", "merge": "compactor", "read": "readers", "browse": "app in a browser"}
+COUNTED = {"step": "steps", "merge": "merges", "query": "queries", "page": "pages"}
 GROWTH = 1.25  # memory in the last quarter over that in the second; the log itself grows all the time
 
 
@@ -40,32 +41,45 @@ class Worker:
         self.role, self.arguments = role, arguments
         self.done: collections.Counter[str] = collections.Counter()
         self.troubles: list[str] = []
+        self.pages: list[tuple[float, str]] = []  # seconds, what it says of a page
         self.kills, self.memory = 0, []  # type: int, list[tuple[float, float]]
         self.start()
 
     def start(self) -> None:
         line = [sys.executable, "-m", "tests.soak.work", self.role, *self.arguments]
+        # Not a session each: of these Linux gives each the same share, the app and all of the browser one of nine.
         self.process = subprocess.Popen(
-            line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+            line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, process_group=0
         )
+        self.works = False
         threading.Thread(target=self._listen, args=[self.process], daemon=True).start()
 
     def _listen(self, process: subprocess.Popen) -> None:
         assert process.stdout
         for line in process.stdout:
-            if line.startswith("trouble"):
+            what, *rest = line.split()
+            if what == "trouble":
                 self.troubles.append(line.strip())
-            self.done[line.split()[0]] += 1
+            elif what == "page":
+                self.pages.append((float(rest[1]), " ".join(rest)))
+            self.done[what] += 1
+            self.works = True
 
     def kill(self) -> None:
-        family = [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)]
-        for member in family:  # the app and the browser belong to the one that drives them
+        family: list[psutil.Process] = []
+        with suppress(psutil.Error):  # it has ended by itself
+            own = psutil.Process(self.process.pid)
+            family = [own, *own.children(recursive=True)]  # the app and the browser belong to the one that drives them
+        for member in family:
             with suppress(psutil.Error):
                 member.send_signal(signal.SIGKILL)
         self.process.wait()
         self.kills += 1
 
     def look(self, seconds: float) -> None:
+        """Note the memory; one that is only starting has less."""
+        if not self.works:
+            return
         with suppress(psutil.Error):
             own = psutil.Process(self.process.pid)
             family = [own, *(c for c in own.children(recursive=True) if "streamlit" in " ".join(c.cmdline()))]
@@ -87,10 +101,12 @@ def main() -> None:
         workers = [Worker("write", store, run) for run in runs] + [Worker("merge", store)]
         workers += [Worker("read", store) for _ in range(3)]
         if shutil.which("chromium"):
-            workers.append(Worker("browse", store))
-        _let_run(workers, args.minutes * 60, moments)
-        for worker in workers:
-            worker.kill()
+            workers.append(Worker("browse", store, f"{folder}/waited"))
+        try:
+            _let_run(workers, args.minutes * 60, moments)
+        finally:
+            for worker in workers:
+                worker.kill()
         steps = [counted(store, run) for run in runs]
     wrong = [s for s in steps if s != [(n, ODD if n % 2 else EVEN) for n in range(1, len(s) + 1)]]
     sys.exit(_tell(workers, steps, len(wrong), args.minutes))
@@ -115,22 +131,43 @@ def _let_run(workers: list[Worker], seconds: float, moments: random.Random) -> N
 
 
 def _tell(workers: list[Worker], steps: list, wrong: int, minutes: float) -> int:
-    table = Table("process", "done", "killed", "memory, MB: second quarter", "last quarter", "troubles")
-    grown = False
-    for worker in workers:
-        early, late = (_between(worker, share * minutes * 60) for share in ((0.25), (0.75)))
-        # A process that was killed lately has less; only the readers and the app live long enough to grow.
-        grown |= bool(worker.role in ("read", "browse") and early and late and late > GROWTH * early)
-        done = ", ".join(f"{n} {what}" for what, n in sorted(worker.done.items()) if what != "trouble")
-        table.add_row(worker.role, done, str(worker.kills), f"{early:.0f}", f"{late:.0f}", str(len(worker.troubles)))
-    console = Console(width=140)
-    console.print(table)
-    for trouble in [t for worker in workers for t in worker.troubles][:20]:
-        console.print(trouble, markup=False)
-    console.print(
-        f"{minutes:g} minutes; steps a run: {[len(s) for s in steps]}; runs with a wrong step: {wrong}; memory grew: {grown}"
-    )
-    return int(bool(wrong or grown or any(worker.troubles for worker in workers)))
+    """Print the table and the verdict; the exit status."""
+    print("| process | done | killed | memory, second and last quarter | troubles |\n| --- | --- | --- | --- | --- |")
+    bad = [f"{wrong} runs have a wrong step"] if wrong else []
+    for role, name in NAMES.items():
+        of_role = [worker for worker in workers if worker.role == role]
+        done = sum((worker.done for worker in of_role), collections.Counter())
+        counts = ", ".join(f"{done[what]:,} {many}" for what, many in COUNTED.items() if done[what]) or "nothing"
+        early, late = ([_between(w, share * minutes * 60) for w in of_role] for share in (0.25, 0.75))
+        kills, told = sum(w.kills for w in of_role), sum(len(w.troubles) for w in of_role)
+        count = f"{len(of_role)} " if len(of_role) > 1 else ""
+        print(f"| {count}{name} | {counts} | {kills} | {_span(early)}, {_span(late)} | {told} |")
+        # Writers and the compactor, which are killed more often than they fill up, can't show growth.
+        grew = [one and one * GROWTH < other for one, other in zip(early, late, strict=True)]
+        if role in ("read", "browse") and any(grew):
+            bad.append(f"the memory of the {name} grew")
+        if counts == "nothing":
+            bad.append(f"the {name} got nothing done" if of_role else "no chromium opened the app")
+    print()
+    troubles = [trouble for worker in workers for trouble in worker.troubles]
+    pages = sorted((page for worker in workers for page in worker.pages), reverse=True)
+    for _, page in pages[:3]:
+        print(f"slow page: {page}")
+    for trouble in troubles[:20]:
+        print(trouble)
+    bad += [f"{len(troubles)} troubles"] if troubles else []
+    load = " ".join(f"{x:.1f}" for x in psutil.getloadavg())
+    median = f"; a page took {statistics.median(seconds for seconds, _ in pages):.1f} s (median)" if pages else ""
+    print(f"{minutes:g} minutes, load {load} at the end; steps a run: {[len(s) for s in steps]}{median}")
+    passed = "PASSED: every step is there once and whole, nobody was told of an error, and memory stayed flat"
+    print(f"FAILED: {'; '.join(bad)}" if bad else passed)
+    return int(bool(bad))
+
+
+def _span(megabytes: list[float]) -> str:
+    """Of those that worked then."""
+    working = [f"{mb:.0f}" for mb in sorted(megabytes) if mb]
+    return " to ".join(dict.fromkeys([working[0], working[-1]])) + " MB" if working else "none"
 
 
 def _between(worker: Worker, begin: float) -> float:

@@ -1,17 +1,22 @@
 """What the processes of the soak do, each until it is killed. A line on standard output is a piece of work, or a trouble."""
 
 import itertools
+import os
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from playwright.sync_api import Error as PlaywrightError
+
 from oracle import UserError
 from oracle.log import LogWriter, ask, compact, open_audit, open_log, query
 from tests.app.screenshots import PAGES, chromium, served, visit
+from tests.soak import timing
 from tests.tiny_log import STEP_1, STEP_2, step_tables
 
 ODD, EVEN = 13, 12  # rows of verdicts of such a step
+TIMED_APP = Path(__file__).with_name("timed_app.py")
 ASKED = ("penalties_by_rank", "worst_films", "rederivation", "stricter_threshold", "unresolved_titles")
 
 
@@ -67,17 +72,31 @@ def read(store: str) -> None:
             time.sleep(0.2)
 
 
-def browse(store: str) -> None:
-    """Open every page of the app in a browser, again and again."""
-    with served(Path(store)) as address, chromium() as browser:
-        for path in itertools.cycle(PAGES.values()):
+def browse(store: str, notes: str) -> None:
+    """Open every page of the app in a browser, again and again; `notes` is the file that says what pages waited for."""
+    os.environ[timing.FILE] = notes
+    with served(Path(store), TIMED_APP) as address, chromium() as browser:
+        for name, path in itertools.cycle(PAGES.items()):
+            begun = time.monotonic()
             page = browser.new_page()
-            visit(page, f"{address}/{path}")
-            text = page.inner_text("body")
-            said(
-                "page" if "Cannot open file" not in text and "was not answered" not in text else f"trouble {text[:300]}"
-            )
+            try:
+                visit(page, f"{address}/{path}")
+            except PlaywrightError as error:
+                said(f"trouble page {name}: {error.message.splitlines()[0]}; {waited(begun, notes)}")
+            else:
+                text = page.inner_text("body")
+                fine = not any(wrong in text for wrong in ("Cannot open file", "was not answered", "cannot be shown"))
+                said(f"page {name} {waited(begun, notes)}" if fine else f"trouble page {name}: {text[:300]}")
             page.close()
+
+
+def waited(begun: float, notes: str) -> str:
+    """ "12.3 s, of it 9.1 s for 7 queries, the longest curves, 3.2 s"."""
+    seconds = time.monotonic() - begun
+    queries = timing.noted(Path(notes), begun)
+    of_it = f", of it {sum(s for s, _ in queries):.1f} s for {len(queries)} queries"
+    longest, name = max(queries, default=(0.0, ""))
+    return f"{seconds:.1f} s" + (f"{of_it}, the longest {name}, {longest:.1f} s" if queries else "")
 
 
 def said(text: str) -> None:

@@ -223,3 +223,17 @@ def test_the_sql_agrees_with_the_trainers_advantages(tmp_path):
                 "select advantage_if from what_if(?) where rank <= 7 order by completion, rank", params=[writer.run_id]
             )
             np.testing.assert_allclose(np.array(again.fetchall()).ravel(), expected.ravel(), atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["grpo", "gdpo"])
+def test_the_view_of_one_run_reads_no_rows_of_others(tmp_path, mode):
+    intact, spoilt = (write_tiny_log(tmp_path, advantage_mode=mode) for _ in range(2))
+    for file in (tmp_path / spoilt).glob("step-*/verdicts.parquet"):
+        whole = file.read_bytes()
+        footer = int.from_bytes(whole[-8:-4], "little") + 8
+        file.write_bytes(b"PAR1".ljust(len(whole) - footer, b"?") + whole[-footer:])
+    with open_log(tmp_path) as log:
+        counted = "select count(*), count(difference) from rederivation where run_id = ? and difference >= 0"
+        assert log.sql(counted, params=[intact]).fetchall() == [(25, 25)]
+        with pytest.raises(duckdb.Error):
+            log.sql(counted, params=[spoilt]).fetchall()

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.main import PAGES
+from app.script import PAGES
 from tests.app.driving import open_page
 
 FILM = re.compile(r"(?i).{0,60}(?:\bfilms?\b|\bmovies?\b|parent guide|imdb).{0,60}")

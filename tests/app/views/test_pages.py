@@ -324,7 +324,7 @@ def test_a_store_that_was_replaced_is_read_anew(empty_store):
 
 
 def test_the_app_needs_no_torch():
-    code = "import app.main, sys; print('torch' in sys.modules, 'trainer' in sys.modules)"
+    code = "import app.main, app.script, sys; print('torch' in sys.modules, 'trainer' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.split() == ["False", "False"]
 

@@ -10,6 +10,7 @@ import pytest
 
 from app.components import results
 from app.core import query_pool
+from app.core.flat import flattened
 from app.views import sql_editor
 from oracle.log import named_queries
 from tests.app.driving import checked, open_page, written
@@ -164,6 +165,18 @@ def test_an_answer_of_too_many_columns_is_refused(store):
     assert "400 columns" in page and "select fewer" in page
 
 
+@pytest.mark.parametrize(
+    ("sql", "reason"),
+    [
+        ("select repeat('x', 3000) as a from range(20000)", "60 MB, and this page shows 50"),
+        ("select [repeat(chr(9), 1000)] as a from range(20000)", "MB, and this page shows 50"),  # 20 MB, as JSON the double
+        ("select ['infinity'::date] as a", "cast its column to varchar"),
+    ],
+)
+def test_an_answer_that_would_burden_the_app_is_refused_before_it_gets_there(store, sql, reason):
+    assert reason in written(answer(store, sql))
+
+
 def test_a_long_answer_is_cut_off_and_says_so(store):
     page = written(answer(store, "from range(1000000)"))
     assert "20,000 rows" in page and "Cut off after 20,000" in page
@@ -209,16 +222,16 @@ NESTED = pa.table({"n": [1, 2], "who": [["a", "b"], None], "what": [{"x": 1.5}, 
 
 
 def test_answers_can_be_taken_away_as_csv():
-    table = pyarrow.csv.read_csv(io.BytesIO(results.as_csv(results.flattened(NESTED))))
+    table = pyarrow.csv.read_csv(io.BytesIO(results.as_csv(flattened(NESTED))))
     assert table["n"].to_pylist() == [1, 2]
     assert table["who"].to_pylist()[0] == '["a", "b"]'
     assert table["text"].to_pylist() == ["a;b", 'say "é"']
 
 
 def test_answers_can_be_taken_away_as_parquet_with_their_types():
-    assert pyarrow.parquet.read_table(io.BytesIO(results.as_parquet(NESTED))).equals(NESTED)
+    assert pyarrow.parquet.read_table(io.BytesIO(results.as_parquet(NESTED, flattened(NESTED)))).equals(NESTED)
 
 
 def test_columns_of_the_same_name_are_told_apart():
     table = pa.Table.from_arrays([pa.array([1]), pa.array([2]), pa.array([3])], names=["n", "n", "m"])
-    assert results.flattened(table).column_names == ["n", "n_2", "m"]
+    assert flattened(table).column_names == ["n", "n_2", "m"]

@@ -1,7 +1,9 @@
 """Titles, answers and names are hostile: what the commands print of them is text, on one line, and nothing else."""
 
+import json
+
 from oracle import build_store
-from oracle.base.printable import one_line, visible
+from oracle.base.printable import in_json, one_line, visible
 from oracle.cli.main import main
 from oracle.log import LogWriter
 from tests.tiny_log import RUN, STEP_1, step_tables
@@ -19,6 +21,7 @@ def test_what_a_model_wrote_never_steers_the_terminal_nor_forges_a_line(tmp_path
     for arguments in (
         ["log", "query", "--sql", "select title, [title] as titles from verdicts"],
         ["check", HOSTILE, "1995", "--avoid", "gore"],
+        ["log", "query", "--json", "--sql", "select title, [title] as titles, {'x': title} as x from verdicts"],
         ["explain", HOSTILE, "1995"],
         ["check", HOSTILE, "--avoid", HOSTILE],
     ):
@@ -26,6 +29,33 @@ def test_what_a_model_wrote_never_steers_the_terminal_nor_forges_a_line(tmp_path
         printed = capsys.readouterr()
         assert not set(printed.out + printed.err) & set("\x1b\x07\x9b\u202e"), arguments
         assert "\n│ safe" not in printed.out + printed.err, arguments
+
+
+def test_json_stays_the_same_json():
+    value = {HOSTILE: [HOSTILE, "\x7f\ufeff\u2028", "Amélie 💀"]}
+    written = in_json(json.dumps(value, ensure_ascii=False))
+    assert json.loads(written) == value and "Amélie 💀" in written
+    assert not set(written) & set("\x1b\x07\x9b\u202e\x7f\ufeff\u2028")
+
+
+def test_the_name_of_a_folder_in_the_log_neither_steers_nor_forges(tmp_path, capsys, caplog):
+    LogWriter(tmp_path / "store.log", RUN).close()
+    broken = tmp_path / "store.log" / ("1" + HOSTILE.replace("/", ""))
+    broken.mkdir()
+    (broken / "run.parquet").write_text("broken")
+    main(["log", "list", "--store", f"{tmp_path}/store.duckdb"])
+    said = "".join([*capsys.readouterr(), *(record.getMessage() for record in caplog.records)])
+    assert "can't be read" in said and not set(said) & set("\x1b\x07\x9b\u202e")
+    assert "\n│ safe" not in said
+
+
+def test_a_link_in_the_log_is_deleted_and_not_what_it_leads_to(tmp_path):
+    other = tmp_path / "other"
+    with LogWriter(tmp_path / "store.log", RUN) as log:
+        (tmp_path / "store.log" / log.run_id).rename(other)
+    (tmp_path / "store.log" / "1-link").symlink_to(other)
+    assert main(["log", "delete", "1-link", "--yes", "--store", f"{tmp_path}/store.duckdb"]) == 0
+    assert not (tmp_path / "store.log" / "1-link").is_symlink() and (other / "run.parquet").is_file()
 
 
 def test_text_that_steers_nothing_stays_as_it_is():

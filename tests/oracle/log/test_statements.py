@@ -83,6 +83,27 @@ WHOLE = [
     "copy from database store to memory",
     "comment on view runs is 'x'",
     "begin",
+    "show memory_limit",
+    "show secret_directory",
+    "show variables",
+    "from (show databases)",
+    "from pg_catalog.pg_settings",
+    'from system."PG_SETTINGS"',
+    "from duckdb_databases()",
+    "from duckdb_databases",
+    "from pragma_database_list",
+    "from duckdb_logs",
+    "from pg_proc",
+    "from duckdb_functions()",
+    "with pg_settings as (from pg_settings) from pg_settings",
+    "describe pg_settings",
+    "select (select setting from pg_settings limit 1)",
+    "select log_root()",
+    "select alias_files()",
+    "from log_rows('*')",
+    "from merged_rows('../../run.parquet', ['x'])",
+    "select list_transform(['x'], lambda x: single_files(x))",
+    "from single_rank_sums(['/etc'])",
     "from connection",
     "from params",
     "select $1",
@@ -107,6 +128,28 @@ def test_a_statement_that_does_more_than_read_is_refused_wherever_it_hides(audit
             connection, sql.replace("{out}", f"{folder}/stolen").replace("{log}", f"{folder}/store.log"), timeout_s=20
         )
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == there
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "show tables",
+        "show all tables",
+        "describe",
+        "describe runs",
+        "summarize runs",
+        "from duckdb_columns() where table_name = 'verdicts'",
+        "from duckdb_views",
+        "from information_schema.columns",
+        "from information_schema.tables",
+        "from (show tables)",
+        "with settings as (select 1) from settings",
+        "select training_run(settings) from runs",
+    ],
+)
+def test_names_and_columns_may_be_asked_for(audit, sql):
+    connection, folder = audit
+    assert str(folder) not in str(query(connection, sql, timeout_s=20).to_pylist())
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -1,0 +1,86 @@
+"""What stands before the app's pages: it answers to its own names only, takes no uploads, and forbids foreign scripts and frames.
+
+A page of another site could give its own name this machine's address (DNS rebinding), and would then read the log with the
+browser of whoever looks at it: to Streamlit, it comes from the same site. So where the app listens on this machine alone, the
+name that it was called by must be one of this machine, or of an origin that `--server.corsAllowedOrigins` names.
+"""
+
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+import streamlit as st
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+# Streamlit's styles are inline, its charts compute their expressions by eval, and draw from data: and blob: addresses.
+HEADERS = {
+    "Content-Security-Policy": "; ".join(
+        (
+            "default-src 'self'",
+            "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
+            "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data: blob:",
+            "font-src 'self' data:",
+            "worker-src 'self' blob:",
+            "object-src 'none'",
+            "base-uri 'self'",
+            "form-action 'self'",
+            "frame-src 'self'",
+            "frame-ancestors 'none'",
+        )
+    ),
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+READING = {"GET", "HEAD", "OPTIONS"}
+
+
+class Guard:
+    """ASGI middleware: refuses what no page asks for, and adds `HEADERS` to every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            return await self.app(scope, receive, send)
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        host = Headers(scope=scope).get("host", "")
+        if not is_own(host):
+            refusal = PlainTextResponse(
+                f"This app does not answer to the name {host[:100]!r}: open it by an address of this machine, or start it "
+                "with --server.corsAllowedOrigins and the address of its proxy.",
+                403,
+            )
+            return await refusal(scope, receive, send_guarded)
+        if scope["type"] == "http" and scope["method"] not in READING:
+            return await PlainTextResponse("This app takes no uploads.", 405)(scope, receive, send_guarded)
+        await self.app(scope, receive, send_guarded)
+
+
+def is_own(host: str) -> bool:
+    """Whether a Host header names the app: anything does where it listens to the network."""
+    address = st.get_option("server.address")
+    if address is None or not _is_local(address):
+        return True
+    origins = [urlsplit(origin).hostname for origin in st.get_option("server.corsAllowedOrigins") or []]
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    return _is_local(name) or name in origins
+
+
+def _is_local(name: str) -> bool:
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"

@@ -1,0 +1,75 @@
+"""What stands before the pages refuses foreign names and uploads, and puts its headers on every answer."""
+
+import asyncio
+
+import pytest
+import streamlit as st
+
+from app.core.guard import HEADERS, Guard, is_own
+
+NETWORK = {"server.address": "0.0.0.0", "server.corsAllowedOrigins": []}
+HERE = {"server.address": "127.0.0.1", "server.corsAllowedOrigins": ["https://audit.example.org:8443"]}
+
+
+def answered(host: bytes, method: str = "GET", kind: str = "http") -> tuple[int, dict[str, str], bool]:
+    """Status and headers of the answer to a request, and whether the app behind the guard was asked."""
+    sent, asked = [], []
+
+    async def pages(scope, receive, send) -> None:
+        asked.append(scope)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def send(message) -> None:
+        sent.append(message)
+
+    async def receive() -> dict:
+        return {"type": "http.request", "body": b""}
+
+    extensions = {"websocket.http.response": {}}
+    scope = {"type": kind, "method": method, "path": "/", "headers": [(b"host", host)], "extensions": extensions}
+    asyncio.run(Guard(pages)(scope, receive, send))
+    return sent[0]["status"], {k.decode(): v.decode() for k, v in sent[0]["headers"]}, bool(asked)
+
+
+@pytest.fixture
+def here(monkeypatch):
+    monkeypatch.setattr(st, "get_option", HERE.get)
+
+
+@pytest.mark.parametrize("host", ["localhost:8501", "127.0.0.1", "127.0.0.1:8501", "[::1]:8501", "audit.example.org"])
+def test_the_app_answers_to_this_machine_and_to_its_proxy(here, host):
+    status, headers, asked = answered(host.encode())
+    assert (status, asked) == (200, True)
+    assert headers.items() >= {name.lower(): value for name, value in HEADERS.items()}.items()
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example:8501",
+        "",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "0.0.0.0",
+        "[",
+        "@",
+        "a\x00b",
+        "\xff",
+    ],
+)
+def test_a_site_that_gives_its_own_name_this_address_reads_nothing(here, host, kind):
+    status, headers, asked = answered(host.encode("latin-1"), kind=kind)
+    assert (status, asked) == (403, False)
+    assert headers["x-frame-options"] == "DENY"
+
+
+def test_who_listens_to_the_network_answers_to_any_name(monkeypatch):
+    monkeypatch.setattr(st, "get_option", NETWORK.get)
+    assert is_own("machine.example")
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST", "DELETE", "PATCH"])
+def test_nothing_is_uploaded(here, method):
+    assert answered(b"localhost", method)[::2] == (405, False)

@@ -1,0 +1,99 @@
+"""A log whose every text is hostile, and links that are: each page is drawn, and shows them as text and nothing else."""
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from app.text.formats import as_label
+from tests.app.driving import open_page, written
+
+HOSTILE = (
+    "<script>alert(1)</script><img src=http://evil.example/a.png onerror=alert(1)> ![p](http://evil.example/b.png) "
+    "[c](javascript:alert(1)) \x1b[2J\x9b31m \u202eneddih $\\frac{1}{0}$ :red[x] {{7*7}} \0 ' \" ` \n# head \u2028 \ufeff "
+)
+LONG = HOSTILE + 50_000 * "x"
+
+
+@pytest.fixture(scope="module")
+def hostile(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shared store and log, in which whoever wrote models, prompts, answers and traits meant harm."""
+    copy = tmp_path_factory.mktemp("hostile") / "store.duckdb"
+    shutil.copytree(store.with_suffix(".log"), copy.with_suffix(".log"))
+    shutil.copyfile(store, copy)
+    for run in copy.with_suffix(".log").glob("[0-9]*"):
+        texts = dict.fromkeys(("model", "dataset", "settings", "versions", "git"), lambda n, old: HOSTILE)
+        _rewrite(run / "run.parquet", **texts, own_weights=lambda n, old: [(HOSTILE, 1.0)])
+        for step in run.glob("step*"):
+            _rewrite(
+                step / "completions.parquet",
+                prompt=lambda n, old: LONG if n < 7 else HOSTILE,
+                text=lambda n, old: HOSTILE + old,
+                dataset_id=lambda n, old: HOSTILE,
+                constraints=lambda n, old: [HOSTILE, *(old or [])],
+            )
+            _rewrite(
+                step / "verdicts.parquet",
+                title=lambda n, old: old and (LONG if n % 50 == 0 else HOSTILE + old),
+                matched_title=lambda n, old: old and HOSTILE,
+                imdb_id=lambda n, old: old and HOSTILE if n % 5 else old,
+                violated_traits=lambda n, old: [HOSTILE, *(old or [])] if n % 4 == 0 else old,
+                unrated_traits=lambda n, old: [HOSTILE] if n % 4 == 1 else old,
+                own_rewards=lambda n, old: [(HOSTILE, 0.1)],
+            )
+    return copy
+
+
+def _rewrite(file: Path, **columns: Callable) -> None:
+    table = pq.read_table(file)
+    for name, change in columns.items():
+        values = [change(n, old) for n, old in enumerate(table[name].to_pylist())]
+        at = table.column_names.index(name)
+        table = table.set_column(at, name, pa.array(values, table.schema.field(name).type))
+    pq.write_table(table, file)
+
+
+@pytest.mark.parametrize(
+    ("page", "filters"),
+    [
+        ("overview", {}),
+        ("models", {}),
+        ("ranks", {"cell": "1-1"}),
+        ("answer", {"step": 2, "show": "text"}),
+        ("answer", {"step": 2, "rank": 1}),
+        ("films", {"film": HOSTILE}),
+        ("titles", {}),
+        ("titles", {"kind": "doubtful"}),
+        ("what_if", {}),
+    ],
+)
+def test_a_page_shows_hostile_text_as_text(hostile, page, filters):
+    app = open_page(page, hostile, **filters)
+    shown = written(app)
+    assert "state error" not in shown
+    assert not re.search(r"<(script|img|a|iframe)\b", shown) and not set(shown) & set("\x1b\x9b\u202e\0")
+    labels = [widget.label for kind in ("slider", "button", "toggle", "expander") for widget in app.get(kind)]
+    assert not [label for label in labels if "![" in label or ":red[" in label]
+
+
+@pytest.mark.parametrize(
+    ("page", "filters"),
+    [
+        ("answer", {"rank": "9" * 5000, "step": "\0", "prompt": "-1"}),
+        ("ranks", {"cell": "\0", "measure": "<b>", "run": "../.."}),
+        ("what_if", {"lambda": "nan", "penalty": "inf", "threshold": "-1e999", "unrated": HOSTILE}),
+        ("models", {"run": "\0", "other": "x", "dataset": "'", "sort": "--"}),
+    ],
+)
+def test_a_hostile_link_shows_what_a_page_shows_without_it(store, page, filters):
+    assert "state error" not in written(open_page(page, store, **filters))
+
+
+def test_a_name_in_a_label_is_no_markdown():
+    assert as_label("![x](http://e) :red[a]") == r"\!\[x\]\(http\:\/\/e\) \:red\[a\]"
+    assert as_label("Größe 千 2") == "Größe 千 2"
+    assert len(as_label("x" * 1000)) == 80
