@@ -132,6 +132,17 @@ def test_ratios_clipping_and_kl_by_rank_are_those_of_the_loss(make_trainer, tmp_
         assert rows[2][4:] == pytest.approx([logs[f"{name}/rank_3"] for name in ("ratio", "clip_ratio", "kl")])
 
 
+def test_a_list_that_runs_on_pays_beside_one_that_ended_early_where_ranks_that_are_missing_are_left_out(
+    make_trainer, annotator
+):
+    """What stands behind rank K is no rank that could be missing: -1 of the overlong list, beside 0."""
+    functions = [make_end_func(annotator, 1.0, K)]
+    trainer = make_trainer(byte_level(), functions, missing_ranks="leave_out", end_credit=True)
+    out = scored(trainer, [TWO_FILMS, f"{SAFE}\n4. Saw (2004)"])
+    beyond = out["advantages"][1][out["rank_ids"][1] == K]
+    assert beyond.numel() and beyond.tolist() == pytest.approx([-0.5 / 0.5**0.5] * beyond.numel(), abs=1e-3)
+
+
 @pytest.mark.parametrize(
     ("loss", "raised", "lowered", "clipped"),
     [

@@ -1,5 +1,6 @@
 """What a run's settings become: the oracle that judges, the rewards that are given."""
 
+import json
 from contextlib import ExitStack
 from math import log2
 
@@ -30,6 +31,16 @@ def test_what_verdicts_follow_from_reaches_the_oracle(small_flags, tmp_path):
     assert judged.entries["title"].to_pylist() == ["Up", "Saw", "Saw", "Zzyzx Qwv"]
     assert judged.entries["hit"].to_pylist() == [True, False, False, False]  # Saw is not in the catalog given
     assert judged.entries["is_safe"].to_pylist()[-1] is False  # not found
+
+
+def test_held_out_prompts_longer_than_the_limit_are_not_asked(small, small_flags, tmp_path):
+    first = json.loads((small / "data.jsonl").read_text().splitlines()[0])
+    rows = [first | {"prompt": "Another film?"}, first | {"prompt": "I liked film 1. " * 40}]
+    (tmp_path / "val.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    flags = ["--eval_strategy", "epoch", "--val_path", "val.jsonl", "--max_prompt_length", "60"]
+    _, inputs = checked([*small_flags, *flags])
+    assert len(inputs.held_out) == 1 and "Another film?" in str(inputs.held_out[0]["prompt"])
+    assert inputs.prompt_tokens <= 60
 
 
 def test_each_setting_of_a_reward_reaches_its_function(small_flags):
