@@ -15,6 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProgressCallb
 from oracle import UserError, create_oracle
 from oracle.annotate import Annotator
 from oracle.base.command import when_stopped
+from oracle.base.unpacked import bytes_of
 from oracle.sources import read_catalog
 from pipeline.samples.dataset import load_dataset
 from pipeline.settings.checks import adapter_settings, check_model, check_training, starting_point
@@ -159,8 +160,9 @@ def checked_inputs(settings: TrainSettings) -> Inputs:
     s, start = settings, settings.sft_model_path
     assert s.train_path is not None and start is not None
     oracle = create_oracle(store=s.store, risk_threshold=s.risk_threshold, unresolved=s.unresolved, unrated=s.unrated)
-    annotator = Annotator(oracle, read_catalog(s.catalog_path) if s.catalog_path else None, s.thought_tag)
-    dataset = load_dataset(s.train_path, s.split, oracle, needed=NEEDED)
+    largest = bytes_of(s.max_mb)
+    annotator = Annotator(oracle, read_catalog(s.catalog_path, largest) if s.catalog_path else None, s.thought_tag)
+    dataset = load_dataset(s.train_path, s.split, oracle, NEEDED, largest)
     dtype = weights_dtype(s.bf16, s.use_lora)
     base = empty_model(s.model_name if s.sft_is_lora else start, dtype)
     lora = read_adapter(start) if s.sft_is_lora else new_adapter(s)
@@ -171,7 +173,7 @@ def checked_inputs(settings: TrainSettings) -> Inputs:
     dataset, prompt_tokens = shorter_prompts(dataset, tokenizer, s.max_prompt_length)
     held_out = None
     if s.val_path and s.eval_strategy != "no":
-        held_out = load_dataset(s.val_path, None, oracle, needed=NEEDED)
+        held_out = load_dataset(s.val_path, None, oracle, NEEDED, largest)
         held_out, longest = shorter_prompts(held_out, tokenizer, s.max_prompt_length)
         prompt_tokens = max(prompt_tokens, longest)
         if s.keep_best is not None:
