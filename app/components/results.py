@@ -65,8 +65,7 @@ def as_csv(table: pa.Table) -> bytes:
 
 def as_parquet(table: pa.Table) -> bytes:
     sink = io.BytesIO()
-    columns = [_as_text(c) if pa.types.is_interval(c.type) else c for c in table.columns]  # Parquet has no intervals
-    pyarrow.parquet.write_table(pa.table(columns, names=_once(table.column_names)), sink)
+    pyarrow.parquet.write_table(pa.table(table.columns, names=_once(table.column_names)), sink)
     return sink.getvalue()
 
 

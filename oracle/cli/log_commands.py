@@ -26,6 +26,7 @@ from oracle.log import (
     open_audit,
     open_log,
     query,
+    sayable,
     write_rows,
 )
 from oracle.store import log_root
@@ -70,11 +71,12 @@ def query_log(arguments: argparse.Namespace) -> None:
             sql = sys.stdin.read() if arguments.sql == "-" else arguments.sql
             rows = query(connection, sql, timeout_s=arguments.timeout)
     if arguments.out:
+        shown = rows if arguments.out.suffix == ".parquet" else sayable(rows)
         with written_whole(arguments.out) as part:
-            write_rows(rows.to_reader(), part, arguments.out.suffix)
+            write_rows(shown.to_reader(), part, arguments.out.suffix)
         print(f"{rows.num_rows} rows in {arguments.out}", file=sys.stderr)
     else:
-        _show(rows, arguments.json)
+        _show(sayable(rows), arguments.json)
 
 
 def compact_runs(arguments: argparse.Namespace) -> None:
