@@ -106,6 +106,18 @@ def check_can_be_made(target: str | Path) -> None:
         check_writable(target)
 
 
+def log_root(path: str | Path) -> Path:
+    """Where the run log of a store is: beside it, `store.duckdb` -> `store.log`.
+
+    Of a symbolic link it is the log beside the link, where there is one, else that of the store to which it leads.
+    """
+    path = Path(path)
+    if not path.name:
+        raise UserError(f"store {str(path)!r}: expected the path of a file")
+    root = path.with_suffix(".log")
+    return root if not path.is_symlink() or root.exists() else Path(os.path.realpath(path)).with_suffix(".log")
+
+
 def beside(path: Path) -> Path:
     """A free path in the same folder, hidden, and no longer than a file's name may be."""
     return path.with_name(f".{uuid.uuid4().hex}.tmp")

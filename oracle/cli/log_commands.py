@@ -121,6 +121,10 @@ def _show(rows: pa.Table, as_json: bool) -> None:
     if as_json:
         import polars as pl  # only for this
 
+        if twice := sorted({name for name in rows.column_names if rows.column_names.count(name) > 1}):
+            raise UserError(
+                f"several columns are called {', '.join(twice)}: name them apart, such as {twice[0]} as other"
+            )
         sys.stdout.write(pl.DataFrame(rows).write_ndjson())
     else:
         print_rows(rows)

@@ -2,8 +2,9 @@
 
 import contextlib
 import os
+import shutil
 import tempfile
-from collections.abc import Set
+from collections.abc import Iterator, Set
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from oracle import UserError, create_oracle
 from oracle.annotate import Annotator
 from oracle.base.command import when_stopped
 from oracle.base.unpacked import bytes_of
+from oracle.log import LogWriter
 from oracle.sources import read_catalog
 from pipeline.samples.dataset import load_dataset
 from pipeline.settings.checks import adapter_settings, check_model, check_training, starting_point
@@ -220,7 +222,7 @@ def made_trainer(settings: TrainSettings, inputs: Inputs, logs: contextlib.ExitS
     folder = Path(broadcast_object_list(shared)[0])
     when_stopped(lambda: going_on(folder), MEMORY)
     if log:
-        folder.mkdir(parents=True, exist_ok=True)
+        logs.enter_context(folder_of(folder, log))
         (folder / "run_id").write_text(log.run_id)
         if evaluation_log:
             (folder / EVALUATION_ID).write_text(evaluation_log.run_id)
@@ -260,6 +262,19 @@ def made_trainer(settings: TrainSettings, inputs: Inputs, logs: contextlib.ExitS
     if settings.keep_best is not None:
         trainer.add_callback(KeepBest(trainer, folder / "best", settings.keep_best))
     return trainer, folder
+
+
+@contextlib.contextmanager
+def folder_of(folder: Path, log: LogWriter) -> Iterator[None]:
+    """Make a run's folder; a run that fails before its first step leaves none that it made."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        if made and not log.steps():
+            shutil.rmtree(made[-1], ignore_errors=True)
+        raise
 
 
 def finish_training(settings: TrainSettings) -> None:
