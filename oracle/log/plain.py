@@ -39,7 +39,8 @@ def _is_unknown(kind: duckdb.sqltypes.DuckDBPyType) -> bool:
         return True
     if kind.id not in ("list", "array", "struct", "map"):
         return False
-    return any(_is_unknown(child) for name, child in kind.children if not (kind.id == "array" and name == "size"))
+    kinds = (child for _, child in kind.children)  # an array's size is a number among them
+    return any(_is_unknown(child) for child in kinds if isinstance(child, duckdb.sqltypes.DuckDBPyType))
 
 
 def sayable(rows: pa.Table) -> pa.Table:
