@@ -52,7 +52,6 @@ def read_rows(path: str, largest: int = LARGEST) -> list:
         OSError,
         EOFError,
         zlib.error,
-        zipfile.BadZipFile,
         ValueError,
         TypeError,
         csv.Error,
@@ -102,9 +101,13 @@ def _csv_rows(file: Path, largest: int) -> list[dict]:
 
 def _check_archive(file: Path, largest: int) -> None:
     """Raises `UserError` for an inspect log that unpacks to more than `largest` bytes."""
-    with zipfile.ZipFile(file) as archive:
-        if sum(member.file_size for member in archive.infolist()) > largest:
-            raise too_large(file, largest)
+    try:
+        with zipfile.ZipFile(file) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"not an inspect log: {error}") from None
+    if size > largest:
+        raise too_large(file, largest)
 
 
 def inspect_rows(path: str) -> list[dict]:
