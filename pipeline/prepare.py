@@ -45,6 +45,7 @@ from oracle.base.command import as_typed, command, when_stopped
 from oracle.base.errors import UserError
 from oracle.base.files import check_can_be_made, check_writable, reserved
 from oracle.base.flags import FlagParser
+from oracle.base.unpacked import LARGEST_MB, MAX_MB_HELP, bytes_of
 
 if TYPE_CHECKING:  # slow to import: behind --help
     import duckdb
@@ -116,9 +117,7 @@ def main(argv: list[str], prog: str = "prepare.py") -> None:
     parser.add_argument(
         "--relevance", type=float, default=0.5, help="from which a tag of MovieLens' genome counts (%(default)s)"
     )
-    parser.add_argument(
-        "--max_mb", type=int, default=200, help="unpacked size of JSON that must be read at once (%(default)s)"
-    )
+    parser.add_argument("--max_mb", type=int, default=LARGEST_MB, metavar="N", help=f"{MAX_MB_HELP} (%(default)s)")
     parser.add_argument(
         "--report", type=Path, metavar="FILE.html", help="write what is known about the films, with a plot"
     )
@@ -127,12 +126,11 @@ def main(argv: list[str], prog: str = "prepare.py") -> None:
     )
     parser.add_argument("--json", action="store_true", help="with --check: print JSON")
     args = parser.parse_args(argv)
-    if args.max_mb < 1:
-        raise UserError(f"--max_mb {args.max_mb}: expected at least 1")
+    largest = bytes_of(args.max_mb)
     if args.check is not None:
         from pipeline.samples.check import check_dataset as report_on  # loads `datasets`
 
-        print(report_on(args.check, args.store, args.json))
+        print(report_on(args.check, args.store, args.json, largest))
         return
     if not args.sources and args.report is None:
         raise UserError(
@@ -147,9 +145,9 @@ def main(argv: list[str], prog: str = "prepare.py") -> None:
         args.seed, args.constrained, tuple(args.trait_counts), args.draw, args.violating, args.wordings, args.heldout
     )
     of_ratings = RatingRules(args.users, args.liked, args.named, args.wanted)
-    wishes = _wishes(args.wishes) if args.wishes else {}
+    wishes = _wishes(args.wishes, largest) if args.wishes else {}
 
-    sources = recognise(args.sources, _roles(args.map), args.max_mb * 1_000_000)
+    sources = recognise(args.sources, _roles(args.map), largest)
     if args.report is not None and not args.report.absolute().parent.is_dir():
         raise UserError(f"--report {args.report}: its folder is not there; make it, or name another")
     if args.report is not None:
@@ -187,11 +185,11 @@ def main(argv: list[str], prog: str = "prepare.py") -> None:
         print(curated.line)
 
 
-def _wishes(path: Path) -> dict[str, list[str]]:
+def _wishes(path: Path, largest: int) -> dict[str, list[str]]:
     """Raises `UserError` for what is no {trait: [wordings]}."""
     from oracle.sources import read_document
 
-    wishes = read_document(path)
+    wishes = read_document(path, largest)
     if not isinstance(wishes, dict) or not all(
         isinstance(texts, list) and texts and all(isinstance(text, str) and text for text in texts)
         for texts in wishes.values()

@@ -142,8 +142,9 @@ class RankGRPOConfig(GRPOConfig):
         if self.missing_ranks not in ("zero", "leave_out"):
             raise UserError(f"missing_ranks={self.missing_ranks!r}: expected zero or leave_out")
         self._refuse_other_probabilities()
-        if not 1 <= self.rec_num <= MAX_RANK:
-            raise UserError(f"rec_num={self.rec_num}: expected 1 to {MAX_RANK}")
+        most = MAX_RANK - self.end_credit  # the end of a list has the rank behind its last
+        if not 1 <= self.rec_num <= most:
+            raise UserError(f"rec_num={self.rec_num}: expected 1 to {most}")
         if (self.steps_per_generation or 1) < self.gradient_accumulation_steps:
             raise UserError(
                 f"steps_per_generation={self.steps_per_generation} is below gradient_accumulation_steps="

@@ -44,11 +44,7 @@ def as_csv(table: pa.Table) -> bytes:
 def as_parquet(rows: pa.Table, flat: pa.Table) -> bytes:
     """The rows with their types; `flat` is the same, flattened."""
     sink = io.BytesIO()
-    columns = [
-        text if pa.types.is_interval(column.type) else column  # Parquet has no intervals
-        for column, text in zip(rows.columns, flat.columns, strict=True)
-    ]
-    pyarrow.parquet.write_table(pa.table(columns, names=flat.column_names), sink)
+    pyarrow.parquet.write_table(pa.table(rows.columns, names=flat.column_names), sink)
     return sink.getvalue()
 
 

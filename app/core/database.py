@@ -11,6 +11,7 @@ import streamlit as st
 
 from app.core.query_pool import Answer, QueryPool
 from oracle import UserError
+from oracle.base.files import log_root
 from oracle.base.nouns import FILMS, Nouns
 from oracle.base.resources import read_sql
 from oracle.log import beside, open_audit, query
@@ -78,7 +79,7 @@ def ask(sql: str, run_id: str | None, most: int, timeout_s: float, waiting: Call
 
 def seconds_since_step(run_id: str) -> float | None:
     """Since the run wrote its latest step; null for a run that is gone."""
-    folder = store_path().with_suffix(".log") / run_id
+    folder = log_root(store_path()) / run_id
     return time.time() - folder.stat().st_mtime if folder.is_dir() else None  # a step is moved into its folder
 
 

@@ -4,10 +4,12 @@ import json
 
 import pyarrow as pa
 
+from oracle.log import sayable
+
 
 def flattened(table: pa.Table) -> pa.Table:
-    """The table with nested and odd values as text (JSON), and each column's name once."""
-    columns = [column if _is_plain(column.type) else _as_text(column) for column in table.columns]
+    """The table with nested values as JSON, other odd ones as text, and each column's name once."""
+    columns = [_as_json(column) if pa.types.is_nested(column.type) else column for column in sayable(table).columns]
     return pa.table(columns, names=once(table.column_names))
 
 
@@ -22,17 +24,6 @@ def is_number(kind: pa.DataType) -> bool:
     return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
 
 
-def _is_plain(kind: pa.DataType) -> bool:
-    plain = (pa.types.is_boolean, pa.types.is_string, pa.types.is_date, pa.types.is_timestamp, pa.types.is_time)
-    return is_number(kind) or any(is_such(kind) for is_such in plain)
-
-
-def _as_text(column: pa.ChunkedArray) -> pa.Array:
-    written = (
-        None if v is None else _json(v) if pa.types.is_nested(column.type) else str(v) for v in column.to_pylist()
-    )
+def _as_json(column: pa.ChunkedArray) -> pa.Array:
+    written = (None if v is None else json.dumps(v, ensure_ascii=False) for v in column.to_pylist())
     return pa.array(written, pa.string())
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)

@@ -17,7 +17,6 @@ import pyarrow as pa
 from app.core.confinement import confine
 from app.core.flat import flattened
 from oracle import UserError
-from oracle.base.errors import first_line
 from oracle.log import open_audit, query
 
 MOST_COLUMNS = 300
@@ -47,14 +46,7 @@ def _answer(
     rows = query(connection, sql, timeout_s=timeout_s, most=most)
     if rows.num_columns > MOST_COLUMNS:
         raise UserError(f"the answer has {rows.num_columns} columns, and this page shows {MOST_COLUMNS}: select fewer")
-    whole = _stream(rows)
-    try:
-        flat = flattened(rows)
-    except (ValueError, OverflowError, pa.ArrowException) as error:  # such as a date after the year 9999 in a list
-        raise UserError(
-            f"the answer holds a value that can't be shown ({first_line(error)}): cast its column to varchar"
-        ) from None
-    return [whole, _stream(flat)]
+    return [_stream(rows), _stream(flattened(rows))]
 
 
 def _stream(table: pa.Table) -> pa.Buffer:

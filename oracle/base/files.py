@@ -1,7 +1,6 @@
 """Files and folders that are there whole or not at all, and locks that end with the process that holds them."""
 
 import errno
-import gzip
 import os
 import stat
 import uuid
@@ -29,19 +28,6 @@ def check_readable(path: str | Path) -> None:
     if stat.S_ISDIR(mode):
         raise UserError(f"{path} is a folder: name the files in it")
     raise UserError(f"{path} is not a regular file: save what it gives to a file first")
-
-
-def read_unpacked(path: str | Path, largest: int) -> bytes | None:
-    """The bytes of a file, unpacked where gzip packed it; null where these are more than `largest`.
-
-    Raises `UserError` as `check_readable`, and OSError, EOFError or zlib.error where it is broken.
-    """
-    check_readable(path)
-    with open(path, "rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    with gzip.open(path) if packed else open(path, "rb") as file:
-        content = file.read(largest + 1)
-    return content if len(content) <= largest else None
 
 
 @contextmanager
@@ -118,6 +104,18 @@ def check_can_be_made(target: str | Path) -> None:
         raise UserError(f"cannot write {target}: {folder} is no folder that can be written; name another")
     if target.absolute().parent == folder:
         check_writable(target)
+
+
+def log_root(path: str | Path) -> Path:
+    """Where the run log of a store is: beside it, `store.duckdb` -> `store.log`.
+
+    Of a symbolic link it is the log beside the link, where there is one, else that of the store to which it leads.
+    """
+    path = Path(path)
+    if not path.name:
+        raise UserError(f"store {str(path)!r}: expected the path of a file")
+    root = path.with_suffix(".log")
+    return root if not path.is_symlink() or root.exists() else Path(os.path.realpath(path)).with_suffix(".log")
 
 
 def beside(path: Path) -> Path:

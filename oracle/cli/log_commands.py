@@ -26,6 +26,7 @@ from oracle.log import (
     open_audit,
     open_log,
     query,
+    sayable,
     write_rows,
 )
 from oracle.store import log_root
@@ -70,11 +71,12 @@ def query_log(arguments: argparse.Namespace) -> None:
             sql = sys.stdin.read() if arguments.sql == "-" else arguments.sql
             rows = query(connection, sql, timeout_s=arguments.timeout)
     if arguments.out:
+        shown = rows if arguments.out.suffix == ".parquet" else sayable(rows)
         with written_whole(arguments.out) as part:
-            write_rows(rows.to_reader(), part, arguments.out.suffix)
+            write_rows(shown.to_reader(), part, arguments.out.suffix)
         print(f"{rows.num_rows} rows in {arguments.out}", file=sys.stderr)
     else:
-        _show(rows, arguments.json)
+        _show(sayable(rows), arguments.json)
 
 
 def compact_runs(arguments: argparse.Namespace) -> None:
@@ -119,6 +121,10 @@ def _show(rows: pa.Table, as_json: bool) -> None:
     if as_json:
         import polars as pl  # only for this
 
+        if twice := sorted({name for name in rows.column_names if rows.column_names.count(name) > 1}):
+            raise UserError(
+                f"several columns are called {', '.join(twice)}: name them apart, such as {twice[0]} as other"
+            )
         sys.stdout.write(in_json(pl.DataFrame(rows).write_ndjson()))
     else:
         print_rows(rows)

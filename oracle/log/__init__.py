@@ -3,6 +3,7 @@
 from oracle.log.audit import beside, lock_down, open_audit
 from oracle.log.compaction import compact, delete_run, export_run
 from oracle.log.evasion import EvasionRule, evasion_rules
+from oracle.log.plain import sayable
 from oracle.log.queries import NamedQuery, about, ask, named_queries
 from oracle.log.run_info import run_info
 from oracle.log.tables import KINDS, write_rows
@@ -31,5 +32,6 @@ __all__ = [
     "query",
     "quoted",
     "run_info",
+    "sayable",
     "write_rows",
 ]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 
+from oracle.base import files
 from oracle.base.database import connect
 from oracle.base.errors import UserError, first_line
 from oracle.log.state import tell_of_state
@@ -44,7 +45,7 @@ def open_audit(
     store = Path(store_path).absolute()
     if not store.is_file():
         raise UserError(f"no store at {store}: build one with pipeline/prepare.py, or name another")
-    root = Path(log_root).absolute() if log_root else store.with_suffix(".log")
+    root = Path(log_root).absolute() if log_root else files.log_root(store)
     connection = connect(threads=threads)
     connection.execute("set global timezone = 'UTC'")
     if memory:

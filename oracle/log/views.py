@@ -18,6 +18,7 @@ from oracle.base.database import connect
 from oracle.base.errors import UserError, first_line
 from oracle.base.resources import read_sql
 from oracle.log.folders import FORMAT, MANIFEST, is_parquet
+from oracle.log.plain import known_to_arrow
 from oracle.log.schema import COMPLETIONS, LOSS, RUN, VERDICTS
 from oracle.log.select import check_reads_only
 from oracle.log.state import tell_of_state
@@ -218,7 +219,8 @@ def query(
 ) -> pa.Table:
     """The rows of one SELECT statement, the first `most` of them.
 
-    Asks again if a folder was removed between being listed and being read.
+    Asks again if a folder was removed between being listed and being read. Columns of types that Arrow hasn't, such as
+    intervals and unions, are text.
 
     Raises:
         UserError: a statement that is no SELECT, or holds anything that could do more than read (`oracle.log.select`); one that
@@ -289,7 +291,7 @@ def _interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], pa.
 
 
 def _rows(connection, sql, params, most) -> pa.Table:
-    rows = connection.sql(sql, params=params)
+    rows = known_to_arrow(connection.sql(sql, params=params))
     return rows.to_arrow_table() if most is None else _first(rows.to_arrow_reader(2048), most)
 
 

@@ -2,14 +2,14 @@
 
 import json
 import zlib
+from itertools import islice
 from pathlib import Path
 
 from oracle.base.errors import UserError
-from oracle.base.files import read_unpacked
+from oracle.base.unpacked import LARGEST, read_unpacked
 from oracle.sources import kinds
 from oracle.sources.kinds import Kind, Shape
 
-LARGEST_DOCUMENT = 200_000_000
 _DDD = ("topicItemStats", "topicStats", "stats", "topics")
 _DEFINITION = {"avoid", "prefer", "weights", "imdb_parent_guide"}
 
@@ -39,24 +39,19 @@ def kind_of_document(document: object) -> Kind | None:
         return None
     if isinstance(document.get("traits"), list) and "imdbId" not in document:
         return kinds.TRAITS
-    first = next(iter(document.values()))
-    if isinstance(first, list) and all(isinstance(tag, str) for tag in first):
-        return kinds.TAGS
-    if isinstance(first, dict) and first and all(_is_severity(value) for value in first.values()):
-        return kinds.SEVERITIES
+    telling = [value for value in islice(document.values(), 100) if value]
+    for value in telling:  # one that is neither is a row to reject
+        if _are_tags(value):
+            return kinds.TAGS
+        if isinstance(value, dict) and all(_is_severity(severity) for severity in value.values()):
+            return kinds.SEVERITIES
     return None
 
 
-def read_document(path: Path, largest: int = LARGEST_DOCUMENT) -> object:
+def read_document(path: Path, largest: int = LARGEST) -> object:
     """Parse a whole file; raises `UserError` where it is no JSON, or unpacks to more than `largest` bytes."""
     try:
-        text = read_unpacked(path, largest)
-        if text is None:
-            raise UserError(
-                f"{path} must be read at once, and unpacks to over {largest:,} bytes: write it as lines of JSON, or allow it by "
-                "--max_mb"
-            )
-        return json.loads(text)
+        return json.loads(read_unpacked(path, largest))
     except (ValueError, RecursionError, EOFError, OSError, zlib.error) as error:
         if isinstance(error, UserError):
             raise
@@ -100,10 +95,20 @@ def rows_by_id(document: object, kind: Kind) -> list[dict[str, object]]:
     return [
         {
             "row": row, "content": json.dumps({film: value}, ensure_ascii=False)[:1000], "imdb_id": film,
-            column: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False),
+            column: _cell(value, kind),
         }
         for row, (film, value) in enumerate(document.items(), start=1)
     ]  # fmt: skip
+
+
+def _cell(value: object, kind: Kind) -> str | None:
+    if isinstance(value, str):
+        return value
+    return None if kind is kinds.TAGS and not _are_tags(value) else json.dumps(value, ensure_ascii=False)
+
+
+def _are_tags(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(tag, str) for tag in value)
 
 
 def _is_severity(value: object) -> bool:

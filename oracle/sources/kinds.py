@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from oracle.base.unpacked import LARGEST
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -133,8 +135,8 @@ class Source:
     """Column of severities in the file -> the category that it rates."""
     beside: "Source | None" = None
     """A further file that this one can't be read without: the names of MovieLens' tag genome."""
-    largest: int = 0
-    """Bytes that a JSON file may unpack to where it must be read at once."""
+    largest: int = LARGEST
+    """Bytes that the file may unpack to where it must be read at once."""
     unused: tuple[str, ...] = ()
     """The columns of a table that say nothing to this kind."""
     rows: pa.Table | None = None

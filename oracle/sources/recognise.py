@@ -7,20 +7,23 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from oracle.base.errors import UserError, in_a_line
 from oracle.base.files import check_readable
+from oracle.base.unpacked import LARGEST
 from oracle.sources import kinds
-from oracle.sources.json_files import LARGEST_DOCUMENT, bindings_of, kind_of_document, kind_of_record, read_document
+from oracle.sources.json_files import bindings_of, kind_of_document, kind_of_record, read_document
 from oracle.sources.kinds import Source
 from oracle.sources.pickles import read_pickle
 
 HEAD = 1 << 20
+TELLING = 100  # values of a JSON file among which one must tell what they are
 EXPECTED = (
     "expected titles (imdb_id, title, year), IMDb's title.basics or title.akas, MovieLens' files, "
     "DoesTheDogDie's or TMDb's answers, "
@@ -34,18 +37,16 @@ _NOT_DATA = {b"PK\x03\x04": "a ZIP archive", b"7z\xbc\xaf": "a 7z archive", b"BZ
 _OLD_PICKLE = re.compile(rb"[(\[\]}lde]*(p\d+\n|q\x00|c[\w.]+\n[\w.]+\n)")
 
 
-def recognise(
-    paths: Sequence[Path], roles: Mapping[str, str] | None = None, largest: int = LARGEST_DOCUMENT
-) -> list[Source]:
+def recognise(paths: Sequence[Path], roles: Mapping[str, str] | None = None, largest: int = LARGEST) -> list[Source]:
     """Recognise files, in the order in which they must load; a tag genome's two files become one source.
 
     `roles` says what columns of tables mean (name in the file -> a name that this project knows, such as imdb_id).
-    `largest`: bytes that a JSON file may unpack to where it must be read at once.
+    `largest`: bytes that a file may unpack to where it must be read at once.
     Raises `UserError` for a path that is no readable file, and for content that is none of the known kinds.
     """
     if unknown := sorted(set((roles or {}).values()) - ROLES):
         raise UserError(f"--map: {', '.join(unknown)} is no role; expected one of {', '.join(sorted(ROLES))}")
-    read = [_recognise(path, roles or {}, largest) for path in paths]
+    read = [replace(_recognise(path, roles or {}, largest), largest=largest) for path in paths]
     used = {name for source in read for name in (*source.columns.values(), *source.categories)}
     if unused := [f"{name}={role}" for name, role in (roles or {}).items() if name not in used]:
         raise UserError(f"--map {unused[0]}: no file has such a column, or none that could use it; check its spelling")
@@ -221,28 +222,43 @@ def _of_document(document: object) -> kinds.Shape | None:
     return found if found is not None and (found[0].from_records or found[0] in (kinds.DOMAIN, kinds.DIALOGS)) else None
 
 
+def _values(text: str, is_list: bool) -> Iterator[tuple[object, int]]:
+    """(value, its end) of a JSON list, or of JSON lines, up to the first value that the text does not hold whole."""
+    decode, end = json.JSONDecoder().raw_decode, 1 if is_list else 0
+    while start := re.compile(r"\s*").match(text, end):
+        try:
+            value, end = decode(text, start.end())
+        except ValueError:
+            return
+        yield value, end
+        if is_list:
+            comma = re.compile(r"\s*,").match(text, end)
+            if comma is None:
+                return
+            end = comma.end()
+
+
 def _json(path: Path, text: str, compressed: bool, roles: Mapping[str, str], largest: int) -> Source:
-    """Tell by the first value, which is short, or by the whole document where it is one object."""
+    """Tell by the first value that fits a kind, or by the whole document where it is one object."""
     is_list = text[0] == "["
-    start = len(text) - len(text[1:].lstrip()) if is_list else 0
     try:
-        first, end = json.JSONDecoder().raw_decode(text, start)
-        is_document = not is_list and not text[end:].strip()
+        values = list(islice(_values(text, is_list), TELLING))
     except RecursionError:
         raise UserError(f"{path} is JSON nested too deeply to be data: {EXPECTED}") from None
-    except ValueError:
-        first, is_document = None, not is_list
+    first, end = values[0] if values else (None, len(text))
+    is_document = not is_list and not text[end:].strip()
     if is_document and (found := _of_document(first := read_document(path, largest))) is not None:
         kind, columns, categories = found
-        return Source(path, kind, "json object", compressed, columns, categories, largest=largest)
+        return Source(path, kind, "json object", compressed, columns, categories)
     if is_document and (bindings := bindings_of(first)) is not None:
         names, rows = bindings
         cells = {name: [row[name] for row in rows[:100] if name in row] for name in names}
-        return replace(_table(path, "sparql", compressed, names, cells, roles), largest=largest)
+        return _table(path, "sparql", compressed, names, cells, roles)
     if is_document and (whole := kind_of_document(first)) is not None:
-        return Source(path, whole, "json" if whole is kinds.TRAITS else "json by id", compressed, largest=largest)
-    if isinstance(first, dict) and (found := kind_of_record(first)) is not None:
-        kind, columns, categories = found
-        return Source(path, kind, "json" if is_list else "json lines", compressed, columns, categories, largest=largest)
+        return Source(path, whole, "json" if whole is kinds.TRAITS else "json by id", compressed)
+    shapes = (kind_of_record(value) for value, _ in values if isinstance(value, dict))
+    if (shape := next((shape for shape in shapes if shape is not None), None)) is not None:
+        kind, columns, categories = shape
+        return Source(path, kind, "json" if is_list else "json lines", compressed, columns, categories)
     what = f"with the keys {', '.join(map(str, first))[:200]}" if isinstance(first, dict) else "of another layout"
     raise UserError(f"{path} is JSON {what}: {EXPECTED}")

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from oracle.base.errors import UserError
 from oracle.base.resources import read_sql
+from oracle.base.unpacked import read_unpacked
 from oracle.sources.json_files import read_document, rows_by_id, rows_of_bindings
 from oracle.sources.kinds import GENOME, Source
 
@@ -74,6 +75,9 @@ def read_rows(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
 def read_records(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
     """Make the view `records` of a JSON file: a list, lines, or one object."""
     statements = {"json": ("json_list",), "json lines": ("lines", "json_lines"), "json object": ("json_object",)}
+    if source.format == "json object":
+        size = len(read_unpacked(source.path, source.largest))
+        connection.execute("set variable size = ?", [size])
     for name in statements[source.format]:
         connection.execute(read_sql(f"sources/{name}"))
 

@@ -12,7 +12,7 @@ def load_traits(connection: duckdb.DuckDBPyConnection, source: Source) -> int:
 
     Raises `UserError` for definitions that break their schema.
     """
-    definitions = read_definitions(source.path)
+    definitions = read_definitions(source.path, source.largest)
     tables = trait_rows(definitions.traits, definitions.tag_synonyms)
     for name, rows in tables.items():
         connection.register(f"new_{name}", rows)

@@ -21,6 +21,7 @@ PLAIN = "only plain lists, sets, dictionaries, text and numbers are read"
 MEMORY, MEMORY_PER_BYTE = 256 << 20, 48
 COLUMNS = ("content", "imdb_id", "title", "year")
 SECONDS, SECONDS_PER_MB = 10, 2
+LONGEST_NUMBER = 1024  # bits
 
 
 class Refused(Exception):
@@ -76,20 +77,30 @@ def film(entry: object) -> tuple[str | None, str | None]:
     if isinstance(entry, str):
         return entry, None
     if isinstance(entry, tuple | list) and len(entry) == 2:
-        return text(entry[0]), text(entry[1])
+        title, year = entry
+        return text(title), text(year) if year is None or text(year) is not None else shown(year)
     return None, None
 
 
 def text(value: object) -> str | None:
-    """The text of a plain value, null for None and containers."""
+    """The text of a plain value, null for None, containers, and numbers that are too long to be said."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()  # a pickle can hold half a character
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return None if isinstance(value, int) and value.bit_length() > LONGEST_NUMBER else str(value)
+
+
+class Short(reprlib.Repr):
+    """Python writes no number of over 4,300 digits."""
+
+    def repr_int(self, x: int, level: int) -> str:
+        return f"a number of {x.bit_length():,} bits" if x.bit_length() > LONGEST_NUMBER else super().repr_int(x, level)
 
 
 def shown(entry: object) -> str:
     """A short form of an entry, however deep or long it is."""
-    short = reprlib.Repr()
+    short = Short()
     short.maxstring = short.maxother = 200
     short.maxlevel = 3
     return short.repr(entry).encode("utf-8", "replace").decode()

@@ -14,7 +14,7 @@ import duckdb
 
 from oracle.base.database import connect, share
 from oracle.base.errors import UserError, first_line
-from oracle.base.files import beside
+from oracle.base.files import beside, log_root
 from oracle.base.nouns import FILMS, Nouns
 from oracle.base.resources import read_sql
 from oracle.log import create_log_views, pattern_of, quoted
@@ -102,13 +102,6 @@ def _name_alias_files(connection: duckdb.DuckDBPyConnection, path: str | Path) -
     # As patterns: of those, none need be there.
     files = ", ".join(quoted(pattern_of(file)[:-1] + "[l]") for file in alias_files(path))
     connection.execute(f"create or replace macro alias_files() as coalesce(getvariable('alias_files'), [{files}])")
-
-
-def log_root(path: str | Path) -> Path:
-    """Where the run log of a store is: beside it, `store.duckdb` -> `store.log`."""
-    if not Path(path).name:
-        raise UserError(f"store {str(path)!r}: expected the path of a file")
-    return Path(path).with_suffix(".log")
 
 
 def derive(connection: duckdb.DuckDBPyConnection) -> None:

@@ -1,14 +1,14 @@
 """Trait definitions: the kinds of content that a person may want avoided."""
 
 import json
+import zlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from oracle.base.errors import UserError
-from oracle.base.files import check_readable
+from oracle.base.unpacked import LARGEST, read_unpacked
 
-LARGEST = 50_000_000
 EXPECTED = '{"trait": name, "avoid": [tags], "weights": {category: number of at least 0}, "synonyms": [words]}'
 
 
@@ -37,22 +37,19 @@ def read_traits(path: Path | str) -> list[Trait]:
     return read_definitions(path).traits
 
 
-def read_definitions(path: Path | str) -> Definitions:
+def read_definitions(path: Path | str, largest: int = LARGEST) -> Definitions:
     """Read trait definitions: a JSON list, or an object with the list under `traits`, in the original work's layout.
 
-    Raises `UserError` for a file that cannot be read, a name that is there twice, and whatever breaks the schema, by
-    the number of the trait.
+    `largest`: bytes that it may unpack to. Raises `UserError` for a file that cannot be read, a name that is there
+    twice, and whatever breaks the schema, by the number of the trait.
     """
     from pydantic import ValidationError
 
     from oracle.store.trait_schema import TagSynonyms, told
 
-    check_readable(path)
     try:
-        if Path(path).stat().st_size > LARGEST:
-            raise UserError(f"{path} has over {LARGEST:,} bytes, too many for trait definitions")
-        content = json.loads(Path(path).read_bytes().decode("utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = json.loads(read_unpacked(path, largest).decode("utf-8-sig"))
+    except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
         if isinstance(error, UserError):
             raise
         raise UserError(f"cannot read trait definitions from {path}: {error}") from None

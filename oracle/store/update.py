@@ -10,7 +10,7 @@ import duckdb
 
 from oracle.base.database import connect
 from oracle.base.errors import UserError, first_line
-from oracle.base.files import hold
+from oracle.base.files import hold, log_root
 from oracle.base.resources import read_sql
 from oracle.log import create_log_views
 from oracle.store.build import build_starter_store
@@ -18,7 +18,6 @@ from oracle.store.file import (
     STORE_FORMAT,
     changed_store,
     format_of,
-    log_root,
     new_store,
     open_file,
     put_down,

@@ -1,8 +1,10 @@
 """Files of answers -> rows: JSON lines, JSON, CSV, Parquet, and inspect's logs."""
 
 import csv
+import io
 import json
 import sys
+import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,33 +15,37 @@ import pyarrow.parquet as pq
 from oracle import UserError
 from oracle.base.errors import in_a_line
 from oracle.base.files import check_readable
-from pipeline.samples.dataset import read_json_lines
+from oracle.base.unpacked import LARGEST, read_parquet, too_large
+from pipeline.samples.dataset import json_lines, read_json_lines, read_text
 
 SUFFIXES = (".jsonl", ".json", ".csv", ".parquet", ".eval")
 _LISTS = ("samples", "results", "answers", "data", "rows", "outputs")
 
 
-def read_rows(path: str) -> list:
-    """The rows of a file of answers, known by its suffix (another one is read as JSON lines).
+def read_rows(path: str, largest: int = LARGEST) -> list:
+    """The rows of a file of answers, known by its suffix (another one is read as JSON lines), packed by gzip or not.
+
+    `largest`: bytes that it may unpack to.
 
     Raises:
-        UserError: a file that can't be read as such.
+        UserError: a file that can't be read as such, or unpacks to more.
     """
     file = Path(path)
     check_readable(file)
     try:
-        match file.suffix.lower():
+        match (Path(file.stem) if file.suffix.lower() == ".gz" else file).suffix.lower():
             case ".eval":
+                _check_archive(file, largest)
                 return inspect_rows(path)
             case ".parquet":
                 _check_columns(path, pq.read_schema(file).names)
-                return pq.read_table(file).to_pylist()
+                return read_parquet(file, largest).to_pylist()
             case ".csv":
-                return _csv_rows(file)
+                return _csv_rows(file, largest)
             case ".json":
-                return _json_rows(file, path)
+                return _json_rows(file, path, largest)
             case _:
-                return read_json_lines(file)
+                return read_json_lines(file, largest)
     except UserError:
         raise
     except (
@@ -63,12 +69,12 @@ def _check_columns(path: str, names: Sequence[str]) -> None:
         raise UserError(f"{path}: has several columns of the name {', '.join(twice)}; rename them")
 
 
-def _json_rows(file: Path, path: str) -> list:
-    text = file.read_text(encoding="utf-8-sig")
+def _json_rows(file: Path, path: str, largest: int) -> list:
+    text = read_text(file, largest)
     try:
         value = json.loads(text)
     except ValueError:
-        return read_json_lines(file)  # lines under another name
+        return json_lines(text)  # lines under another name
     if isinstance(value, list):
         return value
     if isinstance(value, dict):
@@ -82,16 +88,26 @@ def _json_rows(file: Path, path: str) -> list:
     raise ValueError("it is neither a list nor an object")
 
 
-def _csv_rows(file: Path) -> list[dict]:
+def _csv_rows(file: Path, largest: int) -> list[dict]:
     csv.field_size_limit(sys.maxsize)
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        reader = csv.DictReader(lines, strict=True)
-        _check_columns(str(file), reader.fieldnames or [])
-        rows = list(reader)
+    reader = csv.DictReader(io.StringIO(read_text(file, largest), newline=""), strict=True)
+    _check_columns(str(file), reader.fieldnames or [])
+    rows = list(reader)
     for number, row in enumerate(rows, 1):
         if None in row or None in row.values():
             raise ValueError(f"row {number} has another number of fields than the header")
     return rows
+
+
+def _check_archive(file: Path, largest: int) -> None:
+    """Raises `UserError` for an inspect log that unpacks to more than `largest` bytes."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"not an inspect log: {error}") from None
+    if size > largest:
+        raise too_large(file, largest)
 
 
 def inspect_rows(path: str) -> list[dict]:

@@ -6,6 +6,7 @@ import math
 from oracle.base.errors import UserError
 from oracle.base.files import check_can_be_made
 from oracle.base.flags import FlagParser
+from oracle.base.unpacked import LARGEST_MB, MAX_MB_HELP, bytes_of
 
 
 def parse(argv: list[str], prog: str, about: str) -> argparse.Namespace:
@@ -45,6 +46,10 @@ def parse(argv: list[str], prog: str, about: str) -> argparse.Namespace:
     local.add_argument("--timeout", type=int, help="seconds for one request to a provider, with its retries")
     local.add_argument("--cache", action="store_true", help="take answers that inspect_ai has in its cache")
     local.add_argument("--batch", action="store_true", help="a provider's batch mode: cheaper and slower")
+
+    whose.add_argument(
+        "--max_mb", type=int, default=LARGEST_MB, metavar="N", help=f"{MAX_MB_HELP} (default: %(default)s)"
+    )
 
     judged = parser.add_argument_group("how they are judged")
     judged.add_argument("--store", default="store.duckdb", help="the oracle's store (default: %(default)s)")
@@ -93,6 +98,7 @@ def check_flags(args: argparse.Namespace) -> None:
     """Raises `UserError` for values out of range, and flags that don't go together."""
     if not args.model and not args.answers:
         raise UserError("nothing to evaluate: name --model or --answers")
+    bytes_of(args.max_mb)
     if empty := [flag for flag in ("data", "store", "catalog_path", "output", "report") if getattr(args, flag) == ""]:
         raise UserError(f'--{empty[0]} "": expected a path')
     if args.data is None and (args.model or not args.constraints):

@@ -17,6 +17,7 @@ from inspect_ai.solver import TaskState, generate
 
 from oracle import Oracle, create_oracle
 from oracle.annotate import AnnotatedBatch, Annotator
+from oracle.base.unpacked import LARGEST_MB, bytes_of
 from oracle.cut_off import without_open_entries
 from oracle.sources import read_catalog
 from pipeline.samples.dataset import load_dataset
@@ -34,13 +35,14 @@ def recommend(
     catalog_path: str | None = None,
     unresolved: str = "safe",
     unrated: str = "safe",
+    max_mb: int = LARGEST_MB,
 ) -> Task:
     """Prompts of a dataset in the SafeRec columns, judged by the oracle over `store`; as the flags of evaluate.py."""
     annotator = Annotator(
         create_oracle(store=store, risk_threshold=risk_threshold, unresolved=unresolved, unrated=unrated),
-        read_catalog(catalog_path) if catalog_path else None,
+        read_catalog(catalog_path, bytes_of(max_mb)) if catalog_path else None,
     )
-    dataset = load_dataset(data, split, annotator.oracle)
+    dataset = load_dataset(data, split, annotator.oracle, largest=bytes_of(max_mb))
     ids = dataset["id"][:] if "id" in dataset.column_names else list(range(len(dataset)))
     samples = [
         Sample(

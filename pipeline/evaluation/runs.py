@@ -8,6 +8,7 @@ from datasets import Dataset
 
 from oracle import UserError, create_oracle
 from oracle.annotate import Annotator
+from oracle.base.unpacked import bytes_of
 from oracle.cluster import cluster
 from oracle.sources import read_catalog
 from pipeline.evaluation import output, providers
@@ -29,15 +30,16 @@ def evaluate(args: argparse.Namespace) -> None:
         store=args.store, risk_threshold=args.risk_threshold, unresolved=args.unresolved, unrated=args.unrated
     )
     own_rewards = [own_reward(text) for text in args.reward]
-    catalog = read_catalog(args.catalog_path) if args.catalog_path else None
+    largest = bytes_of(args.max_mb)
+    catalog = read_catalog(args.catalog_path, largest) if args.catalog_path else None
     annotator = Annotator(oracle, catalog, args.thought_tag)
     args.model = in_order_of_steps(args.model)
     if args.data is None:
-        dataset = own_prompts(args.answers, oracle.resolve_traits(args.constraints))
+        dataset = own_prompts(args.answers, oracle.resolve_traits(args.constraints), largest)
     else:
-        dataset = load_dataset(args.data, args.split, oracle)
+        dataset = load_dataset(args.data, args.split, oracle, largest=largest)
     data = args.data or ", ".join(args.answers)
-    given = read_all(args.answers, dataset, data, args.samples)
+    given = read_all(args.answers, dataset, data, args.samples, largest)
     prompts = dataset.select(range(min(args.limit or len(dataset), len(dataset))))
     for name in args.model:  # before the first of them answers
         check_model(args, name, prompts)

@@ -11,6 +11,7 @@ from datasets import Dataset
 
 from oracle import Oracle, create_oracle
 from oracle.base.printable import in_json, one_line
+from oracle.base.unpacked import LARGEST
 from oracle.sources import read_coverage
 from pipeline.samples.dataset import FILM, load_dataset, splits_of
 
@@ -21,11 +22,14 @@ TEMPLATE = 0.05
 _TELLING = 8  # characters of a title that is no everyday word
 
 
-def check_dataset(path: Path, store: Path, as_json: bool) -> str:
-    """Return a report on all rows of a dataset, as text or JSON. Raises `UserError` for what can't be read."""
+def check_dataset(path: Path, store: Path, as_json: bool, largest: int = LARGEST) -> str:
+    """Return a report on all rows of a dataset, as text or JSON. `largest`: bytes that it may unpack to.
+
+    Raises `UserError` for what can't be read, or is larger.
+    """
     oracle = create_oracle(store=store if store.exists() else None)
-    names = splits_of(path)
-    splits = {name or "train": load_dataset(path, name, oracle) for name in names}
+    names = splits_of(path, largest)
+    splits = {name or "train": load_dataset(path, name, oracle, largest=largest) for name in names}
     prompts = {name: _prompts(rows) for name, rows in splits.items()}
     every = [prompt for own in prompts.values() for prompt in own]
     traits = [row for rows in splits.values() for row in rows["constraints"]]

@@ -17,18 +17,23 @@ from datasets import Dataset, load_from_disk
 from oracle import Oracle, UserError
 from oracle.annotate import as_film
 from oracle.base.errors import in_a_line
-from oracle.base.files import read_unpacked
+from oracle.base.unpacked import LARGEST, read_parquet, read_unpacked, too_large
 from oracle.oracle import active_constraints
 from oracle.sources import delimiter_of
 
 FILM = pa.struct([("title", pa.string()), ("year", pa.int16())])
 MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
 ALL = "all"
-LARGEST = 2_000_000_000  # bytes that a text may unpack to
 _SHOWN = 3  # bad rows of a column that are told in full
 
 
-def load_dataset(path: str | Path, split: str | None, oracle: Oracle, needed: tuple[str, ...] = ("prompt",)) -> Dataset:
+def load_dataset(
+    path: str | Path,
+    split: str | None,
+    oracle: Oracle,
+    needed: tuple[str, ...] = ("prompt",),
+    largest: int = LARGEST,
+) -> Dataset:
     """A dataset ready for training or evaluation: films as {"title", "year"}, traits in full.
 
     Args:
@@ -39,12 +44,13 @@ def load_dataset(path: str | Path, split: str | None, oracle: Oracle, needed: tu
             without splits are all "train".
         needed: columns that must be there; absent `groundtruth_with_release_year`, `seen_titles` and `constraints`
             count as empty.
+        largest: bytes that the rows may unpack to.
 
     Raises:
-        UserError: a file that can't be read; or, a line each, the missing columns and each column with mistyped or
+        UserError: a file that can't be read, or is too large; or, a line each, the missing columns and each column with mistyped or
             misnamed rows. Rows count from 0, in the data as they are on disk.
     """
-    raw, rows = _of_split(*_read(Path(path), split), path)
+    raw, rows = _of_split(*_read(Path(path), split, largest), path)
     raw = _renamed(raw, str(path))
     problems = []
     if missing := [c for c in needed if c not in raw]:
@@ -117,25 +123,27 @@ def _part_answers(columns: dict[str, list], path: str) -> None:
         ]
 
 
-def splits_of(path: Path) -> list[str | None]:
+def splits_of(path: Path, largest: int = LARGEST) -> list[str | None]:
     """The splits of a dataset, by a folder's files or a column; [None] for data without splits. Raises `UserError`."""
     if path.is_dir():
         names = [*_shards(path)] or [p.parent.name for p in sorted(path.glob("*/dataset_info.json"))]
         if len(names) > 1:
             return [*names]
-    columns, _ = _read(path, None)
+    columns, _ = _read(path, None, largest)
     return [*sorted({str(name) for name in columns["split"]})] if "split" in columns else [None]
 
 
-def _read(path: Path, split: str | None) -> tuple[dict[str, list], str | None]:
+def _read(path: Path, split: str | None, largest: int) -> tuple[dict[str, list], str | None]:
     """Columns, and the split that is still to be chosen from them."""
     if not path.exists():
         raise UserError(f"{path}: not found; expected a dataset (Parquet, JSON lines, CSV or a saved dataset folder)")
     try:
         if path.is_dir() and (shards := _shards(path)):
-            return _of_shards(path, shards, split)
+            return _of_shards(path, shards, split, largest)
         if path.is_dir():
             chosen, left = _of_folder(path, split)
+            if chosen.data.nbytes > largest:
+                raise too_large(path, largest)
             return chosen.to_dict(), left
         if not path.is_file():
             raise UserError(f"{path}: is no regular file; save what it gives to a file first")
@@ -143,12 +151,12 @@ def _read(path: Path, split: str | None) -> tuple[dict[str, list], str | None]:
             names = pq.read_schema(path).names
             if twice := sorted({name for name in names if names.count(name) > 1}):
                 raise UserError(f"{path}: has several columns of the name {', '.join(twice)}; rename them")
-            return pq.read_table(path).to_pydict(), split
+            return read_parquet(path, largest).to_pydict(), split
         kind = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
         if kind in (".csv", ".tsv"):
-            return _of_csv(path), split
+            return _of_csv(path, largest), split
         if kind in (".json", ".jsonl"):
-            rows = read_json_lines(path) if kind == ".jsonl" else json.loads(_text(path))
+            rows = read_json_lines(path, largest) if kind == ".jsonl" else json.loads(read_text(path, largest))
             rows = rows["samples"] if isinstance(rows, dict) and "samples" in rows else rows
             if not rows:
                 raise ValueError("it is empty")
@@ -174,10 +182,15 @@ def _read(path: Path, split: str | None) -> tuple[dict[str, list], str | None]:
     )
 
 
-def read_json_lines(path: Path) -> list:
-    """The values in a file of JSON, one a line; raises ValueError for a line that is none, by its number."""
+def read_json_lines(path: Path, largest: int) -> list:
+    """The values in a file of JSON, one a line, unpacked to at most `largest` bytes; raises as `json_lines`."""
+    return json_lines(read_text(path, largest))
+
+
+def json_lines(text: str) -> list:
+    """The values in lines of JSON; raises ValueError for a line that is none, by its number."""
     values = []
-    for number, line in enumerate(_text(path).split("\n"), 1):  # U+2028 and the like may stand in a text
+    for number, line in enumerate(text.split("\n"), 1):  # U+2028 and the like may stand in a text
         try:
             values += [json.loads(line)] if line.strip() else []
         except (ValueError, RecursionError) as error:
@@ -185,16 +198,13 @@ def read_json_lines(path: Path) -> list:
     return values
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path, largest: int) -> str:
     """The text of a file, unpacked where it is packed, without a mark of its encoding."""
-    content = read_unpacked(path, LARGEST)
-    if content is None:
-        raise ValueError(f"it has over {LARGEST:,} bytes unpacked: write it as Parquet")
-    return content.decode("utf-8-sig")
+    return read_unpacked(path, largest).decode("utf-8-sig")
 
 
-def _of_csv(path: Path) -> dict[str, list]:
-    text = _text(path)
+def _of_csv(path: Path, largest: int) -> dict[str, list]:
+    text = read_text(path, largest)
     rows = csv.reader(io.StringIO(text), delimiter=delimiter_of(text.partition("\n")[0]))
     names = next(rows)
     if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -221,7 +231,9 @@ def _shards(path: Path) -> dict[str, list[Path]]:
     return found
 
 
-def _of_shards(path: Path, shards: dict[str, list[Path]], split: str | None) -> tuple[dict[str, list], str | None]:
+def _of_shards(
+    path: Path, shards: dict[str, list[Path]], split: str | None, largest: int
+) -> tuple[dict[str, list], str | None]:
     if split in (None, ALL) and len(shards) > 1:
         raise UserError(f"{path}: has {', '.join(shards)}; name one with --split")
     chosen = shards.get(str(split)) or (next(iter(shards.values())) if len(shards) == 1 else None)
@@ -229,13 +241,17 @@ def _of_shards(path: Path, shards: dict[str, list[Path]], split: str | None) -> 
         raise UserError(f"{path}: no split {split!r}; it has {', '.join(shards)}")
     left = None if split in shards else split
     if any(shard.suffix != ".parquet" for shard in chosen):
-        read = [_read(shard, None)[0] for shard in chosen]
+        read = [_read(shard, None, largest)[0] for shard in chosen]
         names = {name: None for columns in read for name in columns}
         return {
             n: [v for columns in read for v in columns.get(n, [None] * len(next(iter(columns.values()))))]
             for n in names
         }, left
-    tables = [pq.read_table(shard) for shard in chosen]
+    tables: list[pa.Table] = []
+    for shard in chosen:
+        tables.append(read_parquet(shard, largest))
+        if sum(table.nbytes for table in tables) > largest:
+            raise too_large(path, largest)
     return pa.concat_tables(tables, promote_options="permissive").to_pydict(), left
 
 

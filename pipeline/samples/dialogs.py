@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from oracle import UserError, create_oracle
 from oracle.base.files import written_whole
+from oracle.base.unpacked import read_parquet, too_large
 from oracle.sources import Source, read_document, rejects_beside, rejects_path
 from oracle.store import open_store
 from pipeline.samples.answers import full_answers
@@ -209,7 +210,7 @@ def _records(source: Source) -> Iterator[tuple[int, str, object]]:
     """Yield (row, content, value) for each record; ValueError as a value stands for a line that is no JSON."""
     try:
         if source.format == "parquet":
-            for row, record in enumerate(pq.read_table(source.path).to_pylist(), start=1):
+            for row, record in enumerate(read_parquet(source.path, source.largest).to_pylist(), start=1):
                 yield row, json.dumps(record, ensure_ascii=False, default=str), record
         elif source.format in ("json", "json lines", "json object"):
             if source.format == "json object":
@@ -230,9 +231,11 @@ def _records(source: Source) -> Iterator[tuple[int, str, object]]:
 
 
 def _lines(source: Source, file: gzip.GzipFile | BinaryIO) -> Iterator[tuple[int, str, object]]:
-    for row, line in enumerate(iter(lambda: file.readline(source.largest + 1), b""), start=1):
-        if len(line) > source.largest:
-            raise UserError(f"{source.path}: row {row} unpacks to over {source.largest:,} bytes: allow it by --max_mb")
+    total = row = 0
+    while line := file.readline(source.largest + 1 - total):
+        total, row = total + len(line), row + 1
+        if total > source.largest:
+            raise too_large(source.path, source.largest)
         if not line.strip():
             continue
         try:

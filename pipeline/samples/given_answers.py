@@ -10,6 +10,7 @@ import pyarrow as pa
 from datasets import Dataset
 
 from oracle import UserError
+from oracle.base.unpacked import LARGEST
 from pipeline.evaluation.answer_files import read_rows
 from pipeline.evaluation.answer_rows import EXPECTED, ID_KEYS, ROW_NUMBER_KEYS, Answer, answers_of
 from trainer.rollout_log import prompt_id, prompt_text
@@ -31,7 +32,9 @@ class GivenAnswers:
     ended: list[bool] = field(default_factory=list)
 
 
-def read_answers(path: str, dataset: Dataset, data: str, samples: int = 1) -> list[GivenAnswers]:
+def read_answers(
+    path: str, dataset: Dataset, data: str, samples: int = 1, largest: int = LARGEST
+) -> list[GivenAnswers]:
     """The answers in a file, by model; says how many prompts have none, how many answers no prompt, and what failed.
 
     An answer belongs to the prompt of the same id, whichever of the id keys fits best (an id may begin with the name of
@@ -41,12 +44,13 @@ def read_answers(path: str, dataset: Dataset, data: str, samples: int = 1) -> li
     Args:
         data: the path of `dataset`, for messages.
         samples: answers that one prompt may have where the file doesn't number them.
+        largest: bytes that the file may unpack to.
 
     Raises:
         UserError: rows that are no answers, more answers to one prompt than `samples`, none to any, or two prompts with one
             id.
     """
-    answers = _parsed(path)
+    answers = _parsed(path, largest)
     if failed := [answer for answer in answers if answer.text is None]:
         reasons = ", ".join(f"{n} x {reason[:60]}" for reason, n in Counter(a.failure for a in failed).most_common(3))
         _tell(f"{path}: {len(failed)} of {len(answers)} requests failed, and are left out ({reasons})")
@@ -69,9 +73,11 @@ def read_answers(path: str, dataset: Dataset, data: str, samples: int = 1) -> li
     return [given for given in found if given.rows]
 
 
-def read_all(paths: Iterable[str], dataset: Dataset, data: str, samples: int = 1) -> list[GivenAnswers]:
+def read_all(
+    paths: Iterable[str], dataset: Dataset, data: str, samples: int = 1, largest: int = LARGEST
+) -> list[GivenAnswers]:
     """The answers of several files; a model that stands in several of them is told apart by the file's name."""
-    found = [given for path in paths for given in read_answers(path, dataset, data, samples)]
+    found = [given for path in paths for given in read_answers(path, dataset, data, samples, largest)]
     names = Counter(given.name for given in found)
     for given in found:
         if names[given.name] > 1:
@@ -79,9 +85,9 @@ def read_all(paths: Iterable[str], dataset: Dataset, data: str, samples: int = 1
     return found
 
 
-def _parsed(path: str) -> list[Answer]:
+def _parsed(path: str, largest: int) -> list[Answer]:
     answers: list[Answer] = []
-    for number, row in _of_one_filter(read_rows(path)):
+    for number, row in _of_one_filter(read_rows(path, largest)):
         try:
             answers += answers_of(row)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -117,7 +123,7 @@ def _numbered(answers: list[Answer]) -> list[Answer]:
     return numbered
 
 
-def own_prompts(paths: Sequence[str], constraints: list[str]) -> Dataset:
+def own_prompts(paths: Sequence[str], constraints: list[str], largest: int = LARGEST) -> Dataset:
     """The prompts that these files answer, as a dataset by itself: each under the same constraints, nothing relevant.
 
     A prompt is what the answers' rows have of it: its id (without the model's name in front), and its text if it is
@@ -125,7 +131,7 @@ def own_prompts(paths: Sequence[str], constraints: list[str]) -> Dataset:
     """
     prompts: dict[str, str] = {}
     for path in paths:
-        for number, answer in enumerate(_parsed(path), 1):
+        for number, answer in enumerate(_parsed(path, largest), 1):
             text = _text_of(answer.prompt)
             key = next((_without_model(answer.ids[k], answer.model) for k in ID_KEYS if k in answer.ids), text)
             if key is None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from oracle.base.unpacked import LARGEST_MB, MAX_MB_HELP
 from oracle.rewards import REWARDS
 from oracle.rewards import SETTINGS as REWARD_SETTINGS
 from pipeline.settings.flag_metadata import (
@@ -38,6 +39,7 @@ class CommonSettings:
         path=True,
     )
     split: str | None = flag("train", "Rows of this split; data without splits are all train. all: every row.")
+    max_mb: int = flag(LARGEST_MB, f"{MAX_MB_HELP[0].upper()}{MAX_MB_HELP[1:]}.", bound=AT_LEAST_ONE, resume=True)
     model_name: str = flag("meta-llama/Llama-3.2-3B-Instruct", "Folder, .gguf file, or name on the hub.", path=True)
     store: str = flag("store.duckdb", "The oracle's store, as pipeline/prepare.py makes it.", path=True)
     output_dir: str | None = flag(

@@ -9,6 +9,7 @@ from transformers import DataCollatorForSeq2Seq, PreTrainedTokenizerBase, Traine
 
 from oracle import UserError, create_oracle
 from oracle.base.command import when_stopped
+from oracle.base.unpacked import bytes_of
 from pipeline.samples.dataset import load_dataset
 from pipeline.settings.checks import check_sft, sft_folder
 from pipeline.settings.flag_metadata import trl_names
@@ -56,7 +57,8 @@ def run_sft(settings: SftSettings, go_on: bool = False) -> Path:
         raise UserError(f"{output} has a model already: name another folder with --output_dir")
     earlier = whole_checkpoints(output)
     oracle = create_oracle(store=settings.store)
-    dataset = load_dataset(settings.train_path, settings.split, oracle, needed=("prompt", "completion"))
+    largest = bytes_of(settings.max_mb)
+    dataset = load_dataset(settings.train_path, settings.split, oracle, ("prompt", "completion"), largest)
     arguments = sft_arguments(settings, output)
     lora = lora_config(settings.lora_r, settings.lora_alpha, settings.lora_dropout, settings.lora_target_modules)
     if settings.use_lora:

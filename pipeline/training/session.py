@@ -2,8 +2,9 @@
 
 import contextlib
 import os
+import shutil
 import tempfile
-from collections.abc import Set
+from collections.abc import Iterator, Set
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProgressCallb
 from oracle import UserError, create_oracle
 from oracle.annotate import Annotator
 from oracle.base.command import when_stopped
+from oracle.base.unpacked import bytes_of
+from oracle.log import LogWriter
 from oracle.sources import read_catalog
 from pipeline.samples.dataset import load_dataset
 from pipeline.settings.checks import adapter_settings, check_model, check_training, starting_point
@@ -159,8 +162,9 @@ def checked_inputs(settings: TrainSettings) -> Inputs:
     s, start = settings, settings.sft_model_path
     assert s.train_path is not None and start is not None
     oracle = create_oracle(store=s.store, risk_threshold=s.risk_threshold, unresolved=s.unresolved, unrated=s.unrated)
-    annotator = Annotator(oracle, read_catalog(s.catalog_path) if s.catalog_path else None, s.thought_tag)
-    dataset = load_dataset(s.train_path, s.split, oracle, needed=NEEDED)
+    largest = bytes_of(s.max_mb)
+    annotator = Annotator(oracle, read_catalog(s.catalog_path, largest) if s.catalog_path else None, s.thought_tag)
+    dataset = load_dataset(s.train_path, s.split, oracle, NEEDED, largest)
     dtype = weights_dtype(s.bf16, s.use_lora)
     base = empty_model(s.model_name if s.sft_is_lora else start, dtype)
     lora = read_adapter(start) if s.sft_is_lora else new_adapter(s)
@@ -171,7 +175,7 @@ def checked_inputs(settings: TrainSettings) -> Inputs:
     dataset, prompt_tokens = shorter_prompts(dataset, tokenizer, s.max_prompt_length)
     held_out = None
     if s.val_path and s.eval_strategy != "no":
-        held_out = load_dataset(s.val_path, None, oracle, needed=NEEDED)
+        held_out = load_dataset(s.val_path, None, oracle, NEEDED, largest)
         held_out, longest = shorter_prompts(held_out, tokenizer, s.max_prompt_length)
         prompt_tokens = max(prompt_tokens, longest)
         if s.keep_best is not None:
@@ -218,7 +222,7 @@ def made_trainer(settings: TrainSettings, inputs: Inputs, logs: contextlib.ExitS
     folder = Path(broadcast_object_list(shared)[0])
     when_stopped(lambda: going_on(folder), MEMORY)
     if log:
-        folder.mkdir(parents=True, exist_ok=True)
+        logs.enter_context(folder_of(folder, log))
         (folder / "run_id").write_text(log.run_id)
         if evaluation_log:
             (folder / EVALUATION_ID).write_text(evaluation_log.run_id)
@@ -258,6 +262,19 @@ def made_trainer(settings: TrainSettings, inputs: Inputs, logs: contextlib.ExitS
     if settings.keep_best is not None:
         trainer.add_callback(KeepBest(trainer, folder / "best", settings.keep_best))
     return trainer, folder
+
+
+@contextlib.contextmanager
+def folder_of(folder: Path, log: LogWriter) -> Iterator[None]:
+    """Make a run's folder; a run that fails before its first step leaves none that it made."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        if made and not log.steps():
+            shutil.rmtree(made[-1], ignore_errors=True)
+        raise
 
 
 def finish_training(settings: TrainSettings) -> None:

@@ -31,6 +31,7 @@ GOOD = {
 }
 TRAIN = "train --train_path {} --model_name model --sft_model_path model --per_device_train_batch_size 8 --gradient_accumulation_steps 1"
 SFT = "sft --train_path {} --model_name model --output_dir new"
+TOO_LARGE = "unpacks to over 1,000,000 bytes: allow more by --max_mb"
 EVALUATE = "evaluate --data data.jsonl --answers {}"
 
 
@@ -98,6 +99,9 @@ SOURCES: list[Row] = [
     ("akas without titles", "prepare a.tsv", {"a.tsv": "titleId\tordering\ttitle\tregion\tlanguage\ttypes\tattributes\tisOriginalTitle\ntt1\t1\tx\t\\N\t\\N\t\\N\t\\N\t0\n"}, "a.tsv … name title.basics too"),
     ("severities as a list", "prepare a.json", {"a.json": [{"imdb_id": 1, "severities": ["Severe", 2]}]}, "a.json … expected {category: severity}"),
     ("votes on nothing", "prepare a.csv", {"a.csv": "imdb_id,None,Mild,Moderate,Severe\n1,1,2,3,4\n"}, "a.csv … add a column category, or name the file after it"),
+    ("a bomb of JSON", "prepare a.json.gz --max_mb 1", {"a.json.gz": packed(json.dumps({f"tt{n:07}": ["gore"] * 10 for n in range(20_000)}))}, "a.json.gz … " + TOO_LARGE),
+    ("a bomb of traits", "prepare t.json.gz --max_mb 1", {"t.json.gz": packed(json.dumps([{"trait": f"T{n}", "avoid": ["x" * 99]} for n in range(10_000)]))}, "t.json.gz … " + TOO_LARGE),
+    ("a bomb of wishes", "prepare titles.csv --wishes w.json --max_mb 1", {"w.json": packed(json.dumps({"T": ["x" * 2_000_000]}))}, "w.json … " + TOO_LARGE),
     ("a domain without a noun", "prepare a.json", {"a.json": {"noun": "", "nouns": "games"}}, "a.json: noun is \"\"; expected"),
     ("a domain of other fields", "prepare a.json", {"a.json": {"noun": "game", "colour": "red"}}, "a.json: colour is \"red\"; expected"),
 ]
@@ -131,6 +135,8 @@ CONVERSATIONS: list[Row] = [
     ("conversations without films", "prepare c.jsonl --dataset d.parquet", {"c.jsonl": '{"dialog": "User: Hi", "groundtruth": []}\n'}, "c.jsonl: none of its 1 conversations can be used (row 1: groundtruth names no title)"),
     ("a year out of range", "prepare c.jsonl --dataset d.parquet", {"c.jsonl": '{"dialog": "User: Hi", "groundtruth": [["Saw", 1e400]]}\n'}, "c.jsonl: none … the year inf; expected a number such as 1999"),
     ("a year of 5,000 digits", "prepare c.jsonl --dataset d.parquet", {"c.jsonl": '{"dialog": "User: Hi", "groundtruth": [["Saw", "' + "9" * 5000 + '"]]}\n'}, "c.jsonl: none of its 1 conversations"),
+    ("a bomb of conversations", "prepare c.jsonl --dataset d.parquet --max_mb 1", {"c.jsonl": packed('{"dialog": "User: Hi", "groundtruth": [["Saw", 2004]]}\n' * 20_000)}, "c.jsonl … " + TOO_LARGE),
+    ("a bomb of conversations in Parquet", "prepare c.parquet --dataset d.parquet --max_mb 1", {"c.parquet": parquet({"dialog": ["User: Hi" * 200] * 1000, "groundtruth": [[{"title": "Saw", "year": 2004}]] * 1000})}, "c.parquet … " + TOO_LARGE),
     ("conversations as CSV", "prepare c.csv --dataset d.parquet", {"c.csv": "dialog,groundtruth\nHi,Saw\n"}, "c.csv: conversations are read from JSON lines, JSON or Parquet only"),
     ("conversations nested deep", "prepare c.jsonl --dataset d.parquet", {"c.jsonl": '{"dialog": "User: Hi", "groundtruth": ' + nested(5000) + "}\n"}, "c.jsonl is JSON nested too deeply"),
     ("broken conversations in a list", "prepare c.json --dataset d.parquet", {"c.json": '[{"dialog": "User: Hi", "groundtruth": [["Saw", 2004]]}, {"dia'}, "c.json is no valid JSON"),
@@ -182,6 +188,7 @@ FLAGS: list[Row] = [
     ("learning at infinity", TRAIN.format("data.jsonl") + " --lr inf", {}, "--lr inf: expected a positive number"),
     ("a penalty of NaN", TRAIN.format("data.jsonl") + " --lambda_safe nan", {}, "--lambda_safe nan: expected a number of at least 0"),
     ("ranks and the end beyond the log's", TRAIN.format("data.jsonl") + " --rec_num 32767 --lambda_end 1", {}, "--rec_num 32767: expected at most"),
+    ("ranks far beyond the log's", TRAIN.format("data.jsonl") + " --rec_num 70000", {}, "--rec_num 70000: expected at most 32767"),
     ("a group of one", TRAIN.format("data.jsonl") + " --num_generations 1", {}, "--num_generations 1: a group needs at least 2"),
     ("a flag without effect", TRAIN.format("data.jsonl") + " --lora_r 4", {}, "--lora_r: without effect unless --use_lora"),
     ("a reward that isn't there", TRAIN.format("data.jsonl") + " --reward nowhere:f", {}, "nowhere"),
@@ -234,6 +241,9 @@ DATASETS: list[Row] = [
     ("no rows in Parquet", "d.parquet", {"d.parquet": parquet({"prompt": [], "groundtruth_with_release_year": [], "seen_titles": [], "completion": []})}, "d.parquet: no rows"),
     ("a cut gzip", "d.jsonl.gz", {"d.jsonl.gz": cut(packed(json.dumps(GOOD) * 9))}, "d.jsonl.gz: can't be read as a dataset"),
     ("rows of other widths in CSV", "d.csv", {"d.csv": "prompt,id\na\n"}, "d.csv: can't be read as a dataset (row 0 has 1 columns instead of 2)"),
+    *((f"a bomb of {kind}", f"d.{kind}.gz --max_mb 1", {f"d.{kind}.gz": packed(" " * 2_000_000)}, f"d.{kind}.gz … {TOO_LARGE}") for kind in ("json", "jsonl", "csv")),
+    ("a bomb of Parquet", "d.parquet --max_mb 1", {"d.parquet": parquet({"prompt": ["x" * 1000] * 2000})}, "d.parquet … " + TOO_LARGE),
+    ("a bomb of Parquet files", "d --max_mb 1", {f"d/train-0000{n}-of-00002.parquet": parquet({"prompt": ["x" * 1000] * 600}) for n in range(2)}, "d … " + TOO_LARGE),
     ("an object as JSON", "d.json", {"d.json": {"a": 1}}, "d.json"),
     ("JSON nested deep", "d.json", {"d.json": nested(100_000)}, "d.json: can't be read as a dataset"),
     ("a folder of something else", "d", {"d/a.txt": "x"}, "d: can't be read as a dataset"),
@@ -269,6 +279,10 @@ ANSWERS: list[Row] = [
     ("a column twice in CSV", "a.csv", {"a.csv": "id,text,text\n1,a,b\n"}, "a.csv … several columns of the name text"),
     ("a cut Parquet file", "a.parquet", {"a.parquet": cut(parquet({"id": ["1"], "text": ["x"]}))}, "a.parquet: expected"),
     ("rows of other widths in CSV", "a.csv", {"a.csv": "id,text\n1\n"}, "a.csv: expected … row 1 has another number of fields"),
+    *((f"a bomb of {kind}", f"a.{kind}.gz --max_mb 1", {f"a.{kind}.gz": packed(" " * 2_000_000)}, f"a.{kind}.gz … {TOO_LARGE}") for kind in ("json", "jsonl", "csv")),
+    ("a large file", "a.json --max_mb 1", {"a.json": " " * 2_000_000}, "a.json … " + TOO_LARGE),
+    ("a bomb of Parquet", "a.parquet --max_mb 1", {"a.parquet": parquet({"id": ["1"] * 2000, "text": ["x" * 1000] * 2000})}, "a.parquet … " + TOO_LARGE),
+    ("a bomb of an inspect log", "a.eval --max_mb 1", {"a.eval": zipped("header.json", " " * 2_000_000)}, "a.eval … " + TOO_LARGE),
     ("no inspect log", "a.eval", {"a.eval": b"PK\x03\x04"}, "a.eval: expected … not an inspect log"),
 ]
 

@@ -73,6 +73,8 @@ FULL = [
     ("prepare titles.csv --store new.duckdb", 4700),
     ("evaluate --data data.jsonl --answers answers.jsonl", 24),
     ("evaluate --data data.jsonl --model model --max_completion_length 4", 0),
+    (TRAIN.format("data.jsonl") + " --max_steps 1 --num_generations 8 --max_completion_length 2", 12),
+    (TRAIN.format("data.jsonl") + " --max_steps 1 --num_generations 8 --max_completion_length 2", 44),
     ("oracle log rejudge {run}", 60),  # its first step fits, its second doesn't
     ("oracle log compact {run} --no-wait", 24),
     ("oracle log query runs --out o.csv", 0),
@@ -304,3 +306,49 @@ def run_whole(place: Path) -> bool:
     process.join()
     with duckdb.connect(str(place / "store.duckdb"), read_only=True) as store:
         return store.sql("select count(*) from titles where title = 'Heat'").fetchall() == [(1,)]
+
+
+def linked_place(small_place: Path, tmp_path: Path) -> Path:
+    """A folder with links to a store and its sources, whose files are elsewhere."""
+    real = shutil.copytree(small_place, tmp_path / "real")
+    place = tmp_path / "place"
+    place.mkdir()
+    for name in ("store.duckdb", "titles.csv"):
+        (place / name).symlink_to(real / name)
+    return place
+
+
+def test_a_linked_store_stays_a_link_and_has_the_log_of_the_store(small_place, tmp_path, monkeypatch, capfd):
+    place = linked_place(small_place, tmp_path)
+    monkeypatch.chdir(place)
+    count = 'oracle log query --sql "select count(*) as n from verdicts" --json'
+    before = run(count, capfd).out
+    assert before != '{"n":0}\n'
+    assert run("prepare titles.csv", capfd).status == 0
+    assert (place / "store.duckdb").is_symlink() and not (place / "store.log").exists()
+    assert run(count, capfd).out == before
+    with duckdb.connect(str(tmp_path / "real" / "store.duckdb"), read_only=True) as store:
+        assert store.sql("select count(*) from titles where title = 'Heat'").fetchall() == [(1,)]
+        assert f'{{"n":{store.sql("select count(*) from verdicts").fetchall()[0][0]}}}\n' == before
+
+
+def test_a_link_with_a_log_of_its_own_keeps_it(small_place, tmp_path, monkeypatch, capfd):
+    place = linked_place(small_place, tmp_path)
+    shutil.copytree(tmp_path / "real" / "store.log", place / "other.log")
+    shutil.rmtree(tmp_path / "real" / "store.log")
+    (place / "store.log").symlink_to("other.log")  # a log may be a link too
+    monkeypatch.chdir(place)
+    assert len(run("oracle log list --json", capfd).out.splitlines()) == 1
+    assert run('oracle log query --sql "select count(*) as n from verdicts" --json', capfd).out != '{"n":0}\n'
+
+
+@pytest.mark.parametrize("path", ["{run}", "{run}/step-00000001-e00000000-f2"], ids=["run", "step"])
+def test_a_link_that_leads_out_of_the_log_is_told_by_its_path(small_place, tmp_path, monkeypatch, capfd, path):
+    place = shutil.copytree(small_place, tmp_path / "place")
+    inside = place / "store.log" / path.format(run=logged_run(place))
+    inside.rename(tmp_path / "outside")
+    inside.symlink_to(tmp_path / "outside")
+    monkeypatch.chdir(place)
+    said = told_in_a_line(run('oracle log query --sql "select count(*) from verdicts"', capfd))
+    assert inside.name in said and "no link that leads out of it" in said
+    assert inside.is_symlink()

@@ -4,7 +4,7 @@ import duckdb
 import pytest
 
 from oracle import build_store
-from oracle.store.file import log_root
+from oracle.store import log_root
 from tests.tiny_log import write_tiny_log
 
 FILMS = [

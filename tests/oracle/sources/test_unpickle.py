@@ -90,7 +90,6 @@ BOMBS = {
     "a byte array of 2**40": b"\x80\x05\x96" + struct.pack("<Q", 1 << 40) + b"x.",
     "a frame of 2**60": b"\x80\x04\x95" + struct.pack("<Q", 1 << 60) + b"N.",
     "tuples 300,000 deep as keys": b"\x80\x02}(" + b")" + b"\x85" * 300_000 + b"K\x01u.",
-    "a number of a million digits": b"\x80\x02]\x8b" + struct.pack("<I", 400_000) + b"\x7f" * 400_000 + b"K\x01\x86a.",
 }
 
 

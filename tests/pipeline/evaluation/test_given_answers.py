@@ -1,6 +1,7 @@
 """Files of answers are read whoever wrote them, matched with their prompts, and refused where that would be a guess."""
 
 import csv
+import gzip
 import json
 
 import pyarrow as pa
@@ -70,6 +71,18 @@ VERIFIERS = {
 )  # fmt: skip
 def test_an_answer_is_found_under_the_usual_keys(tmp_path, row):
     (given,) = read(tmp_path, [row])
+    assert (given.rows, given.texts) == ([1], [TEXT])
+
+
+@pytest.mark.parametrize("suffix", [".json", ".jsonl", ".csv", ".txt"])
+def test_answers_packed_by_gzip_are_read_as_they_would_be_unpacked(tmp_path, suffix):
+    rows = [{"id": "b", "text": TEXT}]
+    content = json.dumps(rows) if suffix == ".json" else json.dumps(rows[0])
+    if suffix == ".csv":
+        content = f'id,text\nb,"{TEXT}"\n'
+    path = tmp_path / f"answers{suffix}.gz"
+    path.write_bytes(gzip.compress(content.encode()))
+    (given,) = read_answers(str(path), dataset(), "data")
     assert (given.rows, given.texts) == ([1], [TEXT])
 
 
