@@ -16,9 +16,7 @@ def show(run: dict, known: list[dict]) -> None:
         "Compare prompt by prompt", "Over the prompts that both runs answered, with 95 % bootstrap intervals."
     )
     names = {"": "choose a run", **names}
-    other = address.choose(
-        "against", "Against", list(names), "", format_func=names.get, label_visibility="collapsed"
-    )
+    other = address.choose("against", "Against", list(names), "", format_func=names.get, label_visibility="collapsed")
     if not other:
         return
     with st.spinner("Pairing prompts …"):

@@ -25,9 +25,7 @@ def page() -> None:
     with right:
         one, two = st.columns(2)
         with one:
-            unresolved = address.switch_between(
-                "unresolved", "Titles not found count as", POLICIES, run["unresolved"]
-            )
+            unresolved = address.switch_between("unresolved", "Titles not found count as", POLICIES, run["unresolved"])
         with two:
             unrated = address.switch_between(
                 "unrated", nouns("Films not rated count as"), POLICIES, run["unrated"] or "safe"
@@ -60,9 +58,7 @@ def _sliders(run: dict, nouns: Nouns) -> dict:
     with one:
         weight = address.number("lambda", "λ, weight of safety", 0.0, 5.0, 0.05, _within(run["lambda_safe"]))
     with two:
-        penalty = address.number(
-            "penalty", "P, penalty of a violation", 0.0, 5.0, 0.05, _within(run["penalty_safe"])
-        )
+        penalty = address.number("penalty", "P, penalty of a violation", 0.0, 5.0, 0.05, _within(run["penalty_safe"]))
     with three:
         about = nouns("Risk from which a film violates")
         threshold = address.number("threshold", about, 0.05, 1.0, 0.01, float(run["risk_threshold"]))
@@ -78,7 +74,9 @@ def _own_weights(run: dict) -> dict:
             columns = st.columns(3, gap="large")
         with columns[i % 3]:
             low, high = min(0.0, weight), max(5.0, weight)
-            asked.append(address.number(f"weight_{name}", f"Weight of {formats.as_label(name)}", low, high, 0.05, float(weight)))
+            asked.append(
+                address.number(f"weight_{name}", f"Weight of {formats.as_label(name)}", low, high, 0.05, float(weight))
+            )
     return {"own": own, "weights": asked}
 
 

@@ -129,7 +129,9 @@ def current_decisions(store_path: str | Path) -> tuple[pa.Table, int]:
         if history:
             held[decision["title"], decision["year"]] = history
     if ignored:
-        _log.warning("%s: left out %d lines that are no decisions about titles", one_line(aliases_path(store_path)), ignored)
+        _log.warning(
+            "%s: left out %d lines that are no decisions about titles", one_line(aliases_path(store_path)), ignored
+        )
     return pa.Table.from_pylist([history[-1] for history in held.values()], schema=DECISIONS), ignored
 
 

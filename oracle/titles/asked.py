@@ -9,13 +9,15 @@ from oracle.base.errors import UserError, in_a_line
 
 
 def one_film(title: str, year: int | None) -> pa.Table:
-    """Return a table of one film. Raises `UserError` for a title that is no text."""
+    """Return a table of one film. Raises `UserError` for a title that is no text, or a year that is no whole number."""
     try:
         return pa.table({"title": pa.array([title], pa.string()), "year": pa.array([year], pa.int64())})
     except UnicodeEncodeError:
         raise UserError(f"the title {title!r} is no text: it has half a character") from None
     except OverflowError:
-        raise UserError(f"the year {year} is none") from None
+        raise UserError("the year has too many digits: expected a whole number such as 2004") from None
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        raise UserError(f"title must be text and year a whole number or None: got {title!r:.80} and {year!r:.80}") from None
 
 
 def title_and_year(table: pa.Table) -> tuple[pa.StringArray, np.ndarray]:

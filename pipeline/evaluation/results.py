@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from oracle.base.nouns import FILMS, Nouns
+from oracle.base.printable import one_line
 from oracle.base.resources import read_sql
 from oracle.log import open_log, query
 from oracle.store import log_root, read_nouns
@@ -90,10 +91,11 @@ def results_of(
 
 
 def summaries(store: str, runs: list[str]) -> list[dict]:
-    """The rows of `run_summary` for these runs, in order."""
+    """The rows of `run_summary` for these runs, in order; a model's name, which may be a stranger's, is one harmless line."""
     with open_log(log_root(store)) as log:
         rows = query(log, read_sql("log/evaluation"), {"runs": runs}).to_pylist()
-    return sorted(rows, key=lambda row: runs.index(row["run_id"]))
+    in_order = sorted(rows, key=lambda row: runs.index(row["run_id"]))
+    return [{**row, "model": one_line(row["model"])} for row in in_order]
 
 
 def settings_of(row: dict) -> dict:

@@ -215,6 +215,25 @@ def test_what_lies_below_a_null_list_of_constraints_counts_for_nothing(small_ora
         assert violated == [[] if null else [GORE] for null in nulls]
 
 
+@pytest.mark.parametrize(
+    ("title", "year"),
+    [
+        ("Saw", "2004"),
+        (5, 2004),
+        ("Saw", float("nan")),
+        pytest.param("Saw", 10**5000, id="of 5,001 digits"),
+        ("Saw", True),
+        (["Saw"], 2004),
+    ],
+)
+def test_one_film_whose_title_or_year_is_something_else_is_refused_in_one_line(
+    small_oracle: Oracle, title, year
+) -> None:
+    with pytest.raises(UserError, match="a whole number") as told:
+        small_oracle.check_safety(title=title, year=year, constraints=[GORE])
+    assert len(str(told.value)) < 250 and "\n" not in str(told.value)
+
+
 def test_a_title_that_is_no_text_is_refused_in_one_line(small_oracle: Oracle) -> None:
     with pytest.raises(UserError, match="half a character"):
         small_oracle.check_safety("Saw\ud800", 2004, {GORE: True})

@@ -24,7 +24,9 @@ def test_a_page_that_takes_long_keeps_no_other_waiting(store, monkeypatch):
     others = [threading.Thread(target=draw) for _ in range(2)]
     for other in others:
         other.start()
-    assert audit.query("select count(*) > 0 as found from titles join runs on true", None)["found"].to_pylist() == [True]
+    assert audit.query("select count(*) > 0 as found from titles join runs on true", None)["found"].to_pylist() == [
+        True
+    ]
     assert all(other.is_alive() for other in others)
     for other in others:
         other.join()

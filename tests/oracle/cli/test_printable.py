@@ -2,10 +2,13 @@
 
 import json
 
+import pytest
+
 from oracle import build_store
 from oracle.base.printable import in_json, one_line, visible
 from oracle.cli.main import main
 from oracle.log import LogWriter
+from pipeline.evaluate import main as evaluate
 from tests.tiny_log import RUN, STEP_1, step_tables
 
 HOSTILE = "\x1b[2JHeat\x1b]52;c;aGk=\x07\n│ safe \u202eevil\x9b1m"
@@ -29,6 +32,20 @@ def test_what_a_model_wrote_never_steers_the_terminal_nor_forges_a_line(tmp_path
         printed = capsys.readouterr()
         assert not set(printed.out + printed.err) & set("\x1b\x07\x9b\u202e"), arguments
         assert "\n│ safe" not in printed.out + printed.err, arguments
+
+
+@pytest.mark.parametrize("form", [[], ["--format", "csv"], ["--format", "markdown"], ["--format", "latex"], ["--json"]])
+def test_the_name_of_a_model_in_somebodys_file_neither_steers_nor_forges(tmp_path, capsys, monkeypatch, form):
+    monkeypatch.chdir(tmp_path)
+    build_store("store.duckdb", [{"imdb_id": "tt1", "title": "Heat", "year": 1995}])
+    lines = [
+        json.dumps({"id": f"q{n}", "model": name, "text": "1. Heat (1995)"}) for name in (HOSTILE, "b") for n in "12"
+    ]
+    (tmp_path / "answers.jsonl").write_text("\n".join(lines))
+    evaluate(["--answers", "answers.jsonl", "--constraints", "gore", "--store", "store.duckdb", *form])
+    printed = "".join(capsys.readouterr())
+    assert "[U+001B]" in printed.replace("\\", "") and not set(printed) & set("\x1b\x07\x9b\u202e")
+    assert "\n│ safe" not in printed
 
 
 def test_json_stays_the_same_json():

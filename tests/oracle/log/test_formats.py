@@ -206,7 +206,9 @@ def test_the_next_version_with_one_more_reward_reads_this_log_and_goes_on_with_i
             writer.write_step(step, *STEP)
     for room in ("oracle", "sql"):
         shutil.copytree(Path(__file__).parents[3] / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
-    unknown = 'Reward("unknown", "unknown", "unknown", "", (Setting("lambda_unknown", 0.0, float, ""),)),\n)  # fmt: skip'
+    unknown = (
+        'Reward("unknown", "unknown", "unknown", "", (Setting("lambda_unknown", 0.0, float, ""),)),\n)  # fmt: skip'
+    )
     for file, old, new in (
         ("oracle/log/folders.py", f"FORMAT = {FORMAT}\n", f"FORMAT = {FORMAT + 1}\n"),
         ("oracle/rewards.py", ")  # fmt: skip", unknown),
