@@ -9,7 +9,9 @@ from pathlib import Path
 import duckdb
 import pytest
 from markupsafe import escape
+from streamlit.testing.v1 import AppTest
 
+from app import main
 from app.components.markup import piece
 from app.text import formats
 from oracle import Oracle
@@ -323,8 +325,14 @@ def test_a_store_that_was_replaced_is_read_anew(empty_store):
     assert "No film with a risk has that title" in written(open_page("films", empty_store, film="saw"))
 
 
+def test_the_entry_draws_the_first_page_where_it_is_run_as_a_script(store, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["app/main.py", "--store", str(store)])
+    entry = AppTest.from_file(str(Path(main.__file__)), default_timeout=180).run()
+    assert not entry.exception and "film" in written(entry)
+
+
 def test_the_app_needs_no_torch():
-    code = "import app.main, app.script, sys; print('torch' in sys.modules, 'trainer' in sys.modules)"
+    code = "import app.main, sys; print('torch' in sys.modules, 'trainer' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.split() == ["False", "False"]
 
