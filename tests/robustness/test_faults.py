@@ -3,6 +3,7 @@
 Whatever happens, what was stored is as it was, or whole: hashes are compared. Commands run in this process.
 """
 
+import gc
 import json
 import multiprocessing
 import os
@@ -45,6 +46,7 @@ def disk(tmp_path_factory):
 
 def filled(disk: Path, small_place: Path, free_kb: int) -> Path:
     """The small place, alone on the disk with so much room."""
+    gc.collect()  # a model that is left in a cycle maps its weights, and a disk with a removed file in use can't become read-only
     subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
     for path in disk.iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
