@@ -6,6 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+os.environ["NUMBA_DISABLE_JIT"] = (
+    "1"  # ranx, which metrics are compared with: to compile it takes longer than all that it computes
+)
+
 
 @pytest.fixture(scope="module")
 def two_cores() -> Iterator[None]:
