@@ -369,6 +369,37 @@ def test_long_runs_are_drawn_with_few_points_and_cells():
     assert {(cell["ratio"], cell["clip_ratio"], cell["kl"]) for cell in cells} == {(1.5, 0.25, None)}
 
 
+def test_a_long_run_that_is_judged_again_is_drawn_with_few_points_and_its_last_steps_are_whole():
+    asked = {
+        "run": "r",
+        "lambda": 1,
+        "penalty": 1,
+        "threshold": 0.5,
+        "unresolved": "safe",
+        "unrated": "safe",
+        "own": [],
+        "weights": [],
+    }
+    with duckdb.connect() as connection:
+        connection.execute(
+            """
+            create macro what_if_summary(
+                run, new_lambda := 1, new_penalty := 1, new_threshold := 1, new_unresolved := '', new_unrated := '', new_weights := map()
+            ) as table
+            select range::integer as step, range / 1000 as svr, 1 - range / 1000 as svr_if, 0.5 as punished, 0.25 as punished_if,
+                range as mean_total_reward, -range as mean_total_reward_if, 0 as no_signal_rate, 1 as no_signal_rate_if
+            from range(1, 1001)
+            """
+        )
+        sql = read_sql("app/what_if_curves")
+        many = connection.sql(sql, params=asked | {"steps": list(range(1, 1001))}).to_arrow_table().to_pylist()
+        few = connection.sql(sql, params=asked | {"steps": [4, 8, 1000]}).to_arrow_table().to_pylist()
+    assert len(many) == 250 and [row["step"] for row in many[:3]] == [1, 5, 9]
+    assert many[0]["svr"] == pytest.approx(0.0025) and many[-1]["mean_total_reward_if"] == -998.5
+    assert {row["last_reward"] for row in many} == {998.0}  # of steps 996 to 1000, not of points
+    assert [(row["step"], row["svr"]) for row in few] == [(4, 0.004), (8, 0.008), (1000, 1.0)]
+
+
 def test_what_the_loss_made_of_a_rank_is_weighed_by_its_lists():
     """61 steps in cells of two: 2 lists at the odd ones, 6 at the even ones; and two losses of what was answered once."""
     with duckdb.connect() as connection:
