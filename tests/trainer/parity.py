@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from oracle import create_oracle
 from oracle.annotate import Annotator
 from oracle.log import LogWriter
+from pipeline.training.processes import work_is_done
 from tests.trainer.drive import TRAIT
 from trainer import RankGRPOConfig, RankGRPOTrainer
 from trainer.rewards import make_end_func, make_relevance_func, make_repeat_func, make_safety_func
@@ -104,3 +105,4 @@ if __name__ == "__main__":
     (folder / f"process-{state.process_index}").write_text(
         f"{os.getpid()} of {state.num_processes}, {torch.distributed.get_backend()}"
     )
+    work_is_done()  # as train.py: torch's threads abort a process of several now and then while Python takes itself down
