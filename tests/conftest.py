@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-os.environ["NUMBA_DISABLE_JIT"] = (
-    "1"  # ranx, which metrics are compared with: to compile it takes longer than all that it computes
-)
+# Metrics are compared with ranx: to compile it takes half a minute, and what it computes here no time.
+os.environ["NUMBA_DISABLE_JIT"] = "1"
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pyarrow.parquet
 import streamlit as st
 
 from app.components import states, style
-from app.core.flat import is_number
+from app.core.flat import once
 from app.core.query_pool import Answer
 from app.text import formats
 
@@ -31,7 +31,7 @@ def show(answer: Answer, most: int) -> None:
     with st.container(horizontal=True):
         st.download_button("CSV", as_csv(flat), "answer.csv", "text/csv", on_click="ignore")
         st.download_button(
-            "Parquet", as_parquet(rows, flat), "answer.parquet", "application/vnd.apache.parquet", on_click="ignore"
+            "Parquet", as_parquet(rows), "answer.parquet", "application/vnd.apache.parquet", on_click="ignore"
         )
 
 
@@ -41,15 +41,15 @@ def as_csv(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def as_parquet(rows: pa.Table, flat: pa.Table) -> bytes:
-    """The rows with their types; `flat` is the same, flattened."""
+def as_parquet(table: pa.Table) -> bytes:
+    """The rows with their types."""
     sink = io.BytesIO()
-    pyarrow.parquet.write_table(pa.table(rows.columns, names=flat.column_names), sink)
+    pyarrow.parquet.write_table(table.rename_columns(once(table.column_names)), sink)
     return sink.getvalue()
 
 
 def _draw(table: pa.Table) -> None:
-    numeric = [field.name for field in table.schema if is_number(field.type)]
+    numeric = [field.name for field in table.schema if _is_number(field.type)]
     if not numeric:
         return states.nothing("No column holds numbers to draw.")
     names = table.column_names
@@ -71,3 +71,7 @@ def _draw(table: pa.Table) -> None:
     )
     if table.num_rows > MOST_DRAWN:
         st.caption(f"The first {formats.count(MOST_DRAWN)} rows.")
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)

@@ -20,10 +20,6 @@ def once(names: list[str]) -> list[str]:
     ]
 
 
-def is_number(kind: pa.DataType) -> bool:
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-
-
 def _as_json(column: pa.ChunkedArray) -> pa.Array:
     written = (None if v is None else json.dumps(v, ensure_ascii=False) for v in column.to_pylist())
     return pa.array(written, pa.string())

@@ -22,16 +22,11 @@ _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896  # of the years 1 and 9999, since 19
 
 
 def known_to_arrow(rows: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
-    """The same rows; columns that hold a type which Arrow hasn't, at any depth, become text."""
+    """The same rows; columns that hold a type which Arrow hasn't, at any depth, become text, and then all lose their names."""
     if not any(map(_is_unknown, rows.types)):
         return rows
-    names = ['"' + name.replace('"', '""') + '"' for name in rows.columns]
-    return rows.project(
-        ", ".join(
-            f"#{place}{'::varchar' if _is_unknown(kind) else ''} as {name}"
-            for place, (name, kind) in enumerate(zip(names, rows.types, strict=True), start=1)
-        )
-    )
+    casts = ("::varchar" if _is_unknown(kind) else "" for kind in rows.types)
+    return rows.project(", ".join(f"#{place}{cast}" for place, cast in enumerate(casts, start=1)))
 
 
 def _is_unknown(kind: duckdb.sqltypes.DuckDBPyType) -> bool:

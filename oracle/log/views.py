@@ -291,8 +291,10 @@ def _interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], pa.
 
 
 def _rows(connection, sql, params, most) -> pa.Table:
-    rows = known_to_arrow(connection.sql(sql, params=params))
-    return rows.to_arrow_table() if most is None else _first(rows.to_arrow_reader(2048), most)
+    asked = connection.sql(sql, params=params)
+    rows = known_to_arrow(asked)
+    table = rows.to_arrow_table() if most is None else _first(rows.to_arrow_reader(2048), most)
+    return table.rename_columns(asked.columns)
 
 
 def _first(rows: pa.RecordBatchReader, most: int) -> pa.Table:

@@ -10,6 +10,9 @@ from oracle.base.errors import UserError, in_a_line
 
 def one_film(title: str, year: int | None) -> pa.Table:
     """Return a table of one film. Raises `UserError` for a title that is no text, or a year that is no whole number."""
+    what = f"title must be text and year a whole number or None: got {type(title).__name__} and {type(year).__name__}"
+    if isinstance(year, float) and not year.is_integer():
+        raise UserError(what)
     try:
         return pa.table({"title": pa.array([title], pa.string()), "year": pa.array([year], pa.int64())})
     except UnicodeEncodeError:
@@ -17,7 +20,7 @@ def one_film(title: str, year: int | None) -> pa.Table:
     except OverflowError:
         raise UserError("the year has too many digits: expected a whole number such as 2004") from None
     except (pa.ArrowInvalid, pa.ArrowTypeError):
-        raise UserError(f"title must be text and year a whole number or None: got {title!r:.80} and {year!r:.80}") from None
+        raise UserError(what) from None
 
 
 def title_and_year(table: pa.Table) -> tuple[pa.StringArray, np.ndarray]:

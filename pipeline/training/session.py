@@ -273,7 +273,10 @@ def folder_of(folder: Path, log: LogWriter) -> Iterator[None]:
         yield
     except BaseException:
         if made and not log.steps():
-            shutil.rmtree(made[-1], ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):  # by now another run may be in a folder above
+                for above in made[1:]:
+                    above.rmdir()
         raise
 
 

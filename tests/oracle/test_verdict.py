@@ -221,6 +221,8 @@ def test_what_lies_below_a_null_list_of_constraints_counts_for_nothing(small_ora
         ("Saw", "2004"),
         (5, 2004),
         ("Saw", float("nan")),
+        ("Saw", 2004.5),
+        pytest.param(10**5000, 2004, id="a title of 5,001 digits"),
         pytest.param("Saw", 10**5000, id="of 5,001 digits"),
         ("Saw", True),
         (["Saw"], 2004),

@@ -14,7 +14,7 @@ from oracle.base.command import outcome
 from oracle.cli.main import main as oracle
 from pipeline import evaluate, prepare, sft, train
 
-PATIENCE_S = 60
+PATIENCE_S = 10
 COMMANDS: dict[str, Callable[[list[str]], object]] = {
     "prepare": lambda argv: outcome(prepare.main, argv),
     "sft": lambda argv: outcome(sft.main, argv),

@@ -233,7 +233,7 @@ def test_answers_can_be_taken_away_as_csv():
 
 
 def test_answers_can_be_taken_away_as_parquet_with_their_types():
-    assert pyarrow.parquet.read_table(io.BytesIO(results.as_parquet(NESTED, flattened(NESTED)))).equals(NESTED)
+    assert pyarrow.parquet.read_table(io.BytesIO(results.as_parquet(NESTED))).equals(NESTED)
 
 
 def test_columns_of_the_same_name_are_told_apart():

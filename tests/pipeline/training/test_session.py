@@ -6,10 +6,12 @@ from math import log2
 
 import pytest
 
+from oracle.log import LogWriter
 from pipeline.settings.chosen_rewards import reward_functions, reward_names
 from pipeline.settings.flags import TrainSettings
 from pipeline.settings.parsing import parse_settings
-from pipeline.training.session import Inputs, checked_inputs, made_trainer, with_start
+from pipeline.training.session import Inputs, checked_inputs, folder_of, made_trainer, with_start
+from tests.tiny_log import RUN
 
 LISTED = "1. Up (2009)\n2. Saw (2004)\n3. Saw (2004)\n4. Zzyzx Qwv (1999)"
 
@@ -64,3 +66,15 @@ def test_an_engine_is_asked_for_a_prompt_and_an_answer_but_no_more_than_the_mode
         trainer, _ = made_trainer(settings, inputs, logs)
     places = inputs.model.config.max_position_embeddings
     assert places < 4000 and trainer.args.vllm_max_model_length == (expected or places)
+
+
+def test_a_run_that_fails_leaves_what_another_run_has_made_beside_it(tmp_path):
+    folder = tmp_path / "runs" / "mine"
+    with LogWriter(tmp_path / "store.log", RUN) as log:
+        with pytest.raises(RuntimeError), folder_of(folder, log):
+            (folder.parent / "other").mkdir()
+            raise RuntimeError
+        assert [path.name for path in folder.parent.iterdir()] == ["other"]
+        with pytest.raises(RuntimeError), folder_of(tmp_path / "new" / "mine", log):
+            raise RuntimeError
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["runs", "store.log"]
