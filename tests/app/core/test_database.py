@@ -1,7 +1,6 @@
 """Pages of several people are computed at once, and who waits for a place among the queries can stop."""
 
 import threading
-import time
 from contextlib import suppress
 
 import pytest
@@ -32,11 +31,12 @@ def test_a_page_that_takes_long_keeps_no_other_waiting(store, monkeypatch):
         other.join()
 
 
-def test_every_connection_of_the_pages_is_locked(store):
+def test_every_connection_of_the_pages_is_locked(store, tmp_path):
+    (tmp_path / "outside.csv").write_text("a\n1\n")
     audit = database.Audit(str(store))
     for _ in range(database.CONNECTIONS):
-        with pytest.raises(UserError, match="/etc/passwd"):
-            audit.query("from '/etc/passwd'", None)
+        with pytest.raises(UserError, match=r"outside\.csv"):
+            audit.query(f"from '{tmp_path}/outside.csv'", None)
 
 
 def test_who_waits_for_a_place_hears_stop(store, monkeypatch):
@@ -45,9 +45,7 @@ def test_who_waits_for_a_place_hears_stop(store, monkeypatch):
     def stop(seconds: float) -> None:
         raise InterruptedError
 
-    begun = time.monotonic()
     with pytest.raises(InterruptedError):
         QueryPool(store).ask("select 1", None, 10, 30.0, stop)
-    assert time.monotonic() - begun < 10
     with pytest.raises(UserError, match="other queries are running"):
         QueryPool(store).ask("select 1", None, 10, 0.1, lambda seconds: None)
