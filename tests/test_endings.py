@@ -45,8 +45,11 @@ def interrupted(folder: Path, arguments: list[str], at: str) -> tuple[int, list[
         if not is_sent and re.match(rf"import '{at}'|# code object from '[^']*/{at.replace('.', '/')}/__init__", text):
             process.send_signal(signal.SIGINT)
             is_sent = True
-        elif re.match(r"stopped|error|Traceback|\w*(Error|Interrupt)\b|Exception ignored", text):
-            said.append(text.rstrip())
+        # The line may stand behind one of -v, which is written in two pieces: text, and end of line.
+        elif found := re.search(
+            r"stopped(;.*)?$|^(error|Traceback|\w*(Error|Interrupt)\b|Exception ignored).*", text.rstrip()
+        ):
+            said.append(found[0])
     guard.cancel()
     assert is_sent, f"{at} was never imported"
     return process.wait(), said
