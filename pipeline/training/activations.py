@@ -60,13 +60,24 @@ def layer_bytes(model: PreTrainedModel | PeftModel, compute: int, cuda: bool) ->
 
 
 def activation_bytes(model: PreTrainedModel | PeftModel, compute: int, cuda: bool, checkpointing: bool) -> int:
-    """Bytes that all layers keep, a token. Checkpointing keeps the input of each layer, in the dtype of the weights, and
-    one layer at a time in full."""
+    """Bytes that all layers keep, a token, and what the backward pass of one layer holds for a moment. Checkpointing keeps the
+    input of each layer, in the dtype of the weights, and one layer at a time in full."""
     architecture, layer = _architecture(model), layer_bytes(model, compute, cuda)
+    passing = passing_bytes(model, compute)
     if not checkpointing:
-        return architecture.num_hidden_layers * layer
+        return architecture.num_hidden_layers * layer + passing
     weights = next(p for name, p in model.named_parameters() if "lora_" not in name)
-    return architecture.num_hidden_layers * architecture.hidden_size * weights.element_size() + layer
+    return architecture.num_hidden_layers * architecture.hidden_size * weights.element_size() + layer + passing
+
+
+def passing_bytes(model: PreTrainedModel | PeftModel, compute: int) -> int:
+    """Bytes that the MLP of a layer holds in its backward pass beside what the layer keeps, a token: gradients of gate and up.
+    An adapter that computes in float32 holds more while its layer is made again: the input of `down`, cast and dropped out."""
+    h, m = _mlp_sizes(model)
+    size, drops = _adapter(model, inputs=m)
+    if size in (0, compute):
+        return (2 * m + h) * compute
+    return m * compute + (m + 3 * h + drops * m) * size
 
 
 def output_layer_bytes(
@@ -91,17 +102,33 @@ def output_layer_bytes(
     return tile + hidden + trained * architecture.vocab_size * architecture.hidden_size * 4
 
 
-def generation_bytes(model: PreTrainedModel | PeftModel, compute: int, answers: int, tokens: tuple[int, int]) -> int:
-    """Bytes of answering with transformers: keys and values of all tokens, and what the MLP of one layer makes of all prompts
-    at first.
+def generation_bytes(
+    model: PreTrainedModel | PeftModel, compute: int, cuda: bool, answers: int, tokens: tuple[int, int]
+) -> int:
+    """Bytes of answering with transformers: keys and values, and beside those of the prompts what one layer's MLP makes of all
+    prompts at once.
+
+    | held while the MLP computes | values a token | bytes each |
+    | --- | --- | --- |
+    | the residual, the norm's output and copies | 4 h | c |
+    | gate and up | 2 m | c |
+    | their product; or, with an adapter on `up`, | m | c |
+    | its output, before and after it is scaled, | 2 m | the adapter's, as a rule 4 |
+    | and its input, where it was cast | h | the adapter's |
+    | on a CPU, up once more where it was cast | m | the adapter's |
 
     Args:
         answers: generated at once.
         tokens: of a prompt, and of an answer.
     """
-    architecture = _architecture(model)
-    first = 3 * getattr(architecture, "intermediate_size", 4 * architecture.hidden_size) * tokens[0]
-    return answers * compute * (cache_values(model) * sum(tokens) + first)
+    (h, m), (prompt, answer) = _mlp_sizes(model), tokens
+    first = (4 * h + 2 * m) * compute
+    if size := _adapter(model, outputs=m)[0]:
+        first += (2 * m + (size != compute) * (h + (not cuda) * m)) * size
+    else:
+        first += m * compute
+    cache = cache_values(model) * compute
+    return answers * (cache * prompt + max(first * prompt, cache * answer))
 
 
 def cache_values(model: PreTrainedModel | PeftModel) -> int:
@@ -115,6 +142,25 @@ def head_values(architecture: PretrainedConfig) -> tuple[int, int]:
     heads = architecture.num_attention_heads
     size = getattr(architecture, "head_dim", None) or architecture.hidden_size // heads
     return heads * size, (getattr(architecture, "num_key_value_heads", None) or heads) * size
+
+
+def _mlp_sizes(model: PreTrainedModel | PeftModel) -> tuple[int, int]:
+    """Values of a token outside and inside the MLP."""
+    architecture = _architecture(model)
+    return architecture.hidden_size, getattr(architecture, "intermediate_size", 4 * architecture.hidden_size)
+
+
+def _adapter(
+    model: PreTrainedModel | PeftModel, inputs: int | None = None, outputs: int | None = None
+) -> tuple[int, bool]:
+    """Bytes a value of the adapter on a linear layer of so many inputs or outputs, and whether it has dropout; 0 without one."""
+    for module in model.modules():
+        if not isinstance(module, LoraLayer) or inputs not in (None, module.in_features):
+            continue
+        if outputs in (None, module.out_features):
+            weights = next(p for name, p in module.named_parameters() if name.startswith("lora_A"))
+            return weights.element_size(), any(isinstance(d, nn.Dropout) for d in module.lora_dropout.values())
+    return 0, False
 
 
 def _architecture(model: PreTrainedModel | PeftModel) -> PretrainedConfig:

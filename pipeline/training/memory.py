@@ -46,13 +46,13 @@ def expected_memory(
         "reference model": _reference(settings, weights, trained) // shards["weights"],
         "bfloat16 copies": _cast_copies(model) * (settings.bf16 and not settings.use_lora),
         "gradients": sum(map(_nbytes, trained)) * (2 if _ddp(processes) else 1) // shards["gradients"],
-        "optimiser": sum(p.numel() * _state_bytes(settings.optim, p) for p in trained) // shards["optimiser"],
+        "optimiser": _optimiser_bytes(settings.optim, model) // shards["optimiser"],
         "optimiser's step": sum(map(_nbytes, trained))
         // shards["optimiser"]
         * (machine.cuda and settings.optim in _STEP_COPIES),
         "activations (estimated)": kept * sum(lengths) * rows,
         "output layer (estimated)": output_layer_bytes(model, compute, machine.cuda, rows, lengths),
-        "generation (estimated)": generation_bytes(model, compute, answers, lengths),
+        "generation (estimated)": generation_bytes(model, compute, machine.cuda, answers, lengths),
     }
     if settings.use_vllm and settings.vllm_mode == "colocate":
         memory["generation (estimated)"] = 0
@@ -106,9 +106,18 @@ def _nbytes(parameter: torch.nn.Parameter) -> int:
     return parameter.numel() * parameter.element_size()
 
 
-def _state_bytes(optim: str, parameter: torch.nn.Parameter) -> int:
+def _optimiser_bytes(optim: str, model: PreTrainedModel | PeftModel) -> int:
+    """Of the states. With 8 bits, those of embeddings and of tensors with fewer than 4,096 values stay in float32
+    (transformers' `Trainer.create_optimizer` and bitsandbytes' `min_8bit_size` have it so)."""
     states = next((n for name, n in _STATES.items() if name in optim), 2)
-    return states * (1 if "8bit" in optim else parameter.element_size())
+    embeddings = {id(m.weight) for m in model.modules() if isinstance(m, torch.nn.Embedding)}
+
+    def size(p: torch.nn.Parameter) -> int:
+        if "8bit" not in optim:
+            return p.element_size()
+        return 4 if id(p) in embeddings or p.numel() < 4096 else 1
+
+    return states * sum(p.numel() * size(p) for p in model.parameters() if p.requires_grad)
 
 
 def _ddp(processes: int) -> bool:

@@ -6,7 +6,8 @@
 TRL's `GRPOTrainer` has a constant reward. Ours has an oracle, four rewards, per-rank advantages and the rollout log. Both
 generate so many answers a step, which are then replaced by the same lists of 20 films of the starter data. The default model
 is the demo's. The trainers take turns of some steps; the medians of their steps are compared, the first turn left out. Then
-each trains for a turn in a process of its own, whose peak of memory is told.
+each trains for a turn in a process of its own, whose peak of memory is told. With a GPU they compute there, and the memory is
+the GPU's.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import torch
 from datasets import Dataset
 from rich.console import Console
 from rich.table import Table
@@ -50,6 +52,8 @@ class Steps(TrainerCallback):
         self._since = time.perf_counter(), time.process_time()
 
     def on_step_end(self, *_, **__):
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
         wall, cpu = self._since
         self.seconds.append((time.perf_counter() - wall, time.process_time() - cpu))
 
@@ -68,7 +72,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         if args.memory_of:
             measured(Path(folder), args, [args.memory_of], turns=1)
-            print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+            print(peak_mib())
             return
         seconds = measured(Path(folder), args, ["TRL", "ours"], args.steps // args.turn)
     medians = {
@@ -84,6 +88,13 @@ def main() -> None:
     print(f"{args.steps - args.turn} steps each")
     if args.json:
         args.json.write_text(json.dumps({"seconds": seconds, "median": medians, "MiB": memory}, indent=1))
+
+
+def peak_mib() -> int:
+    """Of this process: what it held at most, on the GPU where there is one."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() >> 20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
 
 
 def memory_alone(name: str) -> int:
@@ -119,7 +130,7 @@ def measured(
     given = [[*ids, tokenizer.eos_token_id] for ids in tokenizer(answers, add_special_tokens=False)["input_ids"]]
     options = dict(
         num_generations=GROUP, per_device_train_batch_size=args.answers // 2, gradient_accumulation_steps=2, beta=1e-3,
-        num_iterations=2, max_completion_length=max(map(len, given)), report_to="none", save_strategy="no", use_cpu=True,
+        num_iterations=2, max_completion_length=max(map(len, given)), report_to="none", save_strategy="no", use_cpu=not torch.cuda.is_available(),
         bf16=bool(args.model), disable_tqdm=True, seed=1, logging_steps=10**6, use_bias_correction_kl=False,
     )  # fmt: skip
     annotator = Annotator(oracle)
