@@ -6,6 +6,7 @@ import altair as alt
 import pyarrow as pa
 
 from app.components.style import palette
+from app.text import formats
 
 Layers = alt.LayerChart | alt.FacetChart
 
@@ -31,6 +32,15 @@ def percent_label(form: str) -> str:
 
 def small_title(text: str) -> alt.Title:
     return alt.Title(text, anchor="start", fontSize=13, fontWeight=600, offset=10)
+
+
+def named(text: str) -> str:
+    """A title that holds what somebody else wrote.
+
+    Vega-Lite pastes titles into expressions (of tooltips and descriptions), where it escapes quotes but neither the backslash
+    before one nor line breaks. So a title has none of these.
+    """
+    return formats.short(text).replace("\\", "\N{REVERSE SOLIDUS OPERATOR}")
 
 
 def run_colour(runs: list[str]) -> alt.Color:

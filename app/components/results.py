@@ -4,16 +4,20 @@ import io
 
 import altair as alt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 import streamlit as st
 
-from app.components import states, style
+from app.components import columns, states, style
+from app.components.charts import named
 from app.core.flat import once
 from app.core.query_pool import Answer
 from app.text import formats
 
 MOST_DRAWN = 5000
+_CSV = "Texts that a spreadsheet would run as formulas begin with an apostrophe. Parquet has them as they are."
+FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"  # what spreadsheets run, as OWASP's page on CSV injection has it
 
 
 def show(answer: Answer, most: int) -> None:
@@ -24,21 +28,29 @@ def show(answer: Answer, most: int) -> None:
     cut = f"Cut off after {formats.count(most)}." if answer.rows.num_rows > most else ""
     style.section(formats.plural(rows.num_rows, "row"), cut)
     table, chart = st.tabs(["Table", "Chart"])
+    readable = columns.shown(flat)
     with table:
-        st.dataframe(flat, hide_index=True, height=min(480, 40 + 36 * rows.num_rows), placeholder="null")
+        st.dataframe(readable, hide_index=True, height=min(480, 40 + 36 * rows.num_rows), placeholder="null")
     with chart:
-        _draw(flat)
+        _draw(readable)
     with st.container(horizontal=True):
-        st.download_button("CSV", as_csv(flat), "answer.csv", "text/csv", on_click="ignore")
+        st.download_button("CSV", as_csv(flat), "answer.csv", "text/csv", on_click="ignore", help=_CSV)
         st.download_button(
             "Parquet", as_parquet(rows), "answer.parquet", "application/vnd.apache.parquet", on_click="ignore"
         )
 
 
 def as_csv(table: pa.Table) -> bytes:
+    """The rows for a spreadsheet: before texts and names that it would run as formulas stands an apostrophe."""
+    cells = [_no_formulas(column) if pa.types.is_string(column.type) else column for column in table.columns]
+    names = _no_formulas(pa.array(table.column_names, pa.string())).to_pylist()
     sink = io.BytesIO()
-    pyarrow.csv.write_csv(table, sink)
+    pyarrow.csv.write_csv(pa.table(cells, names=names), sink)
     return sink.getvalue()
+
+
+def _no_formulas(texts: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
+    return pc.replace_substring_regex(texts, f"({FORMULA})", r"'\1")
 
 
 def as_parquet(table: pa.Table) -> bytes:
@@ -61,7 +73,7 @@ def _draw(table: pa.Table) -> None:
     chosen = {"x": across, "y": up} | ({"color": colour} if colour else {})
     data = pa.table({channel: table[name] for channel, name in chosen.items()}).slice(0, MOST_DRAWN)
     encoding = {
-        channel: {"field": channel, "type": "quantitative" if name in numeric else "nominal", "title": name}
+        channel: {"field": channel, "type": "quantitative" if name in numeric else "nominal", "title": named(name)}
         for channel, name in chosen.items()
     }
     chart = alt.Chart(data)

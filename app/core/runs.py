@@ -32,7 +32,7 @@ def label(run: dict) -> str:
     kind = f"λ {penalty(run):g}" if run["kind"] == "train" else "evaluated"
     if run["training_run"]:
         kind = f"evaluations of {run['training_run'][-4:]}"
-    return f"{run['run_id'][-4:]} · {run['model'] or 'model'} · {kind} · {formats.moment(run['started_at'])}"
+    return f"{run['run_id'][-4:]} · {formats.short(run['model'] or 'model')} · {kind} · {formats.moment(run['started_at'])}"
 
 
 def penalty(run: dict) -> float:
@@ -42,7 +42,7 @@ def penalty(run: dict) -> float:
 
 def eyebrow(run: dict) -> str:
     """What the run was, in one line."""
-    facts = [f"Run {run['run_id']}", run["model"] or "", "training" if run["kind"] == "train" else "evaluation"]
+    facts = [f"Run {run['run_id']}", formats.short(run["model"] or ""), "training" if run["kind"] == "train" else "evaluation"]
     facts += [f"{run['rec_num']} ranks", f"threshold {run['risk_threshold']:g}"]
     if run["kind"] == "train":
         facts += [f"{run['num_generations']} answers a prompt", f"λ·P {penalty(run):g}", run["advantage_mode"]]

@@ -1,6 +1,5 @@
 """Numbers, dates and films as people read them."""
 
-import re
 from datetime import datetime
 
 from oracle.base.printable import one_line
@@ -56,7 +55,6 @@ def film(title: str, year: int | None) -> str:
     return title if year is None else f"{title} ({year})"
 
 
-def as_label(text: str) -> str:
-    """What somebody else wrote, as a part of a label, in which Streamlit reads Markdown: its signs are themselves."""
-    shown = one_line(text)
-    return re.sub(r"[!-/:-@\[-`{-~]", r"\\\g<0>", shown if len(shown) <= 80 else shown[:79] + "…")
+def short(name: str, most: int = 80) -> str:
+    """A name that somebody else gave, as a part of a line."""
+    return one_line(name if len(name) <= most else name[: most - 1] + "…")

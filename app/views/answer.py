@@ -38,7 +38,7 @@ def page() -> None:
 
 
 def _eyebrow(run: dict, step: int, group: dict) -> str:
-    of_dataset = "" if group["dataset_id"] is None else f" · prompt {group['dataset_id']} of its dataset"
+    of_dataset = "" if group["dataset_id"] is None else f" · prompt {formats.short(group['dataset_id'])} of its dataset"
     return f"{runs.eyebrow(run)} · step {step}{of_dataset}"
 
 

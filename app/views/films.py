@@ -19,7 +19,7 @@ def page() -> None:
     nouns = database.nouns()
     traits = [row["trait"] for row in database.rows("traits").to_pylist()]
     with right:
-        trait = address.choose("trait", "Trait", [ANY, *traits], ANY)
+        trait = address.choose("trait", "Trait", [ANY, *traits], ANY, format_func=formats.short)
     wanted = None if trait == ANY else trait
 
     breakdown = database.rows("traits_of_run", run=run["run_id"])
@@ -33,7 +33,7 @@ def page() -> None:
             nouns("Share of the films listed for people who avoid a trait that violate it")
             + (": from the first third of the steps (ring) to the last (dot)." if run["kind"] == "train" else "."),
         )
-        st.altair_chart(rank_charts.trait_changes(breakdown, nouns), width="stretch")
+        st.altair_chart(rank_charts.trait_changes(columns.shown(breakdown), nouns), width="stretch")
     if films.num_rows:
         style.section(
             nouns("Films that were punished"),
@@ -48,15 +48,15 @@ def _sentences(traits: list[dict], films: list[dict], wanted: str | None, nouns:
         return "No prompt of this run wants anything avoided.", "The risk table below is the store’s, whatever the run."
     of_trait = next((row for row in traits if row["trait"] == wanted), None)
     if wanted and of_trait is None:
-        return f"No prompt of this run wants “{wanted}” respected.", ""
+        return f"No prompt of this run wants “{formats.short(wanted)}” respected.", ""
     row = of_trait or traits[0]
     if not row["violations"]:
         return nouns("No film violated this trait." if wanted else "No film violated any trait."), ""
     share = formats.percent(row["violation_rate"])
-    sentence = f"{share} of the {nouns.many} listed for people who chose “{row['trait']}” violate it."
+    sentence = f"{share} of the {nouns.many} listed for people who chose “{formats.short(row['trait'])}” violate it."
     if not wanted:
         times = formats.plural(row["violations"], "time")
-        sentence = f"“{row['trait']}” is violated most often: {times}, by {share} of the {nouns.many} listed for it."
+        sentence = f"“{formats.short(row['trait'])}” is violated most often: {times}, by {share} of the {nouns.many} listed for it."
     if not films or not films[0]["title"]:
         return sentence, ""
     [film] = films
@@ -68,7 +68,7 @@ def _sentences(traits: list[dict], films: list[dict], wanted: str | None, nouns:
 
 def _films(films: pa.Table, nouns: Nouns) -> None:
     st.dataframe(
-        films,
+        columns.shown(films),
         hide_index=True,
         height=columns.height(films.num_rows, 420),
         column_order=[
@@ -101,7 +101,7 @@ def _risks(wanted: str | None, nouns: Nouns) -> None:
         hint = nouns("Risks are known of films with content tags or severities only.")
         return states.nothing(nouns("No film with a risk has that title."), hint)
     st.dataframe(
-        found,
+        columns.shown(found),
         hide_index=True,
         height=columns.height(found.num_rows, 420),
         column_order=["title", "year", "trait", "risk", "source", "hit_tags", "severities", "imdb_id"],

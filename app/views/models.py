@@ -21,7 +21,7 @@ def page() -> None:
     left, right = st.columns(2, vertical_alignment="bottom")
     with left:
         datasets = sorted({run["dataset"] for run in evaluated if run["dataset"]})
-        dataset = address.choose("dataset", "Dataset", [ALL, *datasets], ALL)
+        dataset = address.choose("dataset", "Dataset", [ALL, *datasets], ALL, format_func=formats.short)
     with right:
         by = address.choose("sort", "Order", list(SORTS), "svr", format_func=SORTS.get)
     board = _ordered(database.rows("leaderboard", dataset=None if dataset == ALL else dataset).to_pylist(), by)
@@ -61,7 +61,7 @@ def _sentences(board: list[dict]) -> tuple[str, str]:
         at_most = formats.percent(safest["svr_high"])
         lead += f" The order hangs on {database.nouns().many} that are not known: of the safest one’s, {at_most} may violate."
     return (
-        f"Of {formats.plural(len(board), 'evaluated run')}, {visible(_name(safest))} violates least: {_svr(safest)}.",
+        f"Of {formats.plural(len(board), 'evaluated run')}, {_name(safest)} violates least: {_svr(safest)}.",
         lead,
     )
 
@@ -72,12 +72,12 @@ def _svr(row: dict) -> str:
 
 
 def _name(row: dict) -> str:
-    return row["model"] or row["run_id"]
+    return formats.short(row["model"] or row["run_id"])
 
 
 def _row(row: dict, length: str) -> dict:
     return {
-        "model": visible(_name(row)),
+        "model": _name(row),
         "SVR@20": row["svr"],
         "± SVR": "" if row["svr_half"] is None else f"{100 * row['svr_half']:.1f} points",
         "at most": row["svr_high"],
@@ -90,7 +90,7 @@ def _row(row: dict, length: str) -> dict:
         "not rated": row["unrated_rate"],
         "prompts": row["prompts"],
         "answers": row["answers"],
-        "dataset": visible(row["dataset"] or ""),
+        "dataset": formats.short(row["dataset"] or ""),
         "evaluated": formats.moment(row["started_at"]),
         "run": row["run_id"],
     }
@@ -141,7 +141,7 @@ def _rival(by_id: dict[str, dict], a: str) -> str:
 
 
 def _label(row: dict) -> str:
-    return f"{row['run_id'][-4:]} · {visible(_name(row))} · {formats.percent(row['svr'])}"
+    return f"{row['run_id'][-4:]} · {_name(row)} · {formats.percent(row['svr'])}"
 
 
 def _asked(row: dict) -> str:

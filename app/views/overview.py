@@ -8,6 +8,7 @@ import streamlit as st
 from app.components import charts, columns, comparison, states, style
 from app.core import address, database, runs
 from app.text import formats, sentences
+from oracle.base.printable import in_json, visible
 
 CURVES = (
     ("svr", "Violations, share of the films listed", ".0%", True),
@@ -58,7 +59,7 @@ def _evaluated(run: dict) -> None:
         (nouns("… of judged films"), formats.percent(row["svr_20_known"])),
         ("Unresolved titles", formats.percent(row["unresolved_rate"])),
         (nouns("Films not rated"), formats.percent(row["unrated_rate"])),
-        *((name, formats.number(_own_mean(run, name), 2)) for name in run["own_rewards"] or []),
+        *((formats.short(name), formats.number(_own_mean(run, name), 2)) for name in run["own_rewards"] or []),
     )
     style.tiles([(name, value, "", "") for name, value in figures])
 
@@ -130,7 +131,7 @@ def _own_curves(shown: list[str]) -> None:
         if i % 2 == 0:
             pair = st.columns(2)
         points = database.rows("own_curve", runs=shown, reward=name)
-        title = f"{name}, sum over an answer"
+        title = charts.named(f"{formats.short(name, 50)}, sum over an answer")
         pair[i % 2].altair_chart(charts.step_curve(points, "own", title, ".2f", shown, zero=False), width="stretch")
 
 
@@ -149,7 +150,7 @@ def _all_runs() -> None:
         ),
     )
     st.dataframe(
-        database.rows("summaries"),
+        columns.shown(database.rows("summaries")),
         hide_index=True,
         placeholder=formats.NOTHING,
         column_order=[
@@ -202,6 +203,7 @@ def _rederive(run: dict) -> None:
 
 def _indented(text: str) -> str:
     try:
-        return json.dumps(json.loads(text), indent=1, ensure_ascii=False)
+        written = json.dumps(json.loads(text), indent=1, ensure_ascii=False)
     except (ValueError, RecursionError):
-        return text
+        return visible(text)
+    return in_json(written)

@@ -61,9 +61,10 @@ def page() -> None:
     style.section(
         "Over all steps",
         "Mean reward of each rank, a list, before weights: what violations cost there, what hits earned"
-        + (f", and {', '.join(own)}." if (own := run["own_rewards"]) else "."),
+        + (f", and {', '.join(map(formats.short, own))}." if (own := run["own_rewards"]) else "."),
     )
-    st.altair_chart(rank_charts.rewards(database.rows("rank_rewards", run=run["run_id"])), width="stretch")
+    rewards = columns.shown(database.rows("rank_rewards", run=run["run_id"]))
+    st.altair_chart(rank_charts.rewards(rewards), width="stretch")
 
 
 def _sentences(totals: list[dict], run: dict, nouns: Nouns) -> tuple[str, str]:
@@ -105,7 +106,7 @@ def _behind(run: dict, cell: dict | None) -> None:
     )
     answers = database.rows("cell_answers", run=run["run_id"], first=first, last=last, rank=rank)
     event = st.dataframe(
-        answers,
+        columns.shown(answers),
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",

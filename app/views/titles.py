@@ -86,7 +86,10 @@ def _shown(row: dict, decided: dict, kind: str) -> dict:
     if kind == "unresolved":
         shown["trend"] = row["trend"]
     else:
-        shown |= {"taken for": formats.film(row["matched_title"], row["matched_year"]), "score": row["match_score"]}
+        shown |= {
+            "taken for": visible(formats.film(row["matched_title"], row["matched_year"])),
+            "score": row["match_score"],
+        }
     decision = decided.get((row["title"], row["year"]))
     return shown | {"decision": {"confirm": "alias", "reject": "rejected"}[decision["action"]] if decision else ""}
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.components import charts, states, style
+from app.components import charts, markup, states, style
 from app.core import address, database, runs
 from app.text import formats, sentences
 from oracle.base.nouns import Nouns
@@ -74,8 +74,10 @@ def _own_weights(run: dict) -> dict:
             columns = st.columns(3, gap="large")
         with columns[i % 3]:
             low, high = min(0.0, weight), max(5.0, weight)
+            markup.show("label", f"Weight of {formats.short(name)}")  # Streamlit would read its own label as Markdown
+            label = f"Weight of own reward {i + 1}"
             asked.append(
-                address.number(f"weight_{name}", f"Weight of {formats.as_label(name)}", low, high, 0.05, float(weight))
+                address.number(f"weight_{name}", label, low, high, 0.05, float(weight), label_visibility="collapsed")
             )
     return {"own": own, "weights": asked}
 

@@ -1,11 +1,16 @@
 """Text that others wrote, made harmless to whoever reads it: a terminal obeys control characters, and a line can be forged."""
 
-# What steers a terminal or turns a line around, shown by its number instead of being obeyed.
+# What steers a terminal or turns a line around, shown by its number instead of being obeyed; and halves of characters, which
+# no file and no page can hold.
+_HALVES = range(0xD800, 0xE000)
 _STEERING = {
     code: f"[U+{code:04X}]"
-    for code in (*range(0x20), *range(0x7F, 0xA0), *range(0x2028, 0x202F), *range(0x2066, 0x206A), 0xFEFF)
+    for code in (*range(0x20), *range(0x7F, 0xA0), *range(0x2028, 0x202F), *range(0x2066, 0x206A), *_HALVES, 0xFEFF)
     if chr(code) not in "\t\n\r"
 }
+STEERING = "[" + "".join(f"\\x{{{code:X}}}" for code in _STEERING if code not in _HALVES) + "]"
+"""A regular expression (RE2) that finds what `visible` shows in text that is valid."""
+
 _BREAKS = {ord(sign): f"[U+{ord(sign):04X}]" for sign in "\t\n\r"}
 
 _IN_JSON = {code: f"\\u{code:04x}" for code in _STEERING if code >= 0x20}  # JSON has numbers of its own for those below

@@ -1,5 +1,6 @@
 """A log whose every text is hostile, and links that are: each page is drawn, and shows them as text and nothing else."""
 
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -9,10 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from app.text.formats import as_label
+from app.components.charts import named
+from app.views.overview import _indented
 from tests.app.driving import open_page, written
 
 HOSTILE = (
+    'www.evil.example \\" :material/delete: '
     "<script>alert(1)</script><img src=http://evil.example/a.png onerror=alert(1)> ![p](http://evil.example/b.png) "
     "[c](javascript:alert(1)) \x1b[2J\x9b31m \u202eneddih $\\frac{1}{0}$ :red[x] {{7*7}} \0 ' \" ` \n# head \u2028 \ufeff "
 )
@@ -27,6 +30,7 @@ def hostile(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copyfile(store, copy)
     for run in copy.with_suffix(".log").glob("[0-9]*"):
         texts = dict.fromkeys(("model", "dataset", "settings", "versions", "git"), lambda n, old: HOSTILE)
+        texts["versions"] = lambda n, old: json.dumps({HOSTILE: HOSTILE, "half a character": "\ud800"})
         _rewrite(run / "run.parquet", **texts, own_weights=lambda n, old: [(HOSTILE, 1.0)])
         for step in run.glob("step*"):
             _rewrite(
@@ -77,7 +81,23 @@ def test_a_page_shows_hostile_text_as_text(hostile, page, filters):
     assert "state error" not in shown
     assert not re.search(r"<(script|img|a|iframe)\b", shown) and not set(shown) & set("\x1b\x9b\u202e\0")
     labels = [widget.label for kind in ("slider", "button", "toggle", "expander") for widget in app.get(kind)]
-    assert not [label for label in labels if "![" in label or ":red[" in label]
+    assert not [label for label in labels if "evil" in label or "![" in label or ":red[" in label]
+    for chart in app.get("vega_lite_chart"):
+        written_in = [text for text in _titles(json.loads(chart.proto.spec)) if set(text) & set("\\\n\r\u2028")]
+        assert not written_in
+    for table in app.get("dataframe"):
+        cells = table.value.to_csv()
+        assert not set(cells) & set("\x1b\x9b\u202e\0"), cells[:300]
+
+
+def _titles(spec: object) -> list[str]:
+    """Everything in a chart's specification that Vega-Lite pastes into an expression."""
+    if isinstance(spec, list):
+        return [title for part in spec for title in _titles(part)]
+    if not isinstance(spec, dict):
+        return []
+    here = [spec["title"]] if isinstance(spec.get("title"), str) else []
+    return here + [title for name, part in spec.items() if name != "datasets" for title in _titles(part)]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +113,19 @@ def test_a_hostile_link_shows_what_a_page_shows_without_it(store, page, filters)
     assert "state error" not in written(open_page(page, store, **filters))
 
 
-def test_a_name_in_a_label_is_no_markdown():
-    assert as_label("![x](http://e) :red[a]") == r"\!\[x\]\(http\:\/\/e\) \:red\[a\]"
-    assert as_label("Größe 千 2") == "Größe 千 2"
-    assert len(as_label("x" * 1000)) == 80
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("Größe 千 2", "Größe 千 2"),
+        ('a\\" : 1', 'a⧵" : 1'),
+        ("a\nb\u2028", "a[U+000A]b[U+2028]"),
+        ("x" * 99, 79 * "x" + "…"),
+    ],
+)
+def test_a_name_in_a_title_of_a_chart_ends_no_text_of_its_expressions(name, title):
+    assert named(name) == title
+
+
+def test_settings_with_half_a_character_are_shown():
+    assert _indented('{"a": "\\ud800 \\u202e é"}') == '{\n "a": "\\ud800 \\u202e é"\n}'
+    assert _indented("{no json \u202e") == "{no json [U+202E]"

@@ -1,5 +1,6 @@
 """The SQL page answers any SELECT and nothing else."""
 
+import csv
 import io
 from pathlib import Path
 
@@ -223,6 +224,15 @@ def test_named_queries_are_about_the_chosen_run(store):
 
 
 NESTED = pa.table({"n": [1, 2], "who": [["a", "b"], None], "what": [{"x": 1.5}, None], "text": ["a;b", 'say "é"']})
+
+
+def test_texts_that_a_spreadsheet_would_run_are_texts_in_csv_and_as_they_were_in_parquet():
+    texts = ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "＝1", "a=1", "", None, "'=1"]
+    table = pa.table({"=name": texts, "n": range(-5, 6)})
+    rows = list(csv.reader(io.StringIO(results.as_csv(table).decode(), newline="")))
+    assert [row[0] for row in rows] == ["'=name", *("'" + text for text in texts[:7]), "a=1", "", "", "'=1"]
+    assert rows[1][1] == "-5"  # a number stays a number
+    assert pyarrow.parquet.read_table(io.BytesIO(results.as_parquet(table))).equals(table)
 
 
 def test_answers_can_be_taken_away_as_csv():
