@@ -184,6 +184,10 @@ def test_a_query_is_typed_run_and_taken_away(laptop, store, address):
     laptop.get_by_role("button", name="Run", exact=True).click()
     expect(laptop.get_by_text("4 rows")).to_be_visible()
     settle(laptop)
+    laptop.get_by_test_id("stDataFrame").last.hover()
+    unsafe = laptop.get_by_test_id("stElementToolbar").get_by_label("Download as CSV").last
+    expect(unsafe).to_be_attached()
+    expect(unsafe).to_be_hidden()
     with laptop.expect_download() as download:
         laptop.get_by_role("button", name="CSV", exact=True).click()
     lines = Path(download.value.path()).read_text().splitlines()
