@@ -36,7 +36,7 @@ def page() -> None:
         }
         | {name: columns.decimal(name, 3) for name in ("Recall@20", "NDCG@20")}
         | {length: columns.decimal(length, 1)}
-        | {"model": st.column_config.TextColumn(pinned=True, width=150)},  # stays in sight on a phone, where the rest scrolls
+        | {"model": st.column_config.TextColumn(pinned=True, width=180)},  # stays in sight on a phone, where the rest scrolls
     )  # fmt: skip
     if len(board) > 1:
         _difference(board)
