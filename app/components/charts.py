@@ -40,7 +40,7 @@ def named(text: str) -> str:
     Vega-Lite pastes titles into expressions (of tooltips and descriptions), where it escapes quotes but neither the backslash
     before one nor line breaks. So a title has none of these.
     """
-    return formats.short(text).replace("\\", "\N{REVERSE SOLIDUS OPERATOR}")
+    return formats.short(text).replace("\\", "[U+005C]")
 
 
 def run_colour(runs: list[str]) -> alt.Color:
