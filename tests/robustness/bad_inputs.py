@@ -33,6 +33,7 @@ TRAIN = "train --train_path {} --model_name model --sft_model_path model --per_d
 SFT = "sft --train_path {} --model_name model --output_dir new"
 TOO_LARGE = "unpacks to over 1,000,000 bytes: allow more by --max_mb"
 EVALUATE = "evaluate --data data.jsonl --answers {}"
+ALIASES = "? &a [x,x,x,x,x,x,x,x,x]\n" + "".join(f"? &{b} [{','.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdefghi", "bcdefghij", strict=True))
 
 
 def trait(**entry: object) -> list[dict]:
@@ -199,7 +200,8 @@ FLAGS: list[Row] = [
     ("a model that is no model", "sft --train_path data.jsonl --model_name titles.csv --output_dir new", {}, "titles.csv"),
     ("an SFT over a model", "sft --train_path data.jsonl --model_name model --output_dir model", {}, "model has a model already: name another folder"),
     ("an option of TRL's that isn't one", TRAIN.format("data.jsonl") + " --trl colour=red", {}, "colour"),
-    ("a config nested 5,000 deep", "train --config c.yaml", {"c.yaml": nested(5000)}, "c.yaml: can't be read as YAML"),
+    ("a config nested 5,000 deep", "train --config c.yaml", {"c.yaml": nested(5000)}, "c.yaml: can't be read as YAML (line 1: nested too deeply)"),
+    ("a config nested 5,000 deep by dashes", "train --config c.yaml", {"c.yaml": "- " * 5000}, "c.yaml: can't be read as YAML"),
     ("a config that isn't there", "train --config none.yaml", {}, "'none.yaml' … No such file … check the path"),
     ("a config that is a list", "train --config c.yaml", {"c.yaml": "- lr\n"}, "c.yaml: not a mapping of settings; the names"),
     ("a config of unknown settings", "sft --config c.yaml", {"c.yaml": "colour: red\n"}, "c.yaml: unknown setting 'colour'; the names"),
@@ -209,7 +211,15 @@ FLAGS: list[Row] = [
     ("wishes at a pipe", "prepare c.jsonl --dataset d.parquet --wishes w.json", {"w.json": pipe, "c.jsonl": '{"dialog": "User: Hi", "groundtruth": [["Saw", 2004]]}\n'}, "w.json is not a regular file: save"),
     ("a config at a pipe", "sft --config c.yaml", {"c.yaml": pipe}, "c.yaml"),
     ("a config at a device", "sft --config /dev/zero", {}, "/dev/zero"),
-    ("a config of aliases that multiply", "sft --config c.yaml", {"c.yaml": "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(f"{b}: &{b} [*{a},*{a},*{a},*{a},*{a},*{a},*{a},*{a},*{a}]\n" for a, b in zip("abcdefghi", "bcdefghij", strict=True))}, "c.yaml: unknown setting"),
+    ("a config of aliases that multiply", "sft --config c.yaml", {"c.yaml": ALIASES}, "c.yaml: can't be read as YAML (line … : an alias; write the value itself"),
+    ("options of TRL's of aliases that multiply", "train --config c.yaml", {"c.yaml": "trl:\n" + "".join(f"  {line}\n" for line in ALIASES.splitlines())}, "c.yaml: can't be read as YAML (line … : an alias; write the value itself"),
+    ("a config that holds itself", "train --config c.yaml", {"c.yaml": "trl: &a [*a]\n"}, "c.yaml: can't be read as YAML (line 1: an alias; write the value itself"),
+    ("a config of a merged alias", "sft --config c.yaml", {"c.yaml": "trl: &a {x: 1}\n<<: *a\n"}, "c.yaml: can't be read as YAML (line … : an alias; write the value itself"),
+    ("a config of 50,000 bytes", "sft --config c.yaml", {"c.yaml": "lr: [" + "1," * 25_000 + "]"}, "c.yaml: is no file of settings, which has at most 40,000 bytes"),
+    ("a config of a number of 9,000 digits", "sft --config c.yaml", {"c.yaml": "seed: 0x" + "f" * 9000}, "c.yaml: Exceeds the limit"),
+    ("an option of TRL's of 9,000 digits", "train --config c.yaml", {"c.yaml": "trl: {x: 0x" + "f" * 9000 + "}"}, "c.yaml: Exceeds the limit"),
+    ("a config of sixtieths without end", "sft --config c.yaml", {"c.yaml": "seed: 1" + ":59" * 13_000}, "c.yaml: Exceeds the limit"),
+    ("a config of UTF-16", "sft --config c.yaml", {"c.yaml": "lr: 1\n".encode("utf-16")}, "c.yaml: can't be read as YAML"),
 ]
 
 # Each for train, sft, evaluate and prepare --check alike.
