@@ -171,7 +171,7 @@ def _from_file(kind: type[CommonSettings], path: Path, section: str | None = Non
     if path.stat().st_size > LARGEST_YAML:
         raise UserError(f"{path}: is no file of settings, which has at most {LARGEST_YAML:,} bytes")
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader) or {}  # noqa: S506 (a safe loader)
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader) or {}
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise UserError(f"{path}: can't be read as YAML ({in_a_line(error)})") from None
     content = content[section] if section else content

@@ -5,6 +5,8 @@ What is told names the culprit and the fix, in one line; "…" stands for what i
 
 import json
 
+import pyarrow as pa
+
 from tests.robustness.making import (
     Content,
     cut,
@@ -33,7 +35,9 @@ TRAIN = "train --train_path {} --model_name model --sft_model_path model --per_d
 SFT = "sft --train_path {} --model_name model --output_dir new"
 TOO_LARGE = "unpacks to over 1,000,000 bytes: allow more by --max_mb"
 EVALUATE = "evaluate --data data.jsonl --answers {}"
-ALIASES = "? &a [x,x,x,x,x,x,x,x,x]\n" + "".join(f"? &{b} [{','.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdefghi", "bcdefghij", strict=True))
+ALIASES = "? &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"? &{b} [{','.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdefghi", "bcdefghij", strict=True)
+)
 
 
 def trait(**entry: object) -> list[dict]:
@@ -103,6 +107,8 @@ SOURCES: list[Row] = [
     ("a bomb of JSON", "prepare a.json.gz --max_mb 1", {"a.json.gz": packed(json.dumps({f"tt{n:07}": ["gore"] * 10 for n in range(20_000)}))}, "a.json.gz … " + TOO_LARGE),
     ("a bomb of traits", "prepare t.json.gz --max_mb 1", {"t.json.gz": packed(json.dumps([{"trait": f"T{n}", "avoid": ["x" * 99]} for n in range(10_000)]))}, "t.json.gz … " + TOO_LARGE),
     ("a bomb of wishes", "prepare titles.csv --wishes w.json --max_mb 1", {"w.json": packed(json.dumps({"T": ["x" * 2_000_000]}))}, "w.json … " + TOO_LARGE),
+    ("a text that stands in each row of Parquet", "prepare a.parquet --max_mb 1", {"a.parquet": parquet({"imdb_id": ["1"] * 2000, "title": ["x" * 1000] * 2000})}, "a.parquet … " + TOO_LARGE),
+    ("a long text in the first rows of Parquet", "prepare a.parquet --max_mb 1", {"a.parquet": parquet({"imdb_id": ["1"] * 99, "title": ["x" * 20_000] * 99})}, "a.parquet … " + TOO_LARGE),
     ("a domain without a noun", "prepare a.json", {"a.json": {"noun": "", "nouns": "games"}}, "a.json: noun is \"\"; expected"),
     ("a domain of other fields", "prepare a.json", {"a.json": {"noun": "game", "colour": "red"}}, "a.json: colour is \"red\"; expected"),
 ]
@@ -330,6 +336,7 @@ ORACLE: list[Row] = [
     ("films in gzip", "check --file f.csv.gz", {"f.csv.gz": packed("title,year\nSaw,2004\n")}, "f.csv.gz"),
     ("films of carriage returns alone", "check --file f.csv", {"f.csv": "title,year\rSaw,2004\r"}, "f.csv"),
     ("a header of 100,000 characters", "check --file f.csv", {"f.csv": "x" * 100_000 + ",title,year\n"}, "f.csv"),
+    ("a text that stands in each row of films", "check --file f.parquet", {"f.parquet": parquet({"title": pa.DictionaryArray.from_arrays([0] * 30_000, ["x" * 40_000]), "year": [2004] * 30_000}, store_schema=False)}, "f.parquet, row 1 … unpacks to over 1,000,000,000 bytes, which no flag allows; write it again"),
     ("verdicts of another suffix", "check --file titles.csv --out o.txt", {}, "cannot write o.txt: expected a name that ends in .csv or .parquet"),
     ("verdicts in no folder", "check --file titles.csv --out none/o.csv", {}, "cannot write none/o.csv: there is no folder"),
     ("verdicts at a pipe", "check --file titles.csv --out o.csv", {"o.csv": pipe}, "cannot write o.csv: that is no plain file"),
