@@ -116,6 +116,10 @@ def _batches(source: Source, ragged: list[dict], broken: list[Exception]) -> pa.
                 have = batch.schema.names
                 columns = [batch[name] if name in have else pa.nulls(len(batch), pa.string()) for name in names]
                 yield pa.record_batch(columns, schema=schema)
+        except UnicodeEncodeError as error:
+            half = ascii(error.object[error.start : error.end])
+            broken.append(UserError(f"{source.path} has half a character, {half}: write it again as UTF-8"))
+            raise
         except (pa.ArrowException, OSError, EOFError, UserError) as error:
             broken.append(error)
             raise

@@ -109,6 +109,8 @@ SOURCES: list[Row] = [
     ("a bomb of wishes", "prepare titles.csv --wishes w.json --max_mb 1", {"w.json": packed(json.dumps({"T": ["x" * 2_000_000]}))}, "w.json … " + TOO_LARGE),
     ("a text that stands in each row of Parquet", "prepare a.parquet --max_mb 1", {"a.parquet": parquet({"imdb_id": ["1"] * 2000, "title": ["x" * 1000] * 2000})}, "a.parquet … " + TOO_LARGE),
     ("a long text in the first rows of Parquet", "prepare a.parquet --max_mb 1", {"a.parquet": parquet({"imdb_id": ["1"] * 99, "title": ["x" * 20_000] * 99})}, "a.parquet … " + TOO_LARGE),
+    ("half a character in tags by film", "prepare a.json", {"a.json": {"tt9": ["\ud800"], "tt1": ["gore"]}}, "a.json has half a character, '\\ud800': write it again"),
+    ("half a character as a film", "prepare a.json", {"a.json": {"tt9": ["gore"], "\ud800": ["gore"]}}, "a.json has half a character, '\\ud800': write it again"),
     ("a domain without a noun", "prepare a.json", {"a.json": {"noun": "", "nouns": "games"}}, "a.json: noun is \"\"; expected"),
     ("a domain of other fields", "prepare a.json", {"a.json": {"noun": "game", "colour": "red"}}, "a.json: colour is \"red\"; expected"),
 ]
