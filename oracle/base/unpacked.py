@@ -65,6 +65,48 @@ def read_parquet(path: str | Path, largest: int) -> "pa.Table":
         return pa.Table.from_batches(batches, file.schema_arrow)
 
 
+def parquet_batches(
+    path: str | Path, largest: int, rows: int, columns: list[str] | None = None
+) -> "Iterator[pa.RecordBatch]":
+    """The columns of a Parquet file, `rows` rows at a time; those of texts as dictionaries.
+
+    A text that is written once may stand in each row. Raises `UserError` where a column's texts in these rows would take
+    more than `largest` bytes, before they do; OSError or ArrowException where the file is broken.
+    """
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        texts = texts_of(file.schema_arrow)
+    with pq.ParquetFile(path, read_dictionary=texts) as file:
+        for batch in file.iter_batches(rows, columns=columns):
+            if longest_column(batch) > largest:
+                raise UserError(
+                    f"{path} has {len(batch):,} rows of which a column unpacks to over {largest:,} bytes: allow more by "
+                    f"--max_mb (it is {largest // 1_000_000:,})"
+                )
+            yield batch
+
+
+def texts_of(schema: "pa.Schema") -> list[str]:
+    """The columns of texts, to be read as dictionaries."""
+    import pyarrow as pa
+
+    return [field.name for field in schema if pa.types.is_string(field.type)]
+
+
+def longest_column(batch: "pa.RecordBatch") -> int:
+    """Bytes that the texts of a column take once they stand in each row, of the column with the most; 0 without any."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    sizes = [0]
+    for column in batch.columns:
+        if pa.types.is_dictionary(column.type) and pa.types.is_string(column.type.value_type):
+            lengths = pc.binary_length(column.dictionary).cast(pa.int64())
+            sizes.append(pc.sum(lengths.take(column.indices)).as_py() or 0)
+    return max(sizes)
+
+
 def _rows_at_once(groups: list, largest: int) -> int:
     """Rows that can't unpack to much more than `largest` bytes: a value that is written once may stand in each of them."""
     columns = (group.column(number) for group in groups for number in range(group.num_columns))

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from oracle.base.errors import UserError, in_a_line
 from oracle.base.files import check_readable
+from oracle.base.unpacked import LARGEST, longest_column, texts_of
 from oracle.titles import title_and_year
 
 OPTIONAL = ("id", "constraints")
@@ -53,13 +54,25 @@ def parquet_batches(url: str) -> Iterator[tuple[int, pa.Table]]:
             check_readable(path)
         try:
             with filesystem.open(path, "rb") as content:
-                file = pq.ParquetFile(content)
-                names = columns_of(file.schema_arrow.names, path)
+                schema = pq.read_schema(content)
+                names = columns_of(schema.names, path)
+                content.seek(0)
+                file = pq.ParquetFile(content, read_dictionary=texts_of(schema))
                 for batch in file.iter_batches(BATCH, columns=names):
-                    yield row, films_of(pa.table(batch), path)
+                    if longest_column(batch) > LARGEST:
+                        raise UserError(
+                            f"{path}, row {row:,} and the following: a column of {len(batch):,} rows unpacks to over "
+                            f"{LARGEST:,} bytes, which no flag allows; write it again without texts of such lengths"
+                        )
+                    yield row, films_of(_decoded(batch), path)
                     row += batch.num_rows
         except (OSError, pa.ArrowException) as error:
             raise UserError(f"cannot read {path} as Parquet: {in_a_line(error)}") from None
+
+
+def _decoded(batch: pa.RecordBatch) -> pa.Table:
+    columns = [c.dictionary_decode() if pa.types.is_dictionary(c.type) else c for c in batch.columns]
+    return pa.table(columns, names=batch.schema.names)
 
 
 def columns_of(names: list[str], path: str) -> list[str]:

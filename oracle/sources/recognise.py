@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from oracle.base.errors import UserError, in_a_line
 from oracle.base.files import check_readable
-from oracle.base.unpacked import LARGEST
+from oracle.base.unpacked import LARGEST, parquet_batches
 from oracle.sources import kinds
 from oracle.sources.json_files import bindings_of, kind_of_document, kind_of_record, read_document
 from oracle.sources.kinds import Source
@@ -95,7 +95,7 @@ def _recognise(path: Path, roles: Mapping[str, str], largest: int) -> Source:
     if head[:4] == b"PAR1":
         if compressed:
             raise UserError(f"{path} is Parquet, packed by gzip: unpack it first")
-        return _parquet(path, roles)
+        return _parquet(path, roles, largest)
     for magic, what in _NOT_DATA.items():
         if head.startswith(magic):
             raise UserError(f"{path} is {what}: unpack it first, and name the data files in it")
@@ -149,12 +149,11 @@ def _pickle(path: Path) -> Source:
     return Source(path, kinds.TITLE_IDS if is_dict else kinds.CATALOG, "pickle", rows=rows)
 
 
-def _parquet(path: Path, roles: Mapping[str, str]) -> Source:
+def _parquet(path: Path, roles: Mapping[str, str], largest: int) -> Source:
     try:
-        file = pq.ParquetFile(path)
-        names = file.schema_arrow.names
+        names = pq.read_schema(path).names
         _check_names(path, names)
-        sample = next(file.iter_batches(100), None)
+        sample = next(parquet_batches(path, largest, 100), None)
     except UserError:
         raise
     except Exception as error:  # Arrow raises many types for a broken file

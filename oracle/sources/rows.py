@@ -13,11 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 
 from oracle.base.errors import UserError
 from oracle.base.resources import read_sql
-from oracle.base.unpacked import read_unpacked
+from oracle.base.unpacked import parquet_batches, read_unpacked
 from oracle.sources.json_files import read_document, rows_by_id, rows_of_bindings
 from oracle.sources.kinds import GENOME, Source
 
@@ -117,7 +116,11 @@ def _batches(source: Source, ragged: list[dict], broken: list[Exception]) -> pa.
                 have = batch.schema.names
                 columns = [batch[name] if name in have else pa.nulls(len(batch), pa.string()) for name in names]
                 yield pa.record_batch(columns, schema=schema)
-        except (pa.ArrowException, OSError, EOFError) as error:
+        except UnicodeEncodeError as error:
+            half = ascii(error.object[error.start : error.end])
+            broken.append(UserError(f"{source.path} has half a character, {half}: write it again as UTF-8"))
+            raise
+        except (pa.ArrowException, OSError, EOFError, UserError) as error:
             broken.append(error)
             raise
 
@@ -141,6 +144,8 @@ def row_batches(source: Source, ragged: list[dict]) -> Iterator[pa.RecordBatchRe
 
 
 def _cut_off(source: Source, broken: list[Exception]) -> UserError:
+    if isinstance(broken[0], UserError):
+        return broken[0]
     told = str(broken[0]).splitlines()[0]
     return UserError(f"{source.path} cannot be read to its end ({told}): make it again")
 
@@ -171,7 +176,7 @@ def _pickled(rows: pa.Table) -> Iterator[pa.RecordBatch]:
 def _parquet(source: Source) -> Iterator[pa.RecordBatch]:
     used = source.columns | _category_columns(source)
     first = 1
-    for batch in pq.ParquetFile(source.path).iter_batches(1 << 16, columns=list(dict.fromkeys(used.values()))):
+    for batch in parquet_batches(source.path, source.largest, 1 << 16, list(dict.fromkeys(used.values()))):
         columns = {name: _as_text(batch[column]) for name, column in used.items()}
         yield _numbered(pa.array(np.arange(first, first + len(batch))), columns)
         first += len(batch)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from functools import reduce
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Generic, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 
@@ -18,6 +18,8 @@ from oracle.base.flags import FlagParser
 from pipeline.settings.flags import CONFIGS, CommonSettings, TrainSettings
 
 PRESETS = CONFIGS / "presets"
+LARGEST_YAML = 40_000  # bytes; YAML is read slowly, and settings are few
+_DEEPEST = 20  # brackets
 _BOOL = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 Settings = TypeVar("Settings", bound=CommonSettings)
 
@@ -36,6 +38,23 @@ class Parsed(Generic[Settings]):
     is_demo: bool
     given: frozenset[str]
     of_run: Settings | None = None
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML that is small once it is read: an alias of a few bytes may stand for a billion values."""
+
+    def compose_node(self, parent, index):
+        if self.check_event(yaml.AliasEvent):
+            self._refuse("an alias; write the value itself", self.peek_event().start_mark)
+        return super().compose_node(parent, index)
+
+    def fetch_flow_collection_start(self, token):
+        if self.flow_level > _DEEPEST:  # the scanner's time grows with the square of it
+            self._refuse("nested too deeply", self.get_mark())
+        return super().fetch_flow_collection_start(token)
+
+    def _refuse(self, told: str, mark: yaml.Mark) -> NoReturn:
+        raise yaml.YAMLError(f"line {mark.line + 1}: {told}")
 
 
 class SettingsParser(FlagParser):
@@ -149,8 +168,10 @@ def _trl_fields() -> set[str]:
 def _from_file(kind: type[CommonSettings], path: Path, section: str | None = None) -> dict[str, Any]:
     """The settings in a YAML file, checked as flags are."""
     check_readable(path)
+    if path.stat().st_size > LARGEST_YAML:
+        raise UserError(f"{path}: is no file of settings, which has at most {LARGEST_YAML:,} bytes")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader) or {}
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise UserError(f"{path}: can't be read as YAML ({in_a_line(error)})") from None
     content = content[section] if section else content
@@ -160,10 +181,10 @@ def _from_file(kind: type[CommonSettings], path: Path, section: str | None = Non
         names = ", ".join(map(repr, unknown))
         raise UserError(f"{path}: unknown setting {names}; the names are those of the flags, without the dashes")
     hints = get_type_hints(kind)
-    tokens = [token for name, value in content.items() for token in _tokens(name, value, hints[name])]
     try:
+        tokens = [token for name, value in content.items() for token in _tokens(name, value, hints[name])]
         return SettingsParser(kind, path.name).given(tokens)
-    except UserError as error:
+    except ValueError as error:  # also of a number of over 4,300 digits
         raise UserError(f"{path}: {error}") from None
 
 

@@ -5,6 +5,8 @@ What is told names the culprit and the fix, in one line; "…" stands for what i
 
 import json
 
+import pyarrow as pa
+
 from tests.robustness.making import (
     Content,
     cut,
@@ -33,6 +35,9 @@ TRAIN = "train --train_path {} --model_name model --sft_model_path model --per_d
 SFT = "sft --train_path {} --model_name model --output_dir new"
 TOO_LARGE = "unpacks to over 1,000,000 bytes: allow more by --max_mb"
 EVALUATE = "evaluate --data data.jsonl --answers {}"
+ALIASES = "? &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"? &{b} [{','.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdefghi", "bcdefghij", strict=True)
+)
 
 
 def trait(**entry: object) -> list[dict]:
@@ -102,6 +107,10 @@ SOURCES: list[Row] = [
     ("a bomb of JSON", "prepare a.json.gz --max_mb 1", {"a.json.gz": packed(json.dumps({f"tt{n:07}": ["gore"] * 10 for n in range(20_000)}))}, "a.json.gz … " + TOO_LARGE),
     ("a bomb of traits", "prepare t.json.gz --max_mb 1", {"t.json.gz": packed(json.dumps([{"trait": f"T{n}", "avoid": ["x" * 99]} for n in range(10_000)]))}, "t.json.gz … " + TOO_LARGE),
     ("a bomb of wishes", "prepare titles.csv --wishes w.json --max_mb 1", {"w.json": packed(json.dumps({"T": ["x" * 2_000_000]}))}, "w.json … " + TOO_LARGE),
+    ("a text that stands in each row of Parquet", "prepare a.parquet --max_mb 1", {"a.parquet": parquet({"imdb_id": ["1"] * 2000, "title": ["x" * 1000] * 2000})}, "a.parquet … " + TOO_LARGE),
+    ("a long text in the first rows of Parquet", "prepare a.parquet --max_mb 1", {"a.parquet": parquet({"imdb_id": ["1"] * 99, "title": ["x" * 20_000] * 99})}, "a.parquet … " + TOO_LARGE),
+    ("half a character in tags by film", "prepare a.json", {"a.json": {"tt9": ["\ud800"], "tt1": ["gore"]}}, "a.json has half a character, '\\ud800': write it again"),
+    ("half a character as a film", "prepare a.json", {"a.json": {"tt9": ["gore"], "\ud800": ["gore"]}}, "a.json has half a character, '\\ud800': write it again"),
     ("a domain without a noun", "prepare a.json", {"a.json": {"noun": "", "nouns": "games"}}, "a.json: noun is \"\"; expected"),
     ("a domain of other fields", "prepare a.json", {"a.json": {"noun": "game", "colour": "red"}}, "a.json: colour is \"red\"; expected"),
 ]
@@ -199,7 +208,8 @@ FLAGS: list[Row] = [
     ("a model that is no model", "sft --train_path data.jsonl --model_name titles.csv --output_dir new", {}, "titles.csv"),
     ("an SFT over a model", "sft --train_path data.jsonl --model_name model --output_dir model", {}, "model has a model already: name another folder"),
     ("an option of TRL's that isn't one", TRAIN.format("data.jsonl") + " --trl colour=red", {}, "colour"),
-    ("a config nested 5,000 deep", "train --config c.yaml", {"c.yaml": nested(5000)}, "c.yaml: can't be read as YAML"),
+    ("a config nested 5,000 deep", "train --config c.yaml", {"c.yaml": nested(5000)}, "c.yaml: can't be read as YAML (line 1: nested too deeply)"),
+    ("a config nested 5,000 deep by dashes", "train --config c.yaml", {"c.yaml": "- " * 5000}, "c.yaml: can't be read as YAML"),
     ("a config that isn't there", "train --config none.yaml", {}, "'none.yaml' … No such file … check the path"),
     ("a config that is a list", "train --config c.yaml", {"c.yaml": "- lr\n"}, "c.yaml: not a mapping of settings; the names"),
     ("a config of unknown settings", "sft --config c.yaml", {"c.yaml": "colour: red\n"}, "c.yaml: unknown setting 'colour'; the names"),
@@ -209,7 +219,15 @@ FLAGS: list[Row] = [
     ("wishes at a pipe", "prepare c.jsonl --dataset d.parquet --wishes w.json", {"w.json": pipe, "c.jsonl": '{"dialog": "User: Hi", "groundtruth": [["Saw", 2004]]}\n'}, "w.json is not a regular file: save"),
     ("a config at a pipe", "sft --config c.yaml", {"c.yaml": pipe}, "c.yaml"),
     ("a config at a device", "sft --config /dev/zero", {}, "/dev/zero"),
-    ("a config of aliases that multiply", "sft --config c.yaml", {"c.yaml": "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(f"{b}: &{b} [*{a},*{a},*{a},*{a},*{a},*{a},*{a},*{a},*{a}]\n" for a, b in zip("abcdefghi", "bcdefghij", strict=True))}, "c.yaml: unknown setting"),
+    ("a config of aliases that multiply", "sft --config c.yaml", {"c.yaml": ALIASES}, "c.yaml: can't be read as YAML (line … : an alias; write the value itself"),
+    ("options of TRL's of aliases that multiply", "train --config c.yaml", {"c.yaml": "trl:\n" + "".join(f"  {line}\n" for line in ALIASES.splitlines())}, "c.yaml: can't be read as YAML (line … : an alias; write the value itself"),
+    ("a config that holds itself", "train --config c.yaml", {"c.yaml": "trl: &a [*a]\n"}, "c.yaml: can't be read as YAML (line 1: an alias; write the value itself"),
+    ("a config of a merged alias", "sft --config c.yaml", {"c.yaml": "trl: &a {x: 1}\n<<: *a\n"}, "c.yaml: can't be read as YAML (line … : an alias; write the value itself"),
+    ("a config of 50,000 bytes", "sft --config c.yaml", {"c.yaml": "lr: [" + "1," * 25_000 + "]"}, "c.yaml: is no file of settings, which has at most 40,000 bytes"),
+    ("a config of a number of 9,000 digits", "sft --config c.yaml", {"c.yaml": "seed: 0x" + "f" * 9000}, "c.yaml: Exceeds the limit"),
+    ("an option of TRL's of 9,000 digits", "train --config c.yaml", {"c.yaml": "trl: {x: 0x" + "f" * 9000 + "}"}, "c.yaml: Exceeds the limit"),
+    ("a config of sixtieths without end", "sft --config c.yaml", {"c.yaml": "seed: 1" + ":59" * 13_000}, "c.yaml: Exceeds the limit"),
+    ("a config of UTF-16", "sft --config c.yaml", {"c.yaml": "lr: 1\n".encode("utf-16")}, "c.yaml: can't be read as YAML"),
 ]
 
 # Each for train, sft, evaluate and prepare --check alike.
@@ -320,6 +338,7 @@ ORACLE: list[Row] = [
     ("films in gzip", "check --file f.csv.gz", {"f.csv.gz": packed("title,year\nSaw,2004\n")}, "f.csv.gz"),
     ("films of carriage returns alone", "check --file f.csv", {"f.csv": "title,year\rSaw,2004\r"}, "f.csv"),
     ("a header of 100,000 characters", "check --file f.csv", {"f.csv": "x" * 100_000 + ",title,year\n"}, "f.csv"),
+    ("a text that stands in each row of films", "check --file f.parquet", {"f.parquet": parquet({"title": pa.DictionaryArray.from_arrays([0] * 30_000, ["x" * 40_000]), "year": [2004] * 30_000}, store_schema=False)}, "f.parquet, row 1 … unpacks to over 1,000,000,000 bytes, which no flag allows; write it again"),
     ("verdicts of another suffix", "check --file titles.csv --out o.txt", {}, "cannot write o.txt: expected a name that ends in .csv or .parquet"),
     ("verdicts in no folder", "check --file titles.csv --out none/o.csv", {}, "cannot write none/o.csv: there is no folder"),
     ("verdicts at a pipe", "check --file titles.csv --out o.csv", {"o.csv": pipe}, "cannot write o.csv: that is no plain file"),

@@ -30,10 +30,10 @@ def make(path: Path, content: Content) -> None:
         path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
 
 
-def parquet(columns: dict[str, list] | pa.Table) -> bytes:
-    """A Parquet file of a table."""
+def parquet(columns: dict[str, Any] | pa.Table, store_schema: bool = True) -> bytes:
+    """A Parquet file of a table; without Arrow's schema, dictionaries are read as plain columns."""
     sink = io.BytesIO()
-    pq.write_table(columns if isinstance(columns, pa.Table) else pa.table(columns), sink)
+    pq.write_table(columns if isinstance(columns, pa.Table) else pa.table(columns), sink, store_schema=store_schema)
     return sink.getvalue()
 
 
