@@ -1,4 +1,4 @@
-"""The end of a query that hears nobody: DuckDB looks at no clock within some functions, and counts no rows that it has handed on."""
+"""The end of a query that hears nobody: DuckDB looks at no clock in some functions, and counts no rows that it has handed on."""
 
 import os
 import sys

@@ -275,7 +275,9 @@ def _timed(connection, sql, params, timeout_s, most) -> pa.Table:
     except duckdb.Error as error:
         raise UserError(what_duckdb_said(error)) from None
     except pa.ArrowException as error:
-        raise UserError(f"the answer can't be handed on: {first_line(error)}; select less, or as text (::varchar)") from None
+        raise UserError(
+            f"the answer can't be handed on: {first_line(error)}; select less, or as text (::varchar)"
+        ) from None
     finally:
         done.set()
 
