@@ -132,6 +132,8 @@ def measured(
         num_generations=GROUP, per_device_train_batch_size=args.answers // 2, gradient_accumulation_steps=2, beta=1e-3,
         num_iterations=2, max_completion_length=max(map(len, given)), report_to="none", save_strategy="no", use_cpu=not torch.cuda.is_available(),
         bf16=bool(args.model), disable_tqdm=True, seed=1, logging_steps=10**6, use_bias_correction_kl=False,
+        # To the limit each time: else a step takes as long as what is drawn, which differs.
+        generation_kwargs={"suppress_tokens": [tokenizer.eos_token_id]},
     )  # fmt: skip
     annotator = Annotator(oracle)
     functions = [
