@@ -11,7 +11,7 @@ import pytest
 
 from oracle import UserError
 from oracle.log import LogWriter, compact, delete_run, export_run, open_log
-from oracle.log.folders import MOST_BYTES, MOST_STEPS, counted
+from oracle.log.folders import MOST_BYTES, MOST_STEPS, _is_swollen, counted
 from tests.synthetic_log import SETTINGS, World, make_step, write_run
 from tests.tiny_log import RUN, STEP_1, STEP_2, step_tables
 
@@ -95,6 +95,7 @@ def test_a_small_manifest_that_unpacks_to_more_than_any_run_has_is_refused(tmp_p
         compression="zstd",
     )
     assert manifest.stat().st_size < 100_000
+    assert _is_swollen(pq.read_metadata(manifest))  # before any of it is read
     with pytest.raises(OSError, match="no manifest of a run"):
         counted(tmp_path)
 
