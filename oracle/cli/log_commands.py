@@ -68,7 +68,7 @@ def query_log(arguments: argparse.Namespace) -> None:
                 rows = ask(connection, arguments.name, arguments.timeout, **chosen)
             of = about(connection, arguments.name, **chosen).items()
             if told := ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in of if value is not None):
-                print(f"about {told}", file=sys.stderr)
+                print(f"about {one_line(told)}", file=sys.stderr)
         else:
             sql = sys.stdin.read() if arguments.sql == "-" else arguments.sql
             with watched(connection, arguments.timeout):
@@ -79,7 +79,7 @@ def query_log(arguments: argparse.Namespace) -> None:
             write_rows(shown.to_reader(), part, arguments.out.suffix)
         print(f"{rows.num_rows} rows in {arguments.out}", file=sys.stderr)
     else:
-        _show(sayable(rows), arguments.json)
+        _show(rows, arguments.json)
 
 
 def compact_runs(arguments: argparse.Namespace) -> None:
@@ -121,6 +121,7 @@ def delete_runs(arguments: argparse.Namespace) -> None:
 
 
 def _show(rows: pa.Table, as_json: bool) -> None:
+    rows = sayable(rows)
     if as_json:
         import polars as pl  # only for this
 

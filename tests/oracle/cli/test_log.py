@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -71,6 +72,20 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, said, log):
     code, out, err = log(*arguments)
     assert (code, out) == (2, "")
     assert err.startswith("error: ") and said in err and err.count("\n") == 1
+
+
+def test_a_run_of_odd_values_is_listed_and_named_without_harm(log):
+    path = log.folder / "store.log" / log.run_id / "run.parquet"
+    run = pq.read_table(path)
+    for name, value in (("run_id", "9\x1b[2J"), ("started_at", 2**62)):
+        place = run.column_names.index(name)
+        kind = pa.string() if name == "run_id" else pa.int64()
+        run = run.set_column(place, run.schema.field(name), pa.array([value], kind).cast(run.schema.field(name).type))
+    pq.write_table(run, path)
+    for command in (["list"], ["list", "--json"], ["query", "worst_films"]):
+        code, out, err = log(*command)
+        assert code == 0 and "\x1b" not in out + err
+        assert "[2J" in out + err
 
 
 def test_a_query_that_hears_nobody_ends_all_the_same(log):
