@@ -59,7 +59,7 @@ class QueryPool:
         """
         process = self._place(timeout_s, waiting)
         try:
-            process = process or _Process(self._store)
+            process = process or self._begun()
             return process.ask({"sql": sql, "run": run_id, "most": most, "timeout_s": timeout_s}, timeout_s, waiting)
         finally:
             self._places.put(process if process and process.is_alive() else None)
@@ -71,6 +71,14 @@ class QueryPool:
                 return self._places.get(timeout=LOOK_S)
             waiting(seconds)
         raise UserError(f"{PROCESSES} other queries are running: try again in a moment")
+
+    def _begun(self) -> "_Process":
+        try:
+            return _Process(self._store)
+        except OSError as error:
+            raise UserError(
+                f"no process could be started for this query: {error.strerror or error}; try again in a moment"
+            ) from None
 
     def close(self) -> None:
         """End the processes that no query is using."""
@@ -145,7 +153,10 @@ class _Process:
         stdout = self._process.stdout
         assert stdout
         header = json.loads(stdout.readline())  # an empty line, where it has ended, is a ValueError
-        return header, [stdout.read(size) for size in header.get("bytes", [])]
+        bodies = [stdout.read(size) for size in header.get("bytes", [])]
+        if [len(body) for body in bodies] != header.get("bytes", []):
+            raise ValueError  # it ended amid its answer
+        return header, bodies
 
     def _megabytes(self) -> float:
         try:

@@ -13,6 +13,7 @@ from oracle.base.files import check_writable, written_whole
 from oracle.base.printable import in_json, one_line
 from oracle.base.terminal import print_rows
 from oracle.cli.log import VARIABLES
+from oracle.cli.watch import watched
 from oracle.log import (
     GRACE_S,
     KINDS,
@@ -63,20 +64,22 @@ def query_log(arguments: argparse.Namespace) -> None:
         if arguments.name:
             given = {name: getattr(arguments, f"about_{name}") for name in VARIABLES}
             chosen = {name: value for name, value in given.items() if value is not None}
-            rows = ask(connection, arguments.name, arguments.timeout, **chosen)
+            with watched(connection, arguments.timeout):
+                rows = ask(connection, arguments.name, arguments.timeout, **chosen)
             of = about(connection, arguments.name, **chosen).items()
             if told := ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in of if value is not None):
-                print(f"about {told}", file=sys.stderr)
+                print(f"about {one_line(told)}", file=sys.stderr)
         else:
             sql = sys.stdin.read() if arguments.sql == "-" else arguments.sql
-            rows = query(connection, sql, timeout_s=arguments.timeout)
+            with watched(connection, arguments.timeout):
+                rows = query(connection, sql, timeout_s=arguments.timeout)
     if arguments.out:
         shown = rows if arguments.out.suffix == ".parquet" else sayable(rows)
         with written_whole(arguments.out) as part:
             write_rows(shown.to_reader(), part, arguments.out.suffix)
         print(f"{rows.num_rows} rows in {arguments.out}", file=sys.stderr)
     else:
-        _show(sayable(rows), arguments.json)
+        _show(rows, arguments.json)
 
 
 def compact_runs(arguments: argparse.Namespace) -> None:
@@ -118,6 +121,7 @@ def delete_runs(arguments: argparse.Namespace) -> None:
 
 
 def _show(rows: pa.Table, as_json: bool) -> None:
+    rows = sayable(rows)
     if as_json:
         import polars as pl  # only for this
 

@@ -38,6 +38,8 @@ MANIFEST_0 = {"manifest-00000000": _NOTHING}
 
 ATTEMPTS = 6
 MOST_FOLDERS = 100_000  # that a manifest lists
+MOST_STEPS = 10_000_000  # of all of these
+MOST_BYTES = 20_000_000  # of their names
 
 _MANIFEST = re.compile(r"manifest-(\d{8})\.parquet")
 _SINGLE = re.compile(r"step-(\d{8})-e(\d{8})-f(\d)")
@@ -99,7 +101,7 @@ def _listed(manifest: Path) -> list[tuple[str, tuple[int, ...]]]:
     """The folders that a manifest lists, each with its steps."""
     try:
         os.stat(manifest)
-        if not is_parquet(manifest) or pq.read_metadata(manifest).num_rows > MOST_FOLDERS:
+        if not is_parquet(manifest) or _is_swollen(pq.read_metadata(manifest)):
             raise ValueError
         rows = pq.read_table(manifest).cast(MANIFEST).to_pylist()
         listed = [(row["folder"], tuple(row["steps"])) for row in rows if row["folder"] is not None]
@@ -112,6 +114,14 @@ def _listed(manifest: Path) -> list[tuple[str, tuple[int, ...]]]:
             errno.EINVAL, f"{manifest} is no manifest of a run: bring it back, or move the run away", str(manifest)
         ) from None
     return listed
+
+
+def _is_swollen(manifest: pq.FileMetaData) -> bool:
+    """Whether it says more than any run has to: a small file can unpack to any size."""
+    groups = [manifest.row_group(number) for number in range(manifest.num_row_groups)]
+    values = sum(group.column(place).num_values for group in groups for place in range(group.num_columns))
+    size = sum(group.total_byte_size for group in groups)
+    return manifest.num_rows > MOST_FOLDERS or values > MOST_STEPS or size > MOST_BYTES
 
 
 def is_parquet(path: Path) -> bool:
@@ -142,8 +152,9 @@ def _counted_1(folder: Path, names: list[str]) -> Counted:
 
 def _steps_in(merged: Path) -> list[int]:
     try:
-        return sorted(set(pq.read_table(merged / "rank_sums.parquet", columns=["step"])["step"].to_pylist()))
-    except OSError:
+        sums = pq.read_table(merged / "rank_sums.parquet", columns=["step"])
+        return sorted({int(step) for step in sums["step"].to_pylist()})
+    except (OSError, KeyError, ValueError, TypeError, pa.ArrowException):
         return []
 
 
@@ -232,8 +243,16 @@ def tidy(folder: Path) -> None:
         m = _SINGLE.fullmatch(path.name)
         n = _MERGED.fullmatch(path.name)
         if path.name.startswith((".tmp-", ".gone-")) or (m and int(m[2]) > epoch) or (n and int(n[3]) > epoch):
-            shutil.rmtree(path)
+            _drop(path)
     for path in folder.glob(".*.tmp"):
+        _drop(path)
+
+
+def _drop(path: Path) -> None:
+    """Remove a folder with all that is in it, a file, or a link."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
         path.unlink()
 
 

@@ -33,6 +33,10 @@ PLUMBING = re.compile(
     r"log_(root|files?|part|folder|paths|rows)|alias_files|(older_)?(single|merged)_(files|rows|\w+_sums)"
 )
 """Macros that views are made with: they tell paths, and read files by their names."""
+MOST_CHARACTERS = 1_000_000
+"""Of a statement: a parser looks at no clock. So many take it a second or two."""
+LONGEST = 500  # of what DuckDB says; it repeats names of any length
+TOO_DEEP = "the statement is nested too deeply, or has too many terms in a row: simplify it"
 
 
 def check_reads_only(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
@@ -56,13 +60,18 @@ def check_reads_only(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     unknown = {name for name in called - _allowed_functions() if any(c.isalnum() or c == "_" for c in name)}
     if unknown and (refused := sorted(unknown - _own_macros(connection))):
         raise UserError(
-            f"this reads the log only: the function {refused[0]} is not among those that it may call "
+            f"this reads the log only: the function {refused[0][:100]} is not among those that it may call "
             "(sql/log/allowed_functions.sql lists them)"
         )
 
 
 def _parsed(connection: duckdb.DuckDBPyConnection, sql: str) -> dict:
     """The tree of the one statement."""
+    if len(sql) > MOST_CHARACTERS:
+        raise UserError(
+            f"the statement has {len(sql):,} characters, and at most {MOST_CHARACTERS:,} are read: shorten it, with a join "
+            "or a range in place of a long list"
+        )
     try:
         statements = connection.extract_statements(sql)
         kinds = [statement.type for statement in statements]
@@ -73,12 +82,18 @@ def _parsed(connection: duckdb.DuckDBPyConnection, sql: str) -> dict:
         [(text,)] = connection.execute("select json_serialize_sql($1::varchar)", [sql]).fetchall()
         tree = json.loads(text)
     except duckdb.Error as error:
-        raise UserError(first_line(error)) from None
+        raise UserError(what_duckdb_said(error)) from None
     except RecursionError:
-        raise UserError("this reads the log only: the statement is nested too deeply; simplify it") from None
+        raise UserError(TOO_DEEP) from None
     if tree["error"] or len(tree["statements"]) != 1:
         raise UserError(f"this reads the log only: expected one SELECT ({tree.get('error_message', 'got several')})")
     return tree
+
+
+def what_duckdb_said(error: duckdb.Error) -> str:
+    """In a line; of settings that it names, none can be changed here."""
+    said = first_line(error)
+    return TOO_DEEP if "max_expression_depth" in said else said if len(said) <= LONGEST else f"{said[:LONGEST]} …"
 
 
 def _nodes(tree: dict) -> Iterator[dict]:

@@ -20,7 +20,7 @@ from oracle.base.resources import read_sql
 from oracle.log.folders import FORMAT, MANIFEST, is_parquet
 from oracle.log.plain import known_to_arrow
 from oracle.log.schema import COMPLETIONS, LOSS, RUN, VERDICTS
-from oracle.log.select import check_reads_only
+from oracle.log.select import check_reads_only, what_duckdb_said
 from oracle.log.state import tell_of_state
 from oracle.rewards import reward_kinds
 
@@ -41,6 +41,7 @@ A shorter time would show nobody a wrong figure, only now and then an error "no 
 ATTEMPTS = 20
 PAUSE_S = 0.1
 PATIENCE_S = 60.0
+AGAIN_S = 0.1  # between two interrupts of what takes too long
 
 T = TypeVar("T")
 
@@ -258,10 +259,9 @@ class Stopped(Exception):
 
 
 def _timed(connection, sql, params, timeout_s, most) -> pa.Table:
-    timer = threading.Timer(timeout_s, connection.interrupt) if timeout_s is not None else None
-    if timer:
-        timer.daemon = True
-        timer.start()
+    done = threading.Event()
+    if timeout_s is not None:
+        threading.Thread(target=_interrupt_after, args=(timeout_s, connection, done), daemon=True).start()
     try:
         return _interruptible(connection, lambda: _rows(connection, sql, params, most))
     except duckdb.InterruptException:
@@ -273,10 +273,21 @@ def _timed(connection, sql, params, timeout_s, most) -> pa.Table:
             f"{first_line(error)}; the log's own files alone are read, and no link that leads out of it"
         ) from None
     except duckdb.Error as error:
-        raise UserError(first_line(error)) from None
+        raise UserError(what_duckdb_said(error)) from None
+    except pa.ArrowException as error:
+        raise UserError(
+            f"the answer can't be handed on: {first_line(error)}; select less, or as text (::varchar)"
+        ) from None
     finally:
-        if timer:
-            timer.cancel()
+        done.set()
+
+
+def _interrupt_after(timeout_s: float, connection: duckdb.DuckDBPyConnection, done: threading.Event) -> None:
+    """Interrupt what runs after `timeout_s` seconds, again and again: DuckDB forgets it where it begins a statement."""
+    running = not done.wait(timeout_s)
+    while running:
+        connection.interrupt()
+        running = not done.wait(AGAIN_S)
 
 
 def _interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], pa.Table]) -> pa.Table:

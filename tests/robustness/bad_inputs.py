@@ -355,7 +355,7 @@ ORACLE: list[Row] = [
     ("no SELECT", "log query --sql 'drop view runs'", {}, "expected one SELECT"),
     ("no SQL", "log query --sql selec", {}, "selec"),
     ("SQL of nothing", "log query --sql ' '", {}, "expected one SELECT"),
-    ("SQL nested deep", f"log query --sql 'select {nested(3000, '(', ')').replace('()', '(1)')}'", {}, "expression depth"),
+    ("SQL nested deep", f"log query --sql 'select {nested(3000, '(', ')').replace('()', '(1)')}'", {}, "nested too deeply"),
     ("a query of an unknown run", "log query unsafe_hits --run 7", {}, "no run '7' in this log: it has"),
     ("a step of letters", "log query rederivation --step x", {}, "--step: invalid int value: 'x'"),
     ("a timeout below 0", "log query runs --timeout -1", {}, "--timeout -1.0: expected"),

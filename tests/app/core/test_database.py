@@ -1,11 +1,12 @@
 """Pages of several people are computed at once, and who waits for a place among the queries can stop."""
 
+import tempfile
 import threading
 from contextlib import suppress
 
 import pytest
 
-from app.core import database, query_pool
+from app.core import database, query_pool, query_worker
 from app.core.query_pool import QueryPool
 from oracle import UserError
 
@@ -49,3 +50,19 @@ def test_who_waits_for_a_place_hears_stop(store, monkeypatch):
         QueryPool(store).ask("select 1", None, 10, 30.0, stop)
     with pytest.raises(UserError, match="other queries are running"):
         QueryPool(store).ask("select 1", None, 10, 0.1, lambda seconds: None)
+
+
+def test_a_process_that_nobody_is_left_to_kill_ends_by_itself(store):
+    process = query_pool._Process(store)
+    request = {"sql": ENDLESS, "run": None, "most": 10, "timeout_s": 0.1 - query_worker.GRACE_S}
+    with pytest.raises(UserError, match="ended its process"):
+        process.ask(request, 60.0, lambda seconds: None)
+    assert not process.is_alive()
+
+
+def test_a_process_that_cannot_be_started_is_told_in_words(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    pool = QueryPool(store)
+    for _ in range(query_pool.PROCESSES + 1):  # no place is lost
+        with pytest.raises(UserError, match=r"no process could be started .* No such file"):
+            pool.ask("select 1", None, 10, 5.0, lambda seconds: None)

@@ -1,7 +1,11 @@
 """The commands, as a person types them."""
 
 import json
+import re
+import subprocess
+import sys
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -68,6 +72,52 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, said, log):
     code, out, err = log(*arguments)
     assert (code, out) == (2, "")
     assert err.startswith("error: ") and said in err and err.count("\n") == 1
+
+
+def test_a_run_of_odd_values_is_listed_and_named_without_harm(log):
+    path = log.folder / "store.log" / log.run_id / "run.parquet"
+    run = pq.read_table(path)
+    for name, value in (("run_id", "9\x1b[2J"), ("started_at", 2**62)):
+        place = run.column_names.index(name)
+        kind = pa.string() if name == "run_id" else pa.int64()
+        run = run.set_column(place, run.schema.field(name), pa.array([value], kind).cast(run.schema.field(name).type))
+    pq.write_table(run, path)
+    for command in (["list"], ["list", "--json"], ["query", "worst_films"]):
+        code, out, err = log(*command)
+        assert code == 0 and "\x1b" not in out + err
+        assert "[2J" in out + err
+
+
+def test_a_query_that_hears_nobody_ends_all_the_same(log):
+    """DuckDB looks at no clock while it computes this."""
+    sql = "select length((repeat('9', 30000000)::bignum)::varchar)"
+    line = [
+        "-m",
+        "oracle",
+        "log",
+        "query",
+        "--timeout",
+        "0.1",
+        "--sql",
+        sql,
+        "--store",
+        str(log.folder / "store.duckdb"),
+    ]
+    done = subprocess.run([sys.executable, *line], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: the query was stopped after 0.1 s: narrow it down to a run or a step\n"
+
+
+def test_a_query_that_takes_more_memory_than_duckdb_may_ends():
+    script = """
+import time, duckdb
+from oracle.cli.watch import watched
+with watched(duckdb.connect(config={"memory_limit": "1MB"}), 1000):
+    time.sleep(1000)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert re.fullmatch(r"error: the query took more than .* KiB of memory and was stopped: .*\n", done.stderr)
 
 
 def test_a_log_is_merged_exported_and_deleted(log):

@@ -4,11 +4,14 @@ import threading
 import time
 
 import duckdb
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from oracle import UserError
 from oracle.log import LogWriter, compact, delete_run, export_run, open_log
+from oracle.log.folders import MOST_BYTES, MOST_STEPS, _is_swollen, counted
 from tests.synthetic_log import SETTINGS, World, make_step, write_run
 from tests.tiny_log import RUN, STEP_1, STEP_2, step_tables
 
@@ -58,12 +61,43 @@ def test_a_merge_that_was_killed_is_finished_by_the_next(tmp_path):
         assert compact(tmp_path, run, grace_s=0.2, wait=False).folders_removed == 0  # as if killed after the manifest
         (folder / ".tmp-merge-1").mkdir()  # others before it: one half written, one not announced
         (folder / "steps-00000001-00000002-e00000007-f2").mkdir()
+        (folder / ".tmp-2").write_text("no folder")
+        (folder / ".tmp-3").symlink_to(tmp_path / "_schema")
+        (folder / ".manifest.parquet.tmp").mkdir()
         assert seen(log) == before
         time.sleep(0.3)
         assert compact(tmp_path, run, grace_s=0.2).folders_removed == 3
         assert seen(log) == before
     names = [".lock", "manifest-00000001.parquet", "run.parquet", "steps-00000001-00000003-e00000001-f2"]
     assert [f.name for f in sorted(folder.iterdir())] == names
+
+
+@pytest.mark.parametrize("sums", [{"a": [1]}, {"step": ["x"]}, {"step": [None]}])
+def test_sums_that_hold_something_else_have_no_steps(tmp_path, sums):
+    merged = tmp_path / "steps-00000001-00000002-0000000000-9999999999"  # of format 1, which lists them nowhere else
+    merged.mkdir()
+    pq.write_table(pa.table(sums), merged / "rank_sums.parquet")
+    assert counted(tmp_path).steps() == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "steps"),
+    [
+        ("steps-00000001-00000002-e00000001-f2", np.zeros(MOST_STEPS + 1, dtype="int32")),
+        ("x" * (MOST_BYTES + 1), [1]),
+    ],
+    ids=["steps", "a name"],
+)
+def test_a_small_manifest_that_unpacks_to_more_than_any_run_has_is_refused(tmp_path, folder, steps):
+    pq.write_table(
+        pa.table({"folder": [folder], "steps": [steps]}),
+        manifest := tmp_path / "manifest-00000001.parquet",
+        compression="zstd",
+    )
+    assert manifest.stat().st_size < 100_000
+    assert _is_swollen(pq.read_metadata(manifest))  # before any of it is read
+    with pytest.raises(OSError, match="no manifest of a run"):
+        counted(tmp_path)
 
 
 def test_a_merged_run_goes_on_and_is_merged_again(tmp_path):

@@ -152,6 +152,25 @@ def test_names_and_columns_may_be_asked_for(audit, sql):
     assert str(folder) not in str(query(connection, sql, timeout_s=20).to_pylist())
 
 
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("select " + "(" * 3000 + "1" + ")" * 3000, "nested too deeply"),
+        ("select " + "abs(" * 900 + "1" + ")" * 900, "nested too deeply"),
+        ("select " + "1+" * 2000 + "1", "too many terms in a row"),
+        ("select " + "[" * 100 + "1" + "]" * 100, "the answer can't be handed on"),
+        ("select " + "1," * 500_000 + "1", "the statement has 1,000,008 characters, and at most 1,000,000 are read"),
+        ("select x" + "y" * 5000, "Binder Error"),
+        ("select x" + "y" * 5000 + "()", "is not among those that it may call"),
+    ],
+    ids=["parentheses", "calls", "sums", "lists", "columns", "a name", "a function"],
+)
+def test_what_is_too_deep_or_too_long_is_told_in_one_short_line(audit, sql, said):
+    with pytest.raises(UserError, match=said) as refused:
+        query(audit[0], sql, timeout_s=20)
+    assert "\n" not in str(refused.value) and len(str(refused.value)) < 600
+
+
 @pytest.mark.parametrize("place", PLACES)
 def test_the_same_places_hold_a_query_of_the_log(audit, place):
     """So that what is refused above is refused for what it does, not for its place."""
