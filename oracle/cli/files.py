@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from oracle.base.errors import UserError
 from oracle.base.files import check_readable, check_writable, written_whole
+from oracle.base.printable import one_line
 from oracle.cli.parquet import is_parquet, parquet_batches
 from oracle.oracle import Oracle
 
@@ -50,7 +51,7 @@ def check_file(oracle: Oracle, path: str, avoid: list[str], out: Path | None, as
         raise UserError(f"{path} has no rows; expected at least one title")
     try:
         if out is None:
-            _write(first, verdicts, sys.stdout.buffer)
+            _write(first, verdicts, sys.stdout.buffer, _printable if sys.stdout.isatty() else _flat)
         else:
             _write_whole(first, verdicts, out)
     except OSError as error:
@@ -150,15 +151,15 @@ def _write_whole(first: pa.Table, others: Iterator[pa.Table], out: Path) -> None
                 for table in chain([first], others):
                     writer.write_table(table)
         else:
-            _write(first, others, file)
+            _write(first, others, file, _flat)
 
 
-def _write(first: pa.Table, others: Iterator[pa.Table], file: BinaryIO) -> None:
-    first = _flat(first)
+def _write(first: pa.Table, others: Iterator[pa.Table], file: BinaryIO, form: Callable[[pa.Table], pa.Table]) -> None:
+    first = form(first)
     with pa_csv.CSVWriter(file, first.schema) as writer:
         writer.write_table(first)
         for table in others:
-            writer.write_table(_flat(table))
+            writer.write_table(form(table))
 
 
 def _flat(table: pa.Table) -> pa.Table:
@@ -167,3 +168,13 @@ def _flat(table: pa.Table) -> pa.Table:
         place = table.column_names.index(name)
         table = table.set_column(place, name, pc.binary_join(table[name], "; "))
     return table.drop_columns(["evidence"])
+
+
+def _printable(table: pa.Table) -> pa.Table:
+    """Return the flat table as a terminal may have it: titles, ids and years of others steer it otherwise."""
+    table = _flat(table)
+    for place, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
+        if pa.types.is_string(column.type):
+            texts = [None if text is None else one_line(text) for text in column.to_pylist()]
+            table = table.set_column(place, name, pa.array(texts, pa.string()))
+    return table

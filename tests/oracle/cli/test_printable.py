@@ -1,7 +1,10 @@
 """Titles, answers and names are hostile: what the commands print of them is text, on one line, and nothing else."""
 
 import json
+import sys
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from oracle import build_store
@@ -32,6 +35,22 @@ def test_what_a_model_wrote_never_steers_the_terminal_nor_forges_a_line(tmp_path
         printed = capsys.readouterr()
         assert not set(printed.out + printed.err) & set("\x1b\x07\x9b\u202e"), arguments
         assert "\n│ safe" not in printed.out + printed.err, arguments
+
+
+def test_verdicts_on_a_file_are_printable_on_a_terminal_and_as_they_are_in_a_pipe(tmp_path, capfd, monkeypatch):
+    store = build_store(tmp_path / "store.duckdb", [{"imdb_id": "tt1", "title": HOSTILE, "year": 1995}])
+    film = {"id": [HOSTILE], "title": [HOSTILE], "year": [1995]}
+    pq.write_table(pa.table(film | {"constraints": [["gore"]]}), tmp_path / "films.parquet")
+
+    def printed() -> str:
+        assert main(["check", "--file", str(tmp_path / "films.parquet"), "--store", str(store)]) == 0
+        return capfd.readouterr().out
+
+    assert HOSTILE in printed()
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    on_terminal = printed()
+    assert not set(on_terminal) & set("\x1b\x07\x9b\u202e") and one_line(HOSTILE) in on_terminal
+    assert len(on_terminal.splitlines()) == 2
 
 
 @pytest.mark.parametrize("form", [[], ["--format", "csv"], ["--format", "markdown"], ["--format", "latex"], ["--json"]])
