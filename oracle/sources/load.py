@@ -1,6 +1,7 @@
 """Loading sources into a store: each once, each whole, with what could not be used set aside."""
 
 import hashlib
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -154,6 +155,8 @@ def _transaction(connection: duckdb.DuckDBPyConnection, source: Source, folder: 
         if not isinstance(error, duckdb.Error):
             raise
         told = first_line(error).removeprefix("Invalid Input Error: ").removeprefix("IO Error: ")
+        if long := re.search(r"Maximum line size of (\d+) bytes", str(error)):  # DuckDB repeats what it could hold of the line
+            told = f"a line has more than {int(long[1]):,} bytes: shorten its texts, or leave it out"
         raise UserError(f"{source.path}: {told.replace(f'{folder}/source', source.path.name)}") from None
     connection.commit()
 

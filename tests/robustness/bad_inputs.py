@@ -75,6 +75,7 @@ SOURCES: list[Row] = [
     ("other columns in Parquet", "prepare a.parquet", {"a.parquet": parquet({"x": [1]})}, "a.parquet has the columns x … --map"),
     ("a line of 10 MB", "prepare a.csv", {"a.csv": b"x" * 10_000_000}, "a.csv … expected"),
     ("a row of 20 MB", "prepare a.csv", {"a.csv": TITLE.encode() + b"2," + b"x" * 20_000_000 + b",2004\n"}, "a.csv is no table"),
+    ("a line of 21 MB in JSON lines", "prepare a.jsonl", {"a.jsonl": '{"imdb_id": "1", "title": "Saw", "year": 2004}\n{"imdb_id": "2", "title": "%s", "year": 2004}' % ("x" * 21_000_000)}, "a.jsonl: a line has more than 20,000,000 bytes"),
     ("an unclosed quote", "prepare a.csv", {"a.csv": 'imdb_id,title,year\n1,"Saw,2004\n2,Up,2009\n'}, "a.csv … a quote may not be closed"),
     ("years out of range", "prepare a.csv", {"a.csv": "imdb_id,title,year\n1,Saw,99999999999\n"}, "a.csv: none of its 1 rows … '99999999999' is no year"),
     ("infinite dates", "prepare a.parquet", {"a.parquet": parquet({"imdb_id": ["1"], "title": ["Saw"], "year": [float("inf")]})}, "a.parquet: none of its 1 rows … 'inf' is no year"),
