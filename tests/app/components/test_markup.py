@@ -26,7 +26,7 @@ def pieces(text: str) -> dict[str, tuple]:
     return {
         "foreign": (text,), "headline": (text, text, text), "section": (text, text), "tiles": ([(text, text, text, "better")],),
         "legend": ([("#000000", text)],), "state": ("error", text, text, text, False), "finding": (text,), "about": (text,),
-        "chip": (text, "bad"), "prompt": (text,), "request": (text, [text], ""), "candidate": (text, text), "decision": (text, text),
+        "chip": (text, "bad"), "label": (text,), "prompt": (text,), "request": (text, [text], ""), "candidate": (text, text), "decision": (text, text),
         "advantage_scale": (), "answers": ([{"name": text, "reward": text, "facts": text, "body": text}],),
         "rank": ({**RANK, "title": text, "chips": [(text, "bad")], "sentence": text, "evidence": [entry], "imdb_id": text},),
         "written": ([(text, None, ""), (text, "transparent", text)],),
