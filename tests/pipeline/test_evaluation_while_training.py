@@ -129,6 +129,9 @@ def test_evaluations_are_logged_and_the_best_model_is_kept_also_after_a_resume(
         ([(0.4, 0.20), (0.1, 0.1)], 0.9, 0),
         ([(0.0, 0.0), (0.0, 0.0)], 1.0, 0),
         ([(0.4, 0.20), (math.nan, 0.20)], 0.9, 0),  # no film listed: no violation rate
+        ([(math.nan, 0.20), (0.4, 0.20)], 0.9, 1),
+        ([(0.4, 0.20), (0.1, 0.10)], 0.5, 1),  # at least: the share itself is enough
+        ([(0.4, math.nan), (0.1, math.nan)], 0.9, 0),  # no recall to compare with: the first
     ],
 )
 def test_the_best_violates_least_of_those_that_recall_enough_of_the_first(evaluations, share, best):
