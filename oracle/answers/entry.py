@@ -31,7 +31,7 @@ YEAR_BEHIND = re.compile(  # of a title in quotes or bold
     rf"[\s,:;*_`\"”|–—-]*(?:(?:directed )?by [^{OPEN}]{{1,40}})?"
     rf"(?:[{OPEN}](?:[^{OPEN}{CLOSE}]{{0,80}}?(?:{BEFORE_YEAR}))?(\d{{4}})(?![\ds])[^{CLOSE}]*[{CLOSE}]?|(\d{{4}})(?!\w))"
 )
-LINK = re.compile(r"\[([^\[\]]*+)\]\((?:https?:|www\.|/|#)(?:[^()]|\([^()]*+\))*+\)?")
+LINK = re.compile(r"\[([^\[\]]*+)\]\((?:https?:|www\.|/|#)(?>(?:[^()]|\([^()]*+\))*)\)?")
 JUNK = re.compile(rf"[{INVISIBLE}]|</?\|?[a-zA-Z][^<>]{{0,60}}>")
 EDGE = re.compile(rf"^[\s{SYMBOLS}]+|[\s{SYMBOLS}]+$")
 TITLE_LABEL = r"(?:(?:movie|film|item)[ _]?)?(?:title|name)|movie|film|item|recommendation|pick|answer"

@@ -77,7 +77,7 @@ def _loose_chain(body: str, alone: bool) -> list[tuple[int, int]]:
     if not (lead or alone):
         return []
     pieces: list[tuple[int, int]] = []
-    for m in re.finditer(rf"\s*+((?:and|or|&)\s++)?((?:[^{mark}(]|\([^()]*+\)?)++)", body[lead:]):
+    for m in re.finditer(rf"\s*+((?:and|or|&)\s++)?((?>(?:[^{mark}(]|\([^()]*+\)?)+))", body[lead:]):
         a, b = lead + m.start(2), lead + m.end()
         if pieces and not m[1] and body[a].islower():  # "The Good, the Bad and the Ugly"
             pieces[-1] = (pieces[-1][0], b)

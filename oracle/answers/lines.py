@@ -12,7 +12,7 @@ BREAK = "\\x1c-\\x1e\\r\\n\\v\\f\x85\u2028\u2029"
 LINE = re.compile(f"[^{BREAK}]+")
 ROMAN = r"[IVX]{1,5}|[ivx]{1,5}"
 PARTS = re.compile(
-    rf"""(?P<indent>{BLANK}*+) (?:(?:>|\\boxed\{{){BLANK}*+)*+ (?P<heading>\#{{1,6}}{BLANK}++)?
+    rf"""(?P<indent>{BLANK}*+) (?>(?:(?:>|\\boxed\{{){BLANK}*+)*) (?P<heading>\#{{1,6}}{BLANK}++)?
     (?P<bullet>(?:[-*+–—](?:{BLANK}\[[ xX✓✔]\])?(?={BLANK})|\\item(?={BLANK})
         |[a-hj-uwyzA-HJ-UWYZ]\)(?={BLANK})|[{SYMBOLS}]++|(?:<[uo]l>)?<li>
         |(?:[*_"]*(?i:

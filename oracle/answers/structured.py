@@ -20,7 +20,7 @@ _ROOT = re.compile(  # at the start of a line, behind a list marker, or behind a
 _FIRST = re.compile(r"[\s`]*+(?P<open>[\[{])(?=\s*+(?:[\"'{\[(]|\Z))")
 _TOKEN = re.compile(
     r"""(?P<open>[\[{]|\((?=\s?["'\d])) | (?P<close>[\]})])
-      | (?P<string>"(?:[^"\\\n]|\\.)*+(?P<end>["\n]|\Z) | (?<=[\[{(,:\s])'(?:[^'\\\n]|\\.|'(?=\w))*+(?P<end2>['\n]|\Z))
+      | (?P<string>"(?>(?:[^"\\\n]|\\.)*)(?P<end>["\n]|\Z) | (?<=[\[{(,:\s])'(?>(?:[^'\\\n]|\\.|'(?=\w))*)(?P<end2>['\n]|\Z))
       | (?P<number>-?\d+(?:\.\d+)?) | (?P<colon>:) | (?P<junk>[A-Za-z]{12,})""",
     re.X | re.S,
 )

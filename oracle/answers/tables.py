@@ -20,11 +20,11 @@ _RANK = re.compile(r"\W{0,4}\d{0,3}\W{0,4}")
 _YEARS = re.compile(r"\D{0,3}(\d{4})(?:[–/-]\s?\w{0,7}){0,2}\D{0,2}")
 _REFUSED = re.compile(r"\W*(?:avoid|not recommended|skip|❌|🚫)\W*", re.I)
 _CELLS = {
-    mark: re.compile(rf'(?:\s*"((?:[^"]|"")*+)"\s*|([^{mark}]*+))(?:{mark}|$)') for mark in ("\\|", "\t", ";", ",")
+    mark: re.compile(rf'(?:\s*"((?>(?:[^"]|"")*))"\s*|([^{mark}]*+))(?:{mark}|$)') for mark in ("\\|", "\t", ";", ",")
 }
 _MARKS = frozenset("|\t;,")
-_HTML_ROW = re.compile(r"<tr\b[^<>]{0,200}>(?:(?!<tr\b)(?!</tr>).)*+", re.I | re.S)
-_HTML_CELL = re.compile(r"<(t[hd])\b[^<>]{0,200}>((?:(?!</?t[hdr]\b).)*+)", re.I | re.S)
+_HTML_ROW = re.compile(r"<tr\b[^<>]{0,200}>(?>(?:(?!<tr\b)(?!</tr>).)*)", re.I | re.S)
+_HTML_CELL = re.compile(r"<(t[hd])\b[^<>]{0,200}>((?>(?:(?!</?t[hdr]\b).)*))", re.I | re.S)
 _HTML_TAG = re.compile(r"<[^<>]{0,200}>")
 
 

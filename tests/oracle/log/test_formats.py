@@ -204,8 +204,11 @@ def test_the_next_version_with_one_more_reward_reads_this_log_and_goes_on_with_i
     with LogWriter(tmp_path / "log", SETTINGS) as writer:
         for step in (1, 2):
             writer.write_step(step, *STEP)
-    for room in ("oracle", "sql"):
-        shutil.copytree(Path(__file__).parents[3] / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
+    for room in ("oracle", "sql"):  # without the rights of the files, which may not be ours to write
+        shutil.copytree(
+            Path(__file__).parents[3] / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"),
+            copy_function=shutil.copyfile,
+        )  # fmt: skip
     unknown = (
         'Reward("unknown", "unknown", "unknown", "", (Setting("lambda_unknown", 0.0, float, ""),)),\n)  # fmt: skip'
     )

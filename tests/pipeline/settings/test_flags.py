@@ -151,6 +151,7 @@ def test_the_documented_command_is_refused_only_for_what_this_machine_lacks(tmp_
 def test_vllm_is_refused_without_a_gpu_unless_it_was_built_for_cpus(
     tmp_path, monkeypatch, distribution, version, words
 ):
+    monkeypatch.chdir(tmp_path)  # where the run would be
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("pipeline.settings.checks._installed", lambda package: distribution is not None)
     monkeypatch.setattr("importlib.metadata.packages_distributions", lambda: {"vllm": [distribution]})
