@@ -102,6 +102,16 @@ def test_a_log_must_be_told_of_own_rewards_and_their_weights(make_trainer, annot
         train(make_trainer, annotator, tmp_path, [make_relevance_func(annotator, rec_num=K), safety], None, {})
 
 
+def test_a_function_of_the_batch_is_shown_what_the_person_has_seen_liked_and_avoids(annotator):
+    def columns(batch):
+        return batch.entries["seen"].to_pylist(), batch.entries["hit"].to_pylist(), batch.constraints
+
+    reward = as_rank_reward(columns, annotator, K)
+    up, frozen = {"title": "Up", "year": 2009}, {"title": "Frozen", "year": 2013}
+    seen, hits, constraints = reward(["1. Up (2009)\n2. Frozen (2013)"], [[frozen]], [[up]], [["gore"]])
+    assert (seen, hits, list(map(list, constraints))) == ([True, False], [False, True], [["Anti-gore / squeamish"]])
+
+
 def test_a_function_of_neither_kind_is_refused(annotator):
     with pytest.raises(UserError, match=r"reward odd\(texts, films\): expected \(batch\)"):
         exec("def odd(texts, films): ...", scope := {})
