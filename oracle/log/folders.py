@@ -39,7 +39,7 @@ MANIFEST_0 = {"manifest-00000000": _NOTHING}
 ATTEMPTS = 6
 MOST_FOLDERS = 100_000  # that a manifest lists
 MOST_STEPS = 10_000_000  # of all of these
-MOST_BYTES = 20_000_000  # of their names
+MOST_BYTES = 20_000_000  # of its names and steps, as Parquet writes them
 
 _MANIFEST = re.compile(r"manifest-(\d{8})\.parquet")
 _SINGLE = re.compile(r"step-(\d{8})-e(\d{8})-f(\d)")
