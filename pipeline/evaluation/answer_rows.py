@@ -7,7 +7,7 @@ batches, lm-eval samples, verifiers results, samples of inspect logs; and plain 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline.samples.dataset import plain_text
+from pipeline.samples.values import plain_text
 
 # The first that a row has is its answer: where a dataset's own column stands beside a model's, the model's comes first.
 TEXT_KEYS = ("generated_text", "response", "output", "completion", "text")

@@ -1,13 +1,11 @@
 """Reading a dataset in the SafeRec columns, with every problem named at once."""
 
-import ast
 import csv
 import io
 import json
 import re
 import sys
 import zlib
-from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,16 +13,14 @@ import pyarrow.parquet as pq
 from datasets import Dataset, load_from_disk
 
 from oracle import Oracle, UserError
-from oracle.annotate import as_film
 from oracle.base.errors import in_a_line
 from oracle.base.unpacked import LARGEST, read_parquet, read_unpacked, too_large
-from oracle.oracle import active_constraints
 from oracle.sources import delimiter_of
+from pipeline.samples import values
 
 FILM = pa.struct([("title", pa.string()), ("year", pa.int16())])
 MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
 ALL = "all"
-_SHOWN = 3  # bad rows of a column that are told in full
 
 
 def load_dataset(
@@ -60,19 +56,19 @@ def load_dataset(
         )
     columns: dict[str, list] = {}
     for name, convert in (
-        ("prompt", _prompt),
-        ("completion", _answer),
-        ("groundtruth_with_release_year", _films),
-        ("seen_titles", _films),
-        ("constraints", lambda value: oracle.resolve_traits(_traits_of(value))),
+        ("prompt", values.prompt),
+        ("completion", values.answer),
+        ("groundtruth_with_release_year", values.films),
+        ("seen_titles", values.films),
+        ("constraints", lambda value: oracle.resolve_traits(values.traits_of(value))),
     ):
         if name in raw and (name != "completion" or name in needed):
-            columns[name], bad = _converted(name, raw[name], rows, convert)
+            columns[name], bad = values.converted(name, raw[name], rows, convert)
             problems += bad
         elif name not in ("prompt", "completion"):
             columns[name] = [[] for _ in rows]
     if "id" in raw:
-        ids, bad = _converted("id", raw["id"], rows, lambda value: plain_text(str(value)))
+        ids, bad = values.converted("id", raw["id"], rows, lambda value: values.plain_text(str(value)))
         problems += bad
     if problems:
         raise UserError("\n".join(f"{path}: {problem}" for problem in problems))
@@ -107,7 +103,7 @@ def _renamed(columns: dict[str, list], path: str) -> dict[str, list]:
 
 def _part_answers(columns: dict[str, list], path: str) -> None:
     """Take the answer off conversations that end with one: to show it in the prompt would give it away."""
-    prompts: list = [_unpacked(value) for value in columns["prompt"]]
+    prompts: list = [values.unpacked(value) for value in columns["prompt"]]
     ends = [
         isinstance(p, list) and len(p) > 1 and isinstance(p[-1], dict) and p[-1].get("role") == "assistant"
         for p in prompts
@@ -189,13 +185,13 @@ def read_json_lines(path: Path, largest: int) -> list:
 
 def json_lines(text: str) -> list:
     """The values in lines of JSON; raises ValueError for a line that is none, by its number."""
-    values = []
+    read = []
     for number, line in enumerate(text.split("\n"), 1):  # U+2028 and the like may stand in a text
         try:
-            values += [json.loads(line)] if line.strip() else []
+            read += [json.loads(line)] if line.strip() else []
         except (ValueError, RecursionError) as error:
             raise ValueError(f"line {number}: {error}") from None
-    return values
+    return read
 
 
 def read_text(path: Path, largest: int) -> str:
@@ -280,129 +276,4 @@ def _of_split(columns: dict[str, list], split: str | None, path: str | Path) -> 
     if not kept:
         splits = ", ".join(sorted({str(name) for name in columns["split"]}))
         raise UserError(f"{path}: no split {split!r}; it has {splits}")
-    return {name: [values[i] for i in kept] for name, values in columns.items()}, kept
-
-
-def _converted(name: str, values: list, rows: list[int], convert) -> tuple[list, list[str]]:
-    """The values as training needs them, and a line on those that can't be used, if there are any."""
-    converted, bad = [], []
-    for row, value in zip(rows, values, strict=True):
-        try:
-            converted.append(convert(value))
-        except UserError as error:
-            bad.append(f"row {row}, {name}: {error}")
-        except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
-            bad.append(f"row {row}, {name}: {_expected(name, value)}")
-    more = [f"and {len(bad) - _SHOWN} more rows of {name}"] if len(bad) > _SHOWN else []
-    return converted, ["; ".join(bad[:_SHOWN] + more)] if bad else []
-
-
-def _expected(name: str, value: object) -> str:
-    what = {
-        "prompt": "a text or a list of {role, content} messages",
-        "completion": "a text, or one message of the assistant",
-        "constraints": "a list of trait names, or an object of traits that are true or false",
-        "id": "a number or a text",
-    }.get(name, "a list of titles")
-    return f"{str(value)[:60]!r} is not {what}"
-
-
-def _unpacked(value: object) -> object:
-    """What a text of JSON holds, or of a Python literal as pandas writes lists into CSV; anything else as it is."""
-    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
-        for read in (json.loads, ast.literal_eval):
-            with suppress(ValueError, RecursionError, SyntaxError, MemoryError):
-                return read(value.strip())
-    return value
-
-
-def _traits_of(value: object) -> list[str]:
-    """Traits from a list, an object of truths, JSON of these, or a text with names parted by ";"."""
-    value = _unpacked(value)
-    if isinstance(value, str):
-        return [name.strip() for name in value.split(";") if name.strip()]
-    try:
-        return active_constraints(value)
-    except UserError:  # the column and the value are named here as for every other column
-        raise ValueError from None
-
-
-def _prompt(value: object) -> list[dict]:
-    unpacked = _unpacked(value)
-    value = (
-        unpacked if isinstance(unpacked, list) and all(isinstance(m, dict) and "role" in m for m in unpacked) else value
-    )
-    if isinstance(value, str):
-        return [{"role": "user", "content": plain_text(value)}]
-    messages = [{"role": plain_text(m["role"]), "content": plain_text(m["content"])} for m in value]  # type: ignore[attr-defined]
-    if not messages:
-        raise ValueError
-    return messages
-
-
-def _answer(value: object) -> str:
-    """SafeRec writes an answer as a list of one message."""
-    unpacked = _unpacked(value)
-    if isinstance(unpacked, list) and (isinstance(value, list) or _is_message(unpacked)):
-        (message,) = unpacked
-        return plain_text(message["content"])
-    return plain_text(value)
-
-
-def _is_message(value: list) -> bool:
-    return len(value) == 1 and isinstance(value[0], dict) and "content" in value[0]
-
-
-def plain_text(value: object) -> str:
-    """A text that can be written; raises TypeError or ValueError for what is none."""
-    if not isinstance(value, str):
-        raise TypeError
-    value.encode()  # a lone surrogate can't be written
-    return value
-
-
-def _films(value: object) -> list[dict]:
-    value = _unpacked(value)
-    if isinstance(value, dict) and isinstance(value.get("title"), list):  # how a Sequence of structs arrives
-        years = value.get("year") or [None] * len(value["title"])
-        value = list(zip(value["title"], years, strict=True))
-    if isinstance(value, str) and _YEAR_LAST.search(value):
-        value = _BETWEEN_FILMS.split(value.strip())
-    if isinstance(value, str | dict):
-        raise TypeError
-    return [_film(f) for f in value or []]  # type: ignore[attr-defined]
-
-
-def _film(value: object) -> dict:
-    try:
-        film = as_film(_with_plain_year(value))
-        year = None if film["year"] is None else int(film["year"])
-        if year is not None and not 0 <= year < 2**15:
-            raise ValueError
-        return {"title": plain_text(film["title"]), "year": year}
-    except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
-        raise UserError(
-            f'{str(value)[:60]!r} is no title; expected [title, year], a year such as 1979 or null, or "Title (Year)"'
-        ) from None
-
-
-_YEAR_LAST = re.compile(r"\(\d{4}[^()]*\)\s*$")
-_BETWEEN_FILMS = re.compile(r"(?<=\))\s*[;|\n]\s*")  # "Saw (2004); Up (2009)"
-_SPAN = re.compile(r"\((\d{4})\s*[-–—]\s*(?:\d{4}|present)?\s*\)\s*$")
-_YEAR = re.compile(r"(\d{4})(?:\.0+|-\d\d(?:-\d\d.*)?|\s*[-–—]\s*(?:\d{4})?)?")
-
-
-def _with_plain_year(value: object) -> object:
-    """A film whose year is a number where it is a date ("1979-05-25"), a span ("2008–2013") or "1979.0"."""
-    if isinstance(value, str):
-        return _SPAN.sub(r"(\1)", value)
-    if isinstance(value, dict):
-        return {**value, "year": _plain_year(value.get("year"))}
-    if isinstance(value, list | tuple) and len(value) == 2:
-        return [value[0], _plain_year(value[1])]
-    return value
-
-
-def _plain_year(year: object) -> object:
-    written = _YEAR.fullmatch(year.strip()) if isinstance(year, str) else None
-    return int(written[1]) if written else year
+    return {name: [column[i] for i in kept] for name, column in columns.items()}, kept
