@@ -51,6 +51,8 @@ def _nouns(store: str) -> Nouns:
 
 def _show(page, store: str) -> None:
     database.use(store)
+    if told := database.left_out():
+        states.left_out(told)
     page.run()
 
 

@@ -25,6 +25,11 @@ def refused(error: Exception) -> None:
     _card("error", "This query was not answered", str(error))
 
 
+def left_out(told: str) -> None:
+    """Parts of the log that no page shows."""
+    _card("error", "Some of the log is left out", told)
+
+
 def no_runs() -> None:
     text = "This store is ready, and nothing was trained or evaluated with it so far. Runs appear here by themselves."
     _card("empty", "No run yet", text, "python pipeline/train.py", code=True)

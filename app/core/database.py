@@ -14,7 +14,7 @@ from oracle import UserError
 from oracle.base.files import log_root
 from oracle.base.nouns import FILMS, Nouns
 from oracle.base.resources import read_sql
-from oracle.log import beside, open_audit, query
+from oracle.log import beside, open_audit, query, state_of
 
 FRESH_S = 5  # how old the figures of a page may be
 TIMEOUT_S = 20.0
@@ -75,6 +75,11 @@ def ask(sql: str, run_id: str | None, most: int, timeout_s: float, waiting: Call
     `waiting` is called with the seconds that have passed, again and again; what it raises stops the query.
     """
     return _pool(str(store_path()), _changed_at()).ask(sql, run_id, most, timeout_s, waiting)
+
+
+def left_out() -> str | None:
+    """What of the log can't be read, in a line; null: all of it can."""
+    return state_of(log_root(store_path())).told()
 
 
 def seconds_since_step(run_id: str) -> float | None:

@@ -6,8 +6,9 @@ from oracle.log.evasion import EvasionRule, evasion_rules
 from oracle.log.plain import sayable
 from oracle.log.queries import NamedQuery, about, ask, named_queries
 from oracle.log.run_info import run_info
+from oracle.log.state import pattern_of, state_of
 from oracle.log.tables import KINDS, write_rows
-from oracle.log.views import GRACE_S, create_log_views, open_log, pattern_of, query, quoted
+from oracle.log.views import GRACE_S, create_log_views, open_log, query, quoted
 from oracle.log.writer import LogWriter
 
 __all__ = [
@@ -33,5 +34,6 @@ __all__ = [
     "quoted",
     "run_info",
     "sayable",
+    "state_of",
     "write_rows",
 ]

@@ -10,8 +10,8 @@ import duckdb
 from oracle.base import files
 from oracle.base.database import connect
 from oracle.base.errors import UserError, first_line
-from oracle.log.state import tell_of_state
-from oracle.log.views import create_log_views, pattern_of, quoted
+from oracle.log.state import pattern_of, set_aside, tell_of_state
+from oracle.log.views import create_log_views, quoted
 
 ATTEMPTS = 3
 SEARCH_PATH = "set search_path = 'memory.main,store.main'"
@@ -56,6 +56,7 @@ def open_audit(
         _attach_copy(connection, store)
     create_log_views(connection, root)
     tell_of_state(root)
+    set_aside(connection, root)
     connection.execute(SEARCH_PATH)
     if locked:
         lock_down(connection, root, _alias_patterns(connection))

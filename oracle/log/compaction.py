@@ -39,9 +39,17 @@ from oracle.log.folders import (
     tidy,
     told_plainly,
 )
-from oracle.log.state import is_readable
+from oracle.log.state import is_readable, set_aside
 from oracle.log.tables import write_rows
-from oracle.log.views import GRACE_S, MERGED_SCHEMAS, again_if_removed, create_base, ensure_schema, open_log
+from oracle.log.views import (
+    GRACE_S,
+    MERGED_SCHEMAS,
+    again_if_removed,
+    create_base,
+    ensure_schema,
+    open_log,
+    without_what_is_broken,
+)
 
 
 @dataclass(frozen=True)
@@ -148,7 +156,7 @@ def export_run(log_root: str | Path, run_id: str, target: str | Path, *, overwri
             return write_rows(batches, part, target.suffix)
 
         try:
-            return again_if_removed(write, None)
+            return without_what_is_broken(connection, lambda: again_if_removed(write, None))
         except duckdb.Error as error:
             raise UserError(f"cannot export run {run_id}: {first_line(error)}") from None
 
@@ -173,6 +181,7 @@ def _write_merged(folder: Path, sources: list[Steps], steps: list[int], target: 
     with connect(threads=1) as connection:  # training goes on beside this
         create_base(connection, folder.parent)
         connection.execute("reset variable log_runs")
+        set_aside(connection, folder.parent)  # the settings of all runs are opened
         for name in ("completions", "verdicts"):
             # In the order of the files, which are sorted: no sort, and little memory.
             files = [str(schema / f"{name}.parquet"), *(str(s.path / f"{name}.parquet") for s in sources)]

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from oracle.base.errors import UserError
 from oracle.base.resources import read_sql
-from oracle.log.views import query
+from oracle.log.views import left_out, query
 
 VARIABLES = ("run", "other_run", "step", "completion")
 CHOSEN = {"chosen_run": "run", "chosen_later_run": "run", "chosen_other_run": "other_run", "chosen_step": "step"}
@@ -85,6 +85,8 @@ def _chosen(connection: duckdb.DuckDBPyConnection, macro: str) -> str | int | No
 def _check_run(connection: duckdb.DuckDBPyConnection, run_id: object) -> None:
     if run_id is None or query(connection, "from runs where run_id = ?", [run_id]).num_rows:
         return
+    if wrong := left_out(connection, str(run_id)):
+        raise UserError(f"run {run_id} is left out, as {wrong} can't be read: bring it back, or move the run away")
     newest = connection.sql("select run_id from runs order by run_id desc limit 5").fetchall()
     raise UserError(f"no run {run_id!r} in this log: it has {', '.join(run for (run,) in newest) or 'none'}")
 

@@ -30,7 +30,7 @@ CATALOG = {"columns", "tables", "views", "duckdb_columns", "duckdb_tables", "duc
 SHOWN = {'"tables"', "__show_tables_expanded"}
 """What SHOW may be asked, as the parser names it; it would show any setting too."""
 PLUMBING = re.compile(
-    r"log_(root|files?|part|folder|paths|rows)|alias_files|(older_)?(single|merged)_(files|rows|\w+_sums)"
+    r"log_(root|files?|kept|is_left_out|part|folder|paths|rows)|alias_files|(older_)?(single|merged)_(files|rows|schema|\w+_sums)"
 )
 """Macros that views are made with: they tell paths, and read files by their names."""
 MOST_CHARACTERS = 1_000_000

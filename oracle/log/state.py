@@ -1,49 +1,260 @@
-"""What of a log can't be shown, said instead of being left out in silence."""
+"""What of a log can't be read: left out of every figure, so that one broken run breaks no other, and always told.
+
+A view opens the files of all runs at once, so a run whose settings are no Parquet, or have columns of other types, would break
+it for all. Such runs, and steps, are found here, and `set_aside` has the views of a connection pass them over:
+
+    run.parquet or a manifest can't be read      the whole run is left out
+    a step lacks a file, or has a broken one     that folder is
+    loss.parquet can't be read                   that file is
+"""
 
 import logging
 import os
+import re
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from oracle.base.printable import one_line
-from oracle.log.folders import FORMAT, Steps, counted, is_parquet
+from oracle.log.folders import FORMAT, MANIFEST, Steps, counted, is_parquet
+from oracle.log.schema import COMPLETIONS, LOSS, RUN, VERDICTS
+
+MOST_SETTINGS = 100_000_000  # bytes of a run's row, as Parquet writes it
+_MANIFEST_NAME = re.compile(r"manifest-\d{8}\.parquet")
+_NAMED = re.compile(r"/([^/\n\"']+)/(?:(?:[^/\n\"']+)/(?:completions|verdicts|rank_sums|trait_sums)|run|loss|manifest-\d{8})\.parquet")
+_COLUMNS = {"completions": COMPLETIONS, "verdicts": VERDICTS}
 
 _log = logging.getLogger(__name__)
 _said: set[str] = set()
 
 
-def tell_of_state(log_root: Path) -> None:
-    """Say, once a process, which parts no view can show, and which runs have steps of an older format."""
-    older, unreadable = [], []
+@dataclass
+class State:
+    """Of a log, as this process saw it last."""
+
+    runs: dict[str, Path] = field(default_factory=dict)  # left out -> the file that is wrong
+    parts: set[Path] = field(default_factory=set)  # folders of steps, and files of losses, that are left out
+    kept: dict[str, list[str]] = field(default_factory=dict)  # kind of file -> patterns; only where something is left out
+    older: list[str] = field(default_factory=list)  # runs with steps of an older format
+    signs: dict[Path, tuple | None] = field(default_factory=dict)  # of what is wrong, and of the log: what may change that
+
+    def left_out(self) -> list[Path]:
+        return [*self.runs.values(), *sorted(self.parts)]
+
+    def told(self) -> str | None:
+        """What is left out, in a line; null: nothing is."""
+        if not (wrong := self.left_out()):
+            return None
+        some = ", ".join(map(str, wrong[:3])) + (" …" if len(wrong) > 3 else "")
+        return (
+            f"{len(wrong)} parts of the log can't be read, and are in no figure and no export (bring them back, or move them "
+            f"away): {some}"
+        )
+
+
+_states: dict[Path, State] = {}
+_broken: dict[Path, tuple] = {}  # folders of steps, and files, that end as Parquet does and aren't any -> how they were then
+
+
+def state_of(log_root: Path) -> State:
+    """As it was seen last, unless runs have come or gone since, or what was wrong has changed."""
+    known = _states.get(log_root)
+    if known is None or any(_sign(path) != sign for path, sign in known.signs.items()):
+        return look(log_root)
+    return known
+
+
+def look(log_root: Path) -> State:
+    """Look at each run's settings and manifests, and at the ends of the files of each step that counts."""
+    state, losses, manifests, kept = State(signs={log_root: _sign(log_root)}), [], [], []
     for folder in sorted(log_root.glob("[0-9]*")):
         run, loss = folder / "run.parquet", folder / "loss.parquet"
         if not os.path.lexists(run):  # no run
             continue
         try:
             found = counted(folder)
+            wrong = next((path for path in (run, *_manifests(folder)) if not _is_sound(path, log_root)), None)
         except OSError as error:
-            unreadable.append(error.filename or folder)
+            wrong = Path(error.filename or folder)
+        if wrong:
+            state.runs[folder.name] = wrong
             continue
         steps = [*found.merged, *found.single]
-        older += [folder.name] if any(s.format < FORMAT for s in steps) else []
-        if wrong := [s for s in steps if not is_readable(s)]:
+        state.older += [folder.name] if any(s.format < FORMAT for s in steps) else []
+        if gone := [s for s in steps if not is_readable(s) or _is_broken(s.path)]:
             now = counted(folder)  # others may have been merged and removed meanwhile
-            unreadable += [s.path for s in wrong if s in (*now.merged, *now.single)]
-        unreadable += [file for file in (run, loss) if os.path.lexists(file) and not is_parquet(file)]
-    if unreadable:
-        some = ", ".join(str(path) for path in unreadable[:3]) + (" …" if len(unreadable) > 3 else "")
+            state.parts |= {s.path for s in gone if s in (*now.merged, *now.single)}
+        if os.path.lexists(loss) and not _is_sound(loss, log_root):
+            state.parts.add(loss)
+        elif loss.exists():
+            losses.append(folder)
+        manifests += [folder] if found.epoch >= 0 else []
+        kept.append(folder)
+    if state.left_out():
+        schema = log_root / "_schema"
+        state.kept = {
+            "run": [pattern_of(f / "run.parquet") for f in (schema, *kept)],
+            "manifest": [f"{pattern_of(f)}/manifest-{8 * '[0-9]'}.parquet" for f in (schema, *manifests)],
+            "loss": [pattern_of(f / "loss.parquet") for f in (schema, *losses)],
+        }
+    for path in state.left_out():
+        state.signs |= {p: _sign(p) for p in (path, *(path / f"{name}.parquet" for name in _COLUMNS))}
+    _states[log_root] = state
+    return state
+
+
+def tell_of_state(log_root: Path) -> None:
+    """Say, once a process, which parts no view can show, and which runs have steps of an older format."""
+    state = look(log_root)
+    if told := state.told():
+        _say(told)
+    if state.older:
+        some = ", ".join(state.older[:3]) + (" …" if len(state.older) > 3 else "")
         _say(
-            f"{len(unreadable)} parts of the log can't be read, and are in no figure and no export (bring them back, or move "
-            f"them away): {some}"
+            f"{len(state.older)} runs have steps of a format before {FORMAT}; columns that these lack are null: {some}"
         )
-    if older:
-        some = ", ".join(older[:3]) + (" …" if len(older) > 3 else "")
-        _say(f"{len(older)} runs have steps of a format before {FORMAT}; columns that these lack are null: {some}")
+
+
+def set_aside(connection: duckdb.DuckDBPyConnection, log_root: Path) -> bool:
+    """Have the views of a connection pass over what can't be read; whether that is news to it."""
+    state = state_of(log_root)
+    out = [*state.runs, *sorted(map(str, state.parts))]
+    asked = "select getvariable('log_left_out'), getvariable('log_run_files'), getvariable('log_manifest_files')"
+    known = connection.execute(asked).fetchall()
+    wanted = (out or None, state.kept.get("run"), state.kept.get("manifest"))
+    if known == [wanted]:
+        return False
+    for name, value in [("log_left_out", out), *((f"log_{kind}_files", state.kept.get(kind)) for kind in _KINDS)]:
+        if value:
+            connection.execute(f"set variable {name} = ?", [value])
+        else:
+            connection.execute(f"reset variable {name}")
+    if told := state.told():
+        _say(told)
+    return True
+
+
+_KINDS = ("run", "manifest", "loss")
+
+
+def find_broken(log_root: Path, said: str) -> None:
+    """Look closer at the runs whose files an error of DuckDB names: at each value of their settings and of their steps."""
+    for run_id in set(_NAMED.findall(said)) - {"_schema"}:
+        folder = log_root / run_id
+        try:
+            now = counted(folder)
+        except OSError:  # `look` sees that too
+            continue
+        alone = [file for file in (folder / "run.parquet", folder / "loss.parquet") if file.exists()]
+        for path, is_whole in [
+            *((file, lambda file=file: _is_decoded(file)) for file in alone),
+            *((s.path, lambda s=s: not is_readable(s) or _is_whole(s)) for s in (*now.merged, *now.single)),
+        ]:
+            if not _is_broken(path) and not is_whole():
+                _broken[path] = _signs(path)
+    look(log_root)
 
 
 def is_readable(steps: Steps) -> bool:
     """Whether a folder of steps has its files, each of them whole as far as their ends tell."""
-    names = ("completions", "verdicts", *(("rank_sums", "trait_sums") if steps.merged else ()))
-    return all(is_parquet(steps.path / f"{name}.parquet") for name in names)
+    files = [steps.path / f"{name}.parquet" for name in _names(steps)]
+    linked = any(path.is_symlink() for path in (steps.path, *files))
+    return all(map(is_parquet, files)) and not (linked and not all(_is_within(f, steps.path.parents[1]) for f in files))
+
+
+def _names(steps: Steps) -> tuple[str, ...]:
+    return (*_COLUMNS, *(("rank_sums", "trait_sums") if steps.merged else ()))
+
+
+def _is_whole(steps: Steps) -> bool:
+    """Whether each value of a folder's files can be read, as the type that its column has."""
+    schema = steps.path.parent.parent / "_schema"
+    of_sums = "steps-00000000-00000000-e00000000-f"
+    try:
+        for name in _names(steps):
+            file = steps.path / f"{name}.parquet"
+            expected = _COLUMNS.get(name) or pq.read_schema(schema / f"{of_sums}{FORMAT}" / f"{name}.parquet")
+            with pq.ParquetFile(file) as parquet:
+                if not _fits(parquet.schema_arrow, expected, whole=steps.format == FORMAT):
+                    return False
+            if not _is_decoded(file):
+                return False
+    except (OSError, ValueError, pa.ArrowException):
+        return False
+    return True
+
+
+def _is_decoded(file: Path) -> bool:
+    try:
+        with pq.ParquetFile(file) as parquet:
+            for _ in parquet.iter_batches():
+                pass
+    except (OSError, ValueError, MemoryError, pa.ArrowException):
+        return False
+    return True
+
+
+def _is_broken(path: Path) -> bool:
+    return path in _broken and _broken[path] == _signs(path)
+
+
+def _signs(path: Path) -> tuple:
+    return tuple(_sign(p) for p in (path, *(path / f"{name}.parquet" for name in (*_COLUMNS, "rank_sums", "trait_sums"))))
+
+
+def _manifests(folder: Path) -> list[Path]:
+    return [folder / name for name in os.listdir(folder) if _MANIFEST_NAME.fullmatch(name)]
+
+
+def _is_sound(path: Path, log_root: Path) -> bool:
+    """Whether a file that all views open is small Parquet within the log, with columns of the right types."""
+    expected = {"run.parquet": RUN, "loss.parquet": LOSS}.get(path.name, MANIFEST)
+    try:
+        os.stat(path)
+        if not is_parquet(path):
+            return False
+        if not _is_within(path, log_root) or _is_broken(path):
+            return False
+        with pq.ParquetFile(path) as parquet:
+            if not _fits(parquet.schema_arrow, expected, whole=expected is MANIFEST):
+                return False
+            if expected is not RUN:
+                return True
+            groups = [parquet.metadata.row_group(n) for n in range(parquet.metadata.num_row_groups)]
+            return parquet.metadata.num_rows == 1 and sum(g.total_byte_size for g in groups) <= MOST_SETTINGS
+    except FileNotFoundError:
+        return _MANIFEST_NAME.fullmatch(path.name) is not None  # removed since it was listed
+    except (OSError, ValueError, pa.ArrowException):
+        return False
+
+
+def _is_within(path: Path, log_root: Path) -> bool:
+    return path.resolve().is_relative_to(log_root.resolve())
+
+
+def _fits(schema: pa.Schema, expected: pa.Schema, whole: bool) -> bool:
+    """Whether all columns are known ones, of their types; `whole`: and none is missing."""
+    names = schema.names
+    if len(set(names)) < len(names) or (whole and set(names) < set(expected.names)):
+        return False
+    return all(name in expected.names and schema.field(name).type == expected.field(name).type for name in names)
+
+
+def _sign(path: Path) -> tuple | None:
+    """What changes with a file or folder; null: there is none that can be seen."""
+    try:
+        seen = os.stat(path)
+    except OSError:
+        return None
+    return seen.st_ino, seen.st_size, seen.st_mtime_ns
+
+
+def pattern_of(path: Path) -> str:
+    """The path as part of a pattern of files, in which it stands for itself."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
 
 
 def _say(text: str) -> None:

@@ -1,6 +1,7 @@
 """The run log as SQL: connections that have its views, and queries with a time limit."""
 
 import os
+import re
 import shutil
 import threading
 import time
@@ -21,7 +22,7 @@ from oracle.log.folders import FORMAT, MANIFEST, is_parquet
 from oracle.log.plain import known_to_arrow
 from oracle.log.schema import COMPLETIONS, LOSS, RUN, VERDICTS
 from oracle.log.select import check_reads_only, what_duckdb_said
-from oracle.log.state import tell_of_state
+from oracle.log.state import find_broken, pattern_of, set_aside, state_of, tell_of_state
 from oracle.rewards import reward_kinds
 
 _NUMBERED = range(FORMAT, 1, -1)  # format 1 had no number
@@ -80,6 +81,7 @@ def open_log(log_root: str | Path) -> duckdb.DuckDBPyConnection:
     connection.execute("set timezone = 'UTC'")
     create_log_views(connection, root)
     tell_of_state(root)
+    set_aside(connection, root)
     return connection
 
 
@@ -229,11 +231,49 @@ def query(
     """
     check_reads_only(connection, sql)
     try:
-        return again_if_removed(lambda left_s: _timed(connection, sql, params, left_s, most), timeout_s)
+        return without_what_is_broken(
+            connection,
+            lambda: again_if_removed(lambda left_s: _timed(connection, sql, params, left_s, most), timeout_s),
+        )
     except Stopped:
         raise UserError(f"the query was stopped after {timeout_s:g} s: narrow it down to a run or a step") from None
-    except duckdb.IOException as error:
-        raise UserError(first_line(error)) from None
+    except duckdb.PermissionException as error:
+        raise UserError(
+            f"{first_line(error)}; the log's own files alone are read, and no link that leads out of it"
+        ) from None
+    except duckdb.Error as error:
+        raise UserError(what_duckdb_said(error)) from None
+
+
+def without_what_is_broken(connection: duckdb.DuckDBPyConnection, ask: Callable[[], T]) -> T:
+    """What `ask` returns; asked again while it fails for runs and steps that prove to be broken, which are left out then."""
+    root = _root_of(connection)
+    if root is None:
+        return ask()
+    set_aside(connection, root)
+    for _ in range(ATTEMPTS):
+        try:
+            return ask()
+        except duckdb.Error as error:
+            find_broken(root, str(error))
+            if not set_aside(connection, root):
+                raise
+    return ask()
+
+
+def left_out(connection: duckdb.DuckDBPyConnection, run_id: str) -> Path | None:
+    """The file for which a run is in no view; null: it is, or there is none."""
+    root = _root_of(connection)
+    return state_of(root).runs.get(run_id) if root else None
+
+
+def _root_of(connection: duckdb.DuckDBPyConnection) -> Path | None:
+    """The folder of the log; null: the connection has none."""
+    try:
+        [(pattern,)] = connection.execute("select log_root()").fetchall()
+    except duckdb.CatalogException:
+        return None
+    return Path(re.sub(r"\[([*?[])\]", r"\1", pattern))
 
 
 def again_if_removed(read: Callable[[float | None], T], timeout_s: float | None) -> T:
@@ -266,14 +306,6 @@ def _timed(connection, sql, params, timeout_s, most) -> pa.Table:
         return _interruptible(connection, lambda: _rows(connection, sql, params, most))
     except duckdb.InterruptException:
         raise Stopped from None
-    except duckdb.IOException:
-        raise
-    except duckdb.PermissionException as error:
-        raise UserError(
-            f"{first_line(error)}; the log's own files alone are read, and no link that leads out of it"
-        ) from None
-    except duckdb.Error as error:
-        raise UserError(what_duckdb_said(error)) from None
     except pa.ArrowException as error:
         raise UserError(
             f"the answer can't be handed on: {first_line(error)}; select less, or as text (::varchar)"
@@ -316,11 +348,6 @@ def _first(rows: pa.RecordBatchReader, most: int) -> pa.Table:
             batches.append(batch.slice(0, left))
             left -= batches[-1].num_rows
     return pa.Table.from_batches(batches, rows.schema)
-
-
-def pattern_of(path: Path) -> str:
-    """The path as part of a pattern of files, in which it stands for itself."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
 
 
 def _literal(value: int | str | list[str]) -> str:

@@ -19,6 +19,10 @@
 
 -- Files of that name in every run's folder (or in the folders that the variable log_runs names).
 create or replace macro log_files(name) as log_root() || '/' || coalesce(getvariable('log_runs'), '[0-9_]*') || '/' || name;
+-- The same of one kind of file that all views open at once, without the runs that oracle/log/state.py found broken: it sets the variables
+-- log_run_files, log_manifest_files, log_loss_files (patterns of what is left), and log_left_out (ids of runs, and folders of steps).
+create or replace macro log_kept(kept, name) as coalesce(kept, [log_files(name)]);
+create or replace macro log_is_left_out(part) as coalesce(list_contains(getvariable('log_left_out')::varchar[], part), false);
 create or replace macro log_part(file, part) as split_part(file, '/', part);
 create or replace macro log_folder(file) as regexp_replace(file, '/[^/]*$', '');
 -- Patterns of the folders of single and of merged steps; foreign names fit none.
@@ -27,6 +31,10 @@ create or replace macro single_files(name, format := log_format()) as
     log_files('step-' || log_digits(8) || '-e' || log_digits(8) || '-f' || format || '/' || name);
 create or replace macro merged_files(name, format := log_format()) as
     log_files('steps-' || log_digits(8) || '-' || log_digits(8) || '-e' || log_digits(8) || '-f' || format || '/' || name);
+-- An empty file, to be read before others: without union_by_name the columns, and their types, are those of the first file.
+create or replace macro single_schema(name) as log_root() || '/_schema/step-00000000-e00000000-f' || log_format() || '/' || name;
+create or replace macro merged_schema(name) as
+    log_root() || '/_schema/steps-00000000-00000000-e00000000-f' || log_format() || '/' || name;
 -- The patterns of all formats before. Format 1 had no manifest, and its folders no format: merged ones were named after the seconds
 -- (Unix time) from which and until which they counted.
 create or replace macro older_single_files(name) as
@@ -42,11 +50,12 @@ create or replace macro older_merged_files(name) as
 --   started_at   UTC, whatever the session's time zone (and Python needs no pytz to fetch it)
 --   settings     null where a run holds anything but JSON: others are asked about their settings beside it
 create or replace view runs as
-select * replace (
+select * exclude (filename) replace (
+    log_part(filename, -2) as run_id,
     make_timestamp(epoch_us(started_at)) as started_at,
     case when json_valid(settings) then settings end as settings
 )
-from read_parquet(log_files('run.parquet'), union_by_name = true);
+from read_parquet(log_kept(getvariable('log_run_files'), 'run.parquet'), filename = true, union_by_name = true);
 
 -- The training run whose evaluations a run is; null: it is none of that kind.
 create or replace macro training_run(settings) as nullif(settings->>'$.training_run', '');
@@ -94,7 +103,9 @@ select run_id, kind, rec_num, rec_num + (lambda_end > 0 or coalesce(length_contr
 create or replace view log_counted as
 with manifests as materialized (
     select log_part(filename, -2) as run_id, log_part(filename, -1)[10:17]::integer as epoch, log_folder(filename) || '/' || folder as folder
-    from read_parquet(log_files('manifest-' || log_digits(8) || '.parquet'), filename = true, union_by_name = true)
+    from read_parquet(
+        log_kept(getvariable('log_manifest_files'), 'manifest-' || log_digits(8) || '.parquet'), filename = true, union_by_name = true
+    )
     qualify epoch = max(epoch) over (partition by run_id)
 ),
 files_1 as materialized (
@@ -106,21 +117,24 @@ files_1 as materialized (
         regexp_extract(file, '/steps-\d{8}-(\d{8})-', 1) as last_step
     from glob(log_files('step*/verdicts.parquet'))
     where regexp_full_match(log_part(file, -2), 'step-\d{8}|steps-\d{8}-\d{8}-\d{10}-9{10}')
+),
+counted as (
+    select run_id, folder from manifests where folder is not null and run_id <> '_schema'
+    union all
+    select manifests.run_id, log_folder(file)
+    from glob(single_files('verdicts.parquet', format := '[0-9]'))
+    join manifests on manifests.folder is null and log_part(file, -3) = run_id and log_part(file, -2)[16:23]::integer = epoch
+    where run_id <> '_schema'
+    union all
+    select run_id, folder
+    from files_1
+    anti join manifests using (run_id)
+    anti join files_1 as merged
+        on merged.run_id = files_1.run_id and not merged.single and files_1.single
+        and files_1.first_step between merged.first_step and merged.last_step::integer
+    where files_1.run_id <> '_schema'
 )
-select run_id, folder from manifests where folder is not null and run_id <> '_schema'
-union all
-select manifests.run_id, log_folder(file)
-from glob(single_files('verdicts.parquet', format := '[0-9]'))
-join manifests on manifests.folder is null and log_part(file, -3) = run_id and log_part(file, -2)[16:23]::integer = epoch
-where run_id <> '_schema'
-union all
-select run_id, folder
-from files_1
-anti join manifests using (run_id)
-anti join files_1 as merged
-    on merged.run_id = files_1.run_id and not merged.single and files_1.single
-    and files_1.first_step between merged.first_step and merged.last_step::integer
-where files_1.run_id <> '_schema';
+from counted where not log_is_left_out(run_id) and not log_is_left_out(folder);
 
 -- Files of that name in these folders. (Compared by path, as DuckDB does that once a file.)
 create or replace macro log_paths(folders, name) as table
@@ -129,14 +143,14 @@ select unnest(folders) || '/' || name as filename;
 -- The rows of single, or of merged, steps in these folders, whatever their format; what an older format did not hold is null.
 create or replace macro single_rows(name, folders) as table
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
-from read_parquet(single_files(name), filename = true) semi join log_paths(folders, name) using (filename)
+from read_parquet([single_schema(name), single_files(name)], filename = true) semi join log_paths(folders, name) using (filename)
 union all by name
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
 from read_parquet(older_single_files(name), filename = true, union_by_name = true) semi join log_paths(folders, name) using (filename);
 
 create or replace macro merged_rows(name, folders) as table
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
-from read_parquet(merged_files(name), filename = true) semi join log_paths(folders, name) using (filename)
+from read_parquet([merged_schema(name), merged_files(name)], filename = true) semi join log_paths(folders, name) using (filename)
 union all by name
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
 from read_parquet(older_merged_files(name), filename = true, union_by_name = true) semi join log_paths(folders, name) using (filename);
@@ -146,7 +160,7 @@ from read_parquet(older_merged_files(name), filename = true, union_by_name = tru
 create or replace macro log_rows(name) as table
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
 from log_paths((select list(folder) from log_counted), name)
-join read_parquet([merged_files(name), single_files(name)], filename = true) using (filename)
+join read_parquet([merged_schema(name), merged_files(name), single_files(name)], filename = true) using (filename)
 union all by name
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
 from log_paths((select list(folder) from log_counted), name)
@@ -187,4 +201,5 @@ create or replace view verdicts as from log_rows('verdicts.parquet');
 --   ratio         importance ratio of the rank's tokens, their mean; clip_ratio: share of its tokens whose ratio was clipped
 --   kl            divergence from the reference a token, as Schulman's k3 estimates it; null: no KL term
 create or replace view loss_by_rank as
-select log_part(filename, -2) as run_id, * exclude (filename) from read_parquet(log_files('loss.parquet'), filename = true);
+select log_part(filename, -2) as run_id, * exclude (filename)
+from read_parquet(log_kept(getvariable('log_loss_files'), 'loss.parquet'), filename = true);
