@@ -39,9 +39,9 @@ def plural(value: int, one: str, many: str | None = None) -> str:
     return f"{count(value)} {one if value == 1 else many or one + 's'}"
 
 
-def moment(when: datetime) -> str:
-    """ "22 Nov 2026, 13:28"."""
-    return f"{when:%-d %b %Y, %H:%M}"
+def moment(when: datetime | None) -> str:
+    """ "22 Nov 2026, 13:28"; null: a dash."""
+    return NOTHING if when is None else f"{when:%-d %b %Y, %H:%M}"
 
 
 def ago(seconds: float) -> str:

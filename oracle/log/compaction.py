@@ -157,7 +157,7 @@ def export_run(log_root: str | Path, run_id: str, target: str | Path, *, overwri
 
         try:
             return without_what_is_broken(connection, lambda: again_if_removed(write, None))
-        except duckdb.Error as error:
+        except (duckdb.Error, RuntimeError) as error:
             raise UserError(f"cannot export run {run_id}: {first_line(error)}") from None
 
 

@@ -11,6 +11,9 @@ it for all. Such runs, and steps, are found here, and `set_aside` has the views 
 import logging
 import os
 import re
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,11 +25,20 @@ from oracle.base.printable import one_line
 from oracle.log.folders import FORMAT, MANIFEST, Steps, counted, is_parquet
 from oracle.log.schema import COMPLETIONS, LOSS, RUN, VERDICTS
 
+PATIENCE_S = 20.0  # of a search for what is damaged
 MOST_SETTINGS = 100_000_000  # bytes of a run's row, as Parquet writes it
 _MANIFEST_NAME = re.compile(r"manifest-\d{8}\.parquet")
 _NAMED = re.compile(r"/([^/\n\"']+)/(?:(?:[^/\n\"']+)/(?:completions|verdicts|rank_sums|trait_sums)|run|loss|manifest-\d{8})\.parquet")
 _COLUMNS = {"completions": COMPLETIONS, "verdicts": VERDICTS}
 
+_DIGITS = 8 * "[0-9]"
+_KINDS = {  # what views open all at once: as a pattern in the folder of a run, and in _schema
+    "run": ("run.parquet", "run.parquet"),
+    "loss": ("loss.parquet", "loss.parquet"),
+    "manifest": (f"manifest-{_DIGITS}.parquet", "manifest-00000000.parquet"),
+    "older_single": (f"step-{_DIGITS}", "step-00000000"),
+    "older_merged": (f"steps-{_DIGITS}-{_DIGITS}-{10 * '[0-9]'}-9999999999", "steps-00000000-00000000-0000000000-9999999999"),
+}
 _log = logging.getLogger(__name__)
 _said: set[str] = set()
 
@@ -69,7 +81,8 @@ def state_of(log_root: Path) -> State:
 
 def look(log_root: Path) -> State:
     """Look at each run's settings and manifests, and at the ends of the files of each step that counts."""
-    state, losses, manifests, kept = State(signs={log_root: _sign(log_root)}), [], [], []
+    state = State(signs={log_root: _sign(log_root)})
+    kept: dict[str, list[Path]] = {kind: [] for kind in _KINDS}
     for folder in sorted(log_root.glob("[0-9]*")):
         run, loss = folder / "run.parquet", folder / "loss.parquet"
         if not os.path.lexists(run):  # no run
@@ -84,22 +97,26 @@ def look(log_root: Path) -> State:
             continue
         steps = [*found.merged, *found.single]
         state.older += [folder.name] if any(s.format < FORMAT for s in steps) else []
-        if gone := [s for s in steps if not is_readable(s) or _is_broken(s.path)]:
+        gone = [s for s in steps if not is_readable(s) or _is_broken(s.path)]
+        if gone:
             now = counted(folder)  # others may have been merged and removed meanwhile
-            state.parts |= {s.path for s in gone if s in (*now.merged, *now.single)}
+            gone = [s for s in gone if s in (*now.merged, *now.single)]
+        if found.epoch < 0 and gone:  # views open all files of format 1 at once
+            state.runs[folder.name] = gone[0].path
+            continue
+        state.parts |= {s.path for s in gone}
         if os.path.lexists(loss) and not _is_sound(loss, log_root):
             state.parts.add(loss)
         elif loss.exists():
-            losses.append(folder)
-        manifests += [folder] if found.epoch >= 0 else []
-        kept.append(folder)
+            kept["loss"].append(folder)
+        kept["manifest"] += [folder] if found.epoch >= 0 else []
+        kept["older_single"] += [folder] if any(s.format == 1 for s in found.single) else []
+        kept["older_merged"] += [folder] if any(s.format == 1 for s in found.merged) else []
+        kept["run"].append(folder)
     if state.left_out():
-        schema = log_root / "_schema"
-        state.kept = {
-            "run": [pattern_of(f / "run.parquet") for f in (schema, *kept)],
-            "manifest": [f"{pattern_of(f)}/manifest-{8 * '[0-9]'}.parquet" for f in (schema, *manifests)],
-            "loss": [pattern_of(f / "loss.parquet") for f in (schema, *losses)],
-        }
+        for kind, (name, of_schema) in _KINDS.items():
+            folders = [f"{pattern_of(folder)}/{name}" for folder in kept[kind]]
+            state.kept[kind] = [f"{pattern_of(log_root)}/_schema/{of_schema}", *folders]
     for path in state.left_out():
         state.signs |= {p: _sign(p) for p in (path, *(path / f"{name}.parquet" for name in _COLUMNS))}
     _states[log_root] = state
@@ -122,12 +139,11 @@ def set_aside(connection: duckdb.DuckDBPyConnection, log_root: Path) -> bool:
     """Have the views of a connection pass over what can't be read; whether that is news to it."""
     state = state_of(log_root)
     out = [*state.runs, *sorted(map(str, state.parts))]
-    asked = "select getvariable('log_left_out'), getvariable('log_run_files'), getvariable('log_manifest_files')"
-    known = connection.execute(asked).fetchall()
-    wanted = (out or None, state.kept.get("run"), state.kept.get("manifest"))
-    if known == [wanted]:
+    wanted = {"log_left_out": out or None} | {f"log_{kind}_files": state.kept.get(kind) for kind in _KINDS}
+    known = connection.execute(f"select {', '.join(map(_variable, wanted))}").fetchall()
+    if known == [tuple(wanted.values())]:
         return False
-    for name, value in [("log_left_out", out), *((f"log_{kind}_files", state.kept.get(kind)) for kind in _KINDS)]:
+    for name, value in wanted.items():
         if value:
             connection.execute(f"set variable {name} = ?", [value])
         else:
@@ -137,25 +153,37 @@ def set_aside(connection: duckdb.DuckDBPyConnection, log_root: Path) -> bool:
     return True
 
 
-_KINDS = ("run", "manifest", "loss")
+def _variable(name: str) -> str:
+    return f"getvariable('{name}')"
 
 
-def find_broken(log_root: Path, said: str) -> None:
-    """Look closer at the runs whose files an error of DuckDB names: at each value of their settings and of their steps."""
-    for run_id in set(_NAMED.findall(said)) - {"_schema"}:
-        folder = log_root / run_id
-        try:
-            now = counted(folder)
-        except OSError:  # `look` sees that too
-            continue
-        alone = [file for file in (folder / "run.parquet", folder / "loss.parquet") if file.exists()]
-        for path, is_whole in [
-            *((file, lambda file=file: _is_decoded(file)) for file in alone),
-            *((s.path, lambda s=s: not is_readable(s) or _is_whole(s)) for s in (*now.merged, *now.single)),
-        ]:
-            if not _is_broken(path) and not is_whole():
+def find_broken(log_root: Path, said: str, anywhere: bool) -> None:
+    """Look closer at the runs whose files an error of DuckDB names: at each value of their settings and of their steps.
+
+    `anywhere`: at those of all runs, newest first, where it names none, as of damaged pages it does; for `PATIENCE_S` seconds.
+    """
+    named = set(_NAMED.findall(said)) - {"_schema"}
+    if not named and anywhere:
+        named = {path.name for path in log_root.glob("[0-9]*")}
+    end = time.monotonic() + PATIENCE_S
+    for folder in (log_root / run_id for run_id in sorted(named, reverse=True)):
+        with suppress(OSError):  # of a run that can't be listed, as `look` sees too
+            for path in _broken_parts(folder, end):
                 _broken[path] = _signs(path)
     look(log_root)
+
+
+def _broken_parts(folder: Path, end: float) -> Iterator[Path]:
+    """Files and folders of steps of a run that can't be read, as far as is found before `end`."""
+    for file in (folder / "run.parquet", folder / "loss.parquet"):
+        if file.exists() and not _is_broken(file) and not _is_decoded(file):
+            yield file
+    now = counted(folder)
+    for steps in (*now.merged, *now.single):
+        if time.monotonic() > end:
+            return
+        if not _is_broken(steps.path) and is_readable(steps) and not _is_whole(steps):
+            yield steps.path
 
 
 def is_readable(steps: Steps) -> bool:

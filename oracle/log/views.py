@@ -255,7 +255,7 @@ def without_what_is_broken(connection: duckdb.DuckDBPyConnection, ask: Callable[
         try:
             return ask()
         except duckdb.Error as error:
-            find_broken(root, str(error))
+            find_broken(root, str(error), anywhere=type(error) in (duckdb.Error, duckdb.IOException))
             if not set_aside(connection, root):
                 raise
     return ask()
@@ -306,6 +306,8 @@ def _timed(connection, sql, params, timeout_s, most) -> pa.Table:
         return _interruptible(connection, lambda: _rows(connection, sql, params, most))
     except duckdb.InterruptException:
         raise Stopped from None
+    except RuntimeError as error:  # where what DuckDB has to say is no text, as of a damaged file
+        raise duckdb.Error(str(error)) from None
     except pa.ArrowException as error:
         raise UserError(
             f"the answer can't be handed on: {first_line(error)}; select less, or as text (::varchar)"

@@ -6,7 +6,7 @@
 --   *_half                   half of a 95 % interval: 1.96 standard errors of a ratio of sums over prompts, whose answers
 --                            belong together (Cochran 1977, Sampling Techniques, eq. 6.9, and 2.45 for means)
 with chosen as (
-    select run_id, model, dataset, started_at, rec_num from runs
+    select run_id, model, dataset, in_calendar(started_at) as started_at, rec_num from runs
     where kind = 'evaluate' and training_run(settings) is null and ($dataset::varchar is null or dataset = $dataset)
     order by started_at desc, run_id desc
     limit 200

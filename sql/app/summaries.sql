@@ -1,7 +1,7 @@
 -- grain: one run, the newest first; of an evaluation with several steps, its last. Built on runs and run_summary.
 -- Figures are over the completions whose prompt has constraints; without any of those, over all.
 select
-    run_id, r.kind, r.started_at, r.model, r.lambda_safe,
+    run_id, r.kind, in_calendar(r.started_at) as started_at, r.model, r.lambda_safe,
     s.steps, s.lists_all,
     s.svr_5, s.svr_10, s.svr_20, s.svr_20_low, s.svr_20_high, s.svr_20_known, s.unrated_rate, s.ambiguous_rate,
     coalesce(s.recall_20, s.recall_20_all) as recall_20,

@@ -22,6 +22,7 @@ create or replace macro log_files(name) as log_root() || '/' || coalesce(getvari
 -- The same of one kind of file that all views open at once, without the runs that oracle/log/state.py found broken: it sets the variables
 -- log_run_files, log_manifest_files, log_loss_files (patterns of what is left), and log_left_out (ids of runs, and folders of steps).
 create or replace macro log_kept(kept, name) as coalesce(kept, [log_files(name)]);
+-- Asked of a file's name it keeps DuckDB from opening the file, as no join does.
 create or replace macro log_is_left_out(part) as coalesce(list_contains(getvariable('log_left_out')::varchar[], part), false);
 create or replace macro log_part(file, part) as split_part(file, '/', part);
 create or replace macro log_folder(file) as regexp_replace(file, '/[^/]*$', '');
@@ -38,10 +39,13 @@ create or replace macro merged_schema(name) as
 -- The patterns of all formats before. Format 1 had no manifest, and its folders no format: merged ones were named after the seconds
 -- (Unix time) from which and until which they counted.
 create or replace macro older_single_files(name) as
-    ['step-' || log_digits(8) || '/' || name].list_transform(lambda file: log_files(file))
+    list_transform(log_kept(getvariable('log_older_single_files'), 'step-' || log_digits(8)), lambda folder: folder || '/' || name)
     || list_transform(range(2, log_format()), lambda format: single_files(name, format := format));
 create or replace macro older_merged_files(name) as
-    ['steps-' || log_digits(8) || '-' || log_digits(8) || '-' || log_digits(10) || '-9999999999/' || name].list_transform(lambda file: log_files(file))
+    list_transform(
+        log_kept(getvariable('log_older_merged_files'), 'steps-' || log_digits(8) || '-' || log_digits(8) || '-' || log_digits(10) || '-9999999999'),
+        lambda folder: folder || '/' || name
+    )
     || list_transform(range(2, log_format()), lambda format: merged_files(name, format := format));
 
 -- grain: one run. run_id is unique; every weight and setting that rewards and advantages follow from is a column.
@@ -56,6 +60,9 @@ select * exclude (filename) replace (
     case when json_valid(settings) then settings end as settings
 )
 from read_parquet(log_kept(getvariable('log_run_files'), 'run.parquet'), filename = true, union_by_name = true);
+
+-- A time, or null where it is none of the years 1 to 9999: Python has no other.
+create or replace macro in_calendar(moment) as case when moment >= timestamp '0001-01-01' and moment < timestamp '10000-01-01' then moment end;
 
 -- The training run whose evaluations a run is; null: it is none of that kind.
 create or replace macro training_run(settings) as nullif(settings->>'$.training_run', '');
@@ -144,6 +151,7 @@ select unnest(folders) || '/' || name as filename;
 create or replace macro single_rows(name, folders) as table
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
 from read_parquet([single_schema(name), single_files(name)], filename = true) semi join log_paths(folders, name) using (filename)
+where not log_is_left_out(log_folder(filename))
 union all by name
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
 from read_parquet(older_single_files(name), filename = true, union_by_name = true) semi join log_paths(folders, name) using (filename);
@@ -151,6 +159,7 @@ from read_parquet(older_single_files(name), filename = true, union_by_name = tru
 create or replace macro merged_rows(name, folders) as table
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
 from read_parquet([merged_schema(name), merged_files(name)], filename = true) semi join log_paths(folders, name) using (filename)
+where not log_is_left_out(log_folder(filename))
 union all by name
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
 from read_parquet(older_merged_files(name), filename = true, union_by_name = true) semi join log_paths(folders, name) using (filename);
@@ -161,6 +170,7 @@ create or replace macro log_rows(name) as table
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
 from log_paths((select list(folder) from log_counted), name)
 join read_parquet([merged_schema(name), merged_files(name), single_files(name)], filename = true) using (filename)
+where not log_is_left_out(log_folder(filename))
 union all by name
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
 from log_paths((select list(folder) from log_counted), name)

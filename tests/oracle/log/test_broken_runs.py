@@ -1,0 +1,124 @@
+"""Runs that crashes, other programs and people have broken: they are told, and change no figure of the runs beside them."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from oracle import UserError
+from oracle.log import ask, compact, export_run, open_log, query
+from oracle.log import state as log_state
+from tests.tiny_log import write_tiny_log
+
+STEP = "step-00000001-e00000000-f2"
+RUN, MANIFEST, VERDICTS = "run.parquet", "manifest-00000000.parquet", f"{STEP}/verdicts.parquet"
+
+
+def no_parquet(file: Path) -> None:
+    file.write_bytes(b"PAR1, it says" * 9)
+
+
+def linked_away(file: Path) -> None:
+    file.unlink()
+    file.symlink_to("/etc/passwd")
+
+
+def damaged(file: Path) -> None:
+    """Its end is right, its pages aren't: DuckDB says so without the file's name."""
+    content = bytearray(file.read_bytes())
+    content[4:200] = b"\x0e" * 196
+    file.write_bytes(bytes(content))
+
+
+def texts(file: Path) -> None:
+    table = pq.read_table(file)
+    pq.write_table(pa.table({name: ["x"] * len(table) for name in table.column_names}), file)
+
+
+def twice(file: Path) -> None:
+    table = pq.read_table(file)
+    pq.write_table(pa.concat_tables([table, table]), file)
+
+
+def without_a_column(file: Path) -> None:
+    pq.write_table(pq.read_table(file).drop_columns(["title"]), file)
+
+
+def with_a_column(file: Path) -> None:
+    pq.write_table(pq.read_table(file).append_column("filename", pa.array(["/etc/passwd"])), file)
+
+
+# What is forged, and what is left out for it: the run, or a part of it.
+FORGED: list[tuple[str, Callable, str]] = [
+    (RUN, no_parquet, "run"),
+    (RUN, damaged, "run"),
+    (RUN, texts, "run"),
+    (RUN, twice, "run"),
+    (RUN, with_a_column, "run"),
+    (RUN, Path.unlink, "no run"),
+    (RUN, linked_away, "run"),
+    (MANIFEST, no_parquet, "run"),
+    (MANIFEST, texts, "run"),
+    (VERDICTS, no_parquet, STEP),
+    (VERDICTS, damaged, STEP),
+    (VERDICTS, texts, STEP),
+    (VERDICTS, without_a_column, STEP),
+    ("loss.parquet", no_parquet, "loss.parquet"),
+]
+FIGURES = "select * from rank_sums join runs using (run_id) join run_summary using (run_id) where run_id = $run order by all"
+
+
+@pytest.fixture
+def log(tmp_path) -> Path:
+    write_tiny_log(tmp_path / "log")
+    return tmp_path / "log"
+
+
+def good_run(log: Path) -> str:
+    return next(log.glob("20*")).name
+
+
+def forge(log: Path, number: int, name: str, fault: Callable) -> Path:
+    """A copy of the good run, first among all, that says it is the good run, with a fault."""
+    folder = Path(shutil.copytree(log / good_run(log), log / f"1{number:02}-forged"))
+    (folder / "loss.parquet").write_bytes((log / "_schema" / "loss.parquet").read_bytes())
+    fault(folder / name)
+    return folder
+
+
+def test_broken_runs_are_told_and_change_no_figure_of_another(log, tmp_path, caplog):
+    good = good_run(log)
+    with open_log(log) as connection:
+        before = query(connection, FIGURES, {"run": good}).to_pylist()
+        folders = [forge(log, n, name, fault) for n, (name, fault, _) in enumerate(FORGED)]
+        assert query(connection, FIGURES, {"run": good}).to_pylist() == before
+        shown = ask(connection, "runs")["run_id"].to_pylist()
+        assert query(connection, "from loss_by_rank").num_rows == 0
+    told = set(log_state.state_of(log).left_out())
+    expected = {
+        folder / (name if out == "run" else out)
+        for folder, (name, _, out) in zip(folders, FORGED, strict=True)
+        if out != "no run"
+    }
+    assert told == expected
+    gone = {folder.name for folder, (_, _, out) in zip(folders, FORGED, strict=True) if out in ("run", "no run")}
+    assert set(shown) == {good, *(folder.name for folder in folders)} - gone
+    assert any("can't be read" in record.message for record in caplog.records)
+    assert export_run(log, good, tmp_path / "good.parquet") == 25
+    assert compact(log, good, grace_s=0.0).steps_merged == 2
+    with open_log(log) as connection:
+        assert query(connection, "from rank_sums where run_id = $run", {"run": good}).num_rows > 0
+        with pytest.raises(UserError, match=rf"run {folders[0].name} is left out, as .*run.parquet can't be read: bring"):
+            ask(connection, "unsafe_hits", run=folders[0].name)
+
+
+def test_what_is_brought_back_counts_again(log):
+    folder = forge(log, 0, RUN, no_parquet)
+    with open_log(log) as connection:
+        assert query(connection, "from runs").num_rows == 1
+        shutil.copyfile(log / good_run(log) / RUN, folder / RUN)
+        assert query(connection, "from runs").num_rows == 2
+    assert log_state.state_of(log).told() is None
