@@ -21,6 +21,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from oracle.base.errors import UserError
 from oracle.base.printable import one_line
 from oracle.log.folders import FORMAT, MANIFEST, Steps, counted, is_parquet
 from oracle.log.schema import COMPLETIONS, LOSS, RUN, VERDICTS
@@ -60,11 +61,16 @@ class State:
         """What is left out, in a line; null: nothing is."""
         if not (wrong := self.left_out()):
             return None
-        some = ", ".join(map(str, wrong[:3])) + (" …" if len(wrong) > 3 else "")
+        some = ", ".join(map(_as_text, wrong[:3])) + (" …" if len(wrong) > 3 else "")
         return (
             f"{len(wrong)} parts of the log can't be read, and are in no figure and no export (bring them back, or move them "
             f"away): {some}"
         )
+
+
+def _as_text(path: Path) -> str:
+    """With a mark for what is no UTF-8."""
+    return os.fsencode(path).decode(errors="replace")
 
 
 _states: dict[Path, State] = {}
@@ -80,13 +86,19 @@ def state_of(log_root: Path) -> State:
 
 
 def look(log_root: Path) -> State:
-    """Look at each run's settings and manifests, and at the ends of the files of each step that counts."""
+    """Look at each run's settings and manifests, and at the ends of the files of each step that counts.
+
+    Raises:
+        UserError: a run whose name is no UTF-8.
+    """
     state = State(signs={log_root: _sign(log_root)})
     kept: dict[str, list[Path]] = {kind: [] for kind in _KINDS}
     for folder in sorted(log_root.glob("[0-9]*")):
         run, loss = folder / "run.parquet", folder / "loss.parquet"
-        if not os.path.lexists(run):  # no run
+        if not os.path.lexists(run) and not any(folder.glob("manifest-*.parquet")):  # no run
             continue
+        if _as_text(folder) != str(folder):  # no pattern of DuckDB passes over it
+            raise UserError(f"the name of {_as_text(folder)} is no UTF-8: rename it, or move it away")
         try:
             found = counted(folder)
             wrong = next((path for path in (run, *_manifests(folder)) if not _is_sound(path, log_root)), None)

@@ -169,8 +169,8 @@ from read_parquet(older_merged_files(name), filename = true, union_by_name = tru
 create or replace macro log_rows(name) as table
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
 from log_paths((select list(folder) from log_counted), name)
-join read_parquet([merged_schema(name), merged_files(name), single_files(name)], filename = true) using (filename)
-where not log_is_left_out(log_folder(filename))
+join read_parquet([merged_schema(name), merged_files(name), single_files(name)], filename = true) as files using (filename)
+where not log_is_left_out(log_folder(files.filename))
 union all by name
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
 from log_paths((select list(folder) from log_counted), name)

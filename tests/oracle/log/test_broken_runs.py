@@ -1,5 +1,6 @@
 """Runs that crashes, other programs and people have broken: they are told, and change no figure of the runs beside them."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -22,8 +23,9 @@ def no_parquet(file: Path) -> None:
 
 
 def linked_away(file: Path) -> None:
-    file.unlink()
-    file.symlink_to("/etc/passwd")
+    """Whole, but outside of the log."""
+    outside = next(folder for folder in file.parents if folder.name == "log").parent
+    file.symlink_to(file.rename(outside / f"{file.parts[-2]}-{file.name}"))
 
 
 def damaged(file: Path) -> None:
@@ -58,7 +60,7 @@ FORGED: list[tuple[str, Callable, str]] = [
     (RUN, texts, "run"),
     (RUN, twice, "run"),
     (RUN, with_a_column, "run"),
-    (RUN, Path.unlink, "no run"),
+    (RUN, Path.unlink, "run"),
     (RUN, linked_away, "run"),
     (MANIFEST, no_parquet, "run"),
     (MANIFEST, texts, "run"),
@@ -66,9 +68,11 @@ FORGED: list[tuple[str, Callable, str]] = [
     (VERDICTS, damaged, STEP),
     (VERDICTS, texts, STEP),
     (VERDICTS, without_a_column, STEP),
+    (VERDICTS, linked_away, STEP),
     ("loss.parquet", no_parquet, "loss.parquet"),
 ]
 FIGURES = "select * from rank_sums join runs using (run_id) join run_summary using (run_id) where run_id = $run order by all"
+ROWS = "select * from verdicts join rollouts using (run_id, step, completion) where run_id = $run order by all"
 
 
 @pytest.fixture
@@ -92,19 +96,16 @@ def forge(log: Path, number: int, name: str, fault: Callable) -> Path:
 def test_broken_runs_are_told_and_change_no_figure_of_another(log, tmp_path, caplog):
     good = good_run(log)
     with open_log(log) as connection:
-        before = query(connection, FIGURES, {"run": good}).to_pylist()
+        before = [query(connection, sql, {"run": good}).to_pylist() for sql in (FIGURES, ROWS)]
         folders = [forge(log, n, name, fault) for n, (name, fault, _) in enumerate(FORGED)]
-        assert query(connection, FIGURES, {"run": good}).to_pylist() == before
+        assert [query(connection, sql, {"run": good}).to_pylist() for sql in (FIGURES, ROWS)] == before
+        step_2 = sum(out == STEP for *_, out in FORGED)
+        assert query(connection, "from verdicts").num_rows == 25 + 25 + 12 * step_2
         shown = ask(connection, "runs")["run_id"].to_pylist()
         assert query(connection, "from loss_by_rank").num_rows == 0
     told = set(log_state.state_of(log).left_out())
-    expected = {
-        folder / (name if out == "run" else out)
-        for folder, (name, _, out) in zip(folders, FORGED, strict=True)
-        if out != "no run"
-    }
-    assert told == expected
-    gone = {folder.name for folder, (_, _, out) in zip(folders, FORGED, strict=True) if out in ("run", "no run")}
+    assert told == {f / (name if out == "run" else out) for f, (name, _, out) in zip(folders, FORGED, strict=True)}
+    gone = {folder.name for folder, (_, _, out) in zip(folders, FORGED, strict=True) if out == "run"}
     assert set(shown) == {good, *(folder.name for folder in folders)} - gone
     assert any("can't be read" in record.message for record in caplog.records)
     assert export_run(log, good, tmp_path / "good.parquet") == 25
@@ -113,6 +114,13 @@ def test_broken_runs_are_told_and_change_no_figure_of_another(log, tmp_path, cap
         assert query(connection, "from rank_sums where run_id = $run", {"run": good}).num_rows > 0
         with pytest.raises(UserError, match=rf"run {folders[0].name} is left out, as .*run.parquet can't be read: bring"):
             ask(connection, "unsafe_hits", run=folders[0].name)
+
+
+def test_a_run_whose_name_is_no_text_is_told(log):
+    with open_log(log) as connection:
+        os.rename(forge(log, 0, RUN, Path.exists), os.fsencode(log) + b"/2\xff")
+        with pytest.raises(UserError, match="2� is no UTF-8: rename it"):
+            query(connection, "from runs")
 
 
 def test_what_is_brought_back_counts_again(log):
