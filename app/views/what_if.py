@@ -39,6 +39,8 @@ def page() -> None:
     with st.spinner("Judging again …"):
         curves = database.rows("what_if_curves", run=run["run_id"], **asked, steps=numbers)
         [pushes] = database.rows("what_if_pushes", run=run["run_id"], **asked, step=numbers[-1]).to_pylist()
+    if not curves.num_rows:
+        return states.no_step()
     with head:
         [last] = curves.slice(curves.num_rows - 1).to_pylist()
         style.headline(*_sentences(run, asked, last, pushes, nouns), eyebrow=runs.eyebrow(run))

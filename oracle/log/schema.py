@@ -157,6 +157,28 @@ def run_table(run: dict) -> pa.Table:
         raise UserError(f"the run lacks {', '.join(missing)}: give them to LogWriter")
     if unknown := sorted(set(row) - set(RUN.names)):
         raise UserError(f"the run log has no setting {', '.join(unknown)}: put it in 'settings' (JSON)")
+    _check_settings(row)
+    try:
+        return pa.Table.from_pylist([row], schema=RUN)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise UserError(f"the run cannot be logged: {error}") from None
+
+
+def is_run(table: pa.Table) -> bool:
+    """Whether the table of a run.parquet is one that a writer of some version has left; the earlier ones lack columns."""
+    if table.num_rows != 1 or not {"run_id", "kind", "rec_num", "started_at"} <= set(table.column_names):
+        return False
+    if table["started_at"].null_count:
+        return False
+    [row] = table.drop_columns(["started_at"]).to_pylist()  # Python has no times beyond the year 9999
+    try:
+        _check_settings({**_RUN_DEFAULTS, **row, "unrated": row.get("unrated") or "safe"})
+    except UserError:
+        return False
+    return True
+
+
+def _check_settings(row: Mapping) -> None:
     for name, choices in _CHOICES.items():
         if row[name] not in choices:
             raise UserError(f"{name} {row[name]!r}: expected one of {', '.join(choices)}")
@@ -166,10 +188,20 @@ def run_table(run: dict) -> pa.Table:
     last = row["rec_num"] + (isinstance(row["lambda_end"], int | float) and row["lambda_end"] > 0)
     if last > MOST_RANKS:  # the end of a list is rewarded one rank behind the last
         raise UserError(f"rec_num {row['rec_num']} makes {last} ranks a list: expected {MOST_RANKS} at most")
-    try:
-        return pa.Table.from_pylist([row], schema=RUN)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise UserError(f"the run cannot be logged: {error}") from None
+    own = [f"own_weights of {name}" for name, _ in _pairs(row["own_weights"])]
+    numbers = [name for name in _RUN_DEFAULTS if isinstance(_RUN_DEFAULTS[name], float) and name != "length_control"]
+    values = {name: row[name] for name in numbers} | dict(zip(own, (w for _, w in _pairs(row["own_weights"])), strict=True))
+    if row["length_control"] is not None:
+        values["length_control"] = row["length_control"]
+    for name, value in values.items():
+        if not (isinstance(value, int | float | np.number) and np.isfinite(value)):
+            raise UserError(f"{name} {value!r}: expected a finite number")
+    if len(set(own)) < len(own):
+        raise UserError("own_weights: expected one weight for each name")
+
+
+def _pairs(weights: Mapping | list | None) -> list[tuple]:
+    return list(weights.items() if isinstance(weights, Mapping) else weights or [])
 
 
 def step_tables(run: Mapping, step: int, completions: pa.Table, verdicts: pa.Table) -> tuple[pa.Table, pa.Table]:

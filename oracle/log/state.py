@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from oracle.base.errors import UserError
 from oracle.base.printable import one_line
 from oracle.log.folders import FORMAT, MANIFEST, Steps, counted, is_parquet
-from oracle.log.schema import COMPLETIONS, LOSS, RUN, VERDICTS
+from oracle.log.schema import COMPLETIONS, LOSS, RUN, VERDICTS, is_run
 
 PATIENCE_S = 20.0  # of a search for what is damaged
 MOST_SETTINGS = 100_000_000  # bytes of a run's row, as Parquet writes it
@@ -264,7 +264,9 @@ def _is_sound(path: Path, log_root: Path) -> bool:
             if expected is not RUN:
                 return True
             groups = [parquet.metadata.row_group(n) for n in range(parquet.metadata.num_row_groups)]
-            return parquet.metadata.num_rows == 1 and sum(g.total_byte_size for g in groups) <= MOST_SETTINGS
+            if parquet.metadata.num_rows != 1 or sum(g.total_byte_size for g in groups) > MOST_SETTINGS:
+                return False
+            return is_run(parquet.read())
     except FileNotFoundError:
         return _MANIFEST_NAME.fullmatch(path.name) is not None  # removed since it was listed
     except (OSError, ValueError, pa.ArrowException):

@@ -45,6 +45,17 @@ def twice(file: Path) -> None:
     pq.write_table(pa.concat_tables([table, table]), file)
 
 
+def nulls(file: Path) -> None:
+    table = pq.read_table(file)
+    pq.write_table(pa.table([pa.nulls(len(table), field.type) for field in table.schema], schema=table.schema), file)
+
+
+def no_number(file: Path) -> None:
+    table = pq.read_table(file)
+    at = table.column_names.index("lambda_safe")
+    pq.write_table(table.set_column(at, "lambda_safe", pa.array([float("nan")])), file)
+
+
 def without_a_column(file: Path) -> None:
     pq.write_table(pq.read_table(file).drop_columns(["title"]), file)
 
@@ -60,6 +71,8 @@ FORGED: list[tuple[str, Callable, str]] = [
     (RUN, texts, "run"),
     (RUN, twice, "run"),
     (RUN, with_a_column, "run"),
+    (RUN, nulls, "run"),
+    (RUN, no_number, "run"),
     (RUN, Path.unlink, "run"),
     (RUN, linked_away, "run"),
     (MANIFEST, no_parquet, "run"),

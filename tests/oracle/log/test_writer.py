@@ -43,7 +43,9 @@ def test_runs_that_start_in_the_same_second_are_told_apart(tmp_path):
         ({"rec_num": 0}, "rec_num 0: expected a whole number of at least 1"),
         ({"num_generations": 2.5}, "num_generations 2.5: expected a whole number"),
         ({"lamda_safe": 1}, "no setting lamda_safe"),
-        ({"lambda_safe": "a lot"}, "the run cannot be logged"),
+        ({"lambda_safe": "a lot"}, "lambda_safe 'a lot': expected a finite number"),
+        ({"own_weights": {"mine": float("nan")}}, "own_weights of mine nan: expected a finite number"),
+        ({"target_count": "many"}, "the run cannot be logged"),
     ],
 )
 def test_a_run_with_unusable_settings_is_refused_in_one_line(change, said, tmp_path):
