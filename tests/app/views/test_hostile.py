@@ -9,10 +9,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from streamlit.testing.v1 import AppTest
 
+from app import main
 from app.components.charts import named
 from app.views.overview import _indented
-from tests.app.driving import open_page, written
+from tests.app.driving import checked, open_page, written
 
 HOSTILE = (
     'www.evil.example \\" :material/delete: '
@@ -111,6 +113,36 @@ def _titles(spec: object) -> list[str]:
 )
 def test_a_hostile_link_shows_what_a_page_shows_without_it(store, page, filters):
     assert "state error" not in written(open_page(page, store, **filters))
+
+
+@pytest.fixture(scope="module")
+def broken(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shared log, a copy of a run that began in the year 0 and whose files don't belong together, and one that can't be read."""
+    copy = tmp_path_factory.mktemp("broken") / "store.duckdb"
+    log = Path(shutil.copytree(store.with_suffix(".log"), copy.with_suffix(".log")))
+    shutil.copyfile(store, copy)
+    trained = next(run for run in log.glob("[0-9]*") if len([*run.glob("step*")]) > 1)
+    shutil.copytree(trained, log / "1-no-run")
+    (log / "1-no-run" / "run.parquet").write_bytes(b"PAR1")
+    shutil.copytree(trained, log / "2-apart")
+    year_0 = pa.array([-62_167_219_200_000_000], pa.timestamp("us", "UTC"))
+    table = pq.read_table(log / "2-apart" / "run.parquet")
+    at = table.column_names.index("started_at")
+    pq.write_table(table.set_column(at, "started_at", year_0), log / "2-apart" / "run.parquet")
+    for file in (log / "2-apart").glob("step*/completions.parquet"):
+        _rewrite(file, completion=lambda n, old: -1 - n, step=lambda n, old: 7)
+    return copy
+
+
+@pytest.mark.parametrize("page", ["overview", "answer", "what_if"])
+def test_a_page_of_a_run_whose_files_do_not_belong_together_is_drawn(broken, page):
+    assert "state error" not in written(open_page(page, broken, run="2-apart"))
+
+
+def test_each_page_says_what_of_the_log_is_left_out(broken, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["main.py", "--store", str(broken)])
+    shown = written(checked(AppTest.from_file(Path(main.__file__), default_timeout=180).run()))
+    assert "Some of the log is left out" in shown and "1-no-run/run.parquet" in shown
 
 
 @pytest.mark.parametrize(
