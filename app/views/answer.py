@@ -22,7 +22,9 @@ def page() -> None:
         step = address.choose("step", "Step", steps, steps[-1], format_func=formats.count)
     groups = {row["group_id"]: row for row in database.rows("groups", run=run["run_id"], step=step).to_pylist()}
     if not groups:  # completions and verdicts of other numbers
-        return states.nothing("This step has no answer with verdicts.", "Its files don’t belong together; see docs/log-format.md.")
+        return states.nothing(
+            "This step has no answer with verdicts.", "Its files don’t belong together; see docs/log-format.md."
+        )
     with right:
         worst = max(groups.values(), key=lambda row: row["violations"])["group_id"]
         chosen = address.choose("prompt", "Prompt", list(groups), worst, format_func=lambda g: _label(groups[g]))

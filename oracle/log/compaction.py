@@ -39,7 +39,8 @@ from oracle.log.folders import (
     tidy,
     told_plainly,
 )
-from oracle.log.state import is_readable, set_aside
+from oracle.log.sound import is_readable
+from oracle.log.state import set_aside
 from oracle.log.tables import write_rows
 from oracle.log.views import (
     GRACE_S,

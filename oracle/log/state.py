@@ -18,19 +18,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from oracle.base.errors import UserError
 from oracle.base.printable import one_line
-from oracle.log.folders import FORMAT, MANIFEST, Steps, counted, is_parquet
-from oracle.log.schema import COMPLETIONS, LOSS, RUN, VERDICTS, is_run
+from oracle.log.folders import FORMAT, counted
+from oracle.log.sound import is_broken, is_decoded, is_readable, is_sound, is_whole, manifests_of, note_broken, sign_of
 
 PATIENCE_S = 20.0  # of a search for what is damaged
-MOST_SETTINGS = 100_000_000  # bytes of a run's row, as Parquet writes it
-_MANIFEST_NAME = re.compile(r"manifest-\d{8}\.parquet")
-_NAMED = re.compile(r"/([^/\n\"']+)/(?:(?:[^/\n\"']+)/(?:completions|verdicts|rank_sums|trait_sums)|run|loss|manifest-\d{8})\.parquet")
-_COLUMNS = {"completions": COMPLETIONS, "verdicts": VERDICTS}
+_NAMED = re.compile(
+    r"/([^/\n\"']+)/(?:(?:[^/\n\"']+)/(?:completions|verdicts|rank_sums|trait_sums)|run|loss|manifest-\d{8})\.parquet"
+)
 
 _DIGITS = 8 * "[0-9]"
 _KINDS = {  # what views open all at once: as a pattern in the folder of a run, and in _schema
@@ -38,7 +35,10 @@ _KINDS = {  # what views open all at once: as a pattern in the folder of a run, 
     "loss": ("loss.parquet", "loss.parquet"),
     "manifest": (f"manifest-{_DIGITS}.parquet", "manifest-00000000.parquet"),
     "older_single": (f"step-{_DIGITS}", "step-00000000"),
-    "older_merged": (f"steps-{_DIGITS}-{_DIGITS}-{10 * '[0-9]'}-9999999999", "steps-00000000-00000000-0000000000-9999999999"),
+    "older_merged": (
+        f"steps-{_DIGITS}-{_DIGITS}-{10 * '[0-9]'}-9999999999",
+        "steps-00000000-00000000-0000000000-9999999999",
+    ),
 }
 _log = logging.getLogger(__name__)
 _said: set[str] = set()
@@ -50,9 +50,9 @@ class State:
 
     runs: dict[str, Path] = field(default_factory=dict)  # left out -> the file that is wrong
     parts: set[Path] = field(default_factory=set)  # folders of steps, and files of losses, that are left out
-    kept: dict[str, list[str]] = field(default_factory=dict)  # kind of file -> patterns; only where something is left out
+    kept: dict[str, list[str]] = field(default_factory=dict)  # kind of file -> patterns, where something is left out
     older: list[str] = field(default_factory=list)  # runs with steps of an older format
-    signs: dict[Path, tuple | None] = field(default_factory=dict)  # of what is wrong, and of the log: what may change that
+    signs: dict[Path, tuple | None] = field(default_factory=dict)  # of the log and of what is wrong: how these were
 
     def left_out(self) -> list[Path]:
         return [*self.runs.values(), *sorted(self.parts)]
@@ -74,13 +74,12 @@ def _as_text(path: Path) -> str:
 
 
 _states: dict[Path, State] = {}
-_broken: dict[Path, tuple] = {}  # folders of steps, and files, that end as Parquet does and aren't any -> how they were then
 
 
 def state_of(log_root: Path) -> State:
     """As it was seen last, unless runs have come or gone since, or what was wrong has changed."""
     known = _states.get(log_root)
-    if known is None or any(_sign(path) != sign for path, sign in known.signs.items()):
+    if known is None or any(sign_of(path) != sign for path, sign in known.signs.items()):
         return look(log_root)
     return known
 
@@ -91,7 +90,7 @@ def look(log_root: Path) -> State:
     Raises:
         UserError: a run whose name is no UTF-8.
     """
-    state = State(signs={log_root: _sign(log_root)})
+    state = State(signs={log_root: sign_of(log_root)})
     kept: dict[str, list[Path]] = {kind: [] for kind in _KINDS}
     for folder in sorted(log_root.glob("[0-9]*")):
         run, loss = folder / "run.parquet", folder / "loss.parquet"
@@ -101,7 +100,7 @@ def look(log_root: Path) -> State:
             raise UserError(f"the name of {_as_text(folder)} is no UTF-8: rename it, or move it away")
         try:
             found = counted(folder)
-            wrong = next((path for path in (run, *_manifests(folder)) if not _is_sound(path, log_root)), None)
+            wrong = next((path for path in (run, *manifests_of(folder)) if not is_sound(path, log_root)), None)
         except OSError as error:
             wrong = Path(error.filename or folder)
         if wrong:
@@ -109,7 +108,7 @@ def look(log_root: Path) -> State:
             continue
         steps = [*found.merged, *found.single]
         state.older += [folder.name] if any(s.format < FORMAT for s in steps) else []
-        gone = [s for s in steps if not is_readable(s) or _is_broken(s.path)]
+        gone = [s for s in steps if not is_readable(s) or is_broken(s.path)]
         if gone:
             now = counted(folder)  # others may have been merged and removed meanwhile
             gone = [s for s in gone if s in (*now.merged, *now.single)]
@@ -117,7 +116,7 @@ def look(log_root: Path) -> State:
             state.runs[folder.name] = gone[0].path
             continue
         state.parts |= {s.path for s in gone}
-        if os.path.lexists(loss) and not _is_sound(loss, log_root):
+        if os.path.lexists(loss) and not is_sound(loss, log_root):
             state.parts.add(loss)
         elif loss.exists():
             kept["loss"].append(folder)
@@ -130,7 +129,9 @@ def look(log_root: Path) -> State:
             folders = [f"{pattern_of(folder)}/{name}" for folder in kept[kind]]
             state.kept[kind] = [f"{pattern_of(log_root)}/_schema/{of_schema}", *folders]
     for path in state.left_out():
-        state.signs |= {p: _sign(p) for p in (path, *(path / f"{name}.parquet" for name in _COLUMNS))}
+        state.signs |= {
+            p: sign_of(p) for p in (path, *(path / f"{name}.parquet" for name in ("completions", "verdicts")))
+        }
     _states[log_root] = state
     return state
 
@@ -181,117 +182,21 @@ def find_broken(log_root: Path, said: str, anywhere: bool) -> None:
     for folder in (log_root / run_id for run_id in sorted(named, reverse=True)):
         with suppress(OSError):  # of a run that can't be listed, as `look` sees too
             for path in _broken_parts(folder, end):
-                _broken[path] = _signs(path)
+                note_broken(path)
     look(log_root)
 
 
 def _broken_parts(folder: Path, end: float) -> Iterator[Path]:
     """Files and folders of steps of a run that can't be read, as far as is found before `end`."""
     for file in (folder / "run.parquet", folder / "loss.parquet"):
-        if file.exists() and not _is_broken(file) and not _is_decoded(file):
+        if file.exists() and not is_broken(file) and not is_decoded(file):
             yield file
     now = counted(folder)
     for steps in (*now.merged, *now.single):
         if time.monotonic() > end:
             return
-        if not _is_broken(steps.path) and is_readable(steps) and not _is_whole(steps):
+        if not is_broken(steps.path) and is_readable(steps) and not is_whole(steps):
             yield steps.path
-
-
-def is_readable(steps: Steps) -> bool:
-    """Whether a folder of steps has its files, each of them whole as far as their ends tell."""
-    files = [steps.path / f"{name}.parquet" for name in _names(steps)]
-    linked = any(path.is_symlink() for path in (steps.path, *files))
-    return all(map(is_parquet, files)) and not (linked and not all(_is_within(f, steps.path.parents[1]) for f in files))
-
-
-def _names(steps: Steps) -> tuple[str, ...]:
-    return (*_COLUMNS, *(("rank_sums", "trait_sums") if steps.merged else ()))
-
-
-def _is_whole(steps: Steps) -> bool:
-    """Whether each value of a folder's files can be read, as the type that its column has."""
-    schema = steps.path.parent.parent / "_schema"
-    of_sums = "steps-00000000-00000000-e00000000-f"
-    try:
-        for name in _names(steps):
-            file = steps.path / f"{name}.parquet"
-            expected = _COLUMNS.get(name) or pq.read_schema(schema / f"{of_sums}{FORMAT}" / f"{name}.parquet")
-            with pq.ParquetFile(file) as parquet:
-                if not _fits(parquet.schema_arrow, expected, whole=steps.format == FORMAT):
-                    return False
-            if not _is_decoded(file):
-                return False
-    except (OSError, ValueError, pa.ArrowException):
-        return False
-    return True
-
-
-def _is_decoded(file: Path) -> bool:
-    try:
-        with pq.ParquetFile(file) as parquet:
-            for _ in parquet.iter_batches():
-                pass
-    except (OSError, ValueError, MemoryError, pa.ArrowException):
-        return False
-    return True
-
-
-def _is_broken(path: Path) -> bool:
-    return path in _broken and _broken[path] == _signs(path)
-
-
-def _signs(path: Path) -> tuple:
-    return tuple(_sign(p) for p in (path, *(path / f"{name}.parquet" for name in (*_COLUMNS, "rank_sums", "trait_sums"))))
-
-
-def _manifests(folder: Path) -> list[Path]:
-    return [folder / name for name in os.listdir(folder) if _MANIFEST_NAME.fullmatch(name)]
-
-
-def _is_sound(path: Path, log_root: Path) -> bool:
-    """Whether a file that all views open is small Parquet within the log, with columns of the right types."""
-    expected = {"run.parquet": RUN, "loss.parquet": LOSS}.get(path.name, MANIFEST)
-    try:
-        os.stat(path)
-        if not is_parquet(path):
-            return False
-        if not _is_within(path, log_root) or _is_broken(path):
-            return False
-        with pq.ParquetFile(path) as parquet:
-            if not _fits(parquet.schema_arrow, expected, whole=expected is MANIFEST):
-                return False
-            if expected is not RUN:
-                return True
-            groups = [parquet.metadata.row_group(n) for n in range(parquet.metadata.num_row_groups)]
-            if parquet.metadata.num_rows != 1 or sum(g.total_byte_size for g in groups) > MOST_SETTINGS:
-                return False
-            return is_run(parquet.read())
-    except FileNotFoundError:
-        return _MANIFEST_NAME.fullmatch(path.name) is not None  # removed since it was listed
-    except (OSError, ValueError, pa.ArrowException):
-        return False
-
-
-def _is_within(path: Path, log_root: Path) -> bool:
-    return path.resolve().is_relative_to(log_root.resolve())
-
-
-def _fits(schema: pa.Schema, expected: pa.Schema, whole: bool) -> bool:
-    """Whether all columns are known ones, of their types; `whole`: and none is missing."""
-    names = schema.names
-    if len(set(names)) < len(names) or (whole and set(names) < set(expected.names)):
-        return False
-    return all(name in expected.names and schema.field(name).type == expected.field(name).type for name in names)
-
-
-def _sign(path: Path) -> tuple | None:
-    """What changes with a file or folder; null: there is none that can be seen."""
-    try:
-        seen = os.stat(path)
-    except OSError:
-        return None
-    return seen.st_ino, seen.st_size, seen.st_mtime_ns
 
 
 def pattern_of(path: Path) -> str:

@@ -29,7 +29,8 @@ from oracle.log.folders import (
     told_plainly,
     write_folder,
 )
-from oracle.log.schema import LOSS, run_table, step_tables
+from oracle.log.run_row import run_table
+from oracle.log.schema import LOSS, step_tables
 from oracle.log.state import tell_of_state
 from oracle.log.views import GRACE_S, ensure_schema
 

@@ -84,7 +84,9 @@ FORGED: list[tuple[str, Callable, str]] = [
     (VERDICTS, linked_away, STEP),
     ("loss.parquet", no_parquet, "loss.parquet"),
 ]
-FIGURES = "select * from rank_sums join runs using (run_id) join run_summary using (run_id) where run_id = $run order by all"
+FIGURES = (
+    "select * from rank_sums join runs using (run_id) join run_summary using (run_id) where run_id = $run order by all"
+)
 ROWS = "select * from verdicts join rollouts using (run_id, step, completion) where run_id = $run order by all"
 
 
@@ -125,7 +127,9 @@ def test_broken_runs_are_told_and_change_no_figure_of_another(log, tmp_path, cap
     assert compact(log, good, grace_s=0.0).steps_merged == 2
     with open_log(log) as connection:
         assert query(connection, "from rank_sums where run_id = $run", {"run": good}).num_rows > 0
-        with pytest.raises(UserError, match=rf"run {folders[0].name} is left out, as .*run.parquet can't be read: bring"):
+        with pytest.raises(
+            UserError, match=rf"run {folders[0].name} is left out, as .*run.parquet can't be read: bring"
+        ):
             ask(connection, "unsafe_hits", run=folders[0].name)
 
 

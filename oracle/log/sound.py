@@ -1,0 +1,119 @@
+"""Whether the files of a run can be read: their ends at once, their columns and values where there is reason to look closer."""
+
+import os
+import re
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from oracle.log.folders import FORMAT, MANIFEST, Steps, is_parquet
+from oracle.log.run_row import is_run
+from oracle.log.schema import COMPLETIONS, LOSS, RUN, VERDICTS
+
+MOST_SETTINGS = 100_000_000  # bytes of a run's row, as Parquet writes it
+MANIFEST_NAME = re.compile(r"manifest-\d{8}\.parquet")
+_COLUMNS = {"completions": COMPLETIONS, "verdicts": VERDICTS}
+_SUMS = ("rank_sums", "trait_sums")
+_broken: dict[Path, tuple] = {}  # what ends as Parquet does and isn't any (folders of steps, files) -> how it was then
+
+
+def is_readable(steps: Steps) -> bool:
+    """Whether a folder of steps has its files, each of them whole as far as their ends tell."""
+    files = [steps.path / f"{name}.parquet" for name in _names(steps)]
+    linked = any(path.is_symlink() for path in (steps.path, *files))
+    return all(map(is_parquet, files)) and not (linked and not all(_is_within(f, steps.path.parents[1]) for f in files))
+
+
+def _names(steps: Steps) -> tuple[str, ...]:
+    return (*_COLUMNS, *(_SUMS if steps.merged else ()))
+
+
+def is_whole(steps: Steps) -> bool:
+    """Whether each value of a folder's files can be read, as the type that its column has."""
+    schema = steps.path.parent.parent / "_schema"
+    of_sums = "steps-00000000-00000000-e00000000-f"
+    try:
+        for name in _names(steps):
+            file = steps.path / f"{name}.parquet"
+            expected = _COLUMNS.get(name) or pq.read_schema(schema / f"{of_sums}{FORMAT}" / f"{name}.parquet")
+            with pq.ParquetFile(file) as parquet:
+                if not _fits(parquet.schema_arrow, expected, whole=steps.format == FORMAT):
+                    return False
+            if not is_decoded(file):
+                return False
+    except (OSError, ValueError, pa.ArrowException):
+        return False
+    return True
+
+
+def is_decoded(file: Path) -> bool:
+    try:
+        with pq.ParquetFile(file) as parquet:
+            for _ in parquet.iter_batches():
+                pass
+    except (OSError, ValueError, MemoryError, pa.ArrowException):
+        return False
+    return True
+
+
+def note_broken(path: Path) -> None:
+    """Remember that a folder of steps, or a file, was found broken: until it changes."""
+    _broken[path] = _signs(path)
+
+
+def is_broken(path: Path) -> bool:
+    return path in _broken and _broken[path] == _signs(path)
+
+
+def _signs(path: Path) -> tuple:
+    return tuple(sign_of(p) for p in (path, *(path / f"{name}.parquet" for name in (*_COLUMNS, *_SUMS))))
+
+
+def manifests_of(folder: Path) -> list[Path]:
+    return [folder / name for name in os.listdir(folder) if MANIFEST_NAME.fullmatch(name)]
+
+
+def is_sound(path: Path, log_root: Path) -> bool:
+    """Whether a file that all views open is small Parquet within the log, with columns of the right types."""
+    expected = {"run.parquet": RUN, "loss.parquet": LOSS}.get(path.name, MANIFEST)
+    try:
+        os.stat(path)
+        if not is_parquet(path):
+            return False
+        if not _is_within(path, log_root) or is_broken(path):
+            return False
+        with pq.ParquetFile(path) as parquet:
+            if not _fits(parquet.schema_arrow, expected, whole=expected is MANIFEST):
+                return False
+            if expected is not RUN:
+                return True
+            groups = [parquet.metadata.row_group(n) for n in range(parquet.metadata.num_row_groups)]
+            if parquet.metadata.num_rows != 1 or sum(g.total_byte_size for g in groups) > MOST_SETTINGS:
+                return False
+            return is_run(parquet.read())
+    except FileNotFoundError:
+        return MANIFEST_NAME.fullmatch(path.name) is not None  # removed since it was listed
+    except (OSError, ValueError, pa.ArrowException):
+        return False
+
+
+def _is_within(path: Path, log_root: Path) -> bool:
+    return path.resolve().is_relative_to(log_root.resolve())
+
+
+def _fits(schema: pa.Schema, expected: pa.Schema, whole: bool) -> bool:
+    """Whether all columns are known ones, of their types; `whole`: and none is missing."""
+    names = schema.names
+    if len(set(names)) < len(names) or (whole and set(names) < set(expected.names)):
+        return False
+    return all(name in expected.names and schema.field(name).type == expected.field(name).type for name in names)
+
+
+def sign_of(path: Path) -> tuple | None:
+    """What changes with a file or folder; null: there is none that can be seen."""
+    try:
+        seen = os.stat(path)
+    except OSError:
+        return None
+    return seen.st_ino, seen.st_size, seen.st_mtime_ns
