@@ -58,6 +58,7 @@ SOURCES: list[Row] = [
     ("a link to itself", "prepare a.csv", {"a.csv": link_to("a.csv")}, "'a.csv' … Too many levels of symbolic links"),
     ("a device without end", "prepare /dev/zero", {}, "/dev/zero is not a regular file: save"),
     ("standard input", "prepare /dev/stdin", {}, "/dev/stdin"),
+    ("a store's name of 300 characters", f"prepare titles.csv --store {'x' * 300}.duckdb", {}, "no file can have so long a name … choose a shorter one"),
     ("a name of 300 characters", f"prepare {'x' * 300}.csv", {}, "File name too long"),
     ("a NUL in a name", "prepare 'a\0b.csv'", {}, "a\\x00b.csv"),
     ("half a character in a name", "prepare a\udc80.csv", {}, "No such file"),
