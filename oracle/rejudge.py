@@ -20,7 +20,7 @@ from oracle.annotate import Annotator
 from oracle.base.errors import UserError
 from oracle.base.resources import read_sql
 from oracle.cut_off import open_entries
-from oracle.log import LogWriter, open_log, query, run_info
+from oracle.log import LogWriter, open_log, query, run_info, state_of
 from oracle.oracle import create_oracle
 from oracle.store import log_root
 
@@ -60,6 +60,8 @@ def rejudge(
     root = log_root(store)
     with open_log(root) as log, tempfile.TemporaryDirectory() as folder:
         found = query(log, "from runs where run_id = $run", {"run": run_id}).to_pylist()
+        if not found and (wrong := state_of(root.absolute()).runs.get(run_id)):
+            raise UserError(f"run {run_id} is left out, as {wrong} can't be read: bring it back, or move the run away")
         if not found:
             raise UserError(f"no run {run_id!r} in {root}: `python -m oracle log list` shows which there are")
         run = _again(found[0], risk_threshold, unresolved, unrated)

@@ -40,7 +40,7 @@ from oracle.log.folders import (
     told_plainly,
 )
 from oracle.log.sound import is_readable
-from oracle.log.state import set_aside
+from oracle.log.state import set_aside, state_of
 from oracle.log.tables import write_rows
 from oracle.log.views import (
     GRACE_S,
@@ -149,6 +149,8 @@ def export_run(log_root: str | Path, run_id: str, target: str | Path, *, overwri
     if target.suffix not in (".parquet", ".csv"):
         raise UserError(f"cannot write {target}: expected a name that ends in .csv or .parquet")
     check_writable(target, overwrite=overwrite)
+    if wrong := state_of(Path(log_root).absolute()).runs.get(run_id):
+        raise UserError(f"run {run_id} is left out, as {wrong} can't be read: bring it back, or move the run away")
     with open_log(log_root) as connection, written_whole(target, overwrite=overwrite) as part:
 
         def write(_: float | None) -> int:

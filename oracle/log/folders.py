@@ -105,8 +105,11 @@ def _listed(manifest: Path) -> list[tuple[str, tuple[int, ...]]]:
             raise ValueError
         rows = pq.read_table(manifest).cast(MANIFEST).to_pylist()
         listed = [(row["folder"], tuple(row["steps"])) for row in rows if row["folder"] is not None]
+        every = [step for _, steps in listed for step in steps]
         if not all(_MERGED.fullmatch(name) or _MERGED_1.fullmatch(name) for name, _ in listed):
             raise ValueError
+        if len({name for name, _ in listed}) < len(listed) or len(set(every)) < len(every) or min(every, default=0) < 0:
+            raise ValueError  # a step counts once
     except FileNotFoundError:
         raise
     except (OSError, ValueError, TypeError, pa.ArrowException):

@@ -107,7 +107,7 @@ class LogWriter:
             UserError: tables of another shape, a full disk or a folder that can't be written (all steps that were
                 finished are as they were), or a step that was merged with others.
         """
-        if not 0 <= step < 10**8:
+        if step is None or not 0 <= step < 10**8:
             raise UserError(f"step {step}: expected 0 to 99999999")
         now = counted(self.folder)
         if any(step in s.steps for s in now.merged):

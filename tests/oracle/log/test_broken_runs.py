@@ -56,6 +56,13 @@ def no_number(file: Path) -> None:
     pq.write_table(table.set_column(at, "lambda_safe", pa.array([float("nan")])), file)
 
 
+def listing_a_folder_twice(file: Path) -> None:
+    compact(file.parents[1], file.parent.name, grace_s=0.0)
+    manifest = file.with_name("manifest-00000001.parquet")
+    twice(manifest)
+    manifest.rename(file)  # so that there is one of this name
+
+
 def without_a_column(file: Path) -> None:
     pq.write_table(pq.read_table(file).drop_columns(["title"]), file)
 
@@ -77,6 +84,7 @@ FORGED: list[tuple[str, Callable, str]] = [
     (RUN, linked_away, "run"),
     (MANIFEST, no_parquet, "run"),
     (MANIFEST, texts, "run"),
+    (MANIFEST, listing_a_folder_twice, "run"),
     (VERDICTS, no_parquet, STEP),
     (VERDICTS, damaged, STEP),
     (VERDICTS, texts, STEP),
@@ -131,6 +139,8 @@ def test_broken_runs_are_told_and_change_no_figure_of_another(log, tmp_path, cap
             UserError, match=rf"run {folders[0].name} is left out, as .*run.parquet can't be read: bring"
         ):
             ask(connection, "unsafe_hits", run=folders[0].name)
+    with pytest.raises(UserError, match=r"run.parquet can't be read: bring"):
+        export_run(log, folders[0].name, tmp_path / "none.parquet")
 
 
 def test_a_run_whose_name_is_no_text_is_told(log):
