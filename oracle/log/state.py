@@ -103,6 +103,8 @@ def look(log_root: Path) -> State:
             wrong = next((path for path in (run, *manifests_of(folder)) if not is_sound(path, log_root)), None)
         except OSError as error:
             wrong = Path(error.filename or folder)
+        if wrong and not folder.is_dir():  # deleted meanwhile
+            continue
         if wrong:
             state.runs[folder.name] = wrong
             continue

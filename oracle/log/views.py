@@ -255,7 +255,8 @@ def without_what_is_broken(connection: duckdb.DuckDBPyConnection, ask: Callable[
         try:
             return ask()
         except duckdb.Error as error:
-            find_broken(root, str(error), anywhere=type(error) in (duckdb.Error, duckdb.IOException))
+            is_unnamed = type(error) in (duckdb.Error, duckdb.IOException) and "No files found" not in str(error)
+            find_broken(root, str(error), anywhere=is_unnamed)
             if not set_aside(connection, root):
                 raise
     return ask()
