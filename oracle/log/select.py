@@ -35,6 +35,7 @@ PLUMBING = re.compile(
 """Macros that views are made with: they tell paths, and read files by their names."""
 MOST_CHARACTERS = 1_000_000
 """Of a statement: a parser looks at no clock. So many take it a second or two."""
+HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")  # what Python makes of bytes in a command that are no UTF-8
 LONGEST = 500  # of what DuckDB says; it repeats names of any length
 TOO_DEEP = "the statement is nested too deeply, or has too many terms in a row: simplify it"
 
@@ -72,6 +73,8 @@ def _parsed(connection: duckdb.DuckDBPyConnection, sql: str) -> dict:
             f"the statement has {len(sql):,} characters, and at most {MOST_CHARACTERS:,} are read: shorten it, with a join "
             "or a range in place of a long list"
         )
+    if half := HALF_A_CHARACTER.search(sql):
+        raise UserError(f"the statement is not UTF-8 text: character {half.start() + 1} of it is no whole one")
     try:
         statements = connection.extract_statements(sql)
         kinds = [statement.type for statement in statements]
@@ -81,7 +84,7 @@ def _parsed(connection: duckdb.DuckDBPyConnection, sql: str) -> dict:
             )
         [(text,)] = connection.execute("select json_serialize_sql($1::varchar)", [sql]).fetchall()
         tree = json.loads(text)
-    except duckdb.Error as error:
+    except (duckdb.Error, UnicodeDecodeError) as error:
         raise UserError(what_duckdb_said(error)) from None
     except RecursionError:
         raise UserError(TOO_DEEP) from None
@@ -90,8 +93,12 @@ def _parsed(connection: duckdb.DuckDBPyConnection, sql: str) -> dict:
     return tree
 
 
-def what_duckdb_said(error: duckdb.Error) -> str:
-    """In a line; of settings that it names, none can be changed here."""
+def what_duckdb_said(error: duckdb.Error | UnicodeDecodeError) -> str:
+    """In a line; of settings that it names, none can be changed here. Where it cuts a character in two, Python can't read it."""
+    if isinstance(error, UnicodeDecodeError):
+        error = duckdb.Error(error.object.decode(errors="replace"))
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return "the query needs more memory than it may have: narrow it down to a run or a step"
     said = first_line(error)
     return TOO_DEEP if "max_expression_depth" in said else said if len(said) <= LONGEST else f"{said[:LONGEST]} …"
 

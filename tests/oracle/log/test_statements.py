@@ -3,8 +3,9 @@
 import pytest
 
 from oracle import UserError
+from oracle.base.database import connect
 from oracle.cli.main import main
-from oracle.log import LogWriter, open_audit, query
+from oracle.log import LogWriter, open_audit, query, views
 from oracle.store.build import build_starter_store
 from tests.tiny_log import RUN
 
@@ -169,6 +170,44 @@ def test_what_is_too_deep_or_too_long_is_told_in_one_short_line(audit, sql, said
     with pytest.raises(UserError, match=said) as refused:
         query(audit[0], sql, timeout_s=20)
     assert "\n" not in str(refused.value) and len(str(refused.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("(case when range > 5000 then 'a' else '1' end)::int", "Could not convert string 'a'"),
+        ("case when range > 5000 then error('a' || chr(10) || 'b') else 1 end", "Invalid Input Error: a b"),
+        ("list_sum(list_transform(range(1000), lambda x: hash(x + range) % 7))", "was stopped after 0.5 s"),
+    ],
+    ids=["a conversion", "lines", "time"],
+)
+def test_what_fails_behind_the_first_rows_is_told_as_well(audit, sql, said):
+    with pytest.raises(UserError, match=said):
+        query(audit[0], f"select {sql} from range(100_000)", timeout_s=0.5, most=50_000)
+
+
+def test_too_little_memory_is_told_without_advice_that_nobody_can_follow():
+    with connect() as connection:
+        connection.execute("set memory_limit = '20MB'; set temp_directory = ''")
+        for most in (None, 10):
+            with pytest.raises(UserError, match="the query needs more memory than it may have: narrow"):
+                query(connection, "select list(range) over () from range(10_000_000)", most=most)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0, "was stopped"), (-1, "was stopped"), (float("nan"), "expected a number")]
+)
+def test_no_time_limit_is_taken_for_none(audit, seconds, said):
+    with pytest.raises(UserError, match=said):
+        query(audit[0], "select sum(a.range) from range(10_000_000) a, range(10_000_000) b", timeout_s=seconds)
+
+
+def test_a_query_that_was_stopped_interrupts_no_later_one(audit, monkeypatch):
+    monkeypatch.setattr(views, "AGAIN_S", 0)
+    for _ in range(50):
+        with pytest.raises(UserError, match="was stopped"):
+            query(audit[0], "select sum(a.range) from range(10_000_000) a, range(10_000_000) b", timeout_s=0.001)
+        assert audit[0].sql("select sum(range) from range(1000)").fetchall() == [(499500,)]
 
 
 @pytest.mark.parametrize("place", PLACES)
