@@ -142,6 +142,8 @@ class _Process:
             raise
         header, bodies = rows
         if "error" in header:
+            if not header["usable"]:
+                self.kill()
             raise UserError(header["error"])
         return bodies
 

@@ -1,7 +1,7 @@
 """The process in which a person's SQL runs: it can read the log and nothing else, and can be killed at any moment.
 
 Not meant to be started by hand: `app.core.query_pool` does. The store is a private copy, named on the command line. Each line
-on standard input is a request in JSON (sql, run, most, timeout_s); the answer is a line in JSON ({"error": …} or
+on standard input is a request in JSON (sql, run, most, timeout_s); the answer is a line in JSON ({"error": …, "usable": …} or
 {"bytes": [n, m …]}), and Arrow streams of so many bytes: the rows, the rows flattened, and these as people may see them where
 that is something else. That is done here because it may take as much time and memory as the query.
 """
@@ -37,7 +37,7 @@ def main(store: str, log_root: str, memory: str) -> None:
             try:
                 streams = _answer(connection, **request)
             except UserError as error:
-                _send(answers, {"error": str(error)})
+                _send(answers, {"error": str(error), "usable": _is_usable(connection)})
             else:
                 _send(answers, {"bytes": [stream.size for stream in streams]}, *streams)
             _live(0)
@@ -60,6 +60,15 @@ def _answer(
     streams = [_stream(rows), _stream(flat := flattened(rows))]
     seen = shown(flat)
     return streams if seen is flat else [*streams, _stream(seen)]
+
+
+def _is_usable(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether DuckDB answers further queries: it doesn't after an error of its own."""
+    try:
+        connection.execute("select 1")
+    except duckdb.Error:
+        return False
+    return True
 
 
 def _stream(table: pa.Table) -> pa.Buffer:

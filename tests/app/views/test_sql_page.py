@@ -15,6 +15,7 @@ from app.components import results
 from app.core import query_pool
 from app.core.flat import flattened, once
 from app.views import sql_editor
+from oracle import UserError
 from oracle.log import named_queries
 from tests.app.driving import checked, open_page, written
 
@@ -211,6 +212,20 @@ def test_a_process_that_was_killed_while_nobody_asked_it_is_replaced(store):
         [process] = [process for process in pool._places.queue if process]
         os.kill(process._process.pid, signal.SIGKILL)
         os.waitid(os.P_PID, process._process.pid, os.WEXITED | os.WNOWAIT)
+
+
+def test_a_fault_of_duckdb_itself_is_told_in_short_and_keeps_no_other_query_from_its_answer(store):
+    pool, fault = (
+        query_pool.QueryPool(store),
+        "select reservoir_quantile(range, 0.5, 2147483647) from range(20000) group by range",
+    )
+    with pytest.raises(UserError) as told:
+        pool.ask(fault, None, 9, 20, lambda seconds: None)
+    assert (
+        str(told.value)
+        == "DuckDB itself failed at this (INTERNAL Error: Memory allocation failure): ask in another way"
+    )
+    assert pool.ask("select 41 + 1 as n", None, 9, 20, lambda seconds: None).rows["n"].to_pylist() == [42]
 
 
 def test_a_process_that_kept_much_memory_answers_no_further_query(store, monkeypatch):

@@ -6,6 +6,7 @@ from oracle import UserError
 from oracle.base.database import connect
 from oracle.cli.main import main
 from oracle.log import LogWriter, open_audit, query, views
+from oracle.log.select import PLUMBING, READS_BY_NAME
 from oracle.store.build import build_starter_store
 from tests.tiny_log import RUN
 
@@ -228,3 +229,34 @@ def test_a_log_without_a_store_is_locked_as_well(tmp_path, capsys, sql):
     sql = sql.format(secret=tmp_path / "secret.csv")
     assert main(["log", "query", "--sql", sql, "--store", f"{tmp_path}/store.duckdb"]) == 2
     assert "hidden" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "with q as (select 1 as a, 'x' as text, 2 as b, 3 as c) from title_variants(['q', 'pg_settings'])",
+        "from nearest_titles('pg_settings')",
+        "with q as (from runs) from check_films(['q', 'pg_settings'])",
+        "from check_films('pg_' || 'settings')",
+        "from check_films(films := 'system.pg_catalog.\"PG_Settings\" ')",
+        "from check_films(risk_threshold := 0.5, films := pg_settings)",
+        "from (from check_films(pg_catalog.pg_settings))",
+    ],
+)
+def test_no_macro_reads_a_table_that_a_statement_may_not(audit, sql):
+    with pytest.raises(UserError, match="this reads the log only"):
+        query(audit[0], sql, timeout_s=20)
+
+
+def test_all_macros_that_read_a_table_by_its_name_are_known(audit):
+    by_name = (
+        "select function_name from duckdb_functions() where not internal and macro_definition like '%query_table%'"
+    )
+    names = {name for (name,) in audit[0].sql(by_name).fetchall()}
+    assert READS_BY_NAME in names and all(map(PLUMBING.fullmatch, names - {READS_BY_NAME}))
+
+
+@pytest.mark.parametrize("table", ["'wanted'", "wanted", "films := 'wanted', risk_threshold := 0.5"])
+def test_a_table_of_films_may_be_judged(audit, table):
+    wanted = "with wanted as (select 'Saw' as title, 2004 as year, ['Anti-gore / squeamish'] as constraints)"
+    assert query(audit[0], f"{wanted} from check_films({table})")["status"].to_pylist() == ["unsafe"]
