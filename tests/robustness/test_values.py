@@ -105,6 +105,7 @@ def test_what_parquet_has_no_type_for_is_text_there(out, capfd):
     assert duckdb.sql("from 'out.parquet'").fetchall() == [("{}", "{}", "[{}]", [1])]
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("seconds", ["inf", "1e10"])
 def test_a_timeout_may_be_beyond_all_clocks(place, capfd, seconds):
     done = run(f"oracle log query --sql 'select 41 + 1' --timeout {seconds}", capfd)
