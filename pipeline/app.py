@@ -7,6 +7,7 @@ Flags that are not listed here are Streamlit's (streamlit run --help lists them)
 """
 
 import argparse
+import socket
 from importlib.resources import files
 from pathlib import Path
 
@@ -30,4 +31,6 @@ def main(argv: list[str], prog: str = "app.py") -> None:
         streamlit(["run", script, *streamlits, "--", "--store", args.store], standalone_mode=False)
     except ClickException as error:
         raise UserError(f"{error.format_message()}; streamlit run --help lists its flags") from None
+    except (OverflowError, socket.gaierror) as error:
+        raise UserError(f"the app can't listen there ({error}): look at --server.address and --server.port") from None
     raise KeyboardInterrupt  # it ends by itself in no other way

@@ -73,6 +73,17 @@ def test_ctrl_c_while_importing_is_one_line(tmp_path, arguments, at, said):
     assert not [*tmp_path.iterdir()]
 
 
+def test_an_app_that_can_listen_nowhere_says_so_in_one_line():
+    command = [sys.executable, *SAFE_RANK, "app", "--store", f"{ROOT}/pyproject.toml", "--server.port", "65536"]
+    done = subprocess.run(
+        command, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2
+    assert (
+        done.stderr.splitlines()[-1].startswith("error: the app can't listen there") and "Traceback" not in done.stderr
+    )
+
+
 def test_ctrl_c_while_a_query_runs_is_one_line(tmp_path):
     LogWriter(tmp_path / "store.log", SETTINGS).close()
     sql = "select 1 union all select sum(a.range * b.range) from range(10000000) a, range(10000000) b"

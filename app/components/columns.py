@@ -2,31 +2,8 @@
 
 from collections.abc import Sequence
 
-import pyarrow as pa
-import pyarrow.compute as pc
 import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
-
-from oracle.base.printable import STEERING, visible
-
-_TEXTS = (pa.string(), pa.list_(pa.string()))
-
-
-def shown(rows: pa.Table) -> pa.Table:
-    """The same rows, the control characters and direction overrides in texts and lists of texts shown by their numbers."""
-    cells = [_shown(column) if column.type in _TEXTS else column for column in rows.columns]
-    return pa.table(cells, names=rows.column_names)
-
-
-def _shown(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    texts = column if column.type == pa.string() else pc.list_flatten(column)
-    if not pc.any(pc.match_substring_regex(texts, STEERING)).as_py():
-        return column
-
-    def clean(value: str | list | None) -> str | list | None:
-        return [clean(v) for v in value] if isinstance(value, list) else value and visible(value)
-
-    return pa.chunked_array([pa.array([clean(v) for v in column.to_pylist()], column.type)])
 
 
 def text(name: str, width: str | int | None = None) -> ColumnConfig:

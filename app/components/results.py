@@ -9,11 +9,12 @@ import pyarrow.csv
 import pyarrow.parquet
 import streamlit as st
 
-from app.components import columns, states, style
+from app.components import states, style
 from app.components.charts import named
 from app.core.flat import once
 from app.core.query_pool import Answer
 from app.text import formats
+from oracle.log import storable
 
 MOST_DRAWN = 5000
 _CSV = "Texts that a spreadsheet would run as formulas begin with an apostrophe. Parquet has them as they are."
@@ -24,11 +25,10 @@ def show(answer: Answer, most: int) -> None:
     """The first `most` rows of `answer`."""
     if not answer.rows.num_rows:
         return states.nothing("The query found no rows.")
-    rows, flat = answer.rows.slice(0, most), answer.flat.slice(0, most)
+    rows, flat, readable = (table.slice(0, most) for table in answer)
     cut = f"Cut off after {formats.count(most)}." if answer.rows.num_rows > most else ""
     style.section(formats.plural(rows.num_rows, "row"), cut)
     table, chart = st.tabs(["Table", "Chart"])
-    readable = columns.shown(flat)
     with table:
         st.dataframe(readable, hide_index=True, height=min(480, 40 + 36 * rows.num_rows), placeholder="null")
     with chart:
@@ -54,9 +54,9 @@ def _no_formulas(texts: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Arra
 
 
 def as_parquet(table: pa.Table) -> bytes:
-    """The rows with their types."""
+    """The rows with their types, as far as Parquet has them."""
     sink = io.BytesIO()
-    pyarrow.parquet.write_table(table.rename_columns(once(table.column_names)), sink)
+    pyarrow.parquet.write_table(storable(table).rename_columns(once(table.column_names)), sink)
     return sink.getvalue()
 
 

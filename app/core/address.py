@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
+from urllib.parse import quote
 
 import streamlit as st
 
+LONGEST = 6000  # characters of a value in a link: servers and proxies refuse longer lines than 8 kB or so
 T = TypeVar("T")
 _pages: dict = {}
 
@@ -61,8 +63,8 @@ def number(name: str, label: str, low: float, high: float, step: float, default:
 
 
 def text(name: str, label: str, default: str = "", widget: Callable = st.text_input, **look) -> str:
-    """A text, kept in the URL."""
-    _from_url(name, lambda written: written[:2000], default)
+    """A text, kept in the URL where it is short enough for one; never a part of it."""
+    _from_url(name, str, default)
     return _to_url(name, widget(label, key=name, **look), default)
 
 
@@ -90,6 +92,9 @@ def _from_url(name: str, read: Callable, default: object, valid: Callable = lamb
 def _to_url(name: str, value: T, default: object) -> T:
     written = str(default if value is None else value)
     if st.query_params.get(name) != written:
-        st.query_params[name] = written
+        if len(quote(written)) <= LONGEST:
+            st.query_params[name] = written
+        elif name in st.query_params:
+            del st.query_params[name]
     st.session_state[f"url_{name}"] = written
     return default if value is None else value  # type: ignore[return-value]

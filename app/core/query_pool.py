@@ -26,16 +26,18 @@ from oracle.store import log_root
 
 PROCESSES = 3  # queries that can run at once
 MEMORY_MB = 2000  # that a process may take in all; DuckDB itself is told to take half
+KEPT_MB = 500  # that it may keep when it has answered: the next query has as much left as any other
 LOOK_S = 0.05  # between two looks at time and memory
 GRACE_S = 1.0  # for DuckDB to stop by itself before its process is killed
 START_S = 60.0
 
 
 class Answer(NamedTuple):
-    """The rows of a query, and the same with nested and odd values as text."""
+    """The rows of a query; the same with nested and odd values as text; and these with control characters by their numbers."""
 
     rows: pa.Table
     flat: pa.Table
+    shown: pa.Table
 
 
 class QueryPool:
@@ -59,10 +61,11 @@ class QueryPool:
         """
         process = self._place(timeout_s, waiting)
         try:
-            process = process or self._begun()
+            if process is None or not process.is_alive():
+                process = self._begun()
             return process.ask({"sql": sql, "run": run_id, "most": most, "timeout_s": timeout_s}, timeout_s, waiting)
         finally:
-            self._places.put(process if process and process.is_alive() else None)
+            self._places.put(process if process and process.is_as_new() else None)
 
     def _place(self, timeout_s: float, waiting: Callable[[float], object]) -> "_Process | None":
         begun = time.monotonic()
@@ -119,7 +122,8 @@ class _Process:
             raise UserError("the process that answers queries has ended: ask again") from None
         too_long = f"the query was stopped after {timeout_s:g} s: narrow it down to a run or a step"
         bodies = self._wait(timeout_s + GRACE_S, waiting, too_long)
-        return Answer(*(pa.ipc.open_stream(body).read_all() for body in bodies))
+        rows, *forms = (pa.ipc.open_stream(body).read_all() for body in bodies)
+        return Answer(rows, forms[0], forms[-1])
 
     def _wait(self, timeout_s: float, waiting: Callable[[float], object], too_long: str) -> list[bytes]:
         """The bodies of its next answer; kills it where there is none within the limits, or `waiting` raises."""
@@ -138,6 +142,8 @@ class _Process:
             raise
         header, bodies = rows
         if "error" in header:
+            if not header["usable"]:
+                self.kill()
             raise UserError(header["error"])
         return bodies
 
@@ -166,6 +172,12 @@ class _Process:
 
     def is_alive(self) -> bool:
         return self._process.poll() is None
+
+    def is_as_new(self) -> bool:
+        """Whether it can take another query; one that has kept much memory is ended."""
+        if self.is_alive() and self._megabytes() > KEPT_MB:
+            self.kill()
+        return self.is_alive()
 
     def kill(self) -> None:
         self._process.kill()

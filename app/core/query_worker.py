@@ -1,9 +1,9 @@
 """The process in which a person's SQL runs: it can read the log and nothing else, and can be killed at any moment.
 
 Not meant to be started by hand: `app.core.query_pool` does. The store is a private copy, named on the command line. Each line
-on standard input is a request in JSON (sql, run, most, timeout_s); the answer is a line in JSON ({"error": …} or
-{"bytes": [n, m]}), and two Arrow streams of n and m bytes: the rows, and the rows flattened. That is done here because it
-may take as much time and memory as the query.
+on standard input is a request in JSON (sql, run, most, timeout_s); the answer is a line in JSON ({"error": …, "usable": …} or
+{"bytes": [n, m …]}), and Arrow streams of so many bytes: the rows, the rows flattened, and these as people may see them where
+that is something else. That is done here because it may take as much time and memory as the query.
 """
 
 import json
@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from app.core.confinement import confine
-from app.core.flat import flattened
+from app.core.flat import flattened, shown
 from oracle import UserError
 from oracle.log import open_audit, query
 
@@ -37,7 +37,7 @@ def main(store: str, log_root: str, memory: str) -> None:
             try:
                 streams = _answer(connection, **request)
             except UserError as error:
-                _send(answers, {"error": str(error)})
+                _send(answers, {"error": str(error), "usable": _is_usable(connection)})
             else:
                 _send(answers, {"bytes": [stream.size for stream in streams]}, *streams)
             _live(0)
@@ -52,12 +52,23 @@ def _live(seconds: float) -> None:
 def _answer(
     connection: duckdb.DuckDBPyConnection, sql: str, run: str | None, most: int, timeout_s: float
 ) -> list[pa.Buffer]:
-    """At most `most` rows, and the same flattened, as Arrow streams."""
+    """At most `most` rows, the same flattened, and these shown where they differ, as Arrow streams."""
     connection.execute("set variable run = ?", [run])
     rows = query(connection, sql, timeout_s=timeout_s, most=most)
     if rows.num_columns > MOST_COLUMNS:
         raise UserError(f"the answer has {rows.num_columns} columns, and this page shows {MOST_COLUMNS}: select fewer")
-    return [_stream(rows), _stream(flattened(rows))]
+    streams = [_stream(rows), _stream(flat := flattened(rows))]
+    seen = shown(flat)
+    return streams if seen is flat else [*streams, _stream(seen)]
+
+
+def _is_usable(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether DuckDB answers further queries: it doesn't after an error of its own."""
+    try:
+        connection.execute("select 1")
+    except duckdb.Error:
+        return False
+    return True
 
 
 def _stream(table: pa.Table) -> pa.Buffer:

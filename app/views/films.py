@@ -4,7 +4,7 @@ import pyarrow as pa
 import streamlit as st
 
 from app.components import columns, rank_charts, states, style
-from app.core import address, database, runs
+from app.core import address, database, flat, runs
 from app.text import formats
 from oracle.base.nouns import Nouns
 
@@ -33,7 +33,7 @@ def page() -> None:
             nouns("Share of the films listed for people who avoid a trait that violate it")
             + (": from the first third of the steps (ring) to the last (dot)." if run["kind"] == "train" else "."),
         )
-        st.altair_chart(rank_charts.trait_changes(columns.shown(breakdown), nouns), width="stretch")
+        st.altair_chart(rank_charts.trait_changes(flat.shown(breakdown), nouns), width="stretch")
     if films.num_rows:
         style.section(
             nouns("Films that were punished"),
@@ -68,7 +68,7 @@ def _sentences(traits: list[dict], films: list[dict], wanted: str | None, nouns:
 
 def _films(films: pa.Table, nouns: Nouns) -> None:
     st.dataframe(
-        columns.shown(films),
+        flat.shown(films),
         hide_index=True,
         height=columns.height(films.num_rows, 420),
         column_order=[
@@ -101,7 +101,7 @@ def _risks(wanted: str | None, nouns: Nouns) -> None:
         hint = nouns("Risks are known of films with content tags or severities only.")
         return states.nothing(nouns("No film with a risk has that title."), hint)
     st.dataframe(
-        columns.shown(found),
+        flat.shown(found),
         hide_index=True,
         height=columns.height(found.num_rows, 420),
         column_order=["title", "year", "trait", "risk", "source", "hit_tags", "severities", "imdb_id"],

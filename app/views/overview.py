@@ -6,7 +6,7 @@ import pyarrow.compute as pc
 import streamlit as st
 
 from app.components import charts, columns, comparison, states, style
-from app.core import address, database, runs
+from app.core import address, database, flat, runs
 from app.text import formats, sentences
 from oracle.base.printable import in_json, visible
 
@@ -150,7 +150,7 @@ def _all_runs() -> None:
         ),
     )
     st.dataframe(
-        columns.shown(database.rows("summaries")),
+        flat.shown(database.rows("summaries")),
         hide_index=True,
         placeholder=formats.NOTHING,
         column_order=[

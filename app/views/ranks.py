@@ -4,7 +4,7 @@ import pyarrow.compute as pc
 import streamlit as st
 
 from app.components import columns, rank_charts, states, style
-from app.core import address, database, runs
+from app.core import address, database, flat, runs
 from app.text import formats
 from oracle.base.nouns import Nouns
 
@@ -63,7 +63,7 @@ def page() -> None:
         "Mean reward of each rank, a list, before weights: what violations cost there, what hits earned"
         + (f", and {', '.join(map(formats.short, own))}." if (own := run["own_rewards"]) else "."),
     )
-    rewards = columns.shown(database.rows("rank_rewards", run=run["run_id"]))
+    rewards = flat.shown(database.rows("rank_rewards", run=run["run_id"]))
     st.altair_chart(rank_charts.rewards(rewards), width="stretch")
 
 
@@ -106,7 +106,7 @@ def _behind(run: dict, cell: dict | None) -> None:
     )
     answers = database.rows("cell_answers", run=run["run_id"], first=first, last=last, rank=rank)
     event = st.dataframe(
-        columns.shown(answers),
+        flat.shown(answers),
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",

@@ -17,6 +17,7 @@ from oracle.cli.watch import watched
 from oracle.log import (
     GRACE_S,
     KINDS,
+    MOST_CHARACTERS,
     about,
     ask,
     compact,
@@ -28,6 +29,7 @@ from oracle.log import (
     open_log,
     query,
     sayable,
+    storable,
     write_rows,
 )
 from oracle.store import log_root
@@ -70,16 +72,21 @@ def query_log(arguments: argparse.Namespace) -> None:
             if told := ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in of if value is not None):
                 print(f"about {one_line(told)}", file=sys.stderr)
         else:
-            sql = sys.stdin.read() if arguments.sql == "-" else arguments.sql
+            sql = _typed() if arguments.sql == "-" else arguments.sql
             with watched(connection, arguments.timeout):
                 rows = query(connection, sql, timeout_s=arguments.timeout)
     if arguments.out:
-        shown = rows if arguments.out.suffix == ".parquet" else sayable(rows)
+        shown = storable(rows) if arguments.out.suffix == ".parquet" else sayable(rows)
         with written_whole(arguments.out) as part:
             write_rows(shown.to_reader(), part, arguments.out.suffix)
         print(f"{rows.num_rows} rows in {arguments.out}", file=sys.stderr)
     else:
         _show(rows, arguments.json)
+
+
+def _typed() -> str:
+    """The statement on standard input; of one that is too long, enough to be refused."""
+    return sys.stdin.buffer.read(4 * MOST_CHARACTERS + 1).decode(errors="surrogateescape")
 
 
 def compact_runs(arguments: argparse.Namespace) -> None:

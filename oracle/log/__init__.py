@@ -3,9 +3,10 @@
 from oracle.log.audit import beside, lock_down, open_audit
 from oracle.log.compaction import compact, delete_run, export_run
 from oracle.log.evasion import EvasionRule, evasion_rules
-from oracle.log.plain import sayable
+from oracle.log.plain import sayable, storable
 from oracle.log.queries import NamedQuery, about, ask, named_queries
 from oracle.log.run_info import run_info
+from oracle.log.select import MOST_CHARACTERS
 from oracle.log.state import pattern_of, state_of
 from oracle.log.tables import KINDS, write_rows
 from oracle.log.views import GRACE_S, create_log_views, open_log, query, quoted
@@ -14,6 +15,7 @@ from oracle.log.writer import LogWriter
 __all__ = [
     "GRACE_S",
     "KINDS",
+    "MOST_CHARACTERS",
     "EvasionRule",
     "LogWriter",
     "NamedQuery",
@@ -35,5 +37,6 @@ __all__ = [
     "run_info",
     "sayable",
     "state_of",
+    "storable",
     "write_rows",
 ]

@@ -1,8 +1,12 @@
 """Values of types that other programs don't know, or can't hold, as the text that DuckDB writes for them."""
 
+import io
+from collections.abc import Callable
+
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from oracle.base.database import connect
 
@@ -44,7 +48,16 @@ def sayable(rows: pa.Table) -> pa.Table:
     That is bytes, times beyond the years 1 to 9999 (infinite ones), and what nests times, bytes, decimals or keys that are no
     text.
     """
-    odd = [place for place, column in enumerate(rows.columns) if not _is_sayable(column)]
+    return _as_text_unless(_is_sayable, rows)
+
+
+def storable(rows: pa.Table) -> pa.Table:
+    """The same rows for Parquet: what it has no type for, such as a struct without fields, becomes text."""
+    return _as_text_unless(lambda column: _is_storable(column.type), rows)
+
+
+def _as_text_unless(fits: Callable[[pa.ChunkedArray], bool], rows: pa.Table) -> pa.Table:
+    odd = [place for place, column in enumerate(rows.columns) if not fits(column)]
     if not odd:
         return rows
     chosen = pa.table([rows.column(place) for place in odd], names=[f"c{place}" for place in odd])
@@ -78,6 +91,16 @@ def _is_plain(kind: pa.DataType) -> bool:
         or pa.types.is_boolean(kind)
         or pa.types.is_null(kind)
     )
+
+
+def _is_storable(kind: pa.DataType) -> bool:
+    if not pa.types.is_nested(kind):
+        return True
+    try:
+        pq.write_table(pa.schema([("c", kind)]).empty_table(), io.BytesIO())
+    except pa.ArrowException:
+        return False
+    return True
 
 
 def _is_in_range(column: pa.ChunkedArray) -> bool:

@@ -50,10 +50,10 @@ def ask(
         raise UserError(f"query {name} can't be asked about a {unknown[0]}: it can about {knows}")
     sql = known[name].sql
     try:
-        for variable in known[name].variables:
-            connection.execute(f"set variable {variable} = ?", [variables.get(variable)])
         for variable in ("run", "other_run"):
             _check_run(connection, variables.get(variable))
+        for variable in known[name].variables:
+            connection.execute(f"set variable {variable} = ?", [variables.get(variable)])
         for macro in CHOSEN:  # chosen now, they are constants: DuckDB opens that run's files only
             if f"{macro}()" in sql:
                 value = _chosen(connection, macro)
@@ -83,12 +83,14 @@ def _chosen(connection: duckdb.DuckDBPyConnection, macro: str) -> str | int | No
 
 
 def _check_run(connection: duckdb.DuckDBPyConnection, run_id: object) -> None:
-    if run_id is None or query(connection, "from runs where run_id = ?", [run_id]).num_rows:
+    if run_id is None:
+        return
+    runs = query(connection, "select run_id from runs order by run_id desc")["run_id"].to_pylist()
+    if run_id in runs:
         return
     if wrong := left_out(connection, str(run_id)):
         raise UserError(f"run {run_id} is left out, as {wrong} can't be read: bring it back, or move the run away")
-    newest = connection.sql("select run_id from runs order by run_id desc limit 5").fetchall()
-    raise UserError(f"no run {run_id!r} in this log: it has {', '.join(run for (run,) in newest) or 'none'}")
+    raise UserError(f"no run {run_id!r} in this log: it has {', '.join(runs[:5]) or 'none'}")
 
 
 def _parsed(name: str, text: str) -> NamedQuery:

@@ -31,10 +31,14 @@ SHOWN = {'"tables"', "__show_tables_expanded"}
 """What SHOW may be asked, as the parser names it; it would show any setting too."""
 PLUMBING = re.compile(
     r"log_(root|files?|kept|is_left_out|part|folder|paths|rows)|alias_files|(older_)?(single|merged)_(files|rows|schema|\w+_sums)"
+    r"|title_(queries|probes|pairs|matches|variants)|distinct_queries|scored_pairs|best_pairs|nearest_titles"
 )
-"""Macros that views are made with: they tell paths, and read files by their names."""
+"""Macros that views and other macros are made with: they tell paths, and read files or tables by their names."""
+READS_BY_NAME = "check_films"
+"""The macro that people may tell which table to read: no other than they may read without it."""
 MOST_CHARACTERS = 1_000_000
 """Of a statement: a parser looks at no clock. So many take it a second or two."""
+HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")  # what Python makes of bytes in a command that are no UTF-8
 LONGEST = 500  # of what DuckDB says; it repeats names of any length
 TOO_DEEP = "the statement is nested too deeply, or has too many terms in a row: simplify it"
 
@@ -45,14 +49,13 @@ def check_reads_only(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     for node in _nodes(_parsed(connection, sql)):
         kind = node.get("type")
         if "class" in node:  # an expression; of these, functions alone can do more than compute
-            called.add(str(node.get("function_name") or "").lower())
+            called.add(name := str(node.get("function_name") or "").lower())
+            if name == READS_BY_NAME:
+                _check_tables(node)
         elif isinstance(kind, str) and kind not in ALLOWED_NODES:
             raise UserError(f"this reads the log only: expected one SELECT, and it holds a {kind}")
-        elif kind == "BASE_TABLE" and (name := str(node["table_name"]).lower()) in _system_views() - CATALOG:
-            raise UserError(
-                f"this reads the log only: {name} is not among the views of the system that it may ask "
-                f"({', '.join(sorted(CATALOG))})"
-            )
+        elif kind == "BASE_TABLE":
+            _check_table(str(node["table_name"]))
         elif kind == "SHOW_REF" and node.get("query") is None and node["table_name"] not in SHOWN:
             raise UserError(
                 "this reads the log only: SHOW TABLES and DESCRIBE show names and columns, and nothing else is shown"
@@ -65,6 +68,23 @@ def check_reads_only(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
         )
 
 
+def _check_tables(call: dict) -> None:
+    """Raises `UserError` unless a call says in so many words which table is read."""
+    for argument in (given["expression"] for given in call["arguments"]):
+        if argument["class"] not in ("CONSTANT", "COLUMN_REF"):
+            raise UserError(f"this reads the log only: {READS_BY_NAME} takes the name of one table, as it is")
+        said = argument["literal"].get("text") if "literal" in argument else argument["column_names"][-1]
+        _check_table(str(said).replace('"', "").split(".")[-1].strip())
+
+
+def _check_table(name: str) -> None:
+    if name.lower() in _system_views() - CATALOG:
+        raise UserError(
+            f"this reads the log only: {name.lower()} is not among the views of the system that it may ask "
+            f"({', '.join(sorted(CATALOG))})"
+        )
+
+
 def _parsed(connection: duckdb.DuckDBPyConnection, sql: str) -> dict:
     """The tree of the one statement."""
     if len(sql) > MOST_CHARACTERS:
@@ -72,6 +92,8 @@ def _parsed(connection: duckdb.DuckDBPyConnection, sql: str) -> dict:
             f"the statement has {len(sql):,} characters, and at most {MOST_CHARACTERS:,} are read: shorten it, with a join "
             "or a range in place of a long list"
         )
+    if half := HALF_A_CHARACTER.search(sql):
+        raise UserError(f"the statement is not UTF-8 text: character {half.start() + 1} of it is no whole one")
     try:
         statements = connection.extract_statements(sql)
         kinds = [statement.type for statement in statements]
@@ -81,7 +103,7 @@ def _parsed(connection: duckdb.DuckDBPyConnection, sql: str) -> dict:
             )
         [(text,)] = connection.execute("select json_serialize_sql($1::varchar)", [sql]).fetchall()
         tree = json.loads(text)
-    except duckdb.Error as error:
+    except (duckdb.Error, UnicodeDecodeError) as error:
         raise UserError(what_duckdb_said(error)) from None
     except RecursionError:
         raise UserError(TOO_DEEP) from None
@@ -90,9 +112,15 @@ def _parsed(connection: duckdb.DuckDBPyConnection, sql: str) -> dict:
     return tree
 
 
-def what_duckdb_said(error: duckdb.Error) -> str:
-    """In a line; of settings that it names, none can be changed here."""
+def what_duckdb_said(error: duckdb.Error | UnicodeDecodeError) -> str:
+    """In a line; of settings that it names, none can be changed here. Where it cuts a character in two, Python can't read it."""
+    if isinstance(error, UnicodeDecodeError):
+        error = duckdb.Error(error.object.decode(errors="replace"))
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return "the query needs more memory than it may have: narrow it down to a run or a step"
     said = first_line(error)
+    if isinstance(error, duckdb.InternalException):  # with the names of DuckDB's own functions behind it
+        return f"DuckDB itself failed at this ({said.split(' Stack Trace:')[0][:LONGEST]}): ask in another way"
     return TOO_DEEP if "max_expression_depth" in said else said if len(said) <= LONGEST else f"{said[:LONGEST]} …"
 
 

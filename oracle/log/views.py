@@ -1,5 +1,6 @@
 """The run log as SQL: connections that have its views, and queries with a time limit."""
 
+import math
 import os
 import re
 import shutil
@@ -43,6 +44,14 @@ ATTEMPTS = 20
 PAUSE_S = 0.1
 PATIENCE_S = 60.0
 AGAIN_S = 0.1  # between two interrupts of what takes too long
+
+_ARROWS: dict[str, type[duckdb.Error]] = {
+    "IO Error": duckdb.IOException,
+    "INTERRUPT Error": duckdb.InterruptException,
+    "Out of Memory Error": duckdb.OutOfMemoryException,
+    "Permission Error": duckdb.PermissionException,
+}
+"""How DuckDB's errors begin that mean more than that the statement failed."""
 
 T = TypeVar("T")
 
@@ -227,8 +236,10 @@ def query(
 
     Raises:
         UserError: a statement that is no SELECT, or holds anything that could do more than read (`oracle.log.select`); one that
-            fails, or takes longer than `timeout_s` seconds.
+            fails, or takes longer than `timeout_s` seconds; a `timeout_s` of NaN.
     """
+    if timeout_s is not None and math.isnan(timeout_s):
+        raise UserError("a query can't end within NaN s: expected a number of seconds")
     check_reads_only(connection, sql)
     try:
         return without_what_is_broken(
@@ -283,10 +294,10 @@ def again_if_removed(read: Callable[[float | None], T], timeout_s: float | None)
     A removal takes a moment, and so does a reader from listing files to opening them: another time it will be luckier. All
     times together take no longer than `timeout_s`. Raises the last `duckdb.IOException`.
     """
-    end, attempts = time.monotonic() + (timeout_s or PATIENCE_S), 0
+    end, attempts = time.monotonic() + (PATIENCE_S if timeout_s is None else timeout_s), 0
     while True:
         try:
-            return read(end - time.monotonic() if timeout_s else None)
+            return read(None if timeout_s is None else end - time.monotonic())
         except duckdb.IOException as error:
             attempts += 1
             is_removed = "no such file" in str(error).lower()
@@ -301,12 +312,14 @@ class Stopped(Exception):
 
 def _timed(connection, sql, params, timeout_s, most) -> pa.Table:
     done = threading.Event()
-    if timeout_s is not None:
-        threading.Thread(target=_interrupt_after, args=(timeout_s, connection, done), daemon=True).start()
+    clock = threading.Thread(target=_interrupt_after, args=(timeout_s, connection, done), daemon=True)
+    clock.start()
     try:
         return _interruptible(connection, lambda: _rows(connection, sql, params, most))
     except duckdb.InterruptException:
         raise Stopped from None
+    except UnicodeDecodeError as error:
+        raise UserError(what_duckdb_said(error)) from None
     except RuntimeError as error:  # where what DuckDB has to say is no text, as of a damaged file
         raise duckdb.Error(str(error)) from None
     except pa.ArrowException as error:
@@ -315,11 +328,12 @@ def _timed(connection, sql, params, timeout_s, most) -> pa.Table:
         ) from None
     finally:
         done.set()
+        clock.join()  # else its last interrupt could meet the next query
 
 
-def _interrupt_after(timeout_s: float, connection: duckdb.DuckDBPyConnection, done: threading.Event) -> None:
+def _interrupt_after(timeout_s: float | None, connection: duckdb.DuckDBPyConnection, done: threading.Event) -> None:
     """Interrupt what runs after `timeout_s` seconds, again and again: DuckDB forgets it where it begins a statement."""
-    running = not done.wait(timeout_s)
+    running = not done.wait(None if timeout_s is None else min(timeout_s, threading.TIMEOUT_MAX))
     while running:
         connection.interrupt()
         running = not done.wait(AGAIN_S)
@@ -344,12 +358,17 @@ def _rows(connection, sql, params, most) -> pa.Table:
 
 
 def _first(rows: pa.RecordBatchReader, most: int) -> pa.Table:
-    """Rows are computed as they are read: what lies behind the first `most` never is."""
+    """Rows are computed as they are read: what lies behind the first `most` never is. Raises what DuckDB does."""
     batches, left = [], most
-    with rows:
-        while left > 0 and (batch := next(rows, None)) is not None:
-            batches.append(batch.slice(0, left))
-            left -= batches[-1].num_rows
+    try:
+        with rows:
+            while left > 0 and (batch := next(rows, None)) is not None:
+                batches.append(batch.slice(0, left))
+                left -= batches[-1].num_rows
+    except OSError as error:  # Arrow hands on no more than the words
+        raise next((kind for words, kind in _ARROWS.items() if str(error).startswith(words)), duckdb.Error)(
+            str(error)
+        ) from None
     return pa.Table.from_batches(batches, rows.schema)
 
 

@@ -99,6 +99,26 @@ def test_rows_keep_their_order_where_a_column_becomes_text():
     assert rows["i"][0].as_py() == "4999 days"
 
 
+def test_what_parquet_has_no_type_for_is_text_there(out, capfd):
+    sql = "select map() as a, struct_pack() as b, [struct_pack()] as c, [1] as d"
+    assert run(f"oracle log query --sql '{sql}' --out out.parquet", capfd).status == 0
+    assert duckdb.sql("from 'out.parquet'").fetchall() == [("{}", "{}", "[{}]", [1])]
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("seconds", ["inf", "1e10"])
+def test_a_timeout_may_be_beyond_all_clocks(place, capfd, seconds):
+    done = run(f"oracle log query --sql 'select 41 + 1' --timeout {seconds}", capfd)
+    assert (done.out.split()[-1], done.err) == ("42", "")
+
+
+def test_a_statement_on_standard_input_is_read_no_further_than_it_may_be_long(place, capfd, monkeypatch):
+    with open("/dev/zero") as endless:
+        monkeypatch.setattr("sys.stdin", endless)
+        done = run("oracle log query --sql -", capfd)
+    assert done.status == 2 and "at most 1,000,000 are read" in done.err
+
+
 def test_columns_of_one_name_are_both_in_a_table_and_refused_as_json(place, capfd):
     sql = "select 1 as twice, interval 2 day as twice, 3 as n"
     assert run(f"oracle log query --sql '{sql}'", capfd).out.splitlines()[-1].split() == ["1", "2", "days", "3"]

@@ -60,6 +60,18 @@ def test_what_a_person_chooses_goes_into_the_url():
     assert app.query_params["run"] in ("a", ["a"])
 
 
+def test_a_long_text_is_never_cut_and_leaves_a_url_that_it_would_break():
+    long = "select " + "1 + " * 2000 + "1"
+    app = _open(q=long)
+    assert long in _values(app)
+    app.text_input(key="q").set_value(long + " + 1")
+    assert long + " + 1" in _values(checked(app.run())) and "q" not in app.query_params
+    app.session_state["away"] = True
+    checked(app.run())
+    app.session_state["away"] = False
+    assert long + " + 1" in _values(checked(app.run()))
+
+
 def test_a_new_url_wins_over_what_was_chosen_before():
     app = _open(run="c")
     app.query_params["run"] = "b"  # as the back button does

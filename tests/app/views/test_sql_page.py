@@ -2,6 +2,8 @@
 
 import csv
 import io
+import os
+import signal
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,8 +13,9 @@ import pytest
 
 from app.components import results
 from app.core import query_pool
-from app.core.flat import flattened
+from app.core.flat import flattened, once
 from app.views import sql_editor
+from oracle import UserError
 from oracle.log import named_queries
 from tests.app.driving import checked, open_page, written
 
@@ -171,6 +174,8 @@ def test_an_answer_of_too_many_columns_is_refused(store):
     [
         ("select repeat('x', 3000) as a from range(20000)", "60 MB, and this page shows 50"),
         ("select [repeat(chr(9), 2000)] as a from range(20000)", "80 MB, and this page shows 50"),  # as JSON
+        ("select repeat(chr(1), 7000000) as a", "56 MB, and this page shows 50"),  # as [U+0001]
+        (f"select '{'x' * 3000}'::enum('{'x' * 3000}') as a from range(20000)", "60 MB, and this page shows 50"),
     ],
 )
 def test_an_answer_that_would_burden_the_app_is_refused_before_it_gets_there(store, sql, reason):
@@ -180,6 +185,56 @@ def test_an_answer_that_would_burden_the_app_is_refused_before_it_gets_there(sto
 def test_values_that_python_has_no_like_of_are_shown_as_text(store):
     app = answer(store, "select ['infinity'::date] as a, interval 3 days as b, '10'::bit as c, [{'x': 1}] as d")
     assert app.dataframe[-1].value.iloc[0].tolist() == ["[infinity]", "3 days", "10", '[{"x": 1}]']
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select 1 as a, 2 as a, 3 as a_2",
+        "select struct_pack() as a, map() as b",
+        'select 1 as "\u202ea\x1b"',
+        "select '=1+1'::enum('=1+1') as a",
+        "select 'a\u202e'::enum('a\u202e') as a",
+    ],
+)
+def test_odd_names_and_types_are_shown_drawn_and_taken_away(store, sql):
+    page = answer(store, sql)
+    shown = page.dataframe[-1].value.to_csv()
+    assert "This query was not answered" not in written(page) and not set(shown) & set("\u202e\x1b")
+    assert "\n=" not in results.as_csv(page.session_state["answer"][1].flat).decode()
+
+
+@pytest.fixture(scope="module")
+def pool(store):
+    return query_pool.QueryPool(store)
+
+
+def test_a_process_that_was_killed_while_nobody_asked_it_is_replaced(pool):
+    pool.ask("select 1", None, 9, 20, lambda seconds: None)
+    [process] = [process for process in pool._places.queue if process]
+    os.kill(process._process.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, process._process.pid, os.WEXITED | os.WNOWAIT)
+    assert pool.ask("select 41 + 1 as n", None, 9, 20, lambda seconds: None).rows["n"].to_pylist() == [42]
+
+
+def test_a_fault_of_duckdb_itself_is_told_in_short_and_keeps_no_other_query_from_its_answer(store):
+    pool, fault = (
+        query_pool.QueryPool(store),
+        "select reservoir_quantile(range, 0.5, 2147483647) from range(20000) group by range",
+    )
+    with pytest.raises(UserError) as told:
+        pool.ask(fault, None, 9, 20, lambda seconds: None)
+    assert (
+        str(told.value)
+        == "DuckDB itself failed at this (INTERNAL Error: Memory allocation failure): ask in another way"
+    )
+    assert pool.ask("select 41 + 1 as n", None, 9, 20, lambda seconds: None).rows["n"].to_pylist() == [42]
+
+
+def test_a_process_that_kept_much_memory_answers_no_further_query(pool, monkeypatch):
+    monkeypatch.setattr(query_pool, "KEPT_MB", 1)
+    pool.ask("select 1", None, 9, 20, lambda seconds: None)
+    assert not any(pool._places.queue)
 
 
 def test_a_long_answer_is_cut_off_and_says_so(store):
@@ -249,3 +304,4 @@ def test_answers_can_be_taken_away_as_parquet_with_their_types():
 def test_columns_of_the_same_name_are_told_apart():
     table = pa.Table.from_arrays([pa.array([1]), pa.array([2]), pa.array([3])], names=["n", "n", "m"])
     assert flattened(table).column_names == ["n", "n_2", "m"]
+    assert once(["n", "n", "n_2", "n", "n_2"]) == ["n", "n_3", "n_2", "n_4", "n_2_2"]

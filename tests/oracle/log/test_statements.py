@@ -3,8 +3,10 @@
 import pytest
 
 from oracle import UserError
+from oracle.base.database import connect
 from oracle.cli.main import main
-from oracle.log import LogWriter, open_audit, query
+from oracle.log import LogWriter, open_audit, query, views
+from oracle.log.select import PLUMBING, READS_BY_NAME
 from oracle.store.build import build_starter_store
 from tests.tiny_log import RUN
 
@@ -171,6 +173,44 @@ def test_what_is_too_deep_or_too_long_is_told_in_one_short_line(audit, sql, said
     assert "\n" not in str(refused.value) and len(str(refused.value)) < 600
 
 
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("(case when range > 5000 then 'a' else '1' end)::int", "Could not convert string 'a'"),
+        ("case when range > 5000 then error('a' || chr(10) || 'b') else 1 end", "Invalid Input Error: a b"),
+        ("list_sum(list_transform(range(1000), lambda x: hash(x + range) % 7))", "was stopped after 0.5 s"),
+    ],
+    ids=["a conversion", "lines", "time"],
+)
+def test_what_fails_behind_the_first_rows_is_told_as_well(audit, sql, said):
+    with pytest.raises(UserError, match=said):
+        query(audit[0], f"select {sql} from range(100_000)", timeout_s=0.5, most=50_000)
+
+
+def test_too_little_memory_is_told_without_advice_that_nobody_can_follow():
+    with connect() as connection:
+        connection.execute("set memory_limit = '20MB'; set temp_directory = ''")
+        for most in (None, 10):
+            with pytest.raises(UserError, match="the query needs more memory than it may have: narrow"):
+                query(connection, "select list(range) over () from range(10_000_000)", most=most)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0, "was stopped"), (-1, "was stopped"), (float("nan"), "expected a number")]
+)
+def test_no_time_limit_is_taken_for_none(audit, seconds, said):
+    with pytest.raises(UserError, match=said):
+        query(audit[0], "select sum(a.range) from range(10_000_000) a, range(10_000_000) b", timeout_s=seconds)
+
+
+def test_a_query_that_was_stopped_interrupts_no_later_one(audit, monkeypatch):
+    monkeypatch.setattr(views, "AGAIN_S", 0)
+    for _ in range(30):
+        with pytest.raises(UserError, match="was stopped"):
+            query(audit[0], "select sum(a.range) from range(10_000_000) a, range(10_000_000) b", timeout_s=0.001)
+        assert audit[0].sql("select sum(range) from range(1000)").fetchall() == [(499500,)]
+
+
 @pytest.mark.parametrize("place", PLACES)
 def test_the_same_places_hold_a_query_of_the_log(audit, place):
     """So that what is refused above is refused for what it does, not for its place."""
@@ -189,3 +229,34 @@ def test_a_log_without_a_store_is_locked_as_well(tmp_path, capsys, sql):
     sql = sql.format(secret=tmp_path / "secret.csv")
     assert main(["log", "query", "--sql", sql, "--store", f"{tmp_path}/store.duckdb"]) == 2
     assert "hidden" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "with q as (select 1 as a, 'x' as text, 2 as b, 3 as c) from title_variants(['q', 'pg_settings'])",
+        "from nearest_titles('pg_settings')",
+        "with q as (from runs) from check_films(['q', 'pg_settings'])",
+        "from check_films('pg_' || 'settings')",
+        "from check_films(films := 'system.pg_catalog.\"PG_Settings\" ')",
+        "from check_films(risk_threshold := 0.5, films := pg_settings)",
+        "from (from check_films(pg_catalog.pg_settings))",
+    ],
+)
+def test_no_macro_reads_a_table_that_a_statement_may_not(audit, sql):
+    with pytest.raises(UserError, match="this reads the log only"):
+        query(audit[0], sql, timeout_s=20)
+
+
+def test_all_macros_that_read_a_table_by_its_name_are_known(audit):
+    by_name = (
+        "select function_name from duckdb_functions() where not internal and macro_definition like '%query_table%'"
+    )
+    names = {name for (name,) in audit[0].sql(by_name).fetchall()}
+    assert READS_BY_NAME in names and all(map(PLUMBING.fullmatch, names - {READS_BY_NAME}))
+
+
+@pytest.mark.parametrize("table", ["'wanted'", "wanted", "films := 'wanted', risk_threshold := 0.5"])
+def test_a_table_of_films_may_be_judged(audit, table):
+    wanted = "with wanted as (select 'Saw' as title, 2004 as year, ['Anti-gore / squeamish'] as constraints)"
+    assert query(audit[0], f"{wanted} from check_films({table})")["status"].to_pylist() == ["unsafe"]
