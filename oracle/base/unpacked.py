@@ -1,5 +1,6 @@
 """Files that are read at once: what they unpack to is counted, and held to a limit that a flag raises."""
 
+import codecs
 import gzip
 import os
 from collections.abc import Iterator
@@ -49,6 +50,26 @@ def read_unpacked(path: str | Path, largest: int) -> bytes:
     if len(content) > largest:
         raise too_large(path, largest)
     return content
+
+
+def utf_8_of(path: str | Path, content: bytes, is_whole: bool = True) -> str:
+    """The text of a file, or of its beginning, without a mark of its encoding. Raises `UserError` for other encodings."""
+    if encoding := _wide_encoding(content):
+        raise UserError(f"{path} is {encoding} text: save it as UTF-8")
+    try:
+        return codecs.getincrementaldecoder("utf-8-sig")().decode(content, is_whole)
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text (byte {error.start:,}): save it as UTF-8") from None
+
+
+def _wide_encoding(content: bytes) -> str | None:
+    """UTF-32 or UTF-16, by its mark or by the NULs beside plain letters."""
+    if content.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "UTF-32"
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "UTF-16"
+    share = content[:1024].count(0) / max(1, len(content[:1024]))
+    return {True: "UTF-16", False: "UTF-32"}[share < 0.6] if 0.3 < share < 0.8 else None
 
 
 def read_parquet(path: str | Path, largest: int) -> "pa.Table":
