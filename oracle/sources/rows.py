@@ -121,7 +121,7 @@ def _batches(source: Source, ragged: list[dict], broken: list[Exception]) -> pa.
             half = ascii(error.object[error.start : error.end])
             broken.append(UserError(f"{source.path} has half a character, {half}: write it again as UTF-8"))
             raise
-        except (pa.ArrowException, OSError, EOFError, UserError) as error:
+        except (pa.ArrowException, OSError, EOFError, MemoryError, UserError) as error:
             broken.append(error)
             raise
 
