@@ -35,7 +35,7 @@ def files_at(url: str) -> tuple[Any, list[str]]:
     filesystem, path = filesystem_of(url)
     try:
         pattern = path.rstrip("/") + "/*.parquet" if filesystem.isdir(path) else path
-        paths = sorted(filesystem.glob(pattern))
+        paths = [path] if filesystem.isfile(path) else sorted(filesystem.glob(pattern))
     except Exception as error:  # of as many kinds as there are services
         raise UserError(f"{url}: can't be read ({in_a_line(error)})") from None
     if not paths:

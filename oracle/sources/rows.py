@@ -197,7 +197,8 @@ def _text_table(source: Source, ragged: list[dict]) -> Iterator[pa.RecordBatch]:
         return "skip"
 
     used = source.columns | _category_columns(source)
-    with pa.input_stream(source.path, compression="gzip" if source.compressed else None) as stream:
+    # Of a path that is not whole, Arrow takes a ~ for the home.
+    with pa.input_stream(source.path.absolute(), compression="gzip" if source.compressed else None) as stream:
         reader = pa_csv.open_csv(
             stream,
             read_options=pa_csv.ReadOptions(use_threads=False, block_size=_LARGEST_ROW),

@@ -49,7 +49,11 @@ def answers_of(row: dict) -> list[Answer]:
     """
     if not isinstance(row, dict):
         raise ValueError(f"{str(row)[:60]!r}; expected an object with {EXPECTED}")
-    ids = {key: plain_text(str(row[key])) for key in ID_KEYS if row.get(key) is not None and not isinstance(row[key], dict | list)}
+    ids = {
+        key: plain_text(str(row[key]))
+        for key in ID_KEYS
+        if row.get(key) is not None and not isinstance(row[key], dict | list)
+    }
     if "doc" in row and isinstance(row["doc"], dict) and row["doc"].get("id") is not None:
         ids = {"id": plain_text(str(row["doc"]["id"])), **ids}
     model = next((plain_text(row[key]) for key in MODEL_KEYS if isinstance(row.get(key), str) and row[key]), None)

@@ -368,6 +368,8 @@ ORACLE: list[Row] = [
     ("verdicts at a pipe", "check --file titles.csv --out o.csv", {"o.csv": pipe}, "cannot write o.csv: that is no plain file"),
     ("verdicts at a folder", "check --file titles.csv --out o.csv", {"o.csv": folder}, "cannot write o.csv: that is a folder"),
     ("an unknown store command", "store upgrade", {}, "'upgrade' (choose from 'update')"),
+    ("a store with a question mark", "traits --store a?b.duckdb", {"a?b.duckdb": database("create table t (x int)")}, "a?b.duckdb: DuckDB opens no file with a ? in its path; choose another"),
+    ("a store at a service", "traits --store md:x", {"md:x": TITLE}, "md:x is not a DuckDB store"),
     ("an update of nothing", "store update none.duckdb", {}, "no store at none.duckdb: name one"),
     ("an update of text", "store update s.duckdb", {"s.duckdb": TITLE}, "s.duckdb is not a DuckDB store"),
     ("an update of a later format", "store update s.duckdb", {"s.duckdb": database("create table store_info as select 99 as schema_version")}, "s.duckdb is a store of format 99 … update it"),
