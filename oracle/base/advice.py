@@ -37,6 +37,7 @@ _KNOWN = (
         "close it there, then try again",
     ),
     (r"Read-only file system|Permission denied|PermissionError", "no permission", "choose a folder of your own"),
+    (r"File name too long", "no file can have so long a name", "choose a shorter one"),
     (r"Too many open files", "too many files are open", "raise the limit with: ulimit -n 4096"),
 )
 _LESS_MEMORY = "close other programs, or ask for less at once"

@@ -17,7 +17,8 @@ if TYPE_CHECKING:  # slow to import: behind --help
 
 LARGEST_MB = 1000
 LARGEST = LARGEST_MB * 1_000_000  # bytes
-MAX_MB_HELP = "unpacked size of a file that must be read at once, in megabytes"
+MAX_MB_HELP = "unpacked size of a file that must be read at once, or is packed to less than a 50th, in megabytes"
+MOST_TIMES = 50  # tables as published are packed to a third or a tenth; a made-up one to a thousandth
 _ROWS = 4096  # of Parquet that are unpacked together
 
 
@@ -72,6 +73,23 @@ def _wide_encoding(content: bytes) -> str | None:
         return "UTF-16"
     share = content[:1024].count(0) / max(1, len(content[:1024]))
     return {True: "UTF-16", False: "UTF-32"}[share < 0.6] if 0.3 < share < 0.8 else None
+
+
+def check_packed(path: str | Path, largest: int) -> None:
+    """Count what a file of gzip unpacks to, whose rows are read one after another.
+
+    Raises `UserError` where that is more than `largest` bytes and more than `MOST_TIMES` its size; OSError, EOFError or
+    zlib.error where the file is broken.
+    """
+    most, total = max(largest, MOST_TIMES * os.stat(path).st_size), 0
+    with gzip.open(path) as file:
+        while piece := file.read(1 << 20):
+            total += len(piece)
+            if total > most:
+                raise UserError(
+                    f"{path} unpacks to over {most:,} bytes: allow more by --max_mb (it is {largest // 1_000_000:,}; "
+                    f"to {MOST_TIMES} times its size a packed table always may), or unpack it first"
+                )
 
 
 def read_parquet(path: str | Path, largest: int) -> "pa.Table":

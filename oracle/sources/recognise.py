@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from oracle.base.columns import repeated
 from oracle.base.errors import UserError, in_a_line
 from oracle.base.files import check_readable
-from oracle.base.unpacked import LARGEST, parquet_batches, utf_8_of
+from oracle.base.unpacked import LARGEST, check_packed, parquet_batches, utf_8_of
 from oracle.sources import kinds
 from oracle.sources.json_files import bindings_of, kind_of_document, kind_of_record, read_document
 from oracle.sources.kinds import Source
@@ -90,7 +90,7 @@ def _recognise(path: Path, roles: Mapping[str, str], largest: int) -> Source:
     head = _head(path)
     compressed = head[:2] == b"\x1f\x8b"
     if compressed:
-        head = _unpacked(path)
+        head = _unpacked(path, largest)
     if not head.strip():
         raise UserError(f"{path} holds nothing but white space: {EXPECTED}")
     if compressed and head[:2] == b"\x1f\x8b":
@@ -126,8 +126,9 @@ def _head(path: Path) -> bytes:
     return head
 
 
-def _unpacked(path: Path) -> bytes:
+def _unpacked(path: Path, largest: int) -> bytes:
     try:
+        check_packed(path, largest)
         with gzip.open(path) as file:
             return file.read(HEAD)
     except (OSError, EOFError, zlib.error) as error:

@@ -58,6 +58,7 @@ SOURCES: list[Row] = [
     ("a link to itself", "prepare a.csv", {"a.csv": link_to("a.csv")}, "'a.csv' … Too many levels of symbolic links"),
     ("a device without end", "prepare /dev/zero", {}, "/dev/zero is not a regular file: save"),
     ("standard input", "prepare /dev/stdin", {}, "/dev/stdin"),
+    ("a store's name of 300 characters", f"prepare titles.csv --store {'x' * 300}.duckdb", {}, "no file can have so long a name … choose a shorter one"),
     ("a name of 300 characters", f"prepare {'x' * 300}.csv", {}, "File name too long"),
     ("a NUL in a name", "prepare 'a\0b.csv'", {}, "a\\x00b.csv"),
     ("half a character in a name", "prepare a\udc80.csv", {}, "No such file"),
@@ -119,6 +120,10 @@ SOURCES: list[Row] = [
     ("votes on nothing", "prepare a.csv", {"a.csv": "imdb_id,None,Mild,Moderate,Severe\n1,1,2,3,4\n"}, "a.csv … add a column category, or name the file after it"),
     ("a bomb of JSON", "prepare a.json.gz --max_mb 1", {"a.json.gz": packed(json.dumps({f"tt{n:07}": ["gore"] * 10 for n in range(20_000)}))}, "a.json.gz … " + TOO_LARGE),
     ("a bomb of traits", "prepare t.json.gz --max_mb 1", {"t.json.gz": packed(json.dumps([{"trait": f"T{n}", "avoid": ["x" * 99]} for n in range(10_000)]))}, "t.json.gz … " + TOO_LARGE),
+    *((f"a bomb of {what}", f"prepare a.{what}.gz --max_mb 1", {f"a.{what}.gz": packed(content)}, f"a.{what}.gz … {TOO_LARGE}")
+      for what, content in (("csv", TITLE + "1,Saw,2004\n" * 100_000), ("tsv", TITLE.replace(",", "\t") + "1\tSaw\t2004\n" * 100_000),
+                            ("list", json.dumps([{"imdb_id": 1, "title": "Saw", "year": 2004}] * 30_000)),
+                            ("lines", '{"imdb_id": 1, "title": "Saw", "year": 2004}\n' * 30_000))),
     ("a bomb of wishes", "prepare titles.csv --wishes w.json --max_mb 1", {"w.json": packed(json.dumps({"T": ["x" * 2_000_000]}))}, "w.json … " + TOO_LARGE),
     ("a text that stands in each row of Parquet", "prepare a.parquet --max_mb 1", {"a.parquet": parquet({"imdb_id": ["1"] * 2000, "title": ["x" * 1000] * 2000})}, "a.parquet … " + TOO_LARGE),
     ("bytes that stand in each row of Parquet", "prepare a.parquet --max_mb 1", {"a.parquet": parquet({"imdb_id": ["1"] * 2000, "title": [b"x" * 1000] * 2000})}, "a.parquet … " + TOO_LARGE),
