@@ -45,6 +45,7 @@ from oracle.base.command import as_typed, command, when_stopped
 from oracle.base.errors import UserError
 from oracle.base.files import check_can_be_made, check_writable, reserved
 from oracle.base.flags import FlagParser
+from oracle.base.printable import in_short
 from oracle.base.unpacked import LARGEST_MB, MAX_MB_HELP, bytes_of
 
 if TYPE_CHECKING:  # slow to import: behind --help
@@ -153,7 +154,7 @@ def main(argv: list[str], prog: str = "prepare.py") -> None:
     if args.report is not None:
         check_writable(args.report)
     for source in sources:
-        print(f"{source.path}: {source.kind.name} ({_form(source)})")
+        _say(f"{source.path}: {source.kind.name} ({_form(source)})")
     dialogs = [source for source in sources if source.kind is DIALOGS]
     check_dataset(args.dataset, sources)
     read = [read_dialogs(source) for source in dialogs]
@@ -166,23 +167,27 @@ def main(argv: list[str], prog: str = "prepare.py") -> None:
     with reserved(args.dataset, most_bytes(read)) if args.dataset else nullcontext():
         loaded_sources = load_sources(args.store, others, not args.no_starter, progress, evidence)
     for loaded in loaded_sources:
-        print(f"{loaded.source.path}: {told(loaded)}")
+        _say(f"{loaded.source.path}: {told(loaded)}")
         for note in loaded.notes:
-            print(f"{loaded.source.path}: {note}")
+            _say(f"{loaded.source.path}: {note}")
     coverage = read_coverage(args.store)
     if others or args.report:
         print(coverage.as_text())
     for warning in coverage.warnings():
-        print(f"warning: {warning}")
+        _say(f"warning: {warning}")
     read += [as_conversations(one, args.store) for one in rated]
     curated = write_dataset(args.dataset, read, args.store, rules, wishes) if args.dataset else None
     if curated:
         print(curated.as_text())
     if args.report:
         write_report(coverage, args.report, curated.distributions if curated else {})
-        print(f"{args.report}: the same with a plot")
+        _say(f"{args.report}: the same with a plot")
     if curated:
-        print(curated.line)
+        _say(curated.line)
+
+
+def _say(line: str) -> None:
+    print(in_short(line))
 
 
 def _wishes(path: Path, largest: int) -> dict[str, list[str]]:

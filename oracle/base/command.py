@@ -79,12 +79,12 @@ def _told(error: Exception) -> list[str]:
     """The lines for a person; none for a fault of this project."""
     from oracle.base.advice import advice
     from oracle.base.errors import UserError
-    from oracle.base.printable import one_line
+    from oracle.base.printable import in_short
 
     if isinstance(error, UserError):
-        return [one_line(line) for line in str(error).splitlines()]
+        return [in_short(line) for line in str(error).splitlines()]
     told = advice(error, _memory)
-    return [one_line("; ".join(filter(None, [told, _left()])))] if told else []
+    return [in_short("; ".join(filter(None, [told, _left()])))] if told else []
 
 
 def _say_stopped() -> int:

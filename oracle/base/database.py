@@ -1,8 +1,11 @@
 """Connections to DuckDB that never reach for the network, whatever they are told to open."""
 
+import os
 from pathlib import Path
 
 import duckdb
+
+from oracle.base.errors import UserError
 
 # A file that DuckDB takes for another program's (an SQLite store, say) makes it download the extension that reads it.
 OFFLINE: dict[str, str | bool | int | float | list[str]] = {
@@ -16,8 +19,12 @@ def connect(
 ) -> duckdb.DuckDBPyConnection:
     """A connection to a DuckDB file, or to an empty database in memory; `threads` null: all cores.
 
-    Raises `duckdb.Error` for a file that can't be opened.
+    Raises `duckdb.Error` for a file that can't be opened, `UserError` for a path that DuckDB would read as an address.
     """
+    if path != ":memory:":  # DuckDB takes "md:x" for a service, and what stands behind a "?" for options
+        path = os.path.abspath(path)
+        if "?" in path:
+            raise UserError(f"{path}: DuckDB opens no file with a ? in its path; choose another name")
     wal = Path(f"{path}.wal")
     if wal.exists() and not wal.is_file():
         raise duckdb.IOException(f"{wal} is not a regular file: move it away")

@@ -11,6 +11,9 @@ _STEERING = {
 STEERING = "[" + "".join(f"\\x{{{code:X}}}" for code in _STEERING if code not in _HALVES) + "]"
 """A regular expression (RE2) that finds what `visible` shows in text that is valid."""
 
+LONGEST = 1900
+"""Characters of a line for people that may hold the names and texts of a file."""
+
 _BREAKS = {ord(sign): f"[U+{ord(sign):04X}]" for sign in "\t\n\r"}
 
 _IN_JSON = {code: f"\\u{code:04x}" for code in _STEERING if code >= 0x20}  # JSON has numbers of its own for those below
@@ -24,6 +27,14 @@ def visible(text: object) -> str:
 def one_line(text: object) -> str:
     """Untrusted text as a part of one line of a terminal: line breaks and tabs are shown by their numbers too."""
     return str(text).translate(_STEERING | _BREAKS)
+
+
+def in_short(text: object) -> str:
+    """The same as `one_line`, of at most `LONGEST` characters: what is between the beginning and the end is left out."""
+    said = str(text)
+    if len(said) > LONGEST:
+        said = f"{said[: LONGEST - LONGEST // 4 - 3]} … {said[-LONGEST // 4 :]}"
+    return one_line(said)
 
 
 def in_json(written: str) -> str:

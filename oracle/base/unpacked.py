@@ -1,8 +1,10 @@
 """Files that are read at once: what they unpack to is counted, and held to a limit that a flag raises."""
 
+import codecs
 import gzip
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ from oracle.base.files import check_readable
 
 if TYPE_CHECKING:  # slow to import: behind --help
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 LARGEST_MB = 1000
 LARGEST = LARGEST_MB * 1_000_000  # bytes
@@ -52,6 +55,26 @@ def read_unpacked(path: str | Path, largest: int) -> bytes:
     return content
 
 
+def utf_8_of(path: str | Path, content: bytes, is_whole: bool = True) -> str:
+    """The text of a file, or of its beginning, without a mark of its encoding. Raises `UserError` for other encodings."""
+    if encoding := _wide_encoding(content):
+        raise UserError(f"{path} is {encoding} text: save it as UTF-8")
+    try:
+        return codecs.getincrementaldecoder("utf-8-sig")().decode(content, is_whole)
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text (byte {error.start:,}): save it as UTF-8") from None
+
+
+def _wide_encoding(content: bytes) -> str | None:
+    """UTF-32 or UTF-16, by its mark or by the NULs beside plain letters."""
+    if content.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "UTF-32"
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "UTF-16"
+    share = content[:1024].count(0) / max(1, len(content[:1024]))
+    return {True: "UTF-16", False: "UTF-32"}[share < 0.6] if 0.3 < share < 0.8 else None
+
+
 def check_packed(path: str | Path, largest: int) -> None:
     """Count what a file of gzip unpacks to, whose rows are read one after another.
 
@@ -86,15 +109,16 @@ def read_parquet(path: str | Path, largest: int) -> "pa.Table":
 def parquet_batches(
     path: str | Path, largest: int, rows: int, columns: list[str] | None = None
 ) -> "Iterator[pa.RecordBatch]":
-    """The columns of a Parquet file, `rows` rows at a time; those of texts as dictionaries.
+    """The columns of a Parquet file, at most `rows` rows at a time; those of texts as dictionaries.
 
-    A text that is written once may stand in each row. Raises `UserError` where a column's texts in these rows would take
-    more than `largest` bytes, before they do; OSError or ArrowException where the file is broken.
+    A text that is written once may stand in each row. Raises `UserError` where a column in these rows would take more than
+    `largest` bytes, before it does; OSError or ArrowException where the file is broken.
     """
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
         texts = texts_of(file.schema_arrow)
+        rows = min(rows, nested_rows(file.metadata, largest, columns))
     with pq.ParquetFile(path, read_dictionary=texts) as file:
         for batch in file.iter_batches(rows, columns=columns):
             if longest_column(batch) > largest:
@@ -106,23 +130,40 @@ def parquet_batches(
 
 
 def texts_of(schema: "pa.Schema") -> list[str]:
-    """The columns of texts, to be read as dictionaries."""
+    """The columns of texts or bytes, to be read as dictionaries."""
     import pyarrow as pa
 
-    return [field.name for field in schema if pa.types.is_string(field.type)]
+    return [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_binary(field.type)]
+
+
+def nested_rows(metadata: "pq.FileMetaData", largest: int, columns: Collection[str] | None = None) -> int:
+    """Rows of which no list or struct takes much more than an eighth of `largest` bytes: these can't be read as dictionaries."""
+    parts = [metadata.schema.column(number).path.partition(".") for number in range(metadata.num_columns)]
+    nested = [n for n, (name, _, inner) in enumerate(parts) if inner and (columns is None or name in columns)]
+    groups = map(metadata.row_group, range(metadata.num_row_groups if nested else 0))
+    longest = max((group.column(n).total_uncompressed_size for group in groups for n in nested), default=0)
+    return max(1, largest // 8 // longest) if longest else sys.maxsize
 
 
 def longest_column(batch: "pa.RecordBatch") -> int:
-    """Bytes that the texts of a column take once they stand in each row, of the column with the most; 0 without any."""
+    """Bytes of the column that takes the most once its texts stand in each row; 0 for numbers alone."""
+    import pyarrow as pa
+
+    return max((_size(column) for column in batch.columns if not pa.types.is_primitive(column.type)), default=0)
+
+
+def _size(column: "pa.Array") -> int:
+    """Bytes of a column, each text counted in each of its rows."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    sizes = [0]
-    for column in batch.columns:
-        if pa.types.is_dictionary(column.type) and pa.types.is_string(column.type.value_type):
-            lengths = pc.binary_length(column.dictionary).cast(pa.int64())
-            sizes.append(pc.sum(lengths.take(column.indices)).as_py() or 0)
-    return max(sizes)
+    if not pa.types.is_dictionary(column.type):
+        return column.nbytes
+    try:
+        lengths = pc.binary_length(column.dictionary).cast(pa.int64())
+    except pa.ArrowNotImplementedError:  # of numbers
+        return column.nbytes
+    return pc.sum(lengths.take(column.indices)).as_py() or 0
 
 
 def _rows_at_once(groups: list, largest: int) -> int:
@@ -135,7 +176,7 @@ def _rows_at_once(groups: list, largest: int) -> int:
 def _within(path: str | Path, batches: "Iterator[pa.RecordBatch]", largest: int) -> "Iterator[pa.RecordBatch]":
     total = 0
     for batch in batches:
-        total += batch.nbytes
+        total += sum(map(_size, batch.columns))
         if total > largest:
             raise too_large(path, largest)
         yield batch

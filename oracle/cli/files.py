@@ -14,9 +14,11 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from oracle.base.columns import csv_fault
 from oracle.base.errors import UserError
 from oracle.base.files import check_readable, check_writable, written_whole
 from oracle.base.printable import one_line
+from oracle.base.unpacked import utf_8_of
 from oracle.cli.parquet import is_parquet, parquet_batches
 from oracle.oracle import Oracle
 
@@ -79,7 +81,7 @@ def _batches(path: Path) -> Iterator[tuple[int, pa.Table]]:
                 yield row, table.set_column(table.column_names.index("year"), "year", years)
                 row += len(table)
     except pa.ArrowInvalid as error:
-        raise UserError(f"cannot read {path} as CSV: {' '.join(str(error).split())}") from None
+        raise UserError(f"cannot read {path} as CSV: {csv_fault(error)}") from None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
 
@@ -87,7 +89,7 @@ def _batches(path: Path) -> Iterator[tuple[int, pa.Table]]:
 def _columns(path: Path, head: bytes) -> list[str]:
     """Return which of the columns a file has, by its first line."""
     try:
-        names = next(csv.reader([head.decode("utf-8-sig", errors="replace").partition("\n")[0]]), [])
+        names = next(csv.reader([utf_8_of(path, head, is_whole=False).partition("\n")[0]]), [])
     except csv.Error as error:
         raise UserError(f"cannot read {path} as CSV: {error}; save it with line feeds and quoted texts") from None
     if missing := {"title", "year"} - set(names):

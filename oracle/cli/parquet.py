@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from oracle.base.errors import UserError, in_a_line
 from oracle.base.files import check_readable
-from oracle.base.unpacked import LARGEST, longest_column, texts_of
+from oracle.base.unpacked import LARGEST, longest_column, nested_rows, texts_of
 from oracle.titles import title_and_year
 
 OPTIONAL = ("id", "constraints")
@@ -35,7 +35,7 @@ def files_at(url: str) -> tuple[Any, list[str]]:
     filesystem, path = filesystem_of(url)
     try:
         pattern = path.rstrip("/") + "/*.parquet" if filesystem.isdir(path) else path
-        paths = sorted(filesystem.glob(pattern))
+        paths = [path] if filesystem.isfile(path) else sorted(filesystem.glob(pattern))
     except Exception as error:  # of as many kinds as there are services
         raise UserError(f"{url}: can't be read ({in_a_line(error)})") from None
     if not paths:
@@ -58,7 +58,8 @@ def parquet_batches(url: str) -> Iterator[tuple[int, pa.Table]]:
                 names = columns_of(schema.names, path)
                 content.seek(0)
                 file = pq.ParquetFile(content, read_dictionary=texts_of(schema))
-                for batch in file.iter_batches(BATCH, columns=names):
+                rows = min(BATCH, nested_rows(file.metadata, LARGEST, names))
+                for batch in file.iter_batches(rows, columns=names):
                     if longest_column(batch) > LARGEST:
                         raise UserError(
                             f"{path}, row {row:,} and the following: a column of {len(batch):,} rows unpacks to over "

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from oracle.base.printable import one_line
 from oracle.store import open_store
 
 SHOWN = 5
@@ -27,8 +28,8 @@ class Coverage:
 
     def as_text(self) -> str:
         """A table, one line a trait."""
-        rows = [[str(row["trait"]), *(f"{row[name]:,}" for name in COLUMNS[1:])] for row in self.traits]
-        lines = [self.heads, *rows]
+        rows = [[one_line(row["trait"]), *(f"{row[name]:,}" for name in COLUMNS[1:])] for row in self.traits]
+        lines = [[*map(one_line, self.heads)], *rows]
         widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
         return "\n".join(
             "  ".join(

@@ -155,8 +155,13 @@ def _transaction(connection: duckdb.DuckDBPyConnection, source: Source, folder: 
         if not isinstance(error, duckdb.Error):
             raise
         told = first_line(error).removeprefix("Invalid Input Error: ").removeprefix("IO Error: ")
-        if long := re.search(r"Maximum line size of (\d+) bytes", str(error)):  # DuckDB repeats what it could hold of the line
-            told = f"a line has more than {int(long[1]):,} bytes: shorten its texts, or leave it out"
+        if long := re.search(r"Maximum (line) size of (\d+) bytes|maximum_object_size. of (\d+) bytes", str(error)):
+            size = int(long[2] or long[3])  # DuckDB repeats what it could hold of the line
+            told = f"a {long[1] or 'row'} has more than {size:,} bytes: shorten its texts, or leave it out"
+        if "not utf-8 encoded" in told and (line := re.search(r"Line: (\d+)", told)):
+            told = f"line {line[1]} is not UTF-8 text: save the file as UTF-8"
+        if half := re.search(r"at byte (\d+).*surrogate", told):
+            told = f"there is half a character (a lone surrogate, such as \\ud800) at byte {int(half[1]):,}: write it again"
         raise UserError(f"{source.path}: {told.replace(f'{folder}/source', source.path.name)}") from None
     connection.commit()
 

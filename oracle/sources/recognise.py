@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import sys
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -14,15 +15,17 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from oracle.base.columns import repeated
 from oracle.base.errors import UserError, in_a_line
 from oracle.base.files import check_readable
-from oracle.base.unpacked import LARGEST, check_packed, parquet_batches
+from oracle.base.unpacked import LARGEST, check_packed, parquet_batches, utf_8_of
 from oracle.sources import kinds
 from oracle.sources.json_files import bindings_of, kind_of_document, kind_of_record, read_document
 from oracle.sources.kinds import Source
 from oracle.sources.pickles import read_pickle
 
 HEAD = 1 << 20
+LONGEST = 20_000_000  # bytes of a value by which JSON is recognised
 TELLING = 100  # values of a JSON file among which one must tell what they are
 EXPECTED = (
     "expected titles (imdb_id, title, year), IMDb's title.basics or title.akas, MovieLens' files, "
@@ -104,10 +107,9 @@ def _recognise(path: Path, roles: Mapping[str, str], largest: int) -> Source:
             raise UserError(f"{path} is a compressed pickle: unpack it first")
         return _pickle(path)
     try:
-        # A cut may go through a character: what is left of it at the end is no fault of the file.
-        text = head.decode("utf-8-sig") if len(head) < HEAD else head[:-4].decode("utf-8-sig", errors="ignore")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text (byte {error.start}): {EXPECTED}") from None
+        text = utf_8_of(path, head, is_whole=len(head) < HEAD)
+    except UserError as error:
+        raise UserError(f"{error}; {EXPECTED}") from None
     if not text.strip():
         raise UserError(f"{path} holds nothing but white space: {EXPECTED}")
     if text.lstrip()[:1] in ("[", "{"):
@@ -131,6 +133,12 @@ def _unpacked(path: Path, largest: int) -> bytes:
             return file.read(HEAD)
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path} is a broken gzip file ({error}): download it again") from None
+
+
+def _begin(path: Path, compressed: bool, size: int) -> str:
+    """The first bytes of a file of text, unpacked, without white space before them."""
+    with gzip.open(path) if compressed else open(path, "rb") as file:
+        return utf_8_of(path, file.read(size), is_whole=False).lstrip()
 
 
 def _is_pickle(head: bytes, path: Path) -> bool:
@@ -180,6 +188,7 @@ def _text_table(path: Path, text: str, compressed: bool, roles: Mapping[str, str
         raise UserError(
             f"{path} ends its lines with carriage returns alone: save it with line feeds, as today's programs do"
         )
+    csv.field_size_limit(sys.maxsize)  # what is read here is no longer than HEAD
     try:
         rows = list(csv.reader(io.StringIO(text), delimiter=delimiter))[:100]
     except csv.Error as error:
@@ -207,13 +216,14 @@ def _table(
         )
     kind, columns, categories = found
     columns = {role: own.get(name, name) for role, name in columns.items()}
-    unused = tuple(name for name in names if name not in columns.values() and name not in categories)
+    used = {*columns.values(), *categories}
+    unused = tuple(name for name in names if name not in used)
     return Source(path, kind, form, compressed, columns, categories, unused=unused)
 
 
 def _check_names(path: Path, names: list[str]) -> None:
-    if repeated := sorted({n for n in names if names.count(n) > 1}):
-        raise UserError(f"{path} has several columns of the name {', '.join(repeated)!r}: rename them")
+    if twice := repeated(names):
+        raise UserError(f"{path} has several columns of the name {', '.join(twice)[:200]!r}: rename them")
 
 
 def _of_document(document: object) -> kinds.Shape | None:
@@ -243,6 +253,9 @@ def _json(path: Path, text: str, compressed: bool, roles: Mapping[str, str], lar
     is_list = text[0] == "["
     try:
         values = list(islice(_values(text, is_list), TELLING))
+        if not values and len(text) > HEAD // 8:  # the first one may be long
+            text = _begin(path, compressed, LONGEST)
+            values = list(islice(_values(text, is_list), TELLING))
     except RecursionError:
         raise UserError(f"{path} is JSON nested too deeply to be data: {EXPECTED}") from None
     first, end = values[0] if values else (None, len(text))

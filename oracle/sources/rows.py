@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from oracle.base.errors import UserError
+from oracle.base.columns import csv_fault
+from oracle.base.errors import UserError, in_a_line
 from oracle.base.resources import read_sql
 from oracle.base.unpacked import parquet_batches, read_unpacked
 from oracle.sources.json_files import read_document, rows_by_id, rows_of_bindings
@@ -120,7 +121,7 @@ def _batches(source: Source, ragged: list[dict], broken: list[Exception]) -> pa.
             half = ascii(error.object[error.start : error.end])
             broken.append(UserError(f"{source.path} has half a character, {half}: write it again as UTF-8"))
             raise
-        except (pa.ArrowException, OSError, EOFError, UserError) as error:
+        except (pa.ArrowException, OSError, EOFError, MemoryError, UserError) as error:
             broken.append(error)
             raise
 
@@ -146,8 +147,10 @@ def row_batches(source: Source, ragged: list[dict]) -> Iterator[pa.RecordBatchRe
 def _cut_off(source: Source, broken: list[Exception]) -> UserError:
     if isinstance(broken[0], UserError):
         return broken[0]
-    told = str(broken[0]).splitlines()[0]
-    return UserError(f"{source.path} cannot be read to its end ({told}): make it again")
+    said, told = in_a_line(broken[0]), csv_fault(broken[0])
+    if told != said:
+        return UserError(f"{source.path} is no table that can be read to its end: {told}")
+    return UserError(f"{source.path} cannot be read to its end ({said}): make it again")
 
 
 def _cells(source: Source, ragged: list[dict]) -> Iterator[pa.RecordBatch]:
@@ -194,7 +197,8 @@ def _text_table(source: Source, ragged: list[dict]) -> Iterator[pa.RecordBatch]:
         return "skip"
 
     used = source.columns | _category_columns(source)
-    with pa.input_stream(source.path, compression="gzip" if source.compressed else None) as stream:
+    # Of a path that is not whole, Arrow takes a ~ for the home.
+    with pa.input_stream(source.path.absolute(), compression="gzip" if source.compressed else None) as stream:
         reader = pa_csv.open_csv(
             stream,
             read_options=pa_csv.ReadOptions(use_threads=False, block_size=_LARGEST_ROW),

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from oracle import UserError
+from oracle.base.columns import repeated
 from oracle.base.errors import in_a_line
 from oracle.base.files import check_readable
 from oracle.base.unpacked import LARGEST, read_parquet, too_large
@@ -65,8 +66,8 @@ def read_rows(path: str, largest: int = LARGEST) -> list:
 
 
 def _check_columns(path: str, names: Sequence[str]) -> None:
-    if twice := sorted({name for name in names if list(names).count(name) > 1}):
-        raise UserError(f"{path}: has several columns of the name {', '.join(twice)}; rename them")
+    if twice := repeated(names):
+        raise UserError(f"{path}: has several columns of the name {', '.join(twice)[:200]}; rename them")
 
 
 def _json_rows(file: Path, path: str, largest: int) -> list:

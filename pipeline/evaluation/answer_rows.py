@@ -49,10 +49,14 @@ def answers_of(row: dict) -> list[Answer]:
     """
     if not isinstance(row, dict):
         raise ValueError(f"{str(row)[:60]!r}; expected an object with {EXPECTED}")
-    ids = {key: str(row[key]) for key in ID_KEYS if row.get(key) is not None and not isinstance(row[key], dict | list)}
+    ids = {
+        key: plain_text(str(row[key]))
+        for key in ID_KEYS
+        if row.get(key) is not None and not isinstance(row[key], dict | list)
+    }
     if "doc" in row and isinstance(row["doc"], dict) and row["doc"].get("id") is not None:
-        ids = {"id": str(row["doc"]["id"]), **ids}
-    model = next((str(row[key]) for key in MODEL_KEYS if isinstance(row.get(key), str) and row[key]), None)
+        ids = {"id": plain_text(str(row["doc"]["id"])), **ids}
+    model = next((plain_text(row[key]) for key in MODEL_KEYS if isinstance(row.get(key), str) and row[key]), None)
     sample = next((int(row[k]) for k in SAMPLE_KEYS if str(row.get(k, "")).isdecimal()), None)
     if not ids and _prompt_of(row) is None:
         raise ValueError(f"{str(row)[:60]!r}; expected what it answers under {', '.join((*ID_KEYS[:4], 'prompt'))}")

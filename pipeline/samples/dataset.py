@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 from datasets import Dataset, load_from_disk
 
 from oracle import Oracle, UserError
+from oracle.base.columns import repeated
 from oracle.base.errors import in_a_line
-from oracle.base.unpacked import LARGEST, read_parquet, read_unpacked, too_large
+from oracle.base.unpacked import LARGEST, read_parquet, read_unpacked, too_large, utf_8_of
 from oracle.sources import delimiter_of
 from pipeline.samples import values
 
@@ -145,8 +146,8 @@ def _read(path: Path, split: str | None, largest: int) -> tuple[dict[str, list],
             raise UserError(f"{path}: is no regular file; save what it gives to a file first")
         if path.suffix == ".parquet":
             names = pq.read_schema(path).names
-            if twice := sorted({name for name in names if names.count(name) > 1}):
-                raise UserError(f"{path}: has several columns of the name {', '.join(twice)}; rename them")
+            if twice := repeated(names):
+                raise UserError(f"{path}: has several columns of the name {', '.join(twice)[:200]}; rename them")
             return read_parquet(path, largest).to_pydict(), split
         kind = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
         if kind in (".csv", ".tsv"):
@@ -195,16 +196,17 @@ def json_lines(text: str) -> list:
 
 
 def read_text(path: Path, largest: int) -> str:
-    """The text of a file, unpacked where it is packed, without a mark of its encoding."""
-    return read_unpacked(path, largest).decode("utf-8-sig")
+    """The text of a file, unpacked where it is packed, without a mark of its encoding. Raises `UserError` where it isn't UTF-8."""
+    return utf_8_of(path, read_unpacked(path, largest))
 
 
 def _of_csv(path: Path, largest: int) -> dict[str, list]:
     text = read_text(path, largest)
+    csv.field_size_limit(sys.maxsize)
     rows = csv.reader(io.StringIO(text), delimiter=delimiter_of(text.partition("\n")[0]))
     names = next(rows)
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise UserError(f"{path}: has several columns of the name {', '.join(twice)}; rename them")
+    if twice := repeated(names):
+        raise UserError(f"{path}: has several columns of the name {', '.join(twice)[:200]}; rename them")
     body = [row for row in rows if row]
     for number, row in enumerate(body):
         if len(row) != len(names):

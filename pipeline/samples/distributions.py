@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from oracle.base.printable import one_line
+
 
 @dataclass(frozen=True)
 class Curated:
@@ -19,8 +21,12 @@ class Curated:
         for title, counts in self.distributions.items():
             if not counts:
                 continue
-            width = max(map(len, counts))
-            lines += [title, *(f"  {label.ljust(width)}  {count:>7,}" for label, count in counts.items())]
+            labels = [*map(one_line, counts)]
+            width = max(map(len, labels))
+            lines.append(one_line(title))
+            lines += [
+                f"  {label.ljust(width)}  {count:>7,}" for label, count in zip(labels, counts.values(), strict=True)
+            ]
         return "\n".join(lines)
 
 

@@ -10,10 +10,13 @@ import pyarrow as pa
 from datasets import Dataset
 
 from oracle import UserError
+from oracle.base.printable import one_line
 from oracle.base.unpacked import LARGEST
 from pipeline.evaluation.answer_files import read_rows
 from pipeline.evaluation.answer_rows import EXPECTED, ID_KEYS, ROW_NUMBER_KEYS, Answer, answers_of
 from trainer.rollout_log import prompt_id, prompt_text
+
+_DIGITS = 18  # of a row's number; Python reads no number of over 4,300
 
 
 @dataclass
@@ -181,7 +184,8 @@ class _Prompts:
 
     def by_number(self, key: str, name: str) -> int | None:
         known_by_number = key in ROW_NUMBER_KEYS or not self.ids
-        return int(name) if known_by_number and name.isdecimal() and int(name) < self.size else None
+        is_row = known_by_number and name.isdecimal() and len(name) <= _DIGITS
+        return int(name) if is_row and int(name) < self.size else None
 
     def by_text(self, prompt: object) -> int | None:
         text = _text_of(prompt)
@@ -274,4 +278,4 @@ def _squeezed(text: str) -> str:
 
 
 def _tell(line: str) -> None:
-    print(line, file=sys.stderr)
+    print(one_line(line), file=sys.stderr)

@@ -131,5 +131,7 @@ def _with_plain_year(value: object) -> object:
 
 
 def _plain_year(year: object) -> object:
+    if isinstance(year, bool) or (isinstance(year, float) and not year.is_integer()):
+        raise ValueError
     written = _YEAR.fullmatch(year.strip()) if isinstance(year, str) else None
     return int(written[1]) if written else year

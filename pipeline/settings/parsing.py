@@ -184,8 +184,10 @@ def _from_file(kind: type[CommonSettings], path: Path, section: str | None = Non
     try:
         tokens = [token for name, value in content.items() for token in _tokens(name, value, hints[name])]
         return SettingsParser(kind, path.name).given(tokens)
-    except ValueError as error:  # also of a number of over 4,300 digits
+    except UserError as error:
         raise UserError(f"{path}: {error}") from None
+    except ValueError:
+        raise UserError(f"{path}: a number has over 4,300 digits; no setting takes such a number") from None
 
 
 def _tokens(name: str, value: object, hint: Any) -> Iterator[str]:

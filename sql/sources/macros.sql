@@ -17,12 +17,19 @@ create or replace temp macro id_of(t) as case
 create or replace temp macro id_fault(t) as case
     when is_plain_id(t) and t <> 'tt0000000' then null
     when given(t) is null or lower(given(t)) = 'nan' then 'no id'
+    when regexp_matches(given(t), '[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]') then 'the id ' || quoted(t) || ' has a character that nobody sees'
     when regexp_full_match(whole(t), '(?i)(tt)?0+') then quoted(t) || ' is no id'
     when regexp_full_match(whole(t), '(?i)(tt)?\d{1,18}') then null
     when regexp_matches(given(t), '(?i)^((tt)\d|[-+]?[\d.]+$)') then quoted(t) || ' is no id'
 end;
 
-create or replace temp macro title_fault(t) as if(given(t) is null, 'no title', null);
+-- A title may have what joins or parts letters unseen (Persian, Hindi), and what a wrong encoding left. What steers a terminal or
+-- turns a line around is in no title.
+create or replace temp macro title_fault(t) as case
+    when given(t) is null or not regexp_matches(t, '[^\p{C}\p{Z}]') then 'no title'
+    when regexp_matches(t, '[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x{202a}-\x{202e}\x{2066}-\x{2069}]')
+        then 'the title ' || quoted(t) || ' has a control character'
+end;
 
 -- A year stands alone ('1995', '1995.0'), in a date ('2018-10-03', '3 Oct 2018', '10/03/2018') or begins a span ('2008–2013').
 create or replace temp macro year_text(t) as case
