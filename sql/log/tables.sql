@@ -108,12 +108,16 @@ select run_id, kind, rec_num, rec_num + (lambda_end > 0 or coalesce(length_contr
 -- grain: one folder of steps that counts. folder: its path.
 -- Files are listed when a statement is bound; by union_by_name all of the manifests, at once.
 create or replace view log_counted as
-with manifests as materialized (
+with listed as materialized (
     select log_part(filename, -2) as run_id, log_part(filename, -1)[10:17]::integer as epoch, log_folder(filename) || '/' || folder as folder
     from read_parquet(
         log_kept(getvariable('log_manifest_files'), 'manifest-' || log_digits(8) || '.parquet'), filename = true, union_by_name = true
     )
-    qualify epoch = max(epoch) over (partition by run_id)
+),
+-- Apart from the reading: DuckDB makes this window a join with itself, which would list the manifests twice, and a run that is merged
+-- between the two would have no steps.
+manifests as materialized (
+    from listed qualify epoch = max(epoch) over (partition by run_id)
 ),
 files_1 as materialized (
     select
