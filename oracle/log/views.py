@@ -311,7 +311,7 @@ def again_if_removed(read: Callable[[float | None], T], timeout_s: float | None)
             return read(None if timeout_s is None else end - time.monotonic())
         except duckdb.IOException as error:
             attempts += 1
-            is_removed = "no such file" in str(error).lower()
+            is_removed = any(words in str(error).lower() for words in ("no such file", "no files found"))
             if not is_removed or attempts == ATTEMPTS or time.monotonic() + PAUSE_S >= end:
                 raise
         time.sleep(PAUSE_S)
