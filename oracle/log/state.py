@@ -144,7 +144,8 @@ def _names(log_root: Path) -> list[str]:
 def _seen(log_root: Path, name: str, readable: set[Path]) -> _Run:
     """What is in a folder of the log, of which `readable` are known to be."""
     folder, now = log_root / name, time.time_ns()
-    signs = {folder: sign_of(folder)}
+    sign = sign_of(folder)
+    signs = {folder: sign}
     try:
         run = _found(log_root, folder, readable)
     except OSError as error:
@@ -153,7 +154,7 @@ def _seen(log_root: Path, name: str, readable: set[Path]) -> _Run:
         return _Run()
     for path in [run.wrong, *run.parts] if run.wrong else run.parts:
         signs |= {p: sign_of(p) for p in (path, *(path / f"{table}.parquet" for table in TABLES))}
-    run.signs, run.is_settled = signs, signs[folder] is not None and now - signs[folder][-1] > SETTLED_NS
+    run.signs, run.is_settled = signs, sign is not None and now - sign[-1] > SETTLED_NS
     return run
 
 

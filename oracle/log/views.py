@@ -48,6 +48,7 @@ AGAIN_S = 0.1  # between two interrupts of what takes too long
 
 _ARROWS: dict[str, type[duckdb.Error]] = {
     "IO Error": duckdb.IOException,
+    "INTERNAL Error": duckdb.InternalException,
     "INTERRUPT Error": duckdb.InterruptException,
     "Out of Memory Error": duckdb.OutOfMemoryException,
     "Permission Error": duckdb.PermissionException,
@@ -276,6 +277,8 @@ def without_what_is_broken(
     for _ in range(ATTEMPTS):
         try:
             return ask(left_s())
+        except (duckdb.InternalException, duckdb.FatalException):  # this connection answers nothing any more
+            raise
         except duckdb.Error as error:
             is_unnamed = type(error) in (duckdb.Error, duckdb.IOException) and "No files found" not in str(error)
             find_broken(root, str(error), is_unnamed, min(SEARCH_S, end - time.monotonic()))
