@@ -95,10 +95,60 @@ def test_ctrl_c_while_a_query_runs_is_one_line(tmp_path):
     assert process.communicate(timeout=60)[1] == "stopped\n" and process.returncode == 130
 
 
+NAP = "import time; time.sleep(20)"
+AS_RICH_DOES = """
+try:
+    for _ in range(9999): print('x' * 99)
+except BrokenPipeError:
+    raise SystemExit(1)"""
+AT_THE_END = """
+class Held:
+    def __del__(self): os.kill(os.getpid(), signal.SIGINT)
+sys.modules["held"] = Held()"""
+FINALISER = """
+class Held:
+    def __del__(self): os.kill(os.getpid(), signal.SIGINT); sum(range(10))
+held = Held()
+del held
+import time; time.sleep(20)"""
+
+
+@pytest.mark.parametrize(
+    ("work", "before", "code", "said"),
+    [
+        ("os.kill(os.getpid(), signal.SIGTERM);" + NAP, "", 143, "stopped; all is as it was\n"),
+        ("os.kill(os.getpid(), signal.SIGHUP);" + NAP, "", 129, "stopped; all is as it was\n"),
+        ("os.kill(os.getpid(), signal.SIGHUP)", "trap '' HUP", 0, ""),
+        ("os.kill(os.getpid(), signal.SIGTERM);" + NAP, "export RANK=0", -signal.SIGTERM, ""),
+        ("os.kill(os.getpid(), signal.SIGTERM);" + NAP, "exec 2> /dev/full", 143, ""),
+        ("raise OSError(28, 'No space left on device')", "exec 2> /dev/full", 2, ""),
+        ("for _ in range(9999): print('x' * 99, flush=True)", "exec > >(head -c 1)", 0, ""),
+        (AS_RICH_DOES, "exec > >(head -c 1)", 0, ""),
+        (AT_THE_END, "", 0, ""),
+        (FINALISER, "", 130, "stopped; all is as it was\n"),
+        ("if open('/dev/zero').fileno() < 3: raise ValueError", "exec 0<&- 1>&- 2>&-", 0, ""),
+        ("print('x', file=sys.stderr)", "exec 2>&-", 0, ""),
+    ],
+)
+def test_a_command_ends_in_one_line_however_it_is_ended_and_wherever_its_output_goes(
+    tmp_path, work, before, code, said
+):
+    script = tmp_path / "work.py"
+    script.write_text(
+        "import os, signal, sys\nfrom oracle.base.command import command, when_stopped\n"
+        f"def main(argv):\n when_stopped('all is as it was')\n exec({work!r}, globals())\ncommand(main, [])"
+    )
+    done = subprocess.run(
+        ["bash", "-c", f"{before or ':'}\nexec {sys.executable} {script}"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (code, said)
+
+
 def test_what_libraries_make_of_ctrl_c_ends_as_ctrl_c(monkeypatch, capsys):
     def main(argv):
         when_stopped(lambda: "go on with --resume runs/x")
-        monkeypatch.setattr("oracle.base.command._asked", True)
+        monkeypatch.setattr("oracle.base.command._asked", signal.SIGINT)
         raise RuntimeError("Query interrupted")
 
     assert outcome(main, []) == 130
