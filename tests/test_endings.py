@@ -95,7 +95,7 @@ def test_ctrl_c_while_a_query_runs_is_one_line(tmp_path):
     assert process.communicate(timeout=60)[1] == "stopped\n" and process.returncode == 130
 
 
-NAP = "import time; time.sleep(20)"
+NAP = "time.sleep(20)"
 AS_RICH_DOES = """
 try:
     for _ in range(9999): print('x' * 99)
@@ -110,7 +110,7 @@ class Held:
     def __del__(self): os.kill(os.getpid(), signal.SIGINT); sum(range(10))
 held = Held()
 del held
-import time; time.sleep(20)"""
+time.sleep(20)"""
 
 
 @pytest.mark.parametrize(
@@ -123,6 +123,13 @@ import time; time.sleep(20)"""
         ("os.kill(os.getpid(), signal.SIGTERM);" + NAP, "exec 2> /dev/full", 143, ""),
         ("raise OSError(28, 'No space left on device')", "exec 2> /dev/full", 2, ""),
         ("for _ in range(9999): print('x' * 99, flush=True)", "exec > >(head -c 1)", 0, ""),
+        ("time.sleep(0.1); print('x')", "exec > >(true)", 0, ""),
+        (
+            "print('x')",
+            "exec > /dev/full",
+            2,
+            "error: the disk is full ([Errno 28] No space left on device): free some space; all is as it was\n",
+        ),
         (AS_RICH_DOES, "exec > >(head -c 1)", 0, ""),
         (AT_THE_END, "", 0, ""),
         (FINALISER, "", 130, "stopped; all is as it was\n"),
@@ -135,12 +142,12 @@ def test_a_command_ends_in_one_line_however_it_is_ended_and_wherever_its_output_
 ):
     script = tmp_path / "work.py"
     script.write_text(
-        "import os, signal, sys\nfrom oracle.base.command import command, when_stopped\n"
+        "import os, signal, sys, time\nfrom oracle.base.command import command, when_stopped\n"
         f"def main(argv):\n when_stopped('all is as it was')\n exec({work!r}, globals())\ncommand(main, [])"
     )
     done = subprocess.run(
         ["bash", "-c", f"{before or ':'}\nexec {sys.executable} {script}"],
-        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""}, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (code, said)
 

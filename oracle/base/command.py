@@ -1,6 +1,7 @@
 """How every command ends: 0; one line and 2 for what a person can put right; one line and 130 for Ctrl-C, at any moment.
 
-A closed terminal (129) and a plain `kill` (143) end it as Ctrl-C does, so that nothing half-written stays on the disk. This module imports nothing that takes time, so that Ctrl-C ends well while all else is still being imported.
+A closed terminal (129) and a plain `kill` (143) end it as Ctrl-C does, so that nothing half-written stays on the disk.
+This module imports nothing that takes time, so that Ctrl-C ends well while all else is still being imported.
 """
 
 import atexit
@@ -31,7 +32,13 @@ def command(main: Callable[[list[str]], object], argv: Sequence[str]) -> NoRetur
     for signum in asking:
         if signum == signal.SIGINT or signal.getsignal(signum) != signal.SIG_IGN:  # as nohup has it
             signal.signal(signum, _stop)
-    sys.exit(outcome(main, argv))
+    code = outcome(main, argv)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # Python would try again, and end with a code of its own
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(code)
 
 
 def outcome(main: Callable[[list[str]], object], argv: Sequence[str]) -> int:
@@ -39,12 +46,12 @@ def outcome(main: Callable[[list[str]], object], argv: Sequence[str]) -> int:
     when_stopped("")
     try:
         main(list(argv))
-    except BrokenPipeError:
-        _drop_output()
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our output has seen enough
+        pass
     except SystemExit as ended:
         if not isinstance(ended.__context__, BrokenPipeError):  # which rich turns into this
             raise
-        _drop_output()
     except KeyboardInterrupt:
         return _say_stopped()
     except Exception as error:
@@ -122,12 +129,7 @@ def _open_streams() -> None:
     the store, had its number, and got what libraries print."""
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))
-
-
-def _drop_output() -> None:
-    """The reader of our output has seen enough: what is left of it goes nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115
 
 
 def _end_bars() -> None:
@@ -138,7 +140,7 @@ def _end_bars() -> None:
 
 
 def _stop(signum: int, frame: FrameType | None) -> None:
-    """A signal that asks to stop. An import is ended at once, as libraries catch what is raised in one; and a second Ctrl-C ends all."""
+    """A signal asks to stop. An import is ended at once, as libraries catch what is raised in one; a second signal ends all."""
     global _asked
     if _asked:
         os._exit(128 + signum)

@@ -92,13 +92,18 @@ def check_packed(path: str | Path, largest: int) -> None:
                 )
 
 
+def as_it_is(path: str | Path) -> str:
+    """A path as Arrow must have it: of a leading "~" it would make the home."""
+    return os.path.abspath(path)
+
+
 def read_parquet(path: str | Path, largest: int) -> "pa.Table":
     """A Parquet file as a table. Raises `UserError` as `read_unpacked`; OSError or ArrowException where it is broken."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     check_readable(path)
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(as_it_is(path)) as file:
         groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
         if sum(group.total_byte_size for group in groups) > largest:
             raise too_large(path, largest)
@@ -116,10 +121,10 @@ def parquet_batches(
     """
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(as_it_is(path)) as file:
         texts = texts_of(file.schema_arrow)
         rows = min(rows, nested_rows(file.metadata, largest, columns))
-    with pq.ParquetFile(path, read_dictionary=texts) as file:
+    with pq.ParquetFile(as_it_is(path), read_dictionary=texts) as file:
         for batch in file.iter_batches(rows, columns=columns):
             if longest_column(batch) > largest:
                 raise UserError(

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from oracle.base.columns import repeated
 from oracle.base.errors import UserError, in_a_line
 from oracle.base.files import check_readable
-from oracle.base.unpacked import LARGEST, check_packed, parquet_batches, utf_8_of
+from oracle.base.unpacked import LARGEST, as_it_is, check_packed, parquet_batches, utf_8_of
 from oracle.sources import kinds
 from oracle.sources.json_files import bindings_of, kind_of_document, kind_of_record, read_document
 from oracle.sources.kinds import Source
@@ -160,7 +160,7 @@ def _pickle(path: Path) -> Source:
 
 def _parquet(path: Path, roles: Mapping[str, str], largest: int) -> Source:
     try:
-        names = pq.read_schema(path).names
+        names = pq.read_schema(as_it_is(path)).names
         _check_names(path, names)
         sample = next(parquet_batches(path, largest, 100), None)
     except UserError:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from oracle.base.database import connect, share
+from oracle.base.database import check_path, connect, share
 from oracle.base.errors import UserError, first_line
 from oracle.base.files import beside, log_around, log_root
 from oracle.base.nouns import FILMS, Nouns
@@ -229,17 +229,26 @@ def refuse_in_use(path: Path) -> None:
         )
 
 
+def place_of(path: Path) -> Path:
+    """Where the file of a store at `path` is to be. Raises `UserError` where no store can be, before any work is done."""
+    check_path(path)
+    place = Path(os.path.realpath(path))
+    check_path(place)
+    if place.exists() and not place.is_file():
+        what = "a folder" if place.is_dir() else "no plain file"
+        raise UserError(f"cannot write a store at {path}: that is {what}, expected a file name such as store.duckdb")
+    if log := log_around(place):
+        raise UserError(f"cannot write a store at {path}: {log} is a run log; choose another folder")
+    return place
+
+
 @contextmanager
 def _swapped_in(path: Path) -> Iterator[Path]:
     """Yield a free path beside `path`; move what was written there to `path` in one step, unless it failed.
 
     A symbolic link stays, and what it leads to is replaced.
     """
-    if path.is_dir():
-        raise UserError(f"cannot write a store at {path}: that is a folder, expected a file name such as store.duckdb")
-    place = Path(os.path.realpath(path))
-    if log := log_around(place):
-        raise UserError(f"cannot write a store at {path}: {log} is a run log; choose another folder")
+    place = place_of(path)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -15,7 +15,7 @@ from datasets import Dataset, load_from_disk
 from oracle import Oracle, UserError
 from oracle.base.columns import repeated
 from oracle.base.errors import in_a_line
-from oracle.base.unpacked import LARGEST, read_parquet, read_unpacked, too_large, utf_8_of
+from oracle.base.unpacked import LARGEST, as_it_is, read_parquet, read_unpacked, too_large, utf_8_of
 from oracle.sources import delimiter_of
 from pipeline.samples import values
 
@@ -145,7 +145,7 @@ def _read(path: Path, split: str | None, largest: int) -> tuple[dict[str, list],
         if not path.is_file():
             raise UserError(f"{path}: is no regular file; save what it gives to a file first")
         if path.suffix == ".parquet":
-            names = pq.read_schema(path).names
+            names = pq.read_schema(as_it_is(path)).names
             if twice := repeated(names):
                 raise UserError(f"{path}: has several columns of the name {', '.join(twice)[:200]}; rename them")
             return read_parquet(path, largest).to_pydict(), split
