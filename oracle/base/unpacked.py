@@ -17,15 +17,17 @@ if TYPE_CHECKING:  # slow to import: behind --help
 
 LARGEST_MB = 1000
 LARGEST = LARGEST_MB * 1_000_000  # bytes
+MOST_MB = 1_000_000_000
 MAX_MB_HELP = "unpacked size of a file that must be read at once, or is packed to less than a 50th, in megabytes"
 MOST_TIMES = 50  # tables as published are packed to a third or a tenth; a made-up one to a thousandth
+MOST_PACKED = 1032  # times that gzip can pack
 _ROWS = 4096  # of Parquet that are unpacked together
 
 
 def bytes_of(max_mb: int) -> int:
-    """The limit that `--max_mb` sets, in bytes. Raises `UserError` below 1."""
-    if max_mb < 1:
-        raise UserError(f"--max_mb {max_mb}: expected at least 1")
+    """The limit that `--max_mb` sets, in bytes. Raises `UserError` below 1, and where no file can be so large."""
+    if not 1 <= max_mb <= MOST_MB:
+        raise UserError(f"--max_mb {max_mb}: expected at least 1, and at most {MOST_MB}")
     return max_mb * 1_000_000
 
 
@@ -46,10 +48,11 @@ def read_unpacked(path: str | Path, largest: int) -> bytes:
     check_readable(path)
     with open(path, "rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
-    if not packed and os.stat(path).st_size > largest:
+    size = os.stat(path).st_size
+    if not packed and size > largest:
         raise too_large(path, largest)
     with gzip.open(path) if packed else open(path, "rb") as file:
-        content = file.read(largest + 1)
+        content = file.read(min(largest, MOST_PACKED * size) + 1)  # Python takes as much memory as it may read
     if len(content) > largest:
         raise too_large(path, largest)
     return content

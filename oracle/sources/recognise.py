@@ -34,7 +34,9 @@ EXPECTED = (
     "risks (imdb_id, trait, risk), movie_trait_sensitivity.json, trait definitions, a pickle of titles, or dialogs"
 )
 ROLES = {name for kind in kinds.KINDS for name in kind.columns}
-_NOT_DATA = {b"PK\x03\x04": "a ZIP archive", b"7z\xbc\xaf": "a 7z archive", b"BZh": "compressed by bzip2",
+_TAR_MARK = slice(257, 262)
+_NOT_DATA = {b"ustar": "a tar archive",
+             b"PK\x03\x04": "a ZIP archive", b"7z\xbc\xaf": "a 7z archive", b"BZh": "compressed by bzip2",
              b"\xfd7zXZ": "compressed by xz", b"(\xb5/\xfd": "compressed by zstd", b"%PDF": "a PDF"}  # fmt: skip
 
 _OLD_PICKLE = re.compile(rb"[(\[\]}lde]*(p\d+\n|q\x00|c[\w.]+\n[\w.]+\n)")
@@ -100,7 +102,7 @@ def _recognise(path: Path, roles: Mapping[str, str], largest: int) -> Source:
             raise UserError(f"{path} is Parquet, packed by gzip: unpack it first")
         return _parquet(path, roles, largest)
     for magic, what in _NOT_DATA.items():
-        if head.startswith(magic):
+        if head.startswith(magic) or head[_TAR_MARK].startswith(magic):
             raise UserError(f"{path} is {what}: unpack it first, and name the data files in it")
     if _is_pickle(head, path):
         if compressed:
