@@ -96,6 +96,10 @@ def test_ctrl_c_while_a_query_runs_is_one_line(tmp_path):
 
 
 NAP = "time.sleep(20)"
+NOTHING_CAN_BE_IMPORTED = """
+def find_spec(*given): raise MemoryError
+sys.meta_path.insert(0, type("Finder", (), {"find_spec": staticmethod(find_spec)}))
+raise MemoryError"""
 AS_RICH_DOES = """
 try:
     for _ in range(9999): print('x' * 99)
@@ -129,6 +133,12 @@ time.sleep(20)"""
             "exec > /dev/full",
             2,
             "error: the disk is full ([Errno 28] No space left on device): free some space; all is as it was\n",
+        ),
+        (
+            NOTHING_CAN_BE_IMPORTED,
+            "",
+            2,
+            "error: there is not enough memory: close other programs, or raise the limit (ulimit -v)\n",
         ),
         (AS_RICH_DOES, "exec > >(head -c 1)", 0, ""),
         (AT_THE_END, "", 0, ""),
@@ -191,6 +201,8 @@ class UsageError(Exception):
         (OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has …"), "not enough memory", "lower --batch_size"),
         (RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried …"), "not enough memory", "--batch_size"),
         (MemoryError(), "not enough memory", "--batch_size"),
+        (ImportError("libarrow.so: failed to map segment from shared object"), "not enough memory", "--batch_size"),
+        (RuntimeError("can't start new thread"), "no further thread or process may be started", "ulimit -u"),
         (OSError(28, "No space left on device"), "disk is full", "free some space"),
         (RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 704 vs 598"), "disk is full", "free"),
         (OSError("We couldn't connect to 'https://huggingface.co' to load the files"), "the hub, can't be reached", "a folder on this machine"),

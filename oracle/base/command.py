@@ -45,6 +45,7 @@ def outcome(main: Callable[[list[str]], object], argv: Sequence[str]) -> int:
     """Run `main(argv)` and return the exit code. A fault of this project is raised as it is."""
     when_stopped("")
     try:
+        _check_folder()
         main(list(argv))
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has seen enough
@@ -63,6 +64,17 @@ def outcome(main: Callable[[list[str]], object], argv: Sequence[str]) -> int:
         _say("\n".join(f"error: {line}" for line in told))
         return 2
     return 0
+
+
+def _check_folder() -> None:
+    from oracle.base.errors import UserError
+
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise UserError(
+            "the folder in which this runs was removed: change to another one (cd), then try again"
+        ) from None
 
 
 def when_stopped(left: str | Callable[[], str], memory: str = "") -> None:
@@ -101,10 +113,12 @@ def as_typed(text: str | None, prog: str) -> str:
 
 def _told(error: Exception) -> list[str]:
     """The lines for a person; none for a fault of this project."""
-    from oracle.base.advice import advice
-    from oracle.base.errors import UserError
-    from oracle.base.printable import in_short
-
+    try:
+        from oracle.base.advice import advice
+        from oracle.base.errors import UserError
+        from oracle.base.printable import in_short
+    except MemoryError:  # of a process that may not even take what these take
+        return ["there is not enough memory: close other programs, or raise the limit (ulimit -v)"]
     if isinstance(error, UserError):
         return [in_short(line) for line in str(error).splitlines()]
     told = advice(error, _memory)

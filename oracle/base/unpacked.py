@@ -21,6 +21,17 @@ MOST_MB = 1_000_000_000
 MAX_MB_HELP = "unpacked size of a file that must be read at once, or is packed to less than a 50th, in megabytes"
 MOST_TIMES = 50  # tables as published are packed to a third or a tenth; a made-up one to a thousandth
 MOST_PACKED = 1032  # times that gzip can pack
+_TAR_MARK = slice(257, 262)
+_PACKINGS = {
+    b"ustar": "a tar archive",
+    b"PK\x03\x04": "a ZIP archive",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"\x1f\x8b": "compressed by gzip",
+    b"BZh": "compressed by bzip2",
+    b"\xfd7zXZ": "compressed by xz",
+    b"(\xb5/\xfd": "compressed by zstd",
+    b"%PDF": "a PDF",
+}
 _ROWS = 4096  # of Parquet that are unpacked together
 
 
@@ -59,13 +70,23 @@ def read_unpacked(path: str | Path, largest: int) -> bytes:
 
 
 def utf_8_of(path: str | Path, content: bytes, is_whole: bool = True) -> str:
-    """The text of a file, or of its beginning, without a mark of its encoding. Raises `UserError` for other encodings."""
+    """The text of a file, or of its beginning, without a mark of its encoding. Raises `UserError` for what is packed, and for
+    other encodings."""
+    if packing := packing_of(content):
+        raise UserError(f"{path} is {packing}: unpack it first")
     if encoding := _wide_encoding(content):
         raise UserError(f"{path} is {encoding} text: save it as UTF-8")
     try:
         return codecs.getincrementaldecoder("utf-8-sig")().decode(content, is_whole)
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text (byte {error.start:,}): save it as UTF-8") from None
+
+
+def packing_of(content: bytes) -> str | None:
+    """What packed a file, by its first bytes; null for one that isn't packed."""
+    return next(
+        (s for mark, s in _PACKINGS.items() if content.startswith(mark) or content[_TAR_MARK].startswith(mark)), None
+    )
 
 
 def _wide_encoding(content: bytes) -> str | None:

@@ -155,6 +155,8 @@ def open_file(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             connection = connect(path, read_only=True)
         except duckdb.ConnectionException:
             connection = connect(_copied_by_another(path, folder), read_only=True)
+        except duckdb.OutOfMemoryException:
+            raise
         except duckdb.Error as error:
             if not isinstance(error, duckdb.IOException) or "lock" not in str(error):
                 reason = _other_kind(path) or f"that can be read: {first_line(error)}"
@@ -233,7 +235,6 @@ def place_of(path: Path) -> Path:
     """Where the file of a store at `path` is to be. Raises `UserError` where no store can be, before any work is done."""
     check_path(path)
     place = Path(os.path.realpath(path))
-    check_path(place)
     if place.exists() and not place.is_file():
         what = "a folder" if place.is_dir() else "no plain file"
         raise UserError(f"cannot write a store at {path}: that is {what}, expected a file name such as store.duckdb")
