@@ -135,6 +135,12 @@ time.sleep(20)"""
             "error: the disk is full ([Errno 28] No space left on device): free some space; all is as it was\n",
         ),
         (
+            "",
+            "cd $(mktemp -d); rmdir $PWD",
+            2,
+            "error: the folder in which this runs was removed: change to another one (cd), then try again\n",
+        ),
+        (
             NOTHING_CAN_BE_IMPORTED,
             "",
             2,

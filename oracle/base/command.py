@@ -120,7 +120,7 @@ def _told(error: Exception) -> list[str]:
     except MemoryError:  # of a process that may not even take what these take
         return ["there is not enough memory: close other programs, or raise the limit (ulimit -v)"]
     if isinstance(error, UserError):
-        return [in_short(line) for line in str(error).splitlines()]
+        return [in_short(line) for line in error.lines]
     told = advice(error, _memory)
     return [in_short("; ".join(filter(None, [told, _left()])))] if told else []
 

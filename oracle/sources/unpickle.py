@@ -76,7 +76,7 @@ def row(entry: object, named: tuple[str | None, str | None], imdb_id: str | None
 
 def film(entry: object) -> tuple[str | None, str | None]:
     if isinstance(entry, str):
-        return entry, None
+        return text(entry), None
     if isinstance(entry, tuple | list) and len(entry) == 2:
         title, year = entry
         return text(title), text(year) if year is None or text(year) is not None else shown(year)
@@ -84,9 +84,9 @@ def film(entry: object) -> tuple[str | None, str | None]:
 
 
 def text(value: object) -> str | None:
-    """The text of a plain value, null for None, containers, and numbers that are too long to be said."""
+    """The text of a plain value, null for None, containers, numbers that are too long to be said, and halves of characters."""
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()  # a pickle can hold half a character
+        return value if value == value.encode("utf-8", "replace").decode() else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return None if isinstance(value, int) and value.bit_length() > LONGEST_NUMBER else str(value)

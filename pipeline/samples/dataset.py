@@ -72,7 +72,7 @@ def load_dataset(
         ids, bad = values.converted("id", raw["id"], rows, lambda value: values.plain_text(str(value)))
         problems += bad
     if problems:
-        raise UserError("\n".join(f"{path}: {problem}" for problem in problems))
+        raise UserError(*(f"{path}: {problem}" for problem in problems))
     if not rows:
         raise UserError(f"{path}: no rows")
     types = {"prompt": pa.list_(MESSAGE), "completion": pa.string(), "constraints": pa.list_(pa.string())}
