@@ -277,6 +277,8 @@ def without_what_is_broken(
     for _ in range(ATTEMPTS):
         try:
             return ask(left_s())
+        except (duckdb.InternalException, duckdb.FatalException):  # nothing can be asked of this connection any more
+            raise
         except duckdb.Error as error:
             is_unnamed = type(error) in (duckdb.Error, duckdb.IOException) and "No files found" not in str(error)
             find_broken(root, str(error), is_unnamed, min(SEARCH_S, end - time.monotonic()))
