@@ -152,7 +152,9 @@ def main(argv: list[str], prog: str = "prepare.py") -> None:
     if args.report is not None and not args.report.absolute().parent.is_dir():
         raise UserError(f"--report {args.report}: its folder is not there; make it, or name another")
     if args.report is not None:
-        check_writable(args.report)
+        if args.report.suffix not in (".html", ".htm"):
+            raise UserError(f"--report {args.report}: expected a name that ends in .html")
+        check_writable(args.report, inputs=args.sources)
     for source in sources:
         _say(f"{source.path}: {source.kind.name} ({_form(source)})")
     dialogs = [source for source in sources if source.kind is DIALOGS]
@@ -226,11 +228,9 @@ def check_dataset(dataset: Path | None, sources: "list[Source]") -> None:
         )
     if dataset is not None and (dataset.is_dir() or dataset.suffix != ".parquet"):
         raise UserError(f"--dataset {dataset}: expected the name of a file that ends in .parquet")
-    if dataset is not None and any(dataset.resolve() == source.path.resolve() for source in sources):
-        raise UserError(f"--dataset {dataset}: is one of the sources; name another file")
     if dataset is not None:
         try:
-            check_can_be_made(dataset)
+            check_can_be_made(dataset, [source.path for source in sources])
         except UserError as error:
             raise UserError(f"--dataset {dataset}: {error}") from None
 

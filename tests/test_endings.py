@@ -95,10 +95,83 @@ def test_ctrl_c_while_a_query_runs_is_one_line(tmp_path):
     assert process.communicate(timeout=60)[1] == "stopped\n" and process.returncode == 130
 
 
+NAP = "time.sleep(20)"
+NOTHING_CAN_BE_IMPORTED = """
+def find_spec(*given): raise MemoryError
+sys.meta_path.insert(0, type("Finder", (), {"find_spec": staticmethod(find_spec)}))
+raise MemoryError"""
+AS_RICH_DOES = """
+try:
+    for _ in range(9999): print('x' * 99)
+except BrokenPipeError:
+    raise SystemExit(1)"""
+AT_THE_END = """
+class Held:
+    def __del__(self): os.kill(os.getpid(), signal.SIGINT)
+sys.modules["held"] = Held()"""
+FINALISER = """
+class Held:
+    def __del__(self): os.kill(os.getpid(), signal.SIGINT); sum(range(10))
+held = Held()
+del held
+time.sleep(20)"""
+
+
+@pytest.mark.parametrize(
+    ("work", "before", "code", "said"),
+    [
+        ("os.kill(os.getpid(), signal.SIGTERM);" + NAP, "", 143, "stopped; all is as it was\n"),
+        ("os.kill(os.getpid(), signal.SIGHUP);" + NAP, "", 129, "stopped; all is as it was\n"),
+        ("os.kill(os.getpid(), signal.SIGHUP)", "trap '' HUP", 0, ""),
+        ("os.kill(os.getpid(), signal.SIGTERM);" + NAP, "export RANK=0", -signal.SIGTERM, ""),
+        ("os.kill(os.getpid(), signal.SIGTERM);" + NAP, "exec 2> /dev/full", 143, ""),
+        ("raise OSError(28, 'No space left on device')", "exec 2> /dev/full", 2, ""),
+        ("for _ in range(9999): print('x' * 99, flush=True)", "exec > >(head -c 1)", 0, ""),
+        ("time.sleep(0.1); print('x')", "exec > >(true)", 0, ""),
+        (
+            "print('x')",
+            "exec > /dev/full",
+            2,
+            "error: the disk is full ([Errno 28] No space left on device): free some space; all is as it was\n",
+        ),
+        (
+            "",
+            "cd $(mktemp -d); rmdir $PWD",
+            2,
+            "error: the folder in which this runs was removed: change to another one (cd), then try again\n",
+        ),
+        (
+            NOTHING_CAN_BE_IMPORTED,
+            "",
+            2,
+            "error: there is not enough memory: close other programs, or raise the limit (ulimit -v)\n",
+        ),
+        (AS_RICH_DOES, "exec > >(head -c 1)", 0, ""),
+        (AT_THE_END, "", 0, ""),
+        (FINALISER, "", 130, "stopped; all is as it was\n"),
+        ("if open('/dev/zero').fileno() < 3: raise ValueError", "exec 0<&- 1>&- 2>&-", 0, ""),
+        ("print('x', file=sys.stderr)", "exec 2>&-", 0, ""),
+    ],
+)
+def test_a_command_ends_in_one_line_however_it_is_ended_and_wherever_its_output_goes(
+    tmp_path, work, before, code, said
+):
+    script = tmp_path / "work.py"
+    script.write_text(
+        "import os, signal, sys, time\nfrom oracle.base.command import command, when_stopped\n"
+        f"def main(argv):\n when_stopped('all is as it was')\n exec({work!r}, globals())\ncommand(main, [])"
+    )
+    done = subprocess.run(
+        ["bash", "-c", f"{before or ':'}\nexec {sys.executable} {script}"],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (code, said)
+
+
 def test_what_libraries_make_of_ctrl_c_ends_as_ctrl_c(monkeypatch, capsys):
     def main(argv):
         when_stopped(lambda: "go on with --resume runs/x")
-        monkeypatch.setattr("oracle.base.command._asked", True)
+        monkeypatch.setattr("oracle.base.command._asked", signal.SIGINT)
         raise RuntimeError("Query interrupted")
 
     assert outcome(main, []) == 130
@@ -134,6 +207,8 @@ class UsageError(Exception):
         (OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has …"), "not enough memory", "lower --batch_size"),
         (RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried …"), "not enough memory", "--batch_size"),
         (MemoryError(), "not enough memory", "--batch_size"),
+        (ImportError("libarrow.so: failed to map segment from shared object"), "not enough memory", "--batch_size"),
+        (RuntimeError("can't start new thread"), "no further thread or process may be started", "ulimit -u"),
         (OSError(28, "No space left on device"), "disk is full", "free some space"),
         (RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 704 vs 598"), "disk is full", "free"),
         (OSError("We couldn't connect to 'https://huggingface.co' to load the files"), "the hub, can't be reached", "a folder on this machine"),

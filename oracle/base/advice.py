@@ -6,7 +6,8 @@ from collections.abc import Iterator
 # What an error says of itself ("module.Type: message"), what happened, and what to do. The first that fits holds.
 _KNOWN = (
     (
-        r"OutOfMemoryError: |out of memory|can't allocate memory|^builtins.MemoryError|not enough memory|failed to allocate",
+        r"OutOfMemoryError: |out of memory|can't allocate memory|^builtins.MemoryError|not enough memory|failed to allocate"
+        r"|failed to map segment|cannot allocate memory",
         "there is not enough memory",
         "{memory}",
     ),
@@ -38,6 +39,11 @@ _KNOWN = (
     ),
     (r"Read-only file system|Permission denied|PermissionError", "no permission", "choose a folder of your own"),
     (r"File name too long", "no file can have so long a name", "choose a shorter one"),
+    (
+        r"can't start new thread|Resource temporarily unavailable",
+        "no further thread or process may be started",
+        "close other programs, or raise the limit (ulimit -u)",
+    ),
     (r"Too many open files", "too many files are open", "raise the limit with: ulimit -n 4096"),
 )
 _LESS_MEMORY = "close other programs, or ask for less at once"

@@ -1,5 +1,6 @@
 """How every command ends: 0; one line and 2 for what a person can put right; one line and 130 for Ctrl-C, at any moment.
 
+A closed terminal (129) and a plain `kill` (143) end it as Ctrl-C does, so that nothing half-written stays on the disk.
 This module imports nothing that takes time, so that Ctrl-C ends well while all else is still being imported.
 """
 
@@ -7,13 +8,15 @@ import atexit
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
-STOPPED = 130
+BEHIND_S = 0.05  # until a finaliser is over
 _IMPORTING = "<frozen importlib._bootstrap>"
-_asked = False  # to stop, by Ctrl-C
+_asked = 0  # the signal that asked to stop, such as that of Ctrl-C
 _left: Callable[[], str] = str
 _memory = ""
 _is_over = False
@@ -21,17 +24,35 @@ _is_over = False
 
 def command(main: Callable[[list[str]], object], argv: Sequence[str]) -> NoReturn:
     """Run `main(argv)` as this process' work, and exit."""
-    signal.signal(signal.SIGINT, _stop)
-    sys.exit(outcome(main, argv))
+    _open_streams()
+    sys.unraisablehook = _unraisable
+    asking = [signal.SIGINT]
+    if "RANK" not in os.environ:  # a launcher ends its processes in its own way
+        asking += [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    for signum in asking:
+        if signum == signal.SIGINT or signal.getsignal(signum) != signal.SIG_IGN:  # as nohup has it
+            signal.signal(signum, _stop)
+    code = outcome(main, argv)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # Python would try again, and end with a code of its own
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(code)
 
 
 def outcome(main: Callable[[list[str]], object], argv: Sequence[str]) -> int:
     """Run `main(argv)` and return the exit code. A fault of this project is raised as it is."""
     when_stopped("")
     try:
+        _check_folder()
         main(list(argv))
+        sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has seen enough
-        sys.stderr.close()
+        pass
+    except SystemExit as ended:
+        if not isinstance(ended.__context__, BrokenPipeError):  # which rich turns into this
+            raise
     except KeyboardInterrupt:
         return _say_stopped()
     except Exception as error:
@@ -40,9 +61,20 @@ def outcome(main: Callable[[list[str]], object], argv: Sequence[str]) -> int:
         if not (told := _told(error)):
             raise
         _end_bars()
-        print("\n".join(f"error: {line}" for line in told), file=sys.stderr)
+        _say("\n".join(f"error: {line}" for line in told))
         return 2
     return 0
+
+
+def _check_folder() -> None:
+    from oracle.base.errors import UserError
+
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise UserError(
+            "the folder in which this runs was removed: change to another one (cd), then try again"
+        ) from None
 
 
 def when_stopped(left: str | Callable[[], str], memory: str = "") -> None:
@@ -62,6 +94,10 @@ def end_at_once() -> None:
 
 @atexit.register  # before all others, as this module is imported first; so it runs last
 def _end() -> None:
+    if (
+        signal.getsignal(signal.SIGINT) is _stop
+    ):  # all is done: Python takes itself down, for seconds where torch was in use
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     if _is_over:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -77,12 +113,14 @@ def as_typed(text: str | None, prog: str) -> str:
 
 def _told(error: Exception) -> list[str]:
     """The lines for a person; none for a fault of this project."""
-    from oracle.base.advice import advice
-    from oracle.base.errors import UserError
-    from oracle.base.printable import in_short
-
+    try:
+        from oracle.base.advice import advice
+        from oracle.base.errors import UserError
+        from oracle.base.printable import in_short
+    except MemoryError:  # of a process that may not even take what these take
+        return ["there is not enough memory: close other programs, or raise the limit (ulimit -v)"]
     if isinstance(error, UserError):
-        return [in_short(line) for line in str(error).splitlines()]
+        return [in_short(line) for line in error.lines]
     told = advice(error, _memory)
     return [in_short("; ".join(filter(None, [told, _left()])))] if told else []
 
@@ -90,8 +128,22 @@ def _told(error: Exception) -> list[str]:
 def _say_stopped() -> int:
     if os.environ.get("RANK", "0") == "0":  # of several processes that a launcher began, one speaks
         _end_bars()
-        print("; ".join(filter(None, ["stopped", _left()])), file=sys.stderr, flush=True)
-    return STOPPED
+        _say("; ".join(filter(None, ["stopped", _left()])))
+    return 128 + (_asked or signal.SIGINT)
+
+
+def _say(lines: str) -> None:
+    """On stderr, or to nobody where that is a closed terminal or a full disk."""
+    with suppress(OSError):
+        print(lines, file=sys.stderr, flush=True)
+
+
+def _open_streams() -> None:
+    """Have all three standard streams. One that the caller closed gives nothing: else the next file that is opened, such as
+    the store, had its number, and got what libraries print."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115
 
 
 def _end_bars() -> None:
@@ -102,14 +154,24 @@ def _end_bars() -> None:
 
 
 def _stop(signum: int, frame: FrameType | None) -> None:
-    """Ctrl-C. An import is ended at once, as libraries catch what is raised in one; and a second Ctrl-C ends all."""
+    """A signal asks to stop. An import is ended at once, as libraries catch what is raised in one; a second signal ends all."""
     global _asked
     if _asked:
-        os._exit(STOPPED)
+        os._exit(128 + signum)
+    _asked = signum
     if _is_importing(frame):
         os._exit(_say_stopped())
-    _asked = True
     raise KeyboardInterrupt
+
+
+def _unraisable(swallowed: "sys.UnraisableHookArgs") -> None:
+    """A finaliser swallows what is raised in it. Of a signal it is raised again behind it; what stopping leads to is not told."""
+    global _asked
+    if not _asked:
+        sys.__unraisablehook__(swallowed)
+    elif isinstance(swallowed.exc_value, KeyboardInterrupt):
+        signum, _asked = _asked, 0
+        threading.Timer(BEHIND_S, os.kill, [os.getpid(), signum]).start()
 
 
 def _is_importing(frame: FrameType | None) -> bool:

@@ -21,15 +21,24 @@ def connect(
 
     Raises `duckdb.Error` for a file that can't be opened, `UserError` for a path that DuckDB would read as an address.
     """
-    if path != ":memory:":  # DuckDB takes "md:x" for a service, and what stands behind a "?" for options
+    if path != ":memory:":  # DuckDB takes "md:x" for a service
         path = os.path.abspath(path)
-        if "?" in path:
-            raise UserError(f"{path}: DuckDB opens no file with a ? in its path; choose another name")
+        check_path(path)
     wal = Path(f"{path}.wal")
     if wal.exists() and not wal.is_file():
         raise duckdb.IOException(f"{wal} is not a regular file: move it away")
     config = OFFLINE if threads is None else {**OFFLINE, "threads": threads}
     return duckdb.connect(str(path), read_only=read_only, config=config)
+
+
+def check_path(path: str | Path, signs: str = "?\\") -> None:
+    """Raises `UserError` for a path that DuckDB reads as another one: what stands behind a "?" are options to it, a backslash
+    parts folders, as on Windows, and it knows no bytes that are no text. `signs`: those that matter here."""
+    whole = os.path.abspath(path)
+    if found := [sign for sign in signs if sign in whole and sign != os.sep]:
+        raise UserError(f"{path}: DuckDB opens no file with a {found[0]} in its path; choose another name")
+    if whole != whole.encode(errors="replace").decode():
+        raise UserError(f"{path}: DuckDB opens no file whose path is not UTF-8 text; choose another name")
 
 
 def share(path: str | Path) -> duckdb.DuckDBPyConnection:

@@ -4,8 +4,13 @@
 class UserError(ValueError):
     """Bad input, told in one line: what happened, the offending value, what was expected, what to do.
 
-    Command lines print it on stderr and exit with status 2; anything else is a fault of this project.
+    Command lines print it on stderr and exit with status 2; anything else is a fault of this project. Several faults that
+    were found at once are told in a line each: `UserError(*lines)`. A line break within one of them is data, and stays in it.
     """
+
+    def __init__(self, *lines: str):
+        super().__init__("\n".join(map(str, lines)))
+        self.lines = lines
 
 
 def first_line(error: Exception) -> str:

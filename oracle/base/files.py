@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def written_whole(target: str | Path, *, overwrite: bool = True) -> Iterator[Pat
     """
     target = Path(target)
     place = Path(os.path.realpath(target))
-    check_writable(target, overwrite=overwrite)
+    _check_place(target, overwrite)
     part = beside(place)
     try:
         yield part
@@ -55,9 +55,40 @@ def written_whole(target: str | Path, *, overwrite: bool = True) -> Iterator[Pat
             part.unlink()
 
 
-def check_writable(target: str | Path, *, overwrite: bool = True) -> None:
-    """Raises `UserError` where `written_whole` would, before any work is done."""
+def check_writable(target: str | Path, *, overwrite: bool = True, inputs: Iterable[str | Path] = ()) -> None:
+    """Raises `UserError` where `written_whole` would, before any work is done; and for what a person can't mean to replace:
+    one of the `inputs`, a DuckDB file such as the store, a file of a run log."""
     target = Path(target)
+    _check_place(target, overwrite)
+    place = Path(os.path.realpath(target))
+    if read := next((path for path in inputs if _is_same(place, path)), None):
+        raise UserError(f"cannot write {target}: {read} is read from there; choose another name")
+    if place.is_file() and is_database(place):
+        raise UserError(f"cannot write {target}: that is a DuckDB file, such as a store; choose another name")
+    if log := log_around(place):
+        raise UserError(f"cannot write {target}: {log} is a run log; choose another folder")
+
+
+def is_database(path: Path) -> bool:
+    """Whether a file begins as DuckDB's do."""
+    with suppress(OSError), open(path, "rb") as file:
+        return file.read(12)[8:] == b"DUCK"
+    return False
+
+
+def log_around(path: str | Path) -> Path | None:
+    """The run log in whose folder a path lies; null for any other path."""
+    place = Path(os.path.realpath(path))
+    return next((folder for folder in place.parents if (folder / "_schema").is_dir()), None)
+
+
+def _is_same(place: Path, path: str | Path) -> bool:
+    with suppress(OSError, ValueError):
+        return os.path.samefile(place, path)
+    return False
+
+
+def _check_place(target: Path, overwrite: bool) -> None:
     place = Path(os.path.realpath(target))
     try:
         place.exists()
@@ -96,14 +127,14 @@ def reserved(target: str | Path, size: int) -> Iterator[None]:
         held.unlink(missing_ok=True)
 
 
-def check_can_be_made(target: str | Path) -> None:
-    """Raises `UserError` where a file, with the folders that it needs, can't be made at `target`."""
+def check_can_be_made(target: str | Path, inputs: Iterable[str | Path] = ()) -> None:
+    """Raises `UserError` where a file, with the folders that it needs, can't be made at `target`, or as `check_writable`."""
     target = Path(target)
     folder = next(parent for parent in target.absolute().parents if parent.exists())
     if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
         raise UserError(f"cannot write {target}: {folder} is no folder that can be written; name another")
     if target.absolute().parent == folder:
-        check_writable(target)
+        check_writable(target, inputs=inputs)
 
 
 def log_root(path: str | Path) -> Path:

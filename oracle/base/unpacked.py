@@ -17,15 +17,28 @@ if TYPE_CHECKING:  # slow to import: behind --help
 
 LARGEST_MB = 1000
 LARGEST = LARGEST_MB * 1_000_000  # bytes
+MOST_MB = 1_000_000_000
 MAX_MB_HELP = "unpacked size of a file that must be read at once, or is packed to less than a 50th, in megabytes"
 MOST_TIMES = 50  # tables as published are packed to a third or a tenth; a made-up one to a thousandth
+MOST_PACKED = 1032  # times that gzip can pack
+_TAR_MARK = slice(257, 262)
+_PACKINGS = {
+    b"ustar": "a tar archive",
+    b"PK\x03\x04": "a ZIP archive",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"\x1f\x8b": "compressed by gzip",
+    b"BZh": "compressed by bzip2",
+    b"\xfd7zXZ": "compressed by xz",
+    b"(\xb5/\xfd": "compressed by zstd",
+    b"%PDF": "a PDF",
+}
 _ROWS = 4096  # of Parquet that are unpacked together
 
 
 def bytes_of(max_mb: int) -> int:
-    """The limit that `--max_mb` sets, in bytes. Raises `UserError` below 1."""
-    if max_mb < 1:
-        raise UserError(f"--max_mb {max_mb}: expected at least 1")
+    """The limit that `--max_mb` sets, in bytes. Raises `UserError` below 1, and where no file can be so large."""
+    if not 1 <= max_mb <= MOST_MB:
+        raise UserError(f"--max_mb {max_mb}: expected at least 1, and at most {MOST_MB}")
     return max_mb * 1_000_000
 
 
@@ -46,23 +59,34 @@ def read_unpacked(path: str | Path, largest: int) -> bytes:
     check_readable(path)
     with open(path, "rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
-    if not packed and os.stat(path).st_size > largest:
+    size = os.stat(path).st_size
+    if not packed and size > largest:
         raise too_large(path, largest)
     with gzip.open(path) if packed else open(path, "rb") as file:
-        content = file.read(largest + 1)
+        content = file.read(min(largest, MOST_PACKED * size) + 1)  # Python takes as much memory as it may read
     if len(content) > largest:
         raise too_large(path, largest)
     return content
 
 
 def utf_8_of(path: str | Path, content: bytes, is_whole: bool = True) -> str:
-    """The text of a file, or of its beginning, without a mark of its encoding. Raises `UserError` for other encodings."""
+    """The text of a file, or of its beginning, without a mark of its encoding. Raises `UserError` for what is packed, and for
+    other encodings."""
+    if packing := packing_of(content):
+        raise UserError(f"{path} is {packing}: unpack it first")
     if encoding := _wide_encoding(content):
         raise UserError(f"{path} is {encoding} text: save it as UTF-8")
     try:
         return codecs.getincrementaldecoder("utf-8-sig")().decode(content, is_whole)
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text (byte {error.start:,}): save it as UTF-8") from None
+
+
+def packing_of(content: bytes) -> str | None:
+    """What packed a file, by its first bytes; null for one that isn't packed."""
+    return next(
+        (s for mark, s in _PACKINGS.items() if content.startswith(mark) or content[_TAR_MARK].startswith(mark)), None
+    )
 
 
 def _wide_encoding(content: bytes) -> str | None:
@@ -92,13 +116,18 @@ def check_packed(path: str | Path, largest: int) -> None:
                 )
 
 
+def as_it_is(path: str | Path) -> str:
+    """A path as Arrow must have it: of a leading "~" it would make the home."""
+    return os.path.abspath(path)
+
+
 def read_parquet(path: str | Path, largest: int) -> "pa.Table":
     """A Parquet file as a table. Raises `UserError` as `read_unpacked`; OSError or ArrowException where it is broken."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     check_readable(path)
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(as_it_is(path)) as file:
         groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
         if sum(group.total_byte_size for group in groups) > largest:
             raise too_large(path, largest)
@@ -116,10 +145,10 @@ def parquet_batches(
     """
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(as_it_is(path)) as file:
         texts = texts_of(file.schema_arrow)
         rows = min(rows, nested_rows(file.metadata, largest, columns))
-    with pq.ParquetFile(path, read_dictionary=texts) as file:
+    with pq.ParquetFile(as_it_is(path), read_dictionary=texts) as file:
         for batch in file.iter_batches(rows, columns=columns):
             if longest_column(batch) > largest:
                 raise UserError(

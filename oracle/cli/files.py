@@ -47,7 +47,7 @@ def check_file(oracle: Oracle, path: str, avoid: list[str], out: Path | None, as
     if out is not None and out.suffix not in (".csv", ".parquet"):
         raise UserError(f"cannot write {out}: expected a name that ends in .csv or .parquet")
     if out is not None:
-        check_writable(out)
+        check_writable(out, inputs=[path])
     first = next(verdicts, None)
     if first is None:
         raise UserError(f"{path} has no rows; expected at least one title")

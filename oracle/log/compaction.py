@@ -39,7 +39,7 @@ from oracle.log.folders import (
     tidy,
     told_plainly,
 )
-from oracle.log.sound import check_run, is_readable
+from oracle.log.sound import check_run, has_its_columns, is_broken, is_readable
 from oracle.log.state import set_aside, state_of
 from oracle.log.tables import write_rows
 from oracle.log.views import (
@@ -117,7 +117,7 @@ def begin_epoch(folder: Path, now: Counted, keep: list[Steps], rewrite: list[Ste
     Raises:
         UserError: no space, or steps that can't be read; everything is as it was.
     """
-    if broken := [s.path for s in rewrite if not is_readable(s)]:
+    if broken := [s.path for s in rewrite if is_broken(s.path) or not (is_readable(s) and has_its_columns(s))]:
         raise UserError(
             f"cannot merge the steps of run {folder.name}: {broken[0]} can't be read; bring it back, or move it away"
         )

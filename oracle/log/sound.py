@@ -33,22 +33,25 @@ def _names(steps: Steps) -> tuple[str, ...]:
     return (*_COLUMNS, *(_SUMS if steps.merged else ()))
 
 
-def is_whole(steps: Steps, reader: duckdb.DuckDBPyConnection, end: float) -> bool:
-    """Whether each value of a folder's files can be read, as the type that its column has; as far as is seen before `end`."""
-    schema = steps.path.parent.parent / "_schema"
-    of_sums = "steps-00000000-00000000-e00000000-f"
+def has_its_columns(steps: Steps) -> bool:
+    """Whether the files of a folder of steps have the columns of their tables, and no others."""
+    schema = steps.path.parent.parent / "_schema" / f"steps-00000000-00000000-e00000000-f{FORMAT}"
     try:
         for name in _names(steps):
-            file = steps.path / f"{name}.parquet"
-            expected = _COLUMNS.get(name) or pq.read_schema(schema / f"{of_sums}{FORMAT}" / f"{name}.parquet")
-            with pq.ParquetFile(file) as parquet:
+            expected = _COLUMNS.get(name) or pq.read_schema(schema / f"{name}.parquet")
+            with pq.ParquetFile(steps.path / f"{name}.parquet") as parquet:
                 if not _fits(parquet.schema_arrow, expected, whole=steps.format == FORMAT):
                     return False
-            if not is_decoded(file, reader, end):
-                return False
     except (OSError, ValueError, pa.ArrowException):
         return False
     return True
+
+
+def is_whole(steps: Steps, reader: duckdb.DuckDBPyConnection, end: float) -> bool:
+    """Whether each value of a folder's files can be read, as the type that its column has; as far as is seen before `end`."""
+    return has_its_columns(steps) and all(
+        is_decoded(steps.path / f"{name}.parquet", reader, end) for name in _names(steps)
+    )
 
 
 def is_decoded(file: Path, reader: duckdb.DuckDBPyConnection, end: float) -> bool:

@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from oracle.base.database import connect
+from oracle.base.database import check_path, connect
 from oracle.base.errors import UserError, first_line
 from oracle.base.resources import read_sql
 from oracle.log.folders import FORMAT, MANIFEST, is_parquet
@@ -86,6 +86,7 @@ def open_log(log_root: str | Path) -> duckdb.DuckDBPyConnection:
         UserError: no log at `log_root`.
     """
     root = Path(log_root).absolute()
+    check_path(root, "\\")
     if not (root / "_schema").is_dir() and not any(root.glob("[0-9]*/run.parquet")):
         raise UserError(f"no run log at {root}: train or evaluate with a store beside it, or name another store")
     connection = connect()
@@ -277,7 +278,7 @@ def without_what_is_broken(
     for _ in range(ATTEMPTS):
         try:
             return ask(left_s())
-        except (duckdb.InternalException, duckdb.FatalException):  # this connection answers nothing any more
+        except (duckdb.InternalException, duckdb.FatalException):  # nothing can be asked of this connection any more
             raise
         except duckdb.Error as error:
             is_unnamed = type(error) in (duckdb.Error, duckdb.IOException) and "No files found" not in str(error)

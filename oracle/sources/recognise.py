@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from oracle.base.columns import repeated
 from oracle.base.errors import UserError, in_a_line
 from oracle.base.files import check_readable
-from oracle.base.unpacked import LARGEST, check_packed, parquet_batches, utf_8_of
+from oracle.base.unpacked import LARGEST, as_it_is, check_packed, packing_of, parquet_batches, utf_8_of
 from oracle.sources import kinds
 from oracle.sources.json_files import bindings_of, kind_of_document, kind_of_record, read_document
 from oracle.sources.kinds import Source
@@ -34,9 +34,6 @@ EXPECTED = (
     "risks (imdb_id, trait, risk), movie_trait_sensitivity.json, trait definitions, a pickle of titles, or dialogs"
 )
 ROLES = {name for kind in kinds.KINDS for name in kind.columns}
-_NOT_DATA = {b"PK\x03\x04": "a ZIP archive", b"7z\xbc\xaf": "a 7z archive", b"BZh": "compressed by bzip2",
-             b"\xfd7zXZ": "compressed by xz", b"(\xb5/\xfd": "compressed by zstd", b"%PDF": "a PDF"}  # fmt: skip
-
 _OLD_PICKLE = re.compile(rb"[(\[\]}lde]*(p\d+\n|q\x00|c[\w.]+\n[\w.]+\n)")
 
 
@@ -99,9 +96,8 @@ def _recognise(path: Path, roles: Mapping[str, str], largest: int) -> Source:
         if compressed:
             raise UserError(f"{path} is Parquet, packed by gzip: unpack it first")
         return _parquet(path, roles, largest)
-    for magic, what in _NOT_DATA.items():
-        if head.startswith(magic):
-            raise UserError(f"{path} is {what}: unpack it first, and name the data files in it")
+    if packing := packing_of(head):
+        raise UserError(f"{path} is {packing}: unpack it first, and name the data files in it")
     if _is_pickle(head, path):
         if compressed:
             raise UserError(f"{path} is a compressed pickle: unpack it first")
@@ -160,7 +156,7 @@ def _pickle(path: Path) -> Source:
 
 def _parquet(path: Path, roles: Mapping[str, str], largest: int) -> Source:
     try:
-        names = pq.read_schema(path).names
+        names = pq.read_schema(as_it_is(path)).names
         _check_names(path, names)
         sample = next(parquet_batches(path, largest, 100), None)
     except UserError:

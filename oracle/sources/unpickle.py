@@ -19,6 +19,7 @@ from typing import IO, NoReturn
 ALLOWED = {"set": set, "frozenset": frozenset}  # all other plain types have operations of their own
 PLAIN = "only plain lists, sets, dictionaries, text and numbers are read"
 MEMORY, MEMORY_PER_BYTE = 256 << 20, 48
+SAID, SAID_PER_BYTE = 64 << 20, 16  # bytes of rows: a text that a pickle holds once may stand in each of them
 COLUMNS = ("content", "imdb_id", "title", "year")
 SECONDS, SECONDS_PER_MB = 10, 2
 LONGEST_NUMBER = 1024  # bits
@@ -75,7 +76,7 @@ def row(entry: object, named: tuple[str | None, str | None], imdb_id: str | None
 
 def film(entry: object) -> tuple[str | None, str | None]:
     if isinstance(entry, str):
-        return entry, None
+        return text(entry), None
     if isinstance(entry, tuple | list) and len(entry) == 2:
         title, year = entry
         return text(title), text(year) if year is None or text(year) is not None else shown(year)
@@ -83,9 +84,9 @@ def film(entry: object) -> tuple[str | None, str | None]:
 
 
 def text(value: object) -> str | None:
-    """The text of a plain value, null for None, containers, and numbers that are too long to be said."""
+    """The text of a plain value, null for None, containers, numbers that are too long to be said, and halves of characters."""
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()  # a pickle can hold half a character
+        return value if value == value.encode("utf-8", "replace").decode() else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return None if isinstance(value, int) and value.bit_length() > LONGEST_NUMBER else str(value)
@@ -115,10 +116,14 @@ def main(path: str) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with open(path, "rb") as file:
         is_dict, rows = rows_of(plain(file))
-    write = sys.stdout.write
+    write, left = sys.stdout.write, SAID + SAID_PER_BYTE * size
     write(json.dumps({"is_dict": is_dict}) + "\n")
     for columns in rows:
-        write(json.dumps(dict(zip(COLUMNS, columns, strict=True))) + "\n")
+        line = json.dumps(dict(zip(COLUMNS, columns, strict=True))) + "\n"
+        left -= len(line)
+        if left < 0:
+            raise Refused("repeats its texts so often that its rows take far more memory than its size can need")
+        write(line)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import duckdb
 
-from oracle.base.database import connect, share
+from oracle.base.database import check_path, connect, share
 from oracle.base.errors import UserError, first_line
-from oracle.base.files import beside, log_root
+from oracle.base.files import beside, log_around, log_root
 from oracle.base.nouns import FILMS, Nouns
 from oracle.base.resources import read_sql
 from oracle.log import create_log_views, pattern_of, quoted
@@ -155,12 +155,28 @@ def open_file(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             connection = connect(path, read_only=True)
         except duckdb.ConnectionException:
             connection = connect(_copied_by_another(path, folder), read_only=True)
+        except duckdb.OutOfMemoryException:
+            raise
         except duckdb.Error as error:
             if not isinstance(error, duckdb.IOException) or "lock" not in str(error):
-                raise UserError(f"{path} is not a DuckDB store that can be read: {first_line(error)}") from None
+                reason = _other_kind(path) or f"that can be read: {first_line(error)}"
+                raise UserError(f"{path} is not a DuckDB store {reason}") from None
             connection = connect(shutil.copy(path, folder), read_only=True)
         with connection:
             yield connection
+
+
+def _other_kind(path: Path) -> str | None:
+    """What a file is that is none of DuckDB's, and what to do; null where it looks like one."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(16)
+    except OSError:
+        return None
+    if head[8:12] == b"DUCK":
+        return None
+    kind = "an SQLite file" if head.startswith(b"SQLite format 3") else "some other file" if head else "empty (0 bytes)"
+    return f"(it is {kind}): name one that prepare has made, or a free name for a new one"
 
 
 def _copied_by_another(path: Path, folder: str) -> Path:
@@ -215,15 +231,25 @@ def refuse_in_use(path: Path) -> None:
         )
 
 
+def place_of(path: Path) -> Path:
+    """Where the file of a store at `path` is to be. Raises `UserError` where no store can be, before any work is done."""
+    check_path(path)
+    place = Path(os.path.realpath(path))
+    if place.exists() and not place.is_file():
+        what = "a folder" if place.is_dir() else "no plain file"
+        raise UserError(f"cannot write a store at {path}: that is {what}, expected a file name such as store.duckdb")
+    if log := log_around(place):
+        raise UserError(f"cannot write a store at {path}: {log} is a run log; choose another folder")
+    return place
+
+
 @contextmanager
 def _swapped_in(path: Path) -> Iterator[Path]:
     """Yield a free path beside `path`; move what was written there to `path` in one step, unless it failed.
 
     A symbolic link stays, and what it leads to is replaced.
     """
-    if path.is_dir():
-        raise UserError(f"cannot write a store at {path}: that is a folder, expected a file name such as store.duckdb")
-    place = Path(os.path.realpath(path))
+    place = place_of(path)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -20,6 +20,7 @@ from oracle.store.file import (
     format_of,
     new_store,
     open_file,
+    place_of,
     put_down,
     refuse_in_use,
 )
@@ -95,10 +96,7 @@ def _take_over(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Hold the store against other writers: of two copies, the one swapped in last would undo the first."""
-    place = Path(os.path.realpath(path))
-    if place.exists() and not place.is_file():
-        what = "a folder" if place.is_dir() else "no plain file"
-        raise UserError(f"cannot write a store at {path}: that is {what}, expected a file name such as store.duckdb")
+    place = place_of(path)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         lock = hold(place.with_name(f".{place.name}.lock"), f"{path} is being changed")

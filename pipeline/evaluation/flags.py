@@ -127,4 +127,4 @@ def check_flags(args: argparse.Namespace) -> None:
     if args.report and not args.report.lower().endswith((".html", ".md")):
         raise UserError(f"--report {args.report}: expected a name that ends in .html or .md")
     if args.report:
-        check_can_be_made(args.report)
+        check_can_be_made(args.report, filter(None, [args.data, args.catalog_path, *args.answers]))

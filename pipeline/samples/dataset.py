@@ -15,7 +15,7 @@ from datasets import Dataset, load_from_disk
 from oracle import Oracle, UserError
 from oracle.base.columns import repeated
 from oracle.base.errors import in_a_line
-from oracle.base.unpacked import LARGEST, read_parquet, read_unpacked, too_large, utf_8_of
+from oracle.base.unpacked import LARGEST, as_it_is, read_parquet, read_unpacked, too_large, utf_8_of
 from oracle.sources import delimiter_of
 from pipeline.samples import values
 
@@ -72,7 +72,7 @@ def load_dataset(
         ids, bad = values.converted("id", raw["id"], rows, lambda value: values.plain_text(str(value)))
         problems += bad
     if problems:
-        raise UserError("\n".join(f"{path}: {problem}" for problem in problems))
+        raise UserError(*(f"{path}: {problem}" for problem in problems))
     if not rows:
         raise UserError(f"{path}: no rows")
     types = {"prompt": pa.list_(MESSAGE), "completion": pa.string(), "constraints": pa.list_(pa.string())}
@@ -145,7 +145,7 @@ def _read(path: Path, split: str | None, largest: int) -> tuple[dict[str, list],
         if not path.is_file():
             raise UserError(f"{path}: is no regular file; save what it gives to a file first")
         if path.suffix == ".parquet":
-            names = pq.read_schema(path).names
+            names = pq.read_schema(as_it_is(path)).names
             if twice := repeated(names):
                 raise UserError(f"{path}: has several columns of the name {', '.join(twice)[:200]}; rename them")
             return read_parquet(path, largest).to_pydict(), split

@@ -82,7 +82,7 @@ def check_model(settings: TrainSettings, model: PreTrainedModel | PeftModel) -> 
 def report(problems: list[str]) -> None:
     """Raises `UserError` if there are any problems, a line each."""
     if problems:
-        raise UserError("\n".join(problems))
+        raise UserError(*problems)
 
 
 def starting_point(settings: TrainSettings, given: Set[str] = frozenset()) -> str:

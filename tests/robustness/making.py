@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import sqlite3
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -61,6 +62,14 @@ def zipped(name: str, content: str) -> bytes:
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w") as file:
         file.writestr(name, content)
+    return sink.getvalue()
+
+
+def tarred(name: str, content: str) -> bytes:
+    sink, member = io.BytesIO(), tarfile.TarInfo(name)
+    member.size = len(content)
+    with tarfile.open(fileobj=sink, mode="w") as file:
+        file.addfile(member, io.BytesIO(content.encode()))
     return sink.getvalue()
 
 
