@@ -62,7 +62,7 @@ class QueryPool:
         process = self._place(timeout_s, waiting)
         try:
             if process is None or not process.is_alive():
-                process = self._begun()
+                process = self._begun(waiting)
             return process.ask({"sql": sql, "run": run_id, "most": most, "timeout_s": timeout_s}, timeout_s, waiting)
         finally:
             self._places.put(process if process and process.is_as_new() else None)
@@ -75,9 +75,9 @@ class QueryPool:
             waiting(seconds)
         raise UserError(f"{PROCESSES} other queries are running: try again in a moment")
 
-    def _begun(self) -> "_Process":
+    def _begun(self, waiting: Callable[[float], object]) -> "_Process":
         try:
-            return _Process(self._store)
+            return _Process(self._store, waiting)
         except OSError as error:
             raise UserError(
                 f"no process could be started for this query: {error.strerror or error}; try again in a moment"
@@ -93,7 +93,7 @@ class QueryPool:
 class _Process:
     """One process of `app.core.query_worker`."""
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: Path, waiting: Callable[[float], object]) -> None:
         # It may not make its own copy, as it may write nothing; open files outlive their names.
         with tempfile.TemporaryDirectory() as folder:
             copy = shutil.copyfile(store, Path(folder) / "store.duckdb")
@@ -108,7 +108,7 @@ class _Process:
             self._reader = ThreadPoolExecutor(1)
             self._wait(
                 START_S,
-                lambda seconds: None,
+                waiting,
                 f"the process that answers queries did not start in {START_S:g} s: ask again",
             )
 

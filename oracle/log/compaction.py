@@ -39,7 +39,7 @@ from oracle.log.folders import (
     tidy,
     told_plainly,
 )
-from oracle.log.sound import is_readable
+from oracle.log.sound import check_run, has_its_columns, is_broken, is_readable
 from oracle.log.state import set_aside, state_of
 from oracle.log.tables import write_rows
 from oracle.log.views import (
@@ -73,6 +73,7 @@ def compact(log_root: str | Path, run_id: str, *, grace_s: float = GRACE_S, wait
         UserError: no such run, another process is writing it, or no space (the log is then as it was).
     """
     folder = run_folder(log_root, run_id)
+    check_run(folder)
     ensure_schema(folder.parent)
     lock = lock_run(folder)
     try:
@@ -116,7 +117,7 @@ def begin_epoch(folder: Path, now: Counted, keep: list[Steps], rewrite: list[Ste
     Raises:
         UserError: no space, or steps that can't be read; everything is as it was.
     """
-    if broken := [s.path for s in rewrite if not is_readable(s)]:
+    if broken := [s.path for s in rewrite if is_broken(s.path) or not (is_readable(s) and has_its_columns(s))]:
         raise UserError(
             f"cannot merge the steps of run {folder.name}: {broken[0]} can't be read; bring it back, or move it away"
         )
@@ -159,7 +160,7 @@ def export_run(log_root: str | Path, run_id: str, target: str | Path, *, overwri
             return write_rows(batches, part, target.suffix)
 
         try:
-            return without_what_is_broken(connection, lambda: again_if_removed(write, None))
+            return without_what_is_broken(connection, lambda left_s: again_if_removed(write, left_s))
         except (duckdb.Error, RuntimeError) as error:
             raise UserError(f"cannot export run {run_id}: {first_line(error)}") from None
 

@@ -2,11 +2,14 @@
 
 import os
 import re
+import time
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from oracle.base.errors import UserError
 from oracle.log.folders import FORMAT, MANIFEST, Steps, is_parquet
 from oracle.log.run_row import is_run
 from oracle.log.schema import COMPLETIONS, LOSS, RUN, VERDICTS
@@ -15,6 +18,7 @@ MOST_SETTINGS = 100_000_000  # bytes of a run's row, as Parquet writes it
 MANIFEST_NAME = re.compile(r"manifest-\d{8}\.parquet")
 _COLUMNS = {"completions": COMPLETIONS, "verdicts": VERDICTS}
 _SUMS = ("rank_sums", "trait_sums")
+TABLES = (*_COLUMNS, *_SUMS)
 _broken: dict[Path, tuple] = {}  # what ends as Parquet does and isn't any (folders of steps, files) -> how it was then
 
 
@@ -29,32 +33,42 @@ def _names(steps: Steps) -> tuple[str, ...]:
     return (*_COLUMNS, *(_SUMS if steps.merged else ()))
 
 
-def is_whole(steps: Steps) -> bool:
-    """Whether each value of a folder's files can be read, as the type that its column has."""
-    schema = steps.path.parent.parent / "_schema"
-    of_sums = "steps-00000000-00000000-e00000000-f"
+def has_its_columns(steps: Steps) -> bool:
+    """Whether the files of a folder of steps have the columns of their tables, and no others."""
+    schema = steps.path.parent.parent / "_schema" / f"steps-00000000-00000000-e00000000-f{FORMAT}"
     try:
         for name in _names(steps):
-            file = steps.path / f"{name}.parquet"
-            expected = _COLUMNS.get(name) or pq.read_schema(schema / f"{of_sums}{FORMAT}" / f"{name}.parquet")
-            with pq.ParquetFile(file) as parquet:
+            expected = _COLUMNS.get(name) or pq.read_schema(schema / f"{name}.parquet")
+            with pq.ParquetFile(steps.path / f"{name}.parquet") as parquet:
                 if not _fits(parquet.schema_arrow, expected, whole=steps.format == FORMAT):
                     return False
-            if not is_decoded(file):
-                return False
     except (OSError, ValueError, pa.ArrowException):
         return False
     return True
 
 
-def is_decoded(file: Path) -> bool:
+def is_whole(steps: Steps, reader: duckdb.DuckDBPyConnection, end: float) -> bool:
+    """Whether each value of a folder's files can be read, as the type that its column has; as far as is seen before `end`."""
+    return has_its_columns(steps) and all(
+        is_decoded(steps.path / f"{name}.parquet", reader, end) for name in _names(steps)
+    )
+
+
+def is_decoded(file: Path, reader: duckdb.DuckDBPyConnection, end: float) -> bool:
+    """Whether DuckDB, by which the views read, can read each value of a file; as far as is seen before `end` (monotonic)."""
     try:
-        with pq.ParquetFile(file) as parquet:
-            for _ in parquet.iter_batches():
-                pass
-    except (OSError, ValueError, MemoryError, pa.ArrowException):
-        return False
+        batches = reader.sql("from read_parquet(?)", params=[pattern_of(file)]).to_arrow_reader(2048)
+        while time.monotonic() < end and next(batches, None) is not None:
+            pass
+    except (duckdb.Error, OSError, RuntimeError, ValueError, pa.ArrowException) as error:
+        is_lasting = not isinstance(error, duckdb.OutOfMemoryException) and "Out of Memory" not in str(error)
+        return not (is_lasting and file.exists())
     return True
+
+
+def pattern_of(path: Path) -> str:
+    """The path as part of a pattern of files, in which it stands for itself."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
 
 
 def note_broken(path: Path) -> None:
@@ -67,7 +81,7 @@ def is_broken(path: Path) -> bool:
 
 
 def _signs(path: Path) -> tuple:
-    return tuple(sign_of(p) for p in (path, *(path / f"{name}.parquet" for name in (*_COLUMNS, *_SUMS))))
+    return tuple(sign_of(p) for p in (path, *(path / f"{name}.parquet" for name in TABLES)))
 
 
 def manifests_of(folder: Path) -> list[Path]:
@@ -80,6 +94,7 @@ def is_sound(path: Path, log_root: Path) -> bool:
     try:
         os.stat(path)
         if not is_parquet(path):
+            os.stat(path)  # removed meanwhile?
             return False
         if not _is_within(path, log_root) or is_broken(path):
             return False
@@ -96,6 +111,12 @@ def is_sound(path: Path, log_root: Path) -> bool:
         return MANIFEST_NAME.fullmatch(path.name) is not None  # removed since it was listed
     except (OSError, ValueError, pa.ArrowException):
         return False
+
+
+def check_run(folder: Path) -> None:
+    """Raises `UserError` where the settings of a run can't be read: nothing is added to it then, and nothing merged."""
+    if not is_sound(run := folder / "run.parquet", folder.parent):
+        raise UserError(f"run {folder.name} is left out, as {run} can't be read: bring it back, or move the run away")
 
 
 def _is_within(path: Path, log_root: Path) -> bool:

@@ -12,19 +12,32 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
 
+from oracle.base.database import connect
 from oracle.base.errors import UserError
 from oracle.base.printable import one_line
 from oracle.log.folders import FORMAT, counted
-from oracle.log.sound import is_broken, is_decoded, is_readable, is_sound, is_whole, manifests_of, note_broken, sign_of
+from oracle.log.sound import (
+    TABLES,
+    is_broken,
+    is_decoded,
+    is_readable,
+    is_sound,
+    is_whole,
+    manifests_of,
+    note_broken,
+    pattern_of,
+    sign_of,
+)
 
 PATIENCE_S = 20.0  # of a search for what is damaged
+SETTLED_NS = 2_000_000_000  # coarser than the times of any file system: what changed so lately may change again, and look the same
 _NAMED = re.compile(
     r"/([^/\n\"']+)/(?:(?:[^/\n\"']+)/(?:completions|verdicts|rank_sums|trait_sums)|run|loss|manifest-\d{8})\.parquet"
 )
@@ -52,7 +65,6 @@ class State:
     parts: set[Path] = field(default_factory=set)  # folders of steps, and files of losses, that are left out
     kept: dict[str, list[str]] = field(default_factory=dict)  # kind of file -> patterns, where something is left out
     older: list[str] = field(default_factory=list)  # runs with steps of an older format
-    signs: dict[Path, tuple | None] = field(default_factory=dict)  # of the log and of what is wrong: how these were
 
     def left_out(self) -> list[Path]:
         return [*self.runs.values(), *sorted(self.parts)]
@@ -68,20 +80,33 @@ class State:
         )
 
 
+@dataclass
+class _Run:
+    """What was found in the folder of a run."""
+
+    wrong: Path | None = None  # for which the run is left out
+    parts: set[Path] = field(default_factory=set)
+    kinds: set[str] = field(default_factory=set)  # of `_KINDS`, which it has; none: it is no run, or is left out
+    readable: set[Path] = field(default_factory=set)  # folders of steps, which nobody changes once they are there
+    is_older: bool = False
+    signs: dict[Path, tuple | None] = field(default_factory=dict)  # of the folder and of what is wrong: how these were
+    is_settled: bool = False
+
+    def is_as_seen(self) -> bool:
+        return self.is_settled and all(sign_of(path) == sign for path, sign in self.signs.items())
+
+
 def _as_text(path: Path) -> str:
     """With a mark for what is no UTF-8."""
     return os.fsencode(path).decode(errors="replace")
 
 
-_states: dict[Path, State] = {}
+_states: dict[Path, tuple[dict[str, _Run], State]] = {}
 
 
 def state_of(log_root: Path) -> State:
-    """As it was seen last, unless runs have come or gone since, or what was wrong has changed."""
-    known = _states.get(log_root)
-    if known is None or any(sign_of(path) != sign for path, sign in known.signs.items()):
-        return look(log_root)
-    return known
+    """As it was seen last, but for runs in whose folders something has come or gone since, or what was wrong has changed."""
+    return _looked(log_root, again=())
 
 
 def look(log_root: Path) -> State:
@@ -90,51 +115,92 @@ def look(log_root: Path) -> State:
     Raises:
         UserError: a run whose name is no UTF-8.
     """
-    state = State(signs={log_root: sign_of(log_root)})
-    kept: dict[str, list[Path]] = {kind: [] for kind in _KINDS}
-    for folder in sorted(log_root.glob("[0-9]*")):
-        run, loss = folder / "run.parquet", folder / "loss.parquet"
-        if not os.path.lexists(run) and not any(folder.glob("manifest-*.parquet")):  # no run
-            continue
-        if _as_text(folder) != str(folder):  # no pattern of DuckDB passes over it
-            raise UserError(f"the name of {_as_text(folder)} is no UTF-8: rename it, or move it away")
-        try:
-            found = counted(folder)
-            wrong = next((path for path in (run, *manifests_of(folder)) if not is_sound(path, log_root)), None)
-        except OSError as error:
-            wrong = Path(error.filename or folder)
-        if wrong and not folder.is_dir():  # deleted meanwhile
-            continue
-        if wrong:
-            state.runs[folder.name] = wrong
-            continue
-        steps = [*found.merged, *found.single]
-        state.older += [folder.name] if any(s.format < FORMAT for s in steps) else []
-        gone = [s for s in steps if not is_readable(s) or is_broken(s.path)]
-        if gone:
-            now = counted(folder)  # others may have been merged and removed meanwhile
-            gone = [s for s in gone if s in (*now.merged, *now.single)]
-        if found.epoch < 0 and gone:  # views open all files of format 1 at once
-            state.runs[folder.name] = gone[0].path
-            continue
-        state.parts |= {s.path for s in gone}
-        if os.path.lexists(loss) and not is_sound(loss, log_root):
-            state.parts.add(loss)
-        elif loss.exists():
-            kept["loss"].append(folder)
-        kept["manifest"] += [folder] if found.epoch >= 0 else []
-        kept["older_single"] += [folder] if any(s.format == 1 for s in found.single) else []
-        kept["older_merged"] += [folder] if any(s.format == 1 for s in found.merged) else []
-        kept["run"].append(folder)
+    _states.pop(log_root, None)
+    return state_of(log_root)
+
+
+def _looked(log_root: Path, again: Collection[str]) -> State:
+    """The state; `again` are runs to look at whatever their folders' signs say."""
+    known, state = _states.get(log_root, ({}, State()))
+    found = {}
+    for name in _names(log_root):
+        seen = known.get(name, _Run())
+        if name in again or not seen.is_as_seen():
+            seen = _seen(log_root, name, set() if name in again else seen.readable)
+        found[name] = seen
+    if found != known:
+        state = _state(log_root, found)
+    _states[log_root] = found, state
+    return state
+
+
+def _names(log_root: Path) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(log_root) if "0" <= name[0] <= "9")
+    except OSError:  # moved away
+        return []
+
+
+def _seen(log_root: Path, name: str, readable: set[Path]) -> _Run:
+    """What is in a folder of the log, of which `readable` are known to be."""
+    folder, now = log_root / name, time.time_ns()
+    signs = {folder: sign_of(folder)}
+    try:
+        run = _found(log_root, folder, readable)
+    except OSError as error:
+        run = _Run(wrong=Path(error.filename or folder))
+    if run.wrong and not folder.is_dir():  # deleted meanwhile
+        return _Run()
+    for path in [run.wrong, *run.parts] if run.wrong else run.parts:
+        signs |= {p: sign_of(p) for p in (path, *(path / f"{table}.parquet" for table in TABLES))}
+    run.signs, run.is_settled = signs, signs[folder] is not None and now - signs[folder][-1] > SETTLED_NS
+    return run
+
+
+def _found(log_root: Path, folder: Path, readable: set[Path]) -> _Run:
+    """Raises `OSError` for what makes it no run that can be read."""
+    run, loss = folder / "run.parquet", folder / "loss.parquet"
+    if not os.path.lexists(run) and not any(folder.glob("manifest-*.parquet")):  # no run
+        return _Run()
+    if _as_text(folder) != str(folder):  # no pattern of DuckDB passes over it
+        raise UserError(f"the name of {_as_text(folder)} is no UTF-8: rename it, or move it away")
+    found = counted(folder)
+    if wrong := next((path for path in (run, *manifests_of(folder)) if not is_sound(path, log_root)), None):
+        return _Run(wrong)
+    steps = [*found.merged, *found.single]
+    gone = [s for s in steps if is_broken(s.path) or not (s.path in readable or is_readable(s))]
+    if gone:
+        now = counted(folder)  # others may have been merged and removed meanwhile
+        gone = [s for s in gone if s in (*now.merged, *now.single)]
+    if found.epoch < 0 and gone:  # views open all files of format 1 at once
+        return _Run(gone[0].path)
+    parts = {s.path for s in gone}
+    has_loss = is_sound(loss, log_root)
+    kinds = {
+        "run": True,
+        "loss": has_loss,
+        "manifest": found.epoch >= 0,
+        "older_single": any(s.format == 1 for s in found.single),
+        "older_merged": any(s.format == 1 for s in found.merged),
+    }
+    return _Run(
+        parts=parts if has_loss or not os.path.lexists(loss) else parts | {loss},
+        kinds={kind for kind, has_it in kinds.items() if has_it},
+        readable={s.path for s in steps} - parts,
+        is_older=any(s.format < FORMAT for s in steps),
+    )
+
+
+def _state(log_root: Path, found: dict[str, _Run]) -> State:
+    state = State(
+        runs={name: run.wrong for name, run in found.items() if run.wrong},
+        parts={part for run in found.values() for part in run.parts},
+        older=[name for name, run in found.items() if run.is_older],
+    )
     if state.left_out():
         for kind, (name, of_schema) in _KINDS.items():
-            folders = [f"{pattern_of(folder)}/{name}" for folder in kept[kind]]
+            folders = [f"{pattern_of(log_root / run)}/{name}" for run in found if kind in found[run].kinds]
             state.kept[kind] = [f"{pattern_of(log_root)}/_schema/{of_schema}", *folders]
-    for path in state.left_out():
-        state.signs |= {
-            p: sign_of(p) for p in (path, *(path / f"{name}.parquet" for name in ("completions", "verdicts")))
-        }
-    _states[log_root] = state
     return state
 
 
@@ -172,38 +238,35 @@ def _variable(name: str) -> str:
     return f"getvariable('{name}')"
 
 
-def find_broken(log_root: Path, said: str, anywhere: bool) -> None:
+def find_broken(log_root: Path, said: str, anywhere: bool, within_s: float = PATIENCE_S) -> None:
     """Look closer at the runs whose files an error of DuckDB names: at each value of their settings and of their steps.
 
-    `anywhere`: at those of all runs, newest first, where it names none, as of damaged pages it does; for `PATIENCE_S` seconds.
+    `anywhere`: at those of all runs, newest first, where it names none, as of damaged pages it does; for `within_s` seconds.
     """
-    named = set(_NAMED.findall(said)) - {"_schema"}
+    there = _names(log_root)
+    named = set(_NAMED.findall(said)) & set(there)
     if not named and anywhere:
-        named = {path.name for path in log_root.glob("[0-9]*")}
-    end = time.monotonic() + PATIENCE_S
-    for folder in (log_root / run_id for run_id in sorted(named, reverse=True)):
-        with suppress(OSError):  # of a run that can't be listed, as `look` sees too
-            for path in _broken_parts(folder, end):
-                note_broken(path)
-    look(log_root)
+        named = set(there)
+    end = time.monotonic() + within_s
+    with connect(threads=1) as reader:
+        for folder in (log_root / run_id for run_id in sorted(named, reverse=True)):
+            with suppress(OSError):  # of a run that can't be listed, as `state_of` sees too
+                for path in _broken_parts(folder, reader, end):
+                    note_broken(path)
+    _looked(log_root, again=named)
 
 
-def _broken_parts(folder: Path, end: float) -> Iterator[Path]:
+def _broken_parts(folder: Path, reader: duckdb.DuckDBPyConnection, end: float) -> Iterator[Path]:
     """Files and folders of steps of a run that can't be read, as far as is found before `end`."""
-    for file in (folder / "run.parquet", folder / "loss.parquet"):
-        if file.exists() and not is_broken(file) and not is_decoded(file):
+    for file in (folder / "run.parquet", folder / "loss.parquet", *manifests_of(folder)):
+        if file.exists() and not is_broken(file) and not is_decoded(file, reader, end):
             yield file
     now = counted(folder)
     for steps in (*now.merged, *now.single):
         if time.monotonic() > end:
             return
-        if not is_broken(steps.path) and is_readable(steps) and not is_whole(steps):
+        if not is_broken(steps.path) and is_readable(steps) and not is_whole(steps, reader, end):
             yield steps.path
-
-
-def pattern_of(path: Path) -> str:
-    """The path as part of a pattern of files, in which it stands for itself."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
 
 
 def _say(text: str) -> None:

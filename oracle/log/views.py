@@ -23,6 +23,7 @@ from oracle.log.folders import FORMAT, MANIFEST, is_parquet
 from oracle.log.plain import known_to_arrow
 from oracle.log.schema import COMPLETIONS, LOSS, RUN, VERDICTS
 from oracle.log.select import check_reads_only, what_duckdb_said
+from oracle.log.state import PATIENCE_S as SEARCH_S
 from oracle.log.state import find_broken, pattern_of, set_aside, state_of, tell_of_state
 from oracle.rewards import reward_kinds
 
@@ -245,7 +246,8 @@ def query(
     try:
         return without_what_is_broken(
             connection,
-            lambda: again_if_removed(lambda left_s: _timed(connection, sql, params, left_s, most), timeout_s),
+            lambda left_s: again_if_removed(lambda left_s: _timed(connection, sql, params, left_s, most), left_s),
+            timeout_s,
         )
     except Stopped:
         raise UserError(f"the query was stopped after {timeout_s:g} s: narrow it down to a run or a step") from None
@@ -257,21 +259,32 @@ def query(
         raise UserError(what_duckdb_said(error)) from None
 
 
-def without_what_is_broken(connection: duckdb.DuckDBPyConnection, ask: Callable[[], T]) -> T:
-    """What `ask` returns; asked again while it fails for runs and steps that prove to be broken, which are left out then."""
+def without_what_is_broken(
+    connection: duckdb.DuckDBPyConnection, ask: Callable[[float | None], T], timeout_s: float | None = None
+) -> T:
+    """What `ask` returns, given the seconds that are left; asked again while it fails for runs and steps that prove to be
+    broken, which are left out then. All times together, and the search, take no longer than `timeout_s`.
+    """
     root = _root_of(connection)
     if root is None:
-        return ask()
+        return ask(timeout_s)
+    end = time.monotonic() + (math.inf if timeout_s is None else timeout_s)
+
+    def left_s() -> float | None:
+        return None if timeout_s is None else max(end - time.monotonic(), 0)
+
     set_aside(connection, root)
     for _ in range(ATTEMPTS):
         try:
-            return ask()
+            return ask(left_s())
+        except (duckdb.InternalException, duckdb.FatalException):  # nothing can be asked of this connection any more
+            raise
         except duckdb.Error as error:
             is_unnamed = type(error) in (duckdb.Error, duckdb.IOException) and "No files found" not in str(error)
-            find_broken(root, str(error), anywhere=is_unnamed)
+            find_broken(root, str(error), is_unnamed, min(SEARCH_S, end - time.monotonic()))
             if not set_aside(connection, root):
                 raise
-    return ask()
+    return ask(left_s())
 
 
 def left_out(connection: duckdb.DuckDBPyConnection, run_id: str) -> Path | None:
@@ -301,7 +314,7 @@ def again_if_removed(read: Callable[[float | None], T], timeout_s: float | None)
             return read(None if timeout_s is None else end - time.monotonic())
         except duckdb.IOException as error:
             attempts += 1
-            is_removed = "no such file" in str(error).lower()
+            is_removed = any(words in str(error).lower() for words in ("no such file", "no files found"))
             if not is_removed or attempts == ATTEMPTS or time.monotonic() + PAUSE_S >= end:
                 raise
         time.sleep(PAUSE_S)
@@ -319,8 +332,8 @@ def _timed(connection, sql, params, timeout_s, most) -> pa.Table:
         return _interruptible(connection, lambda: _rows(connection, sql, params, most))
     except duckdb.InterruptException:
         raise Stopped from None
-    except UnicodeDecodeError as error:
-        raise UserError(what_duckdb_said(error)) from None
+    except UnicodeDecodeError as error:  # where it cuts a character in two, or a name in a damaged file is no text
+        raise duckdb.DataError(error.object.decode(errors="replace")) from None
     except RuntimeError as error:  # where what DuckDB has to say is no text, as of a damaged file
         raise duckdb.Error(str(error)) from None
     except pa.ArrowException as error:
@@ -367,10 +380,15 @@ def _first(rows: pa.RecordBatchReader, most: int) -> pa.Table:
                 batches.append(batch.slice(0, left))
                 left -= batches[-1].num_rows
     except OSError as error:  # Arrow hands on no more than the words
-        raise next((kind for words, kind in _ARROWS.items() if str(error).startswith(words)), duckdb.Error)(
-            str(error)
-        ) from None
+        raise _kind_of(str(error))(str(error)) from None
     return pa.Table.from_batches(batches, rows.schema)
+
+
+def _kind_of(said: str) -> type[duckdb.Error]:
+    """The kind of an error whose words alone are left: `duckdb.Error` where they don't say, as of damaged pages."""
+    if kind := next((kind for words, kind in _ARROWS.items() if said.startswith(words)), None):
+        return kind
+    return duckdb.DataError if re.match(r"(?!Invalid Error)[A-Z][\w -]* Error: ", said) else duckdb.Error
 
 
 def _literal(value: int | str | list[str]) -> str:

@@ -31,6 +31,7 @@ from oracle.log.folders import (
 )
 from oracle.log.run_row import run_table
 from oracle.log.schema import LOSS, step_tables
+from oracle.log.sound import check_run
 from oracle.log.state import tell_of_state
 from oracle.log.views import GRACE_S, ensure_schema
 
@@ -74,6 +75,7 @@ class LogWriter:
         writer = cls.__new__(cls)
         writer.run_id = run_id
         writer.folder = run_folder(log_root, run_id)
+        check_run(writer.folder)
         writer._begin(pq.read_table(writer.folder / "run.parquet"))
         with told_plainly(f"cannot go on with run {run_id}"):
             ensure_schema(writer.folder.parent)

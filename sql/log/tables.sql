@@ -22,10 +22,11 @@ create or replace macro log_files(name) as log_root() || '/' || coalesce(getvari
 -- The same of one kind of file that all views open at once, without the runs that oracle/log/state.py found broken: it sets the variables
 -- log_run_files, log_manifest_files, log_loss_files (patterns of what is left), and log_left_out (ids of runs, and folders of steps).
 create or replace macro log_kept(kept, name) as coalesce(kept, [log_files(name)]);
--- Asked of a file's name it keeps DuckDB from opening the file, as no join does.
+-- Asked of a file's name, this and log_step_is_left_out keep DuckDB from opening the file, as no join does.
 create or replace macro log_is_left_out(part) as coalesce(list_contains(getvariable('log_left_out')::varchar[], part), false);
 create or replace macro log_part(file, part) as split_part(file, '/', part);
 create or replace macro log_folder(file) as regexp_replace(file, '/[^/]*$', '');
+create or replace macro log_step_is_left_out(file) as log_is_left_out(log_folder(file)) or log_is_left_out(log_part(file, -3));
 -- Patterns of the folders of single and of merged steps; foreign names fit none.
 create or replace macro log_digits(n) as repeat('[0-9]', n);
 create or replace macro single_files(name, format := log_format()) as
@@ -108,12 +109,16 @@ select run_id, kind, rec_num, rec_num + (lambda_end > 0 or coalesce(length_contr
 -- grain: one folder of steps that counts. folder: its path.
 -- Files are listed when a statement is bound; by union_by_name all of the manifests, at once.
 create or replace view log_counted as
-with manifests as materialized (
+with listed as materialized (
     select log_part(filename, -2) as run_id, log_part(filename, -1)[10:17]::integer as epoch, log_folder(filename) || '/' || folder as folder
     from read_parquet(
         log_kept(getvariable('log_manifest_files'), 'manifest-' || log_digits(8) || '.parquet'), filename = true, union_by_name = true
     )
-    qualify epoch = max(epoch) over (partition by run_id)
+),
+-- Apart from the reading: DuckDB makes this window a join with itself, which would list the manifests twice, and a run that is merged
+-- between the two would have no steps.
+manifests as materialized (
+    from listed qualify epoch = max(epoch) over (partition by run_id)
 ),
 files_1 as materialized (
     select
@@ -151,7 +156,7 @@ select unnest(folders) || '/' || name as filename;
 create or replace macro single_rows(name, folders) as table
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
 from read_parquet([single_schema(name), single_files(name)], filename = true) semi join log_paths(folders, name) using (filename)
-where not log_is_left_out(log_folder(filename))
+where not log_step_is_left_out(filename)
 union all by name
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
 from read_parquet(older_single_files(name), filename = true, union_by_name = true) semi join log_paths(folders, name) using (filename);
@@ -159,7 +164,7 @@ from read_parquet(older_single_files(name), filename = true, union_by_name = tru
 create or replace macro merged_rows(name, folders) as table
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
 from read_parquet([merged_schema(name), merged_files(name)], filename = true) semi join log_paths(folders, name) using (filename)
-where not log_is_left_out(log_folder(filename))
+where not log_step_is_left_out(filename)
 union all by name
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
 from read_parquet(older_merged_files(name), filename = true, union_by_name = true) semi join log_paths(folders, name) using (filename);
@@ -170,7 +175,7 @@ create or replace macro log_rows(name) as table
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
 from log_paths((select list(folder) from log_counted), name)
 join read_parquet([merged_schema(name), merged_files(name), single_files(name)], filename = true) as files using (filename)
-where not log_is_left_out(log_folder(files.filename))
+where not log_step_is_left_out(files.filename)
 union all by name
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
 from log_paths((select list(folder) from log_counted), name)

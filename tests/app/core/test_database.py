@@ -40,7 +40,7 @@ def test_every_connection_of_the_pages_is_locked(store, tmp_path):
             audit.query(f"from '{tmp_path}/outside.csv'", None)
 
 
-def test_who_waits_for_a_place_hears_stop(store, monkeypatch):
+def test_who_waits_for_a_place_or_for_a_process_to_start_hears_stop(store, monkeypatch):
     monkeypatch.setattr(query_pool, "PROCESSES", 0)
 
     def stop(seconds: float) -> None:
@@ -48,12 +48,14 @@ def test_who_waits_for_a_place_hears_stop(store, monkeypatch):
 
     with pytest.raises(InterruptedError):
         QueryPool(store).ask("select 1", None, 10, 30.0, stop)
+    with pytest.raises(InterruptedError):
+        query_pool._Process(store, stop)
     with pytest.raises(UserError, match="other queries are running"):
         QueryPool(store).ask("select 1", None, 10, 0.1, lambda seconds: None)
 
 
 def test_a_process_that_nobody_is_left_to_kill_ends_by_itself(store):
-    process = query_pool._Process(store)
+    process = query_pool._Process(store, lambda seconds: None)
     request = {"sql": ENDLESS, "run": None, "most": 10, "timeout_s": 0.1 - query_worker.GRACE_S}
     with pytest.raises(UserError, match="ended its process"):
         process.ask(request, 60.0, lambda seconds: None)

@@ -10,9 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from oracle import UserError
-from oracle.log import ask, compact, export_run, open_log, query
+from oracle.log import LogWriter, ask, compact, export_run, open_log, query
 from oracle.log import state as log_state
-from tests.tiny_log import write_tiny_log
+from oracle.log import views as log_views
+from oracle.log.schema import LOSS
+from tests.tiny_log import RUN as TINY
+from tests.tiny_log import STEP_1, step_tables, write_tiny_log
 
 STEP = "step-00000001-e00000000-f2"
 RUN, MANIFEST, VERDICTS = "run.parquet", "manifest-00000000.parquet", f"{STEP}/verdicts.parquet"
@@ -141,6 +144,59 @@ def test_broken_runs_are_told_and_change_no_figure_of_another(log, tmp_path, cap
             ask(connection, "unsafe_hits", run=folders[0].name)
     with pytest.raises(UserError, match=r"run.parquet can't be read: bring"):
         export_run(log, folders[0].name, tmp_path / "none.parquet")
+
+
+def test_a_run_that_writes_beside_a_broken_one_is_in_every_figure_at_once(log):
+    forge(log, 0, RUN, no_parquet)
+    with LogWriter(log, TINY) as writer, open_log(log) as connection:
+        loss = pa.Table.from_pylist([{name: 1 for name in LOSS.names if name not in ("run_id", "step")}])
+        for step in (1, 2):
+            writer.write_step(step, *step_tables(STEP_1))
+            writer.write_loss(step, loss)
+            for view in ("verdicts", "loss_by_rank"):
+                found = query(
+                    connection, f"select distinct step from {view} where run_id = $run", {"run": writer.run_id}
+                )
+                assert found.num_rows == step
+
+
+def test_a_manifest_that_is_removed_beneath_an_open_log_is_told(log):
+    with open_log(log) as connection:
+        assert query(connection, "from runs").num_rows == 1
+        (log / good_run(log) / MANIFEST).unlink()
+        assert query(connection, "from runs").num_rows == 0
+    assert good_run(log) in (log_state.state_of(log).told() or "")
+
+
+@pytest.mark.parametrize("fault", [no_parquet, texts, twice, nulls])
+def test_nothing_is_added_to_a_run_whose_settings_cannot_be_read(log, fault):
+    folder = forge(log, 0, RUN, fault)
+    before = sorted(folder.rglob("*"))
+    for change in (LogWriter.resume, compact):
+        with pytest.raises(UserError, match=r"run.parquet can't be read: bring it back"):
+            change(log, folder.name)
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_damage_that_only_duckdb_sees_is_left_out_too(log):
+    with open_log(log) as connection:
+        before = query(connection, "from rollouts").num_rows
+        compact(log, good_run(log), grace_s=0.0)
+        folder = forge(log, 0, RUN, Path.exists)
+        file = next(folder.glob("steps-*/verdicts.parquet"))
+        content = file.read_bytes()
+        file.write_bytes(content.replace(b"in_catalog", b"\xffn_catalog", 1))  # a name in the error, and no text
+        assert query(connection, "select sum(hash(v::varchar)) from verdicts v").num_rows == 1
+        assert query(connection, "from rollouts").num_rows == before
+    assert log_state.state_of(log).left_out() == [file.parent]
+
+
+def test_an_error_of_a_statement_sets_off_no_search_through_all_runs(log, monkeypatch):
+    looked_for: list[bool] = []
+    monkeypatch.setattr(log_views, "find_broken", lambda root, said, anywhere, within_s: looked_for.append(anywhere))
+    with open_log(log) as connection, pytest.raises(UserError, match="boom"):
+        query(connection, "select case when i > 50000 then error('boom') end from range(100000) t(i)", most=90_000)
+    assert looked_for == [False]
 
 
 def test_a_run_whose_name_is_no_text_is_told(log):

@@ -57,6 +57,12 @@ def test_views_see_a_step_as_soon_as_it_is_finished(store):
     assert seen == [1, 2, 3]
 
 
+def test_the_manifests_are_listed_once_so_that_a_run_merged_meanwhile_keeps_its_steps(store):
+    with open_log(store.with_suffix(".log")) as connection:
+        [(_, plan)] = connection.execute("explain analyze from log_counted").fetchall()
+    assert plan.count("READ_PARQUET") == 1
+
+
 def test_no_log_is_told_plainly(tmp_path):
     with pytest.raises(UserError, match=r"no run log at .*nothing.log: train or evaluate"):
         open_log(tmp_path / "nothing.log")
