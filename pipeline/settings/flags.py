@@ -183,7 +183,7 @@ class TrainSettings(CommonSettings):
     optim: str = flag(
         "adamw_torch", "Optimiser, as transformers names it (paged_adamw_8bit saves 6 bytes a weight).", trl=True
     )
-    max_grad_norm: float = flag(1.0, "Gradient clipping.", trl=True)
+    max_grad_norm: float = flag(1.0, "Gradient clipping; 0: none.", bound=NOT_NEGATIVE, trl=True)
     kl_beta: float = flag(
         1e-3,
         "β: weight of the KL divergence from the SFT model; 0 keeps no reference model.",

@@ -236,6 +236,7 @@ FLAGS: list[Row] = [
     ("a penalty of NaN", TRAIN.format("data.jsonl") + " --lambda_safe nan", {}, "--lambda_safe nan: expected a number of at least 0"),
     ("ranks and the end beyond the log's", TRAIN.format("data.jsonl") + " --rec_num 32767 --lambda_end 1", {}, "--rec_num 32767: expected at most"),
     ("ranks far beyond the log's", TRAIN.format("data.jsonl") + " --rec_num 70000", {}, "--rec_num 70000: expected at most 32767"),
+    ("clipping at NaN", TRAIN.format("data.jsonl") + " --max_grad_norm nan", {}, "--max_grad_norm nan: expected a number of at least 0"),
     ("a group of one", TRAIN.format("data.jsonl") + " --num_generations 1", {}, "--num_generations 1: a group needs at least 2"),
     ("a flag without effect", TRAIN.format("data.jsonl") + " --lora_r 4", {}, "--lora_r: without effect unless --use_lora"),
     ("a reward that isn't there", TRAIN.format("data.jsonl") + " --reward nowhere:f", {}, "nowhere"),
