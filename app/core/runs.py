@@ -42,7 +42,11 @@ def penalty(run: dict) -> float:
 
 def eyebrow(run: dict) -> str:
     """What the run was, in one line."""
-    facts = [f"Run {run['run_id']}", formats.short(run["model"] or ""), "training" if run["kind"] == "train" else "evaluation"]
+    facts = [
+        f"Run {run['run_id']}",
+        formats.short(run["model"] or ""),
+        "training" if run["kind"] == "train" else "evaluation",
+    ]
     facts += [f"{run['rec_num']} ranks", f"threshold {run['risk_threshold']:g}"]
     if run["kind"] == "train":
         facts += [f"{run['num_generations']} answers a prompt", f"λ·P {penalty(run):g}", run["advantage_mode"]]

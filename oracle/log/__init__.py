@@ -3,13 +3,15 @@
 from oracle.log.audit import beside, lock_down, open_audit
 from oracle.log.compaction import compact, delete_run, export_run
 from oracle.log.evasion import EvasionRule, evasion_rules
+from oracle.log.macros import quoted
 from oracle.log.plain import sayable, storable
 from oracle.log.queries import NamedQuery, about, ask, named_queries
+from oracle.log.reading import GRACE_S, query
 from oracle.log.run_info import run_info
 from oracle.log.select import MOST_CHARACTERS
 from oracle.log.state import pattern_of, state_of
 from oracle.log.tables import KINDS, write_rows
-from oracle.log.views import GRACE_S, create_log_views, open_log, query, quoted
+from oracle.log.views import create_log_views, open_log
 from oracle.log.writer import LogWriter
 
 __all__ = [

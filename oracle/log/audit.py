@@ -10,8 +10,9 @@ import duckdb
 from oracle.base import files
 from oracle.base.database import connect
 from oracle.base.errors import UserError, first_line
+from oracle.log.macros import quoted
 from oracle.log.state import pattern_of, set_aside, tell_of_state
-from oracle.log.views import create_log_views, quoted
+from oracle.log.views import create_log_views
 
 ATTEMPTS = 3
 SEARCH_PATH = "set search_path = 'memory.main,store.main'"

@@ -24,6 +24,7 @@ import duckdb
 from oracle.base.database import connect
 from oracle.base.errors import UserError, first_line
 from oracle.base.files import check_writable, written_whole
+from oracle.log.empty import MERGED_SCHEMAS, ensure_schema
 from oracle.log.folders import (
     FORMAT,
     Counted,
@@ -39,18 +40,12 @@ from oracle.log.folders import (
     tidy,
     told_plainly,
 )
+from oracle.log.macros import create_base
+from oracle.log.reading import GRACE_S, again_if_removed, without_what_is_broken
 from oracle.log.sound import check_run, has_its_columns, is_broken, is_readable
 from oracle.log.state import set_aside, state_of
 from oracle.log.tables import write_rows
-from oracle.log.views import (
-    GRACE_S,
-    MERGED_SCHEMAS,
-    again_if_removed,
-    create_base,
-    ensure_schema,
-    open_log,
-    without_what_is_broken,
-)
+from oracle.log.views import open_log
 
 
 @dataclass(frozen=True)

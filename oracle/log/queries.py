@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from oracle.base.errors import UserError
 from oracle.base.resources import read_sql
-from oracle.log.views import left_out, query
+from oracle.log.reading import left_out, query
 
 VARIABLES = ("run", "other_run", "step", "completion")
 CHOSEN = {"chosen_run": "run", "chosen_later_run": "run", "chosen_other_run": "other_run", "chosen_step": "step"}

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from oracle.base.errors import UserError
 from oracle.log.compaction import begin_epoch, drop_after, merge_steps
+from oracle.log.empty import ensure_schema
 from oracle.log.folders import (
     MANIFEST_0,
     counted,
@@ -29,11 +30,11 @@ from oracle.log.folders import (
     told_plainly,
     write_folder,
 )
+from oracle.log.reading import GRACE_S
 from oracle.log.run_row import run_table
 from oracle.log.schema import LOSS, step_tables
 from oracle.log.sound import check_run
 from oracle.log.state import tell_of_state
-from oracle.log.views import GRACE_S, ensure_schema
 
 MERGE_EVERY = 200
 """Steps that stand alone at most, so that a query opens few files; merging them takes about a second."""

@@ -2,17 +2,19 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from oracle import UserError
-from oracle.log import LogWriter, ask, compact, export_run, open_log, query
+from oracle.log import LogWriter, ask, compact, export_run, open_log, query, reading
 from oracle.log import state as log_state
-from oracle.log import views as log_views
 from oracle.log.schema import LOSS
 from tests.tiny_log import RUN as TINY
 from tests.tiny_log import STEP_1, step_tables, write_tiny_log
@@ -193,7 +195,7 @@ def test_damage_that_only_duckdb_sees_is_left_out_too(log):
 
 def test_an_error_of_a_statement_sets_off_no_search_through_all_runs(log, monkeypatch):
     looked_for: list[bool] = []
-    monkeypatch.setattr(log_views, "find_broken", lambda root, said, anywhere, within_s: looked_for.append(anywhere))
+    monkeypatch.setattr(reading, "find_broken", lambda root, said, anywhere, within_s: looked_for.append(anywhere))
     with open_log(log) as connection, pytest.raises(UserError, match="boom"):
         query(connection, "select case when i > 50000 then error('boom') end from range(100000) t(i)", most=90_000)
     assert looked_for == [False]
@@ -213,3 +215,21 @@ def test_what_is_brought_back_counts_again(log):
         shutil.copyfile(log / good_run(log) / RUN, folder / RUN)
         assert query(connection, "from runs").num_rows == 2
     assert log_state.state_of(log).told() is None
+
+
+def test_a_query_that_meets_one_broken_run_after_another_has_one_time_for_all(log):
+    """Each time it is asked, another run breaks; and what is left of its time goes down."""
+    folders = iter([Path(shutil.copytree(log / good_run(log), log / f"1{n:02}-forged")) for n in range(9)])
+    left = []
+
+    def ask_again(left_s: float) -> None:
+        left.append(left_s)
+        time.sleep(0.02)
+        file = next(folders) / "run.parquet"
+        no_parquet(file)
+        raise duckdb.IOException(f"{file} is no Parquet")
+
+    with open_log(log) as connection, pytest.raises(StopIteration):
+        reading.without_what_is_broken(connection, ask_again, 9.0)
+    assert left[0] <= 9.0 and len(left) == 10
+    assert all(later < earlier - 0.02 for earlier, later in pairwise(left))

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from oracle import UserError
-from oracle.log import LogWriter, compact, export_run, open_log, query
+from oracle.base.resources import read_sql
+from oracle.log import LogWriter, compact, empty, export_run, open_log, query, reading
 from oracle.log import state as log_state
-from oracle.log import views as log_views
 from oracle.log.folders import FORMAT
 from oracle.log.schema import COMPLETIONS, RUN, VERDICTS
 from tests.tiny_log import RUN as SETTINGS
@@ -53,7 +53,7 @@ def written_by_format_1(root, dropped=("r_end",)):
     shutil.copytree(folder / "steps-00000001-00000002-1795352909-9999999999", ended)
     for file in folder.rglob("verdicts.parquet"):
         pq.write_table(pq.read_table(file).drop_columns(list(dropped)), file)
-    for name in (log_views.SINGLE_SCHEMAS[0], log_views.MERGED_SCHEMAS[0]):
+    for name in (empty.SINGLE_SCHEMAS[0], empty.MERGED_SCHEMAS[0]):
         shutil.rmtree(root / "_schema" / name)
     (root / "_schema" / "manifest-00000000.parquet").unlink()
     return writer
@@ -140,7 +140,7 @@ def test_clocks_change_nothing(tmp_path, monkeypatch):
     for path in writer.folder.rglob("*"):
         os.utime(path, (0, 0))
     assert seen(tmp_path) == {1: 13, 2: 13, 3: 12}
-    text = "".join(read for read in map(log_views.read_sql, ("log/tables", "log/sums", "views/sums")))
+    text = "".join(read for read in map(read_sql, ("log/tables", "log/sums", "views/sums")))
     assert "now()" not in text and "current_" not in text
 
 
@@ -158,8 +158,8 @@ def test_a_reader_that_listed_what_is_removed_meanwhile_fails_and_asks_again(tmp
             raise duckdb.IOException("no such file")
         return real(connection, *rest)
 
-    real = log_views._timed
-    monkeypatch.setattr(log_views, "_timed", once_removed)
+    real = reading._timed
+    monkeypatch.setattr(reading, "_timed", once_removed)
     with open_log(tmp_path) as log:
         assert query(log, "select count(*) as n from verdicts")["n"].to_pylist() == [39]
     assert len(asked) == 2
@@ -167,10 +167,9 @@ def test_a_reader_that_listed_what_is_removed_meanwhile_fails_and_asks_again(tmp
 
 def test_a_changed_column_raises_the_format(tmp_path):
     """Who changes what is logged raises FORMAT (see its docstring) and writes the new pair down here."""
-    log_views.ensure_schema(tmp_path)
+    empty.ensure_schema(tmp_path)
     sums = [
-        pq.read_schema(tmp_path / "_schema" / log_views.MERGED_SCHEMAS[0] / f"{n}_sums.parquet")
-        for n in ("rank", "trait")
+        pq.read_schema(tmp_path / "_schema" / empty.MERGED_SCHEMAS[0] / f"{n}_sums.parquet") for n in ("rank", "trait")
     ]
     columns = json.dumps([[[f.name, str(f.type)] for f in schema] for schema in (RUN, COMPLETIONS, VERDICTS, *sums)])
     assert (FORMAT, sha256(columns.encode()).hexdigest()[:12]) == (2, "2a6c6f0f47bb")
