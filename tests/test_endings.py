@@ -164,6 +164,7 @@ def test_a_command_ends_in_one_line_however_it_is_ended_and_wherever_its_output_
     done = subprocess.run(
         ["bash", "-c", f"{before or ':'}\nexec {sys.executable} {script}"],
         env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""}, capture_output=True, text=True, timeout=60,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # the tests themselves may run under nohup
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (code, said)
 

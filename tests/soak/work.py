@@ -17,6 +17,11 @@ from tests.tiny_log import STEP_1, STEP_2, step_tables
 
 ODD, EVEN = 13, 12  # rows of verdicts of such a step
 TIMED_APP = Path(__file__).with_name("timed_app.py")
+# Grain: one run. wrong: up to three steps with another number of verdicts than were written.
+SEEN = f"""
+select run_id, count(*) as steps, max(step) as last, (list(step) filter (n <> if(step % 2 = 1, {ODD}, {EVEN})))[:3] as wrong
+from (select run_id, step, count(*) as n from verdicts group by all) group by run_id
+"""
 ASKED = ("penalties_by_rank", "worst_films", "rederivation", "stricter_threshold", "unresolved_titles")
 
 
@@ -56,17 +61,18 @@ def merge(store: str) -> None:
 
 
 def read(store: str) -> None:
-    """Ask views and named queries; in what is counted no step may stand twice, or in part."""
+    """Ask views and named queries; in what is counted no step may stand twice, or in part, or lack that was there before."""
+    last: dict[str, int] = {}  # step of a run that was seen
     with open_audit(store) as audit:
         query(audit, "select 1")
         for number in itertools.count():
-            bad = query(
-                audit,
-                f"""select run_id, step, count(*) as n from verdicts group by all
-                having n <> case when step % 2 = 1 then {ODD} else {EVEN} end""",
-            )
-            if bad.num_rows:
-                said(f"trouble wrong steps {bad.to_pylist()[:3]}")
+            runs = {row.pop("run_id"): row for row in query(audit, SEEN).to_pylist()}
+            for run, row in runs.items():
+                if row["wrong"] or row["steps"] != row["last"]:
+                    said(f"trouble wrong steps of {run}: {row['wrong']}, {row['steps']} steps up to {row['last']}")
+            if lost := [run for run in last if run not in runs or runs[run]["last"] < last[run]]:
+                said(f"trouble steps are gone of {lost}, in which was step {[last[run] for run in lost]}")
+            last |= {run: row["last"] for run, row in runs.items()}
             ask(audit, ASKED[number % len(ASKED)])
             said("query")
             time.sleep(0.2)

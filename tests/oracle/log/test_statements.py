@@ -5,7 +5,7 @@ import pytest
 from oracle import UserError
 from oracle.base.database import connect
 from oracle.cli.main import main
-from oracle.log import LogWriter, open_audit, query, views
+from oracle.log import LogWriter, open_audit, query, reading
 from oracle.log.select import PLUMBING, READS_BY_NAME
 from oracle.store.build import build_starter_store
 from tests.tiny_log import RUN
@@ -204,7 +204,7 @@ def test_no_time_limit_is_taken_for_none(audit, seconds, said):
 
 
 def test_a_query_that_was_stopped_interrupts_no_later_one(audit, monkeypatch):
-    monkeypatch.setattr(views, "AGAIN_S", 0)
+    monkeypatch.setattr(reading, "AGAIN_S", 0)
     for _ in range(30):
         with pytest.raises(UserError, match="was stopped"):
             query(audit[0], "select sum(a.range) from range(10_000_000) a, range(10_000_000) b", timeout_s=0.001)
