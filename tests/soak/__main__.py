@@ -134,14 +134,17 @@ def _tell(workers: list[Worker], steps: list, wrong: int, minutes: float) -> int
     """Print the table and the verdict; the exit status."""
     print("| process | done | killed | memory, second and last quarter | troubles |\n| --- | --- | --- | --- | --- |")
     bad = [f"{wrong} runs have a wrong step"] if wrong else []
+    told, held = sum(worker.done["step"] for worker in workers), sum(map(len, steps))
+    if held < told:
+        bad.append(f"the writers finished {told:,} steps, and the log has {held:,}")
     for role, name in NAMES.items():
         of_role = [worker for worker in workers if worker.role == role]
         done = sum((worker.done for worker in of_role), collections.Counter())
         counts = ", ".join(f"{done[what]:,} {many}" for what, many in COUNTED.items() if done[what]) or "nothing"
         early, late = ([_between(w, share * minutes * 60) for w in of_role] for share in (0.25, 0.75))
-        kills, told = sum(w.kills for w in of_role), sum(len(w.troubles) for w in of_role)
+        kills, errors = sum(w.kills for w in of_role), sum(len(w.troubles) for w in of_role)
         count = f"{len(of_role)} " if len(of_role) > 1 else ""
-        print(f"| {count}{name} | {counts} | {kills} | {_span(early)}, {_span(late)} | {told} |")
+        print(f"| {count}{name} | {counts} | {kills} | {_span(early)}, {_span(late)} | {errors} |")
         # Writers and the compactor, which are killed more often than they fill up, can't show growth.
         grew = [one and one * GROWTH < other for one, other in zip(early, late, strict=True)]
         if role in ("read", "browse") and any(grew):
