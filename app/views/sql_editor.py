@@ -63,14 +63,16 @@ def _answer(sql: str, run: str | None) -> Answer:
     known = st.session_state.get("answer")
     if known is None or known[0] != (sql, run):
         clock = st.empty()
-        rows = database.ask(
-            sql,
-            run,
-            MOST_ROWS + 1,
-            TIMEOUT_S,
-            waiting=lambda seconds: clock.caption(f"Running for {seconds:.0f} s … Stop, at the top, ends it."),
-        )
-        clock.empty()
+        try:
+            rows = database.ask(
+                sql,
+                run,
+                MOST_ROWS + 1,
+                TIMEOUT_S,
+                waiting=lambda seconds: clock.caption(f"Running for {seconds:.0f} s … Stop, at the top, ends it."),
+            )
+        finally:
+            clock.empty()
         known = st.session_state["answer"] = ((sql, run), rows)
     return known[1]
 

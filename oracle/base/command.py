@@ -94,9 +94,8 @@ def end_at_once() -> None:
 
 @atexit.register  # before all others, as this module is imported first; so it runs last
 def _end() -> None:
-    if (
-        signal.getsignal(signal.SIGINT) is _stop
-    ):  # all is done: Python takes itself down, for seconds where torch was in use
+    # All is done: Python takes itself down, for seconds where torch was in use.
+    if signal.getsignal(signal.SIGINT) is _stop:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     if _is_over:
         sys.stdout.flush()

@@ -75,8 +75,8 @@ class State:
             return None
         some = ", ".join(map(_as_text, wrong[:3])) + (" …" if len(wrong) > 3 else "")
         return (
-            f"{len(wrong)} parts of the log can't be read, and are in no figure and no export (bring them back, or move them "
-            f"away): {some}"
+            f"{len(wrong)} part{'s' if len(wrong) > 1 else ''} of the log can't be read, and in no figure and no export "
+            f"(bring back, or move away): {some}"
         )
 
 

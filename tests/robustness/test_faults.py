@@ -356,5 +356,5 @@ def test_a_link_that_leads_out_of_the_log_is_left_out_and_told_by_its_path(
     caplog.clear()
     done = run('oracle log query --sql "select count(*) from verdicts" --json', capfd)
     assert (done.status, '"count_star()":0' in done.out) == (0, path == "{run}"), done
-    assert [r.message.startswith("1 parts") and inside.name in r.message for r in caplog.records] == [True]
+    assert [r.message.startswith("1 part of") and inside.name in r.message for r in caplog.records] == [True]
     assert inside.is_symlink()

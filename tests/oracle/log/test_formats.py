@@ -119,7 +119,7 @@ def test_a_step_that_cannot_be_read_is_counted_and_said(tmp_path, caplog):
     (record,) = caplog.records
     assert (
         record.message
-        == f"1 parts of the log can't be read, and are in no figure and no export (bring them back, or move them away): {broken}"
+        == f"1 part of the log can't be read, and in no figure and no export (bring back, or move away): {broken}"
     )
 
 
