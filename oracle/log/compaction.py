@@ -42,7 +42,7 @@ from oracle.log.folders import (
 )
 from oracle.log.macros import create_base
 from oracle.log.reading import GRACE_S, again_if_removed, without_what_is_broken
-from oracle.log.sound import check_run, has_its_columns, is_broken, is_readable
+from oracle.log.sound import check_run, has_its_columns, is_broken, is_readable, left_out
 from oracle.log.state import set_aside, state_of
 from oracle.log.tables import write_rows
 from oracle.log.views import open_log
@@ -146,7 +146,7 @@ def export_run(log_root: str | Path, run_id: str, target: str | Path, *, overwri
         raise UserError(f"cannot write {target}: expected a name that ends in .csv or .parquet")
     check_writable(target, overwrite=overwrite)
     if wrong := state_of(Path(log_root).absolute()).runs.get(run_id):
-        raise UserError(f"run {run_id} is left out, as {wrong} can't be read: bring it back, or move the run away")
+        raise left_out(run_id, wrong)
     with open_log(log_root) as connection, written_whole(target, overwrite=overwrite) as part:
 
         def write(_: float | None) -> int:

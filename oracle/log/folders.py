@@ -41,7 +41,7 @@ MOST_FOLDERS = 100_000  # that a manifest lists
 MOST_STEPS = 10_000_000  # of all of these
 MOST_BYTES = 20_000_000  # of its names and steps, as Parquet writes them
 
-_MANIFEST = re.compile(r"manifest-(\d{8})\.parquet")
+MANIFEST_NAME = re.compile(r"manifest-(\d{8})\.parquet")
 _SINGLE = re.compile(r"step-(\d{8})-e(\d{8})-f(\d)")
 _MERGED = re.compile(r"steps-(\d{8})-(\d{8})-e(\d{8})-f(\d)")
 # Format 1 had no manifest: a merged folder counted from one second to another, and single steps where none spans them.
@@ -83,7 +83,7 @@ def counted(folder: Path) -> Counted:
 
 
 def _counted(folder: Path, names: list[str]) -> Counted:
-    epochs = [int(m[1]) for name in names if (m := _MANIFEST.fullmatch(name))]
+    epochs = [int(m[1]) for name in names if (m := MANIFEST_NAME.fullmatch(name))]
     if not epochs:
         earlier = _counted_1(folder, names)
         if not (earlier.merged or earlier.single) and any(_SINGLE.fullmatch(n) or _MERGED.fullmatch(n) for n in names):
@@ -271,7 +271,7 @@ def remove_superseded(folder: Path, grace_s: float) -> int:
     """
     found = counted(folder)
     counts = {s.path for s in (*found.merged, *found.single)} | {manifest_path(folder, found.epoch)}
-    ours = (_MANIFEST, _SINGLE, _MERGED, _SINGLE_1, _MERGED_1, _ENDED_1)
+    ours = (MANIFEST_NAME, _SINGLE, _MERGED, _SINGLE_1, _MERGED_1, _ENDED_1)
     out = [
         path for path in sorted(folder.iterdir()) if path not in counts and any(p.fullmatch(path.name) for p in ours)
     ]

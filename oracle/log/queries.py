@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from oracle.base.errors import UserError
 from oracle.base.resources import read_sql
-from oracle.log.reading import left_out, query
+from oracle.log.reading import query, wrong_with
+from oracle.log.sound import left_out
 
 VARIABLES = ("run", "other_run", "step", "completion")
 CHOSEN = {"chosen_run": "run", "chosen_later_run": "run", "chosen_other_run": "other_run", "chosen_step": "step"}
@@ -88,8 +89,8 @@ def _check_run(connection: duckdb.DuckDBPyConnection, run_id: object) -> None:
     runs = query(connection, "select run_id from runs order by run_id desc")["run_id"].to_pylist()
     if run_id in runs:
         return
-    if wrong := left_out(connection, str(run_id)):
-        raise UserError(f"run {run_id} is left out, as {wrong} can't be read: bring it back, or move the run away")
+    if wrong := wrong_with(connection, str(run_id)):
+        raise left_out(str(run_id), wrong)
     raise UserError(f"no run {run_id!r} in this log: it has {', '.join(runs[:5]) or 'none'}")
 
 

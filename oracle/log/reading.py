@@ -15,8 +15,7 @@ import pyarrow as pa
 from oracle.base.errors import UserError, first_line
 from oracle.log.plain import known_to_arrow
 from oracle.log.select import check_reads_only, what_duckdb_said
-from oracle.log.state import PATIENCE_S as SEARCH_S
-from oracle.log.state import find_broken, set_aside, state_of
+from oracle.log.state import SEARCH_S, find_broken, set_aside, state_of
 
 GRACE_S = 5.0
 """Seconds that folders stay which no longer count: longer than a query takes from listing its files to opening them.
@@ -60,7 +59,9 @@ def query(
     try:
         return without_what_is_broken(
             connection,
-            lambda left_s: again_if_removed(lambda left_s: _timed(connection, sql, params, left_s, most), left_s),
+            lambda left_s: again_if_removed(
+                lambda now_left_s: _timed(connection, sql, params, now_left_s, most), left_s
+            ),
             timeout_s,
         )
     except Stopped:
@@ -101,7 +102,7 @@ def without_what_is_broken(
     return ask(left_s())
 
 
-def left_out(connection: duckdb.DuckDBPyConnection, run_id: str) -> Path | None:
+def wrong_with(connection: duckdb.DuckDBPyConnection, run_id: str) -> Path | None:
     """The file for which a run is in no view; null: it is, or there is none."""
     root = _root_of(connection)
     return state_of(root).runs.get(run_id) if root else None

@@ -1,7 +1,6 @@
 """Whether the files of a run can be read: their ends at once, their columns and values where there is reason to look closer."""
 
 import os
-import re
 import time
 from pathlib import Path
 
@@ -10,12 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from oracle.base.errors import UserError
-from oracle.log.folders import FORMAT, MANIFEST, Steps, is_parquet
+from oracle.log.folders import FORMAT, MANIFEST, MANIFEST_NAME, Steps, is_parquet
 from oracle.log.run_row import is_run
 from oracle.log.schema import COMPLETIONS, LOSS, RUN, VERDICTS
 
 MOST_SETTINGS = 100_000_000  # bytes of a run's row, as Parquet writes it
-MANIFEST_NAME = re.compile(r"manifest-\d{8}\.parquet")
 _COLUMNS = {"completions": COMPLETIONS, "verdicts": VERDICTS}
 _SUMS = ("rank_sums", "trait_sums")
 TABLES = (*_COLUMNS, *_SUMS)
@@ -116,7 +114,12 @@ def is_sound(path: Path, log_root: Path) -> bool:
 def check_run(folder: Path) -> None:
     """Raises `UserError` where the settings of a run can't be read: nothing is added to it then, and nothing merged."""
     if not is_sound(run := folder / "run.parquet", folder.parent):
-        raise UserError(f"run {folder.name} is left out, as {run} can't be read: bring it back, or move the run away")
+        raise left_out(folder.name, run)
+
+
+def left_out(run_id: str, wrong: Path) -> UserError:
+    """What is told of a run that somebody asks for, and that is left out for the file `wrong`."""
+    return UserError(f"run {run_id} is left out, as {wrong} can't be read: bring it back, or move the run away")
 
 
 def _is_within(path: Path, log_root: Path) -> bool:

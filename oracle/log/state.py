@@ -36,7 +36,7 @@ from oracle.log.sound import (
     sign_of,
 )
 
-PATIENCE_S = 20.0  # of a search for what is damaged
+SEARCH_S = 20.0  # of a search for what is damaged
 SETTLED_NS = 2_000_000_000  # coarser than the times of any file system: what changed so lately may change again, and look the same
 _NAMED = re.compile(
     r"/([^/\n\"']+)/(?:(?:[^/\n\"']+)/(?:completions|verdicts|rank_sums|trait_sums)|run|loss|manifest-\d{8})\.parquet"
@@ -239,7 +239,7 @@ def _variable(name: str) -> str:
     return f"getvariable('{name}')"
 
 
-def find_broken(log_root: Path, said: str, anywhere: bool, within_s: float = PATIENCE_S) -> None:
+def find_broken(log_root: Path, said: str, anywhere: bool, within_s: float) -> None:
     """Look closer at the runs whose files an error of DuckDB names: at each value of their settings and of their steps.
 
     `anywhere`: at those of all runs, newest first, where it names none, as of damaged pages it does; for `within_s` seconds.
