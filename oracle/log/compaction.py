@@ -24,7 +24,7 @@ import duckdb
 from oracle.base.database import connect
 from oracle.base.errors import UserError, first_line
 from oracle.base.files import check_writable, written_whole
-from oracle.log.empty import MERGED_SCHEMAS, ensure_schema
+from oracle.log.empty import MERGED_SCHEMAS, SINGLE_SCHEMAS, ensure_schema
 from oracle.log.folders import (
     FORMAT,
     Counted,
@@ -42,10 +42,13 @@ from oracle.log.folders import (
 )
 from oracle.log.macros import create_base
 from oracle.log.reading import GRACE_S, again_if_removed, without_what_is_broken
-from oracle.log.sound import check_run, has_its_columns, is_broken, is_readable, left_out
-from oracle.log.state import set_aside, state_of
+from oracle.log.sound import check_run, has_its_columns, is_broken, is_readable, left_out, pattern_of
+from oracle.log.state import state_of
 from oracle.log.tables import write_rows
 from oracle.log.views import open_log
+
+
+MOST_AT_ONCE = 1000  # folders that a merge opens, as memory and time grow faster than their number
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ def _up_to(steps: Steps, last: int) -> Steps:
 
 
 def begin_epoch(folder: Path, now: Counted, keep: list[Steps], rewrite: list[Steps]) -> None:
-    """Have the merged folders `keep` count, and the steps of `rewrite`, put into one folder; and nothing else.
+    """Have the merged folders `keep` count, and the steps of `rewrite`, put into as few folders as can be; and nothing else.
 
     Raises:
         UserError: no space, or steps that can't be read; everything is as it was.
@@ -117,19 +120,25 @@ def begin_epoch(folder: Path, now: Counted, keep: list[Steps], rewrite: list[Ste
             f"cannot merge the steps of run {folder.name}: {broken[0]} can't be read; bring it back, or move it away"
         )
     epoch = now.epoch + 1
+    parts = [rewrite[first : first + MOST_AT_ONCE] for first in range(0, len(rewrite), MOST_AT_ONCE)]
     try:
-        if rewrite:
-            steps = sorted(step for s in rewrite for step in s.steps)
-            target = merged_path(folder, steps, epoch)
-            with new_folder(target) as temporary:
-                # Its statements list the files of all runs, of which others may remove some meanwhile.
-                again_if_removed(lambda _: _write_merged(folder, rewrite, steps, temporary), None)
-            keep = [*keep, Steps(target, tuple(steps), merged=True, format=FORMAT)]
-        announce(folder, epoch, keep)
-    except duckdb.IOException as error:
-        raise UserError(f"cannot merge the steps of run {folder.name}: {_reason(error)}; free some space") from None
-    except duckdb.Error as error:  # of what ends as Parquet does, and isn't any
-        raise UserError(f"cannot merge the steps of run {folder.name}: {first_line(error)}") from None
+        announce(folder, epoch, [*keep, *(_merged(folder, part, epoch) for part in parts)])
+    except BaseException as error:
+        tidy(folder)  # what is in place under the names of this epoch would be in the way of the next attempt
+        if isinstance(error, duckdb.IOException):
+            raise UserError(f"cannot merge the steps of run {folder.name}: {_reason(error)}; free some space") from None
+        if isinstance(error, duckdb.Error):  # of what ends as Parquet does, and isn't any
+            raise UserError(f"cannot merge the steps of run {folder.name}: {first_line(error)}") from None
+        raise
+
+
+def _merged(folder: Path, sources: list[Steps], epoch: int) -> Steps:
+    """Put steps into one folder, which counts where a manifest names it."""
+    steps = sorted(step for s in sources for step in s.steps)
+    target = merged_path(folder, steps, epoch)
+    with new_folder(target) as temporary:
+        _write_merged(folder, sources, steps, temporary)
+    return Steps(target, tuple(steps), merged=True, format=FORMAT)
 
 
 def export_run(log_root: str | Path, run_id: str, target: str | Path, *, overwrite: bool = False) -> int:
@@ -179,8 +188,7 @@ def _write_merged(folder: Path, sources: list[Steps], steps: list[int], target: 
     schema = folder.parent / "_schema" / MERGED_SCHEMAS[0]
     with connect(threads=1) as connection:  # training goes on beside this
         create_base(connection, folder.parent)
-        connection.execute("reset variable log_runs")
-        set_aside(connection, folder.parent)  # the settings of all runs are opened
+        _look_only_at(connection, folder, [s for s in sources if not s.merged])
         for name in ("completions", "verdicts"):
             # In the order of the files, which are sorted: no sort, and little memory.
             files = [str(schema / f"{name}.parquet"), *(str(s.path / f"{name}.parquet") for s in sources)]
@@ -195,6 +203,19 @@ def _write_merged(folder: Path, sources: list[Steps], steps: list[int], target: 
             )
             given = {"single": single, "run": folder.name, "files": files, "steps": steps}
             _copy(connection.sql(sums, params=given), target / f"{name}.parquet")
+
+
+def _look_only_at(connection: duckdb.DuckDBPyConnection, folder: Path, single: list[Steps]) -> None:
+    """Have the tables that sums are built on open the settings of this run and these steps, whatever else the log holds."""
+    schema = folder.parent / "_schema"
+    older = [schema / SINGLE_SCHEMAS[-1], *(s.path for s in single if s.format < FORMAT)]
+    files = {
+        "run": [schema / "run.parquet", folder / "run.parquet"],
+        "single": [s.path for s in single if s.format == FORMAT],
+        "older_single": older,
+    }
+    for kind, paths in files.items():
+        connection.execute(f"set variable log_{kind}_files = ?::varchar[]", [list(map(pattern_of, paths))])
 
 
 def _copy(rows: duckdb.DuckDBPyRelation, target: Path) -> None:

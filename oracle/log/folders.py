@@ -101,9 +101,12 @@ def _listed(manifest: Path) -> list[tuple[str, tuple[int, ...]]]:
     """The folders that a manifest lists, each with its steps."""
     try:
         os.stat(manifest)
-        if not is_parquet(manifest) or _is_swollen(pq.read_metadata(manifest)):
+        if not is_parquet(manifest):
             raise ValueError
-        rows = pq.read_table(manifest).cast(MANIFEST).to_pylist()
+        with pq.ParquetFile(manifest) as parquet:
+            if _is_swollen(parquet.metadata):
+                raise ValueError
+            rows = parquet.read().cast(MANIFEST).to_pylist()
         listed = [(row["folder"], tuple(row["steps"])) for row in rows if row["folder"] is not None]
         every = [step for _, steps in listed for step in steps]
         if not all(_MERGED.fullmatch(name) or _MERGED_1.fullmatch(name) for name, _ in listed):

@@ -122,11 +122,7 @@ class LogWriter:
         with told_plainly(f"cannot log step {step} in {self.folder} (the steps before it are safe)"):
             write_folder(target, {"completions": completions, "verdicts": verdicts})
             if again:
-                try:
-                    begin_epoch(self.folder, now, keep=now.merged, rewrite=others)
-                except BaseException:
-                    tidy(self.folder)
-                    raise
+                begin_epoch(self.folder, now, keep=now.merged, rewrite=others)
             remove_superseded(self.folder, GRACE_S)
         if len(others) + 1 >= MERGE_EVERY:
             with suppress(UserError, OSError):  # no space: the steps are there, and stand alone until there is some

@@ -37,6 +37,10 @@ create or replace macro merged_files(name, format := log_format()) as
 create or replace macro single_schema(name) as log_root() || '/_schema/step-00000000-e00000000-f' || log_format() || '/' || name;
 create or replace macro merged_schema(name) as
     log_root() || '/_schema/steps-00000000-00000000-e00000000-f' || log_format() || '/' || name;
+-- A merge names the folders of single steps that it puts together, so that it opens and lists no others.
+create or replace macro newest_single_files(name) as coalesce(
+    list_transform(getvariable('log_single_files')::varchar[], lambda folder: folder || '/' || name), [single_files(name)]
+);
 -- The patterns of all formats before. Format 1 had no manifest, and its folders no format: merged ones were named after the seconds
 -- (Unix time) from which and until which they counted.
 create or replace macro older_single_files(name) as
@@ -155,7 +159,7 @@ select unnest(folders) || '/' || name as filename;
 -- The rows of single, or of merged, steps in these folders, whatever their format; what an older format did not hold is null.
 create or replace macro single_rows(name, folders) as table
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
-from read_parquet([single_schema(name), single_files(name)], filename = true) semi join log_paths(folders, name) using (filename)
+from read_parquet([single_schema(name)] || newest_single_files(name), filename = true) semi join log_paths(folders, name) using (filename)
 where not log_step_is_left_out(filename)
 union all by name
 select * exclude (filename) replace (log_part(filename, -3) as run_id)

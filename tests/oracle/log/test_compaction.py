@@ -1,5 +1,7 @@
 """Merging, exporting and deleting runs: nothing is lost, seen twice, or taken from under a reader."""
 
+import errno
+import os
 import threading
 import time
 
@@ -11,7 +13,8 @@ import pytest
 
 from oracle import UserError
 from oracle.log import LogWriter, compact, delete_run, export_run, open_log
-from oracle.log.folders import MOST_BYTES, MOST_STEPS, _is_swollen, counted
+from oracle.log.compaction import merge_steps
+from oracle.log.folders import MOST_BYTES, MOST_STEPS, _is_swollen, counted, lock_run
 from tests.synthetic_log import SETTINGS, World, make_step, write_run
 from tests.tiny_log import RUN, STEP_1, STEP_2, step_tables
 
@@ -70,6 +73,39 @@ def test_a_merge_that_was_killed_is_finished_by_the_next(tmp_path):
         assert seen(log) == before
     names = [".lock", "manifest-00000001.parquet", "run.parquet", "steps-00000001-00000003-e00000001-f2"]
     assert [f.name for f in sorted(folder.iterdir())] == names
+
+
+def test_a_merge_whose_manifest_finds_no_space_leaves_nothing_in_the_way_of_the_next(tmp_path, monkeypatch):
+    run = write_run(tmp_path, steps=3, prompts=1)
+    folder = tmp_path / run
+    before = sorted(f.name for f in folder.iterdir())
+    move = os.replace
+
+    def full(part, place):
+        if place.name.startswith("manifest"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        move(part, place)
+
+    with lock_run(folder):
+        monkeypatch.setattr(os, "replace", full)
+        with pytest.raises(UserError, match="No space left"):
+            merge_steps(folder)
+        assert sorted(f.name for f in folder.iterdir()) == before
+        monkeypatch.undo()
+        assert merge_steps(folder) == 3
+
+
+def test_many_steps_are_merged_into_several_folders_and_no_figure_changes(tmp_path, monkeypatch):
+    run = write_run(tmp_path, steps=3, prompts=1)
+    (tmp_path / "2-broken").mkdir()
+    (tmp_path / "2-broken" / "run.parquet").write_text("no run: a merge opens no other")
+    monkeypatch.setattr("oracle.log.compaction.MOST_AT_ONCE", 2)
+    with open_log(tmp_path) as log:
+        ask = ["from rank_sums order by all", "from trait_sums order by all", "from verdicts order by all"]
+        before = [log.sql(sql).fetchall() for sql in ask]
+        compact(tmp_path, run, grace_s=0)
+        assert [s.steps for s in counted(tmp_path / run).merged] == [(1, 2), (3,)]
+        assert [log.sql(sql).fetchall() for sql in ask] == before
 
 
 @pytest.mark.parametrize("sums", [{"a": [1]}, {"step": ["x"]}, {"step": [None]}])
