@@ -31,6 +31,7 @@ from oracle.log.folders import (
     Steps,
     announce,
     counted,
+    left_out,
     lock_run,
     merged_path,
     new_folder,
@@ -42,11 +43,10 @@ from oracle.log.folders import (
 )
 from oracle.log.macros import create_base
 from oracle.log.reading import GRACE_S, again_if_removed, without_what_is_broken
-from oracle.log.sound import check_run, has_its_columns, is_broken, is_readable, left_out, pattern_of
+from oracle.log.sound import check_run, has_its_columns, is_broken, is_readable, pattern_of
 from oracle.log.state import state_of
 from oracle.log.tables import write_rows
 from oracle.log.views import open_log
-
 
 MOST_AT_ONCE = 1000  # folders that a merge opens, as memory and time grow faster than their number
 

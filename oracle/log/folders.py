@@ -94,6 +94,9 @@ def _counted(folder: Path, names: list[str]) -> Counted:
     merged = [Steps(folder / name, steps, True, _format(name)) for name, steps in listed]
     matches = [(name, m) for name in names if (m := _SINGLE.fullmatch(name)) and int(m[2]) == epoch]
     single = [Steps(folder / name, (int(m[1]),), False, int(m[3])) for name, m in matches]
+    is_merged = {step for s in merged for step in s.steps}
+    if twice := [s.path for s in single if s.steps[0] in is_merged]:
+        raise OSError(errno.EINVAL, f"{twice[0]} is a step that is merged already: move it away", str(twice[0]))
     return Counted(epoch, sorted(merged, key=lambda s: s.steps), single)
 
 
@@ -108,6 +111,8 @@ def _listed(manifest: Path) -> list[tuple[str, tuple[int, ...]]]:
                 raise ValueError
             rows = parquet.read().cast(MANIFEST).to_pylist()
         listed = [(row["folder"], tuple(row["steps"])) for row in rows if row["folder"] is not None]
+        if len(rows) - len(listed) != 1:  # views count the single steps by the row of nulls
+            raise ValueError
         every = [step for _, steps in listed for step in steps]
         if not all(_MERGED.fullmatch(name) or _MERGED_1.fullmatch(name) for name, _ in listed):
             raise ValueError
@@ -191,10 +196,23 @@ def merged_path(folder: Path, steps: list[int], epoch: int) -> Path:
 def run_folder(log_root: str | Path, run_id: str) -> Path:
     """The folder of a run. Raises `UserError` for a run that isn't there."""
     folder = Path(log_root).absolute() / run_id
-    if not re.fullmatch(r"[0-9][\w.-]{0,99}", run_id) or not (folder / "run.parquet").is_file():
-        runs = sorted((p.parent.name for p in Path(log_root).glob("[0-9]*/run.parquet")), reverse=True)
-        raise UserError(f"no run {run_id[:100]!r} in {log_root}: it has {', '.join(runs[:5]) or 'none'}")
-    return folder
+    is_named = re.fullmatch(r"[0-9][\w.-]{0,99}", run_id)
+    if is_named and (run := folder / "run.parquet").is_file():
+        return folder
+    runs = sorted((p.parent.name for p in Path(log_root).glob("[0-9]*/run.parquet")), reverse=True)
+    if is_named and run_id in runs:
+        raise left_out(run_id, run)
+    if run_id in runs:
+        raise UserError(
+            f"cannot use the run {run_id!r}: give its folder a name that begins with a digit and holds letters, digits, "
+            "_, . and - only, at most 100"
+        )
+    raise UserError(f"no run {run_id[:100]!r} in {log_root}: it has {', '.join(runs[:5]) or 'none'}")
+
+
+def left_out(run_id: str, wrong: Path) -> UserError:
+    """What is told of a run that somebody asks for, and that is left out for the file `wrong`."""
+    return UserError(f"run {run_id} is left out, as {wrong} can't be read: bring it back, or move the run away")
 
 
 def lock_run(folder: Path) -> FileLock:
@@ -248,10 +266,11 @@ def tidy(folder: Path) -> None:
     for path in folder.iterdir():
         m = _SINGLE.fullmatch(path.name)
         n = _MERGED.fullmatch(path.name)
-        if path.name.startswith((".tmp-", ".gone-")) or (m and int(m[2]) > epoch) or (n and int(n[3]) > epoch):
+        if (m and int(m[2]) > epoch) or (n and int(n[3]) > epoch):
+            _drop(path)  # would count one day
+    for path in (*folder.glob(".tmp-*"), *folder.glob(".*.tmp"), *folder.glob(".gone-*")):
+        with suppress(OSError):  # on NFS, what somebody still reads can't go: the next one tries again
             _drop(path)
-    for path in folder.glob(".*.tmp"):
-        _drop(path)
 
 
 def _drop(path: Path) -> None:
@@ -281,10 +300,11 @@ def remove_superseded(folder: Path, grace_s: float) -> int:
     now = time.monotonic()
     due = [path for path in out if now - _first_seen.setdefault(path, now) >= grace_s]
     for path in due:
-        if path.suffix == ".parquet":
-            path.unlink()
-        else:
-            remove_folder(path)
+        with suppress(OSError):  # as in tidy
+            if path.suffix == ".parquet":
+                path.unlink()
+            else:
+                remove_folder(path)
         del _first_seen[path]
     return sum(path.suffix != ".parquet" for path in due)
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from oracle.base.errors import UserError
 from oracle.base.resources import read_sql
+from oracle.log.folders import left_out
 from oracle.log.reading import query, wrong_with
-from oracle.log.sound import left_out
 
 VARIABLES = ("run", "other_run", "step", "completion")
 CHOSEN = {"chosen_run": "run", "chosen_later_run": "run", "chosen_other_run": "other_run", "chosen_step": "step"}

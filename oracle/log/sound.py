@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from oracle.base.errors import UserError
-from oracle.log.folders import FORMAT, MANIFEST, MANIFEST_NAME, Steps, is_parquet
+from oracle.log.folders import FORMAT, MANIFEST, MANIFEST_NAME, Steps, is_parquet, left_out
 from oracle.log.run_row import is_run
 from oracle.log.schema import COMPLETIONS, LOSS, RUN, VERDICTS
 
@@ -40,9 +40,18 @@ def has_its_columns(steps: Steps) -> bool:
             with pq.ParquetFile(steps.path / f"{name}.parquet") as parquet:
                 if not _fits(parquet.schema_arrow, expected, whole=steps.format == FORMAT):
                     return False
+                if not steps.merged and not _holds_only(parquet, steps.steps[0]):
+                    return False
     except (OSError, ValueError, pa.ArrowException):
         return False
     return True
+
+
+def _holds_only(parquet: pq.ParquetFile, step: int) -> bool:
+    """Whether a file's rows are of one step, as far as its statistics tell: a merge takes no others."""
+    at = parquet.schema_arrow.names.index("step")
+    groups = [parquet.metadata.row_group(n).column(at).statistics for n in range(parquet.metadata.num_row_groups)]
+    return all(s is None or not s.has_min_max or s.min == s.max == step for s in groups)
 
 
 def is_whole(steps: Steps, reader: duckdb.DuckDBPyConnection, end: float) -> bool:
@@ -117,9 +126,10 @@ def check_run(folder: Path) -> None:
         raise left_out(folder.name, run)
 
 
-def left_out(run_id: str, wrong: Path) -> UserError:
-    """What is told of a run that somebody asks for, and that is left out for the file `wrong`."""
-    return UserError(f"run {run_id} is left out, as {wrong} can't be read: bring it back, or move the run away")
+def check_loss(folder: Path) -> None:
+    """Raises `UserError` where there is a loss.parquet that can't be read: it would be replaced, with all that it holds."""
+    if os.path.lexists(loss := folder / "loss.parquet") and not is_sound(loss, folder.parent):
+        raise UserError(f"cannot go on with run {folder.name}: {loss} can't be read; bring it back, or move it away")
 
 
 def _is_within(path: Path, log_root: Path) -> bool:

@@ -163,13 +163,15 @@ def _found(log_root: Path, folder: Path, readable: set[Path]) -> _Run:
     run, loss = folder / "run.parquet", folder / "loss.parquet"
     if not os.path.lexists(run) and not any(folder.glob("manifest-*.parquet")):  # no run
         return _Run()
+    if folder.is_symlink() or "\\" in folder.name:  # would be counted twice; or no pattern of DuckDB finds it
+        return _Run(folder)
     if _as_text(folder) != str(folder):  # no pattern of DuckDB passes over it
         raise UserError(f"the name of {_as_text(folder)} is no UTF-8: rename it, or move it away")
     found = counted(folder)
     if wrong := next((path for path in (run, *manifests_of(folder)) if not is_sound(path, log_root)), None):
         return _Run(wrong)
     steps = [*found.merged, *found.single]
-    gone = [s for s in steps if is_broken(s.path) or not (s.path in readable or is_readable(s))]
+    gone = [s for s in steps if is_broken(s.path) or not ((s.path in readable and s.path.is_dir()) or is_readable(s))]
     if gone:
         now = counted(folder)  # others may have been merged and removed meanwhile
         gone = [s for s in gone if s in (*now.merged, *now.single)]

@@ -33,7 +33,7 @@ from oracle.log.folders import (
 from oracle.log.reading import GRACE_S
 from oracle.log.run_row import run_table
 from oracle.log.schema import LOSS, step_tables
-from oracle.log.sound import check_run
+from oracle.log.sound import check_loss, check_run
 from oracle.log.state import tell_of_state
 
 MERGE_EVERY = 200
@@ -77,6 +77,7 @@ class LogWriter:
         writer.run_id = run_id
         writer.folder = run_folder(log_root, run_id)
         check_run(writer.folder)
+        check_loss(writer.folder)
         writer._begin(pq.read_table(writer.folder / "run.parquet"))
         with told_plainly(f"cannot go on with run {run_id}"):
             ensure_schema(writer.folder.parent)
@@ -142,6 +143,7 @@ class LogWriter:
 
     def _loss_up_to(self, step: int) -> pa.Table:
         file = self.folder / "loss.parquet"
+        check_loss(self.folder)
         return pq.read_table(file, filters=pc.field("step") <= step) if file.exists() else LOSS.empty_table()
 
     def _replace_loss(self, table: pa.Table) -> None:

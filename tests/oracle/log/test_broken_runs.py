@@ -76,6 +76,10 @@ def with_a_column(file: Path) -> None:
     pq.write_table(pq.read_table(file).append_column("filename", pa.array(["/etc/passwd"])), file)
 
 
+def without_rows(file: Path) -> None:
+    pq.write_table(pq.read_schema(file).empty_table(), file)
+
+
 # What is forged, and what is left out for it: the run, or a part of it.
 FORGED: list[tuple[str, Callable, str]] = [
     (RUN, no_parquet, "run"),
@@ -90,6 +94,8 @@ FORGED: list[tuple[str, Callable, str]] = [
     (MANIFEST, no_parquet, "run"),
     (MANIFEST, texts, "run"),
     (MANIFEST, listing_a_folder_twice, "run"),
+    (MANIFEST, twice, "run"),
+    (MANIFEST, without_rows, "run"),
     (VERDICTS, no_parquet, STEP),
     (VERDICTS, damaged, STEP),
     (VERDICTS, texts, STEP),
@@ -119,6 +125,44 @@ def forge(log: Path, number: int, name: str, fault: Callable) -> Path:
     (folder / "loss.parquet").write_bytes((log / "_schema" / "loss.parquet").read_bytes())
     fault(folder / name)
     return folder
+
+
+def test_what_would_count_twice_or_be_missed_in_silence_is_told(log):
+    good = log / good_run(log)
+    merged = "steps-00000001-00000002-e00000001-f2"
+    with open_log(log) as connection:
+        compact(log, good.name, grace_s=0.0)
+        gone, twice = (Path(shutil.copytree(good, log / name)) for name in ("1-gone", "1-twice"))
+        shutil.copytree(twice / merged, twice / "step-00000002-e00000001-f2")
+        no_pattern = Path(shutil.copytree(good, log / "1-\\x"))
+        (log / "1-link").symlink_to(good)
+        assert query(connection, "from verdicts").num_rows == 2 * 25
+        shutil.rmtree(gone / merged)
+        assert query(connection, "from verdicts").num_rows == 25
+    wrong = {gone / merged, twice / "step-00000002-e00000001-f2", no_pattern, log / "1-link"}
+    assert set(log_state.state_of(log).left_out()) == wrong
+    with pytest.raises(UserError, match="step-00000002-e00000001-f2 is a step that is merged already: move it away"):
+        compact(log, twice.name)
+
+
+def test_nothing_is_added_to_what_cannot_be_read_and_the_reason_is_told(log):
+    good = log / good_run(log)
+    shutil.copytree(good / STEP, good / "step-00000003-e00000000-f2")
+    with pytest.raises(UserError, match="step-00000003-e00000000-f2 can't be read; bring it back, or move it away"):
+        compact(log, good.name)  # its rows are of step 1
+    with LogWriter.resume(log, good.name) as writer:
+        no_parquet(good / "loss.parquet")
+        with pytest.raises(UserError, match=r"loss.parquet can't be read; bring it back, or move it away"):
+            writer.write_loss(3, LOSS.empty_table().drop_columns(["step"]))
+    with pytest.raises(UserError, match=r"loss.parquet can't be read; bring it back, or move it away"):
+        LogWriter.resume(log, good.name)
+    good.rename(log / "2 old")
+    with pytest.raises(UserError, match="give its folder a name that begins with a digit"):
+        compact(log, "2 old")
+    (log / "2 old" / RUN).unlink()
+    os.mkfifo((log / "2 old").rename(log / "2-old") / RUN)
+    with pytest.raises(UserError, match=r"run 2-old is left out, as .*run.parquet can't be read"):
+        compact(log, "2-old")
 
 
 def test_broken_runs_are_told_and_change_no_figure_of_another(log, tmp_path, caplog):

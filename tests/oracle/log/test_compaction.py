@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import threading
 import time
 
@@ -93,6 +94,23 @@ def test_a_merge_whose_manifest_finds_no_space_leaves_nothing_in_the_way_of_the_
         assert sorted(f.name for f in folder.iterdir()) == before
         monkeypatch.undo()
         assert merge_steps(folder) == 3
+
+
+def test_what_cannot_be_removed_while_somebody_reads_it_stops_no_writer_and_goes_later(tmp_path, monkeypatch):
+    run = write_run(tmp_path, steps=2, prompts=1)
+    with monkeypatch.context() as nfs:
+        nfs.setattr(shutil, "rmtree", busy)
+        assert compact(tmp_path, run, grace_s=0).steps_merged == 2
+        with LogWriter.resume(tmp_path, run) as writer:
+            assert writer.steps() == [1, 2]
+    left = len(list((tmp_path / run).glob(".gone-*")))
+    compact(tmp_path, run, grace_s=0)
+    assert (left, list((tmp_path / run).glob(".gone-*"))) == (2, [])
+
+
+def busy(path: str, ignore_errors: bool = False) -> None:
+    if not ignore_errors:
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(path))
 
 
 def test_many_steps_are_merged_into_several_folders_and_no_figure_changes(tmp_path, monkeypatch):
