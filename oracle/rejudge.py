@@ -20,7 +20,7 @@ from oracle.annotate import Annotator
 from oracle.base.errors import UserError
 from oracle.base.resources import read_sql
 from oracle.cut_off import open_entries
-from oracle.log import LogWriter, open_log, query, run_info, state_of
+from oracle.log import LogWriter, open_log, query, run_info, state_of, whole_run
 from oracle.oracle import create_oracle
 from oracle.store import log_root
 
@@ -132,21 +132,15 @@ def _judged_again(
 def _with_rewards(draft: Path, draft_id: str, root: Path, run: dict, origin: str, steps: Iterable[int]) -> Rejudged:
     """Write the draft into the log, all of it or nothing, with the rewards and advantages that follow from it."""
     total = changed = 0
-    with open_log(draft) as log, open_log(root) as before, LogWriter(root, run) as writer:
-        try:
-            for step in steps:
-                where = {"run": draft_id, "step": step}
-                completions = query(
-                    log, "from rollouts where run_id = $run and step = $step order by completion", where
-                )
-                verdicts = query(log, read_sql("log/rejudged"), where)
-                drop = ("run_id", "step")
-                writer.write_step(step, completions.drop_columns(list(drop)), verdicts.drop_columns(list(drop)))
-                total += len(verdicts) - verdicts["title"].null_count
-                changed += _changes(before, origin, step, verdicts)
-        except BaseException:
-            writer.discard()
-            raise
+    with open_log(draft) as log, open_log(root) as before, whole_run(root, run) as writer:
+        for step in steps:
+            where = {"run": draft_id, "step": step}
+            completions = query(log, "from rollouts where run_id = $run and step = $step order by completion", where)
+            verdicts = query(log, read_sql("log/rejudged"), where)
+            drop = ("run_id", "step")
+            writer.write_step(step, completions.drop_columns(list(drop)), verdicts.drop_columns(list(drop)))
+            total += len(verdicts) - verdicts["title"].null_count
+            changed += _changes(before, origin, step, verdicts)
     return Rejudged(writer.run_id, total, changed)
 
 

@@ -12,7 +12,7 @@ from oracle.log.select import MOST_CHARACTERS
 from oracle.log.state import pattern_of, state_of
 from oracle.log.tables import KINDS, write_rows
 from oracle.log.views import create_log_views, open_log
-from oracle.log.writer import LogWriter
+from oracle.log.writer import LogWriter, whole_run
 
 __all__ = [
     "GRACE_S",
@@ -40,5 +40,6 @@ __all__ = [
     "sayable",
     "state_of",
     "storable",
+    "whole_run",
     "write_rows",
 ]

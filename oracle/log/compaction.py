@@ -39,6 +39,7 @@ from oracle.log.folders import (
     remove_superseded,
     run_folder,
     tidy,
+    tidy_log,
     told_plainly,
 )
 from oracle.log.macros import create_base
@@ -70,6 +71,7 @@ def compact(log_root: str | Path, run_id: str, *, grace_s: float = GRACE_S, wait
     Raises:
         UserError: no such run, another process is writing it, or no space (the log is then as it was).
     """
+    tidy_log(Path(log_root))
     folder = run_folder(log_root, run_id)
     check_run(folder)
     ensure_schema(folder.parent)
@@ -175,6 +177,7 @@ def delete_run(log_root: str | Path, run_id: str) -> None:
     Raises:
         UserError: no such run, or another process is writing it.
     """
+    tidy_log(Path(log_root))  # of an earlier one that was killed too: its run is in no list any more
     folder = run_folder(log_root, run_id)
     lock = lock_run(folder)
     try:

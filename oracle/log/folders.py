@@ -37,6 +37,7 @@ _NOTHING = pa.Table.from_pylist([{"folder": None, "steps": None}], schema=MANIFE
 MANIFEST_0 = {"manifest-00000000": _NOTHING}
 
 ATTEMPTS = 6
+DAY_S = 86_400
 MOST_FOLDERS = 100_000  # that a manifest lists
 MOST_STEPS = 10_000_000  # of all of these
 MOST_BYTES = 20_000_000  # of its names and steps, as Parquet writes them
@@ -279,6 +280,16 @@ def _drop(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink()
+
+
+def tidy_log(log_root: Path) -> None:
+    """Drop what a killed process left beside the runs: a deleted run half removed, and since a day a new one half written."""
+    for path in log_root.glob(".gone-*"):
+        shutil.rmtree(path, ignore_errors=True)
+    for path in log_root.glob(".tmp-*"):
+        with suppress(OSError):
+            if time.time() - max(p.stat().st_mtime for p in (path, *path.iterdir())) > DAY_S:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

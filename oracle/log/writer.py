@@ -5,9 +5,12 @@ reads can meet half a step or wait for a lock. From time to time the steps so fa
 file. Layout and columns: `sql/log/tables.sql`; why it is so: docs/log-format.md.
 """
 
+import os
 import secrets
-from collections.abc import Mapping
-from contextlib import suppress
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from oracle.base.errors import UserError
+from oracle.base.files import sync
 from oracle.log.compaction import begin_epoch, drop_after, merge_steps
 from oracle.log.empty import ensure_schema
 from oracle.log.folders import (
@@ -38,6 +42,25 @@ from oracle.log.state import tell_of_state
 
 MERGE_EVERY = 200
 """Steps that stand alone at most, so that a query opens few files; merging them takes about a second."""
+
+
+@contextmanager
+def whole_run(log_root: str | Path, run: Mapping) -> Iterator["LogWriter"]:
+    """Write a run that is in the log when the block ends: all its steps at once, and nothing where it fails or is killed.
+
+    Raises `UserError` as `LogWriter` does.
+    """
+    root = Path(log_root).absolute()
+    draft = root / f".tmp-{uuid.uuid4().hex}"
+    try:
+        with LogWriter(draft, run) as writer:
+            yield writer
+            with told_plainly(f"cannot add a run to the log {root}"):
+                ensure_schema(root)
+                os.rename(writer.folder, root / writer.run_id)
+                sync(root)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 class LogWriter:
