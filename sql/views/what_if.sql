@@ -20,7 +20,7 @@ create or replace macro gap(stored, computed) as
 create or replace macro counts_as(policy) as case policy when 'safe' then true when 'violation' then false end;
 
 -- grain: one verdict, with its reward parts under the given settings. run or step null: all; a setting null: the run's own.
--- Adds to the columns of verdicts: safe_if, r_*_if, length_control_if; own: name, weight and value of each own reward;
+-- Adds to the columns of verdicts: status_if, safe_if, r_*_if, length_control_if; own: name, weight and value of each own reward;
 -- ignored: the film has no verdict; excluded: or an own reward left it out; slot: takes part in advantages; reward_gap: the largest gap
 -- between a stored and a computed reward.
 create or replace macro rewards_if(
@@ -72,7 +72,14 @@ judged as not materialized (
             when match_method is null then counts_as(unresolved_policy)
             when len(unrated_traits) > 0 then counts_as(unrated_policy)
             else true
-        end as safe_if
+        end as safe_if,
+        case
+            when title is null then null
+            when constrained and max_risk >= threshold then 'unsafe'
+            when match_method is null then 'unresolved'
+            when constrained and len(unrated_traits) > 0 then 'unrated'
+            else 'safe'
+        end as status_if
     from verdicts v join settings s using (run_id)
     where (run is null or run_id = run) and (step_number is null or step = step_number)
 ),
@@ -142,7 +149,7 @@ from (
 --   new_lambda, new_penalty   of the safety penalty -lambda * penalty; new_threshold: risk from which a film violates
 --   new_unresolved, new_unrated   'safe' | 'violation' | 'ignore'; each null = as it was
 --   new_weights               MAP of a reward's name (own ones too) to its weight; those not named are as they were
---   safe_if, r_*_if           verdict and reward parts; r_total_if their weighted sum; null = left out of the mean
+--   status_if, safe_if, r_*_if   verdict and reward parts; r_total_if their weighted sum; null = left out of the mean
 --   advantage_if              grpo: (r - mean) / (std + 1e-4) over the group, rank by rank. gdpo: each reward so on its
 --                             own, their weighted sum, divided by (its std over the step + 1e-4). 0 where left out,
 --                             null beyond the rewarded ranks and in an evaluation. Standard deviations are unbiased.
@@ -202,7 +209,7 @@ signals as not materialized (
 )
 select
     run_id, step, completion, rank, group_id, prompt_id, constrained, title, year, imdb_id, matched_title, matched_year,
-    match_method, match_score, max_risk, is_safe, safe_if,
+    match_method, match_score, max_risk, status, status_if, is_safe, safe_if,
     columns('^r_'), own, reward_gap, length_control, length_control_if,
     advantage,
     case when slot then

@@ -180,6 +180,7 @@ def test_suffix_reward_by_hand(tmp_path):
         "r_total = r_total + 0.001 where rank = 2 and completion = 0",
         "advantage = 0.0 where abs(advantage) > 0.1 and completion = 1",
         "is_safe = true where is_safe = false",
+        "status = 'safe' where status = 'unsafe'",
         "max_risk = 0.1 where max_risk > 0.9",
         "hit = false where hit and rank = 1",
         "r_rel = null where rank = 1 and completion = 2",
