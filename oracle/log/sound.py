@@ -23,7 +23,7 @@ _broken: dict[Path, tuple] = {}  # what ends as Parquet does and isn't any (fold
 def is_readable(steps: Steps) -> bool:
     """Whether a folder of steps has its files, each of them whole as far as their ends tell."""
     files = [steps.path / f"{name}.parquet" for name in _names(steps)]
-    linked = any(path.is_symlink() for path in (steps.path, *files))
+    linked = any(map(os.path.islink, (steps.path, *files)))
     return all(map(is_parquet, files)) and not (linked and not all(_is_within(f, steps.path.parents[1]) for f in files))
 
 

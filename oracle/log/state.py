@@ -22,7 +22,7 @@ import duckdb
 from oracle.base.database import connect
 from oracle.base.errors import UserError
 from oracle.base.printable import one_line
-from oracle.log.folders import FORMAT, counted
+from oracle.log.folders import FORMAT, MANIFEST_NAME, counted
 from oracle.log.sound import (
     TABLES,
     is_broken,
@@ -161,7 +161,10 @@ def _seen(log_root: Path, name: str, readable: set[Path]) -> _Run:
 def _found(log_root: Path, folder: Path, readable: set[Path]) -> _Run:
     """Raises `OSError` for what makes it no run that can be read."""
     run, loss = folder / "run.parquet", folder / "loss.parquet"
-    if not os.path.lexists(run) and not any(folder.glob("manifest-*.parquet")):  # no run
+    if not folder.is_dir() and not folder.is_symlink():  # no run, as what follows
+        return _Run()
+    names = os.listdir(folder)
+    if run.name not in names and not any(map(MANIFEST_NAME.fullmatch, names)):
         return _Run()
     if folder.is_symlink() or "\\" in folder.name:  # would be counted twice; or no pattern of DuckDB finds it
         return _Run(folder)

@@ -136,7 +136,8 @@ class LogWriter:
         """
         if step is None or not 0 <= step < 10**8:
             raise UserError(f"step {step}: expected 0 to 99999999")
-        now = counted(self.folder)
+        with told_plainly(f"cannot log step {step} in {self.folder}"):
+            now = counted(self.folder)
         if any(step in s.steps for s in now.merged):
             raise UserError(f"step {step} is merged with others: call truncate_after({step - 1}) to write it again")
         completions, verdicts = step_tables(self._run, step, completions, verdicts)
@@ -176,8 +177,9 @@ class LogWriter:
             part.replace(self.folder / "loss.parquet")
 
     def steps(self) -> list[int]:
-        """Numbers of the finished steps, in order."""
-        return counted(self.folder).steps()
+        """Numbers of the finished steps, in order. Raises `UserError` where they can't be listed."""
+        with told_plainly(f"cannot list the steps of run {self.run_id}"):
+            return counted(self.folder).steps()
 
     def truncate_after(self, step: int) -> None:
         """Drop the steps after `step`, the one of the checkpoint that training goes on from; all at once."""

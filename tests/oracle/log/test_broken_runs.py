@@ -145,6 +145,27 @@ def test_what_would_count_twice_or_be_missed_in_silence_is_told(log):
         compact(log, twice.name)
 
 
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs Unix")
+def test_folders_that_may_not_be_read_are_told(log):
+    for folder in (log, *log.parents):
+        if os.stat(folder).st_uid == os.getuid() and folder != Path("/"):
+            folder.chmod(folder.stat().st_mode | 0o055)
+    good = log / good_run(log)
+    closed = Path(shutil.copytree(good, log / "1-closed"))
+    for folder in (closed, good / STEP):
+        folder.chmod(0)
+    if (root := os.geteuid()) == 0:
+        os.seteuid(65534)
+    try:
+        with open_log(log) as connection:
+            assert query(connection, "from verdicts").num_rows == 12
+        assert set(log_state.state_of(log).left_out()) == {closed, good / STEP}
+    finally:
+        os.seteuid(root)
+        for folder in (closed, good / STEP):
+            folder.chmod(0o755)
+
+
 def test_nothing_is_added_to_what_cannot_be_read_and_the_reason_is_told(log):
     good = log / good_run(log)
     shutil.copytree(good / STEP, good / "step-00000003-e00000000-f2")

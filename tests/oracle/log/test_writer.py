@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shutil
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -155,6 +156,14 @@ def test_a_run_that_is_not_there_is_named_with_those_that_are(name, tmp_path):
         pass
     with pytest.raises(UserError, match=f"no run .* it has {writer.run_id}"):
         LogWriter.resume(tmp_path, name)
+
+
+def test_a_run_that_is_removed_beneath_its_writer_is_told_in_one_line(tmp_path):
+    with LogWriter(tmp_path, RUN) as writer:
+        shutil.rmtree(writer.folder)
+        for do in (lambda: writer.write_step(1, *step_tables(STEP_1)), writer.steps):
+            with pytest.raises(UserError, match="No such file or directory"):
+                do()
 
 
 def test_hostile_texts_are_only_data(tmp_path):
