@@ -34,6 +34,8 @@ _ARROWS: dict[str, type[duckdb.Error]] = {
 }
 """How DuckDB's errors begin that mean more than that the statement failed."""
 
+MANY_FOLDERS = 2000
+
 T = TypeVar("T")
 
 
@@ -65,7 +67,7 @@ def query(
             timeout_s,
         )
     except Stopped:
-        raise UserError(f"the query was stopped after {timeout_s:g} s: narrow it down to a run or a step") from None
+        raise UserError(f"the query was stopped after {timeout_s:g} s: {_way_out(connection)}") from None
     except duckdb.PermissionException as error:
         raise UserError(
             f"{first_line(error)}; the log's own files alone are read, and no link that leads out of it"
@@ -133,6 +135,18 @@ def again_if_removed(read: Callable[[float | None], T], timeout_s: float | None)
             if not is_removed or attempts == ATTEMPTS or time.monotonic() + PAUSE_S >= end:
                 raise
         time.sleep(PAUSE_S)
+
+
+def _way_out(connection: duckdb.DuckDBPyConnection) -> str:
+    """What to do about a query that takes too long: each folder of steps costs it about a millisecond."""
+    root = _root_of(connection)
+    folders = state_of(root).folders if root else 0
+    ways = "narrow it down to a run or a step"
+    if folders > MANY_FOLDERS:
+        ways += (
+            f"; the log has {folders} folders of steps: `log compact` merges those of a run, `log delete` removes runs"
+        )
+    return ways
 
 
 class Stopped(Exception):

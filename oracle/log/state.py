@@ -65,6 +65,7 @@ class State:
     parts: set[Path] = field(default_factory=set)  # folders of steps, and files of losses, that are left out
     kept: dict[str, list[str]] = field(default_factory=dict)  # kind of file -> patterns, where something is left out
     older: list[str] = field(default_factory=list)  # runs with steps of an older format
+    folders: int = 0  # of steps that count
 
     def left_out(self) -> list[Path]:
         return [*self.runs.values(), *sorted(self.parts)]
@@ -202,6 +203,7 @@ def _state(log_root: Path, found: dict[str, _Run]) -> State:
         runs={name: run.wrong for name, run in found.items() if run.wrong},
         parts={part for run in found.values() for part in run.parts},
         older=[name for name, run in found.items() if run.is_older],
+        folders=sum(len(run.readable) for run in found.values()),
     )
     if state.left_out():
         for kind, (name, of_schema) in _KINDS.items():

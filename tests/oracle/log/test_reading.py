@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from oracle import UserError
-from oracle.log import LogWriter, create_log_views, open_audit, open_log, query
+from oracle.log import LogWriter, create_log_views, open_audit, open_log, query, reading
 from tests.tiny_log import RUN, STEP_1, step_tables, write_tiny_log
 
 
@@ -68,6 +68,15 @@ def test_no_log_is_told_plainly(tmp_path):
         open_log(tmp_path / "nothing.log")
     with pytest.raises(UserError, match="no store at"):
         open_audit(tmp_path / "nothing.duckdb")
+
+
+def test_a_slow_query_of_a_log_of_many_folders_is_told_how_to_have_fewer(store, monkeypatch):
+    monkeypatch.setattr(reading, "MANY_FOLDERS", 0)
+    with (
+        open_audit(store) as audit,
+        pytest.raises(UserError, match=r"a step; the log has \d+ folders of steps: `log compact`"),
+    ):
+        query(audit, "select count(*) from range(10000000000) a, range(1000) b", timeout_s=0.2)
 
 
 @pytest.mark.parametrize("timeout_s", [0.3, 0.001])  # while it runs, and while it is planned still

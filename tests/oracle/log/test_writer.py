@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import shutil
 
 import pyarrow as pa
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from oracle import UserError
-from oracle.log import LogWriter, compact, open_log, run_info
+from oracle.log import LogWriter, compact, open_log, run_info, whole_run
 from tests.tiny_log import RUN, STEP_1, STEP_2, step_tables
 
 STEP = step_tables(STEP_1)
@@ -164,6 +165,21 @@ def test_a_run_that_is_removed_beneath_its_writer_is_told_in_one_line(tmp_path):
         for do in (lambda: writer.write_step(1, *step_tables(STEP_1)), writer.steps):
             with pytest.raises(UserError, match="No such file or directory"):
                 do()
+
+
+def test_a_whole_run_is_in_the_log_at_the_end_or_not_at_all_and_upkeep_removes_what_kills_left(tmp_path):
+    with whole_run(tmp_path, RUN) as writer:
+        writer.write_step(1, *step_tables(STEP_1))
+        assert not list(tmp_path.glob("2*"))
+    assert counts(tmp_path) == {1: 13}
+    with pytest.raises(KeyError), whole_run(tmp_path, RUN) as failed:
+        failed.write_step(1, *step_tables(STEP_1))
+        raise KeyError
+    for name in (".gone-1", ".tmp-old", ".tmp-new"):
+        (tmp_path / name).mkdir()
+    os.utime(tmp_path / ".tmp-old", (0, 0))
+    compact(tmp_path, writer.run_id, wait=False)
+    assert {p.name for p in tmp_path.iterdir()} == {"_schema", writer.run_id, ".tmp-new"}
 
 
 def test_hostile_texts_are_only_data(tmp_path):
