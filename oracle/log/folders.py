@@ -164,7 +164,7 @@ def _counted_1(folder: Path, names: list[str]) -> Counted:
 
 def _steps_in(merged: Path) -> list[int]:
     try:
-        sums = pq.read_table(merged / "rank_sums.parquet", columns=["step"])
+        sums = pq.ParquetFile(merged / "rank_sums.parquet").read(columns=["step"])
         return sorted({int(step) for step in sums["step"].to_pylist()})
     except (OSError, KeyError, ValueError, TypeError, pa.ArrowException):
         return []
