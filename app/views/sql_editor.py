@@ -62,17 +62,9 @@ def _answer(sql: str, run: str | None) -> Answer:
     """Kept until something else is asked, so that a look at the chart doesn't ask again."""
     known = st.session_state.get("answer")
     if known is None or known[0] != (sql, run):
-        clock = st.empty()
-        try:
-            rows = database.ask(
-                sql,
-                run,
-                MOST_ROWS + 1,
-                TIMEOUT_S,
-                waiting=lambda seconds: clock.caption(f"Running for {seconds:.0f} s … Stop, at the top, ends it."),
-            )
-        finally:
-            clock.empty()
+        ear = st.empty()  # a script hears Stop when it writes to the page
+        with st.spinner("Running … Stop, at the top, ends it.", show_time=True):
+            rows = database.ask(sql, run, MOST_ROWS + 1, TIMEOUT_S, waiting=lambda seconds: ear.empty())
         known = st.session_state["answer"] = ((sql, run), rows)
     return known[1]
 
