@@ -186,6 +186,12 @@ def test_values_that_python_has_no_like_of_are_shown_as_text(store):
     assert app.dataframe[-1].value.iloc[0].tolist() == ["[infinity]", "3 days", "10", '[{"x": 1}]']
 
 
+def test_a_time_that_the_page_would_cut_to_seconds_is_shown_in_full(store):
+    app = answer(store, "select '1969-12-31 23:59:59.999999'::timestamp as a, '1:02:03'::time as b, null::time as c")
+    assert list(map(str, app.dataframe[-1].value.iloc[0])) == ["1969-12-31 23:59:59.999999", "01:02:03", "None"]
+    assert isinstance(app.dataframe[-1].value["a"][0], str)
+
+
 @pytest.mark.parametrize(
     "sql",
     [
