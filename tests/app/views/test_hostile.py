@@ -152,6 +152,9 @@ def test_each_page_says_what_of_the_log_is_left_out(broken, monkeypatch):
         ('a\\" : 1', 'a[U+005C]" : 1'),
         ("a\nb\u2028", "a[U+000A]b[U+2028]"),
         ("x" * 99, 79 * "x" + "…"),
+        ("__proto__", "“__proto__”"),
+        ("constructor", "“constructor”"),
+        ("constructor_2", "constructor_2"),
     ],
 )
 def test_a_name_in_a_title_of_a_chart_ends_no_text_of_its_expressions(name, title):

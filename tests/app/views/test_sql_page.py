@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import signal
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -281,6 +282,10 @@ def test_named_queries_are_about_the_chosen_run(store):
     for run_id in runs:
         app = answer(store, sql, run=run_id)
         assert app.dataframe[-1].value["run"].tolist() == [run_id]
+
+
+def test_decimals_are_drawn_as_numbers_that_a_browser_can_count():
+    assert results.drawable(pa.chunked_array([[Decimal("9" * 38), None]])).to_pylist() == [1e38, None]
 
 
 NESTED = pa.table({"n": [1, 2], "who": [["a", "b"], None], "what": [{"x": 1.5}, None], "text": ["a;b", 'say "é"']})
