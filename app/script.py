@@ -44,7 +44,7 @@ def _nouns(store: str) -> Nouns:
     """Of the store; where there is none, which the page then says, films."""
     try:
         database.use(store)
-    except UserError:
+    except (UserError, OSError):
         return FILMS
     return database.nouns()
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.components import states
+from app.components import markup, states
 from app.core import address, database
 from app.text import formats
 
@@ -21,9 +21,12 @@ def pick(runs: list[dict] | None = None) -> dict:
         st.stop()
     by_id = {run["run_id"]: run for run in runs}
     newest = next((run for run in runs if run["kind"] == "train"), runs[0])
+    asked = st.query_params.get("run") or st.session_state.get("url_run")
     chosen = address.choose(
         "run", "Run", list(by_id), newest["run_id"], format_func=lambda run_id: label(by_id[run_id])
     )
+    if asked and asked not in by_id:
+        markup.show("about", f"The log has no run {formats.short(asked)}: this is another one.")
     return by_id[chosen]
 
 
@@ -63,5 +66,9 @@ def is_live(run: dict) -> bool:
 
 @st.fragment(run_every=5)
 def _look_again() -> None:
+    states.or_problem(_go_on)
+
+
+def _go_on() -> None:
     if all_runs():
         st.rerun()

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import duckdb
@@ -129,6 +130,40 @@ def test_a_store_that_another_program_has_open_for_writing_is_no_hindrance(empty
         assert "No run yet" in written(open_page("overview", empty_store))
         assert other.stdin
         other.stdin.close()
+
+
+def _taken_away(store: str, what: str) -> None:
+    """Parts of pages that are drawn anew by themselves (AppTest reads this function's text)."""
+    from pathlib import Path
+
+    from app.core import database, runs
+    from app.views import overview
+
+    database.use(store)
+    if what == "store":
+        Path(store).unlink()
+        runs._look_again()
+    else:
+        overview._rederive(runs.all_runs()[0] | {"run_id": "20200101-000000-gone"})
+
+
+@pytest.mark.parametrize(("what", "said"), [("store", "no store at"), ("run", "This run is no longer in the log.")])
+def test_what_is_taken_away_under_an_open_page_is_told(store, tmp_path, what, said):
+    copy = tmp_path / "store.duckdb"
+    shutil.copyfile(store, copy)
+    app = AppTest.from_function(_taken_away, args=(str(copy if what == "store" else store), what), default_timeout=180)
+    assert said in written(checked(app.run()))
+
+
+def test_a_link_to_a_run_that_is_gone_says_that_another_one_is_shown(store, run):
+    link = open_page("ranks", store, run="20200101-<b>-gone")
+    assert "The log has no run 20200101-&lt;b&gt;-gone: this is another one." in written(link)
+    assert "The log has no run" not in written(open_page("ranks", store, run=run))
+
+
+def test_what_the_system_refuses_is_told(empty_store, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    assert "This cannot be shown" in written(open_page("overview", empty_store))
 
 
 def test_a_file_that_is_no_store_is_told_as_such(tmp_path):
