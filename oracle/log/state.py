@@ -22,7 +22,7 @@ import duckdb
 from oracle.base.database import connect
 from oracle.base.errors import UserError
 from oracle.base.printable import one_line
-from oracle.log.folders import FORMAT, counted
+from oracle.log.folders import FORMAT, MANIFEST_NAME, counted
 from oracle.log.sound import (
     TABLES,
     is_broken,
@@ -161,7 +161,7 @@ def _seen(log_root: Path, name: str, readable: set[Path]) -> _Run:
 def _found(log_root: Path, folder: Path, readable: set[Path]) -> _Run:
     """Raises `OSError` for what makes it no run that can be read."""
     run, loss = folder / "run.parquet", folder / "loss.parquet"
-    if not os.path.lexists(run) and not any(folder.glob("manifest-*.parquet")):  # no run
+    if not any(name == run.name or MANIFEST_NAME.fullmatch(name) for name in os.listdir(folder)):  # no run
         return _Run()
     if _as_text(folder) != str(folder):  # no pattern of DuckDB passes over it
         raise UserError(f"the name of {_as_text(folder)} is no UTF-8: rename it, or move it away")
