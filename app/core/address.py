@@ -12,10 +12,11 @@ _pages: dict = {}
 
 
 def enter(pages: dict, chosen) -> None:
-    """Remember the pages by name, for `go`; and forget the widgets of the page before, whose filters stay known."""
+    """Remember the pages by name, for `go`; and forget the answer and the widgets of the page before, whose filters stay known."""
     _pages.update(pages)
     if st.session_state.get("_page") != chosen.url_path:
         st.session_state["_page"] = chosen.url_path
+        st.session_state.pop("answer", None)
         for name in [str(key)[4:] for key in st.session_state if str(key).startswith("url_")]:
             st.session_state.pop(name, None)
 

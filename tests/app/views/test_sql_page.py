@@ -131,6 +131,14 @@ def test_a_link_is_not_asked_until_the_person_says_so(store):
     assert run(page).dataframe[-1].value["n"].tolist() == [42]
 
 
+def test_run_asks_again_and_nothing_else_does(store):
+    page = answer(store, "select random() as n, 1 as m")
+    first = page.dataframe[-1].value["n"][0]
+    [across] = [box for box in page.selectbox if box.label == "Across"]
+    assert checked(across.set_value("m").run()).dataframe[-1].value["n"][0] == first
+    assert run(page).dataframe[-1].value["n"][0] != first
+
+
 def test_the_log_is_unharmed_by_what_was_refused(store):
     log = store.with_suffix(".log")
     there = contents(log)
