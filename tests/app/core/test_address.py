@@ -85,3 +85,21 @@ def test_a_choice_is_remembered_while_another_page_is_shown():
     checked(app.run())
     app.session_state["away"] = False
     assert _values(checked(app.run())).startswith("['c'")
+
+
+def test_the_answer_of_a_query_is_forgotten_with_its_page():
+    def _opened() -> None:
+        from types import SimpleNamespace
+
+        import streamlit as st
+
+        from app.core import address
+
+        address.enter({}, SimpleNamespace(url_path=st.session_state.get("at", "sql")))
+        st.text(st.session_state.setdefault("answer", "first"))
+        st.session_state["answer"] = "kept"
+
+    app = checked(AppTest.from_function(_opened).run())
+    assert checked(app.run()).text[0].value == "kept"
+    app.session_state["at"] = "titles"
+    assert checked(app.run()).text[0].value == "first"
