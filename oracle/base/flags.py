@@ -1,9 +1,12 @@
 """Flags of a command line whose faults are told as every other bad input is."""
 
 import argparse
+import math
 from typing import Any, NoReturn
 
 from oracle.base.errors import UserError
+
+_TOO_LARGE = 2**32  # no flag means anything from here on, and tensors, threads and clocks hold no more
 
 
 class FlagParser(argparse.ArgumentParser):
@@ -12,5 +15,23 @@ class FlagParser(argparse.ArgumentParser):
     def __init__(self, *arguments: Any, **named: Any):
         super().__init__(*arguments, **{"allow_abbrev": False, **named})
 
+    def parse_known_args(self, *arguments: Any, **named: Any) -> Any:
+        parsed, unknown = super().parse_known_args(*arguments, **named)
+        for name, given in vars(parsed).items():
+            for value in given if isinstance(given, list) else [given]:
+                if isinstance(value, int | float) and _TOO_LARGE <= abs(value) < math.inf:
+                    flag = next(
+                        (a.option_strings[0] for a in self._actions if a.dest == name and a.option_strings), name
+                    )
+                    raise UserError(f"{flag} {value}: expected a number below {_TOO_LARGE}")
+        return parsed, unknown
+
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; {self.prog} --help lists the flags")
+
+
+def tag_name(text: str) -> str:
+    """The type of a flag that names a tag: a text such as plan, for <plan>."""
+    if not text.strip("<>[]/ "):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name; expected one such as plan for <plan> or [plan]")
+    return text

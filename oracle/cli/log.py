@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from oracle.base.flags import tag_name
+
 VARIABLES: dict[str, type] = {"run": str, "other_run": str, "step": int, "completion": int}
 
 
@@ -49,6 +51,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     again.add_argument(
         "--thought_tag",
         action="append",
+        type=tag_name,
         default=[],
         metavar="NAME",
         help="a mark of thoughts: plan for <plan> or [plan]",

@@ -5,7 +5,7 @@ import math
 
 from oracle.base.errors import UserError
 from oracle.base.files import check_can_be_made
-from oracle.base.flags import FlagParser
+from oracle.base.flags import FlagParser, tag_name
 from oracle.base.unpacked import LARGEST_MB, MAX_MB_HELP, bytes_of
 
 
@@ -59,6 +59,7 @@ def parse(argv: list[str], prog: str, about: str) -> argparse.Namespace:
     judged.add_argument(
         "--thought_tag",
         action="append",
+        type=tag_name,
         default=[],
         metavar="NAME",
         help="a mark of thoughts: plan for <plan> or [plan]",

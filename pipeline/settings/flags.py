@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from oracle.base.flags import tag_name
 from oracle.base.unpacked import LARGEST_MB, MAX_MB_HELP
 from oracle.rewards import REWARDS
 from oracle.rewards import SETTINGS as REWARD_SETTINGS
@@ -137,6 +138,7 @@ class TrainSettings(CommonSettings):
     thought_tag: list[str] = flag(
         [],
         "Marks of thoughts besides the usual ones: plan for <plan> or [plan]. What stands in them is no recommendation.",
+        type=tag_name,
         metavar="NAME",
     )
     length_control: float = flag(

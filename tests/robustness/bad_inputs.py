@@ -179,12 +179,17 @@ CONVERSATIONS: list[Row] = [
 
 FLAGS: list[Row] = [
     ("an unknown flag", "prepare titles.csv --stor x", {}, "--stor x … prepare.py --help lists the flags"),
+    ("a number that no machine word holds", "prepare titles.csv --max_mb 9223372036854775808", {}, "--max_mb 9223372036854775808: expected a number below 4294967296"),
+    ("more samples than there are numbers", "evaluate --data data.jsonl --answers answers.jsonl --samples 10000000000000", {}, "--samples 10000000000000: expected a number below"),
+    ("a weight that no tensor holds", TRAIN.format("data.jsonl") + " --dry_run --kl_beta 1e308", {}, "--kl_beta 1e+308: expected a number below"),
+    ("weights that no tensor holds", TRAIN.format("data.jsonl") + " --reward_weights 1 1e40", {}, "--reward_weights 1e+40: expected a number below"),
+    ("a thought's mark without a name", "evaluate --data data.jsonl --answers answers.jsonl --thought_tag '<>'", {}, "'<>' is no name; expected one such as plan for <plan>"),
     ("a text for a number", "prepare titles.csv --seed many", {}, "--seed: invalid int value: 'many'"),
     ("a share above 1", "prepare titles.csv --tag_share 2", {}, "--tag_share 2.0: expected a number above 0 and at most 1"),
     ("a share of NaN", "prepare titles.csv --relevance nan", {}, "--relevance nan: expected a number above 0"),
     ("no votes", "prepare titles.csv --tag_votes 0", {}, "--tag_votes 0: expected a number of at least 1"),
     ("negative megabytes", "prepare titles.csv --max_mb -1", {}, "--max_mb -1: expected at least 1"),
-    ("megabytes beyond any file", "prepare titles.csv --max_mb 9223372036854775808", {}, "--max_mb 9223372036854775808: expected at least 1, and at most 1000000000"),
+    ("megabytes beyond any file", "prepare titles.csv --max_mb 1000000001", {}, "--max_mb 1000000001: expected at least 1, and at most 1000000000"),
     ("megabytes beyond any memory", "prepare a.json.gz --max_mb 1000000000", {"a.json.gz": packed("{")}, "a.json.gz"),
     ("a map without a role", "prepare titles.csv --map film", {}, "--map film: expected COLUMN=ROLE"),
     ("a map to no role", "prepare titles.csv --map title=colour", {}, "--map: colour is no role; expected one of"),
