@@ -1,5 +1,6 @@
 """Pages of several people are computed at once, and who waits for a place among the queries can stop."""
 
+import resource
 import shutil
 import tempfile
 import threading
@@ -52,6 +53,16 @@ def test_a_page_takes_neither_all_memory_nor_texts_of_any_length(store, monkeypa
     monkeypatch.setattr(database, limit, {"MEMORY": "30MB", "MOST_BYTES": 10_000_000}[limit])
     with pytest.raises(UserError, match=said):
         database.Audit(str(store)).query(sql, None)
+
+
+def test_a_store_that_can_not_be_copied_is_told_as_such(store):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(UserError, match=r"cannot copy .*store.duckdb into .*: File too large \(TMPDIR names"):
+            database.Audit(str(store))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_log_that_is_taken_away_is_told_as_such(store, tmp_path):
