@@ -46,6 +46,7 @@ def test_a_shared_url_shows_the_same_view():
 def test_nonsense_in_the_url_is_the_default():
     app = _open(run="'; drop table runs", step="-1", level="a lot", live="maybe", **{"with": "z,<b>"})
     assert _values(app) == "['b', 2, [], 0.5, True, 'select 1']"
+    assert _values(_open(level="nan", **{"with": "x,x,y,x"})) == "['b', 2, ['x', 'y'], 0.5, True, 'select 1']"
 
 
 def test_numbers_out_of_range_are_drawn_to_its_ends():
