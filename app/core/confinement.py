@@ -11,6 +11,10 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+import duckdb
+import numpy
+import pyarrow as pa
+
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # system calls, the same on every processor
 _NO_NEW_PRIVILEGES = 38  # of prctl
 _VERSION, _PATH_BENEATH = 1, 1
@@ -75,6 +79,8 @@ def _of_python() -> set[Path]:
     """Where modules that are imported later lie, and what they and DuckDB look at."""
     packages = Path(__file__).parents[2]
     ours = [packages / name for name in ("app", "data", "oracle", "sql")]
+    # A user's own site-packages, say, which are no part of Python's folders.
+    theirs = [Path(str(package.__file__)).parents[1] for package in (duckdb, numpy, pa)]
     system = ["/usr", "/lib", "/lib64", "/etc/localtime", "/etc/ld.so.cache"]
     memory = ["/proc/self/cgroup", "/proc/meminfo", "/sys/fs/cgroup"]  # how much of it there is
-    return {*ours, Path(sys.prefix), Path(sys.base_prefix), *map(Path, system + memory)}
+    return {*ours, *theirs, Path(sys.prefix), Path(sys.base_prefix), *map(Path, system + memory)}

@@ -14,8 +14,9 @@ class UserError(ValueError):
 
 
 def first_line(error: Exception) -> str:
-    """What DuckDB said, without the picture of the statement."""
-    return " ".join(line.strip() for line in str(error).split("\n\nLINE")[0].splitlines() if line.strip())
+    """What DuckDB said, without the picture of the statement; its kind where that is no text, of which Python may make nothing."""
+    said = " ".join(line.strip() for line in str(error).split("\n\nLINE")[0].splitlines() if line.strip())
+    return said or f"{type(error).__name__.removesuffix('Exception')} Error, in words that are no text"
 
 
 def in_a_line(error: BaseException) -> str:

@@ -47,6 +47,8 @@ from oracle.log.state import set_aside, state_of
 from oracle.log.tables import write_rows
 from oracle.log.views import open_log
 
+_FILES = "read_parquet($files, hive_partitioning = false, union_by_name = true)"
+
 
 @dataclass(frozen=True)
 class Compacted:
@@ -184,14 +186,14 @@ def _write_merged(folder: Path, sources: list[Steps], steps: list[int], target: 
         for name in ("completions", "verdicts"):
             # In the order of the files, which are sorted: no sort, and little memory.
             files = [str(schema / f"{name}.parquet"), *(str(s.path / f"{name}.parquet") for s in sources)]
-            rows = "from read_parquet($files, union_by_name = true) where list_contains($steps::integer[], step)"
+            rows = f"from {_FILES} where list_contains($steps::integer[], step)"
             _copy(connection.sql(rows, params={"files": files, "steps": steps}), target / f"{name}.parquet")
         single = [str(s.path) for s in sources if not s.merged]
         for name in ("rank_sums", "trait_sums"):
             files = [str(schema / f"{name}.parquet"), *(str(s.path / f"{name}.parquet") for s in sources if s.merged)]
             sums = (
                 f"from (from single_{name}($single::varchar[]) where run_id = $run union all by name "
-                "from read_parquet($files, union_by_name = true)) where list_contains($steps::integer[], step) order by all"
+                f"from {_FILES}) where list_contains($steps::integer[], step) order by all"
             )
             given = {"single": single, "run": folder.name, "files": files, "steps": steps}
             _copy(connection.sql(sums, params=given), target / f"{name}.parquet")

@@ -103,7 +103,7 @@ def _listed(manifest: Path) -> list[tuple[str, tuple[int, ...]]]:
         os.stat(manifest)
         if not is_parquet(manifest) or _is_swollen(pq.read_metadata(manifest)):
             raise ValueError
-        rows = pq.read_table(manifest).cast(MANIFEST).to_pylist()
+        rows = pq.ParquetFile(manifest).read().cast(MANIFEST).to_pylist()
         listed = [(row["folder"], tuple(row["steps"])) for row in rows if row["folder"] is not None]
         every = [step for _, steps in listed for step in steps]
         if not all(_MERGED.fullmatch(name) or _MERGED_1.fullmatch(name) for name, _ in listed):
@@ -155,7 +155,7 @@ def _counted_1(folder: Path, names: list[str]) -> Counted:
 
 def _steps_in(merged: Path) -> list[int]:
     try:
-        sums = pq.read_table(merged / "rank_sums.parquet", columns=["step"])
+        sums = pq.ParquetFile(merged / "rank_sums.parquet").read(columns=["step"])
         return sorted({int(step) for step in sums["step"].to_pylist()})
     except (OSError, KeyError, ValueError, TypeError, pa.ArrowException):
         return []

@@ -95,7 +95,8 @@ def without_what_is_broken(
         except (duckdb.InternalException, duckdb.FatalException):  # nothing can be asked of this connection any more
             raise
         except duckdb.Error as error:
-            is_unnamed = type(error) in (duckdb.Error, duckdb.IOException) and "No files found" not in str(error)
+            says_none = not str(error) or type(error) in (duckdb.Error, duckdb.IOException)
+            is_unnamed = says_none and "No files found" not in str(error)
             find_broken(root, str(error), is_unnamed, min(SEARCH_S, end - time.monotonic()))
             if not set_aside(connection, root):
                 raise

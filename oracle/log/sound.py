@@ -55,7 +55,8 @@ def is_whole(steps: Steps, reader: duckdb.DuckDBPyConnection, end: float) -> boo
 def is_decoded(file: Path, reader: duckdb.DuckDBPyConnection, end: float) -> bool:
     """Whether DuckDB, by which the views read, can read each value of a file; as far as is seen before `end` (monotonic)."""
     try:
-        batches = reader.sql("from read_parquet(?)", params=[pattern_of(file)]).to_arrow_reader(2048)
+        rows = reader.sql("from read_parquet(?, hive_partitioning = false)", params=[pattern_of(file)])
+        batches = rows.to_arrow_reader(2048)
         while time.monotonic() < end and next(batches, None) is not None:
             pass
     except (duckdb.Error, OSError, RuntimeError, ValueError, pa.ArrowException) as error:

@@ -61,7 +61,9 @@ def build_starter_store(path: str | Path) -> Path:
         insert_traits(connection, folder / "traits.json")
         for view, name in (("films", "films"), ("tags", "film_tags"), ("titles", "alternative_titles")):
             # The nested quotes of a title are doubled: say so, rather than have DuckDB guess from a sample.
-            relation = connection.read_csv(str(folder / f"{name}.csv"), header=True, quotechar='"', escapechar='"')
+            relation = connection.read_csv(
+                str(folder / f"{name}.csv"), header=True, quotechar='"', escapechar='"', hive_partitioning=False
+            )
             relation.create_view(f"starter_{view}")
         connection.execute(read_sql("store/starter"))
         for view in ("films", "tags", "titles"):
@@ -151,4 +153,4 @@ def _relation(connection: duckdb.DuckDBPyConnection, table: str, source: Source)
     reader = readers.get(Path(source).suffix)
     if reader is None:
         raise UserError(f"cannot read {table} from {source}: expected a file .csv, .parquet or .json")
-    return reader(str(source)).create_view("new_rows")
+    return reader(str(source), hive_partitioning=False).create_view("new_rows")

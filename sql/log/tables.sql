@@ -15,6 +15,7 @@
 -- its epoch, and nothing else. So each change other than a new step (a merge, going back to a checkpoint) is one manifest,
 -- moved into place; docs/log-format.md draws it. A view lists the manifests before it lists any steps, and reads them after:
 -- whatever they speak of is in its list, or reading fails. f2 is the format of the files; log_format() is the newest.
+-- Read without hive_partitioning: else DuckDB takes a log in /sweep/lambda_safe=2/ for one whose column lambda_safe is 2 in every row.
 -- run_id and step come from the path where they can, so that DuckDB opens only the files it needs.
 
 -- Files of that name in every run's folder (or in the folders that the variable log_runs names).
@@ -60,7 +61,7 @@ select * exclude (filename) replace (
     make_timestamp(epoch_us(started_at)) as started_at,
     case when json_valid(settings) then settings end as settings
 )
-from read_parquet(log_kept(getvariable('log_run_files'), 'run.parquet'), filename = true, union_by_name = true);
+from read_parquet(log_kept(getvariable('log_run_files'), 'run.parquet'), hive_partitioning = false, filename = true, union_by_name = true);
 
 -- A time, or null where it is none of the years 1 to 9999: Python has no other.
 create or replace macro in_calendar(moment) as case when moment >= timestamp '0001-01-01' and moment < timestamp '10000-01-01' then moment end;
@@ -112,7 +113,7 @@ create or replace view log_counted as
 with listed as materialized (
     select log_part(filename, -2) as run_id, log_part(filename, -1)[10:17]::integer as epoch, log_folder(filename) || '/' || folder as folder
     from read_parquet(
-        log_kept(getvariable('log_manifest_files'), 'manifest-' || log_digits(8) || '.parquet'), filename = true, union_by_name = true
+        log_kept(getvariable('log_manifest_files'), 'manifest-' || log_digits(8) || '.parquet'), hive_partitioning = false, filename = true, union_by_name = true
     )
 ),
 -- Apart from the reading: DuckDB makes this window a join with itself, which would list the manifests twice, and a run that is merged
@@ -155,31 +156,31 @@ select unnest(folders) || '/' || name as filename;
 -- The rows of single, or of merged, steps in these folders, whatever their format; what an older format did not hold is null.
 create or replace macro single_rows(name, folders) as table
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
-from read_parquet([single_schema(name), single_files(name)], filename = true) semi join log_paths(folders, name) using (filename)
+from read_parquet([single_schema(name), single_files(name)], hive_partitioning = false, filename = true) semi join log_paths(folders, name) using (filename)
 where not log_step_is_left_out(filename)
 union all by name
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
-from read_parquet(older_single_files(name), filename = true, union_by_name = true) semi join log_paths(folders, name) using (filename);
+from read_parquet(older_single_files(name), hive_partitioning = false, filename = true, union_by_name = true) semi join log_paths(folders, name) using (filename);
 
 create or replace macro merged_rows(name, folders) as table
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
-from read_parquet([merged_schema(name), merged_files(name)], filename = true) semi join log_paths(folders, name) using (filename)
+from read_parquet([merged_schema(name), merged_files(name)], hive_partitioning = false, filename = true) semi join log_paths(folders, name) using (filename)
 where not log_step_is_left_out(filename)
 union all by name
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
-from read_parquet(older_merged_files(name), filename = true, union_by_name = true) semi join log_paths(folders, name) using (filename);
+from read_parquet(older_merged_files(name), hive_partitioning = false, filename = true, union_by_name = true) semi join log_paths(folders, name) using (filename);
 
 -- The rows of all that counts. On the left of the join, so that manifests are listed before the files; and one list of files
 -- for single and merged steps, so that both are of one manifest. (A shared CTE would do too, but reads all columns.)
 create or replace macro log_rows(name) as table
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
 from log_paths((select list(folder) from log_counted), name)
-join read_parquet([merged_schema(name), merged_files(name), single_files(name)], filename = true) as files using (filename)
+join read_parquet([merged_schema(name), merged_files(name), single_files(name)], hive_partitioning = false, filename = true) as files using (filename)
 where not log_step_is_left_out(files.filename)
 union all by name
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
 from log_paths((select list(folder) from log_counted), name)
-join read_parquet(older_merged_files(name) || older_single_files(name), filename = true, union_by_name = true) using (filename);
+join read_parquet(older_merged_files(name) || older_single_files(name), hive_partitioning = false, filename = true, union_by_name = true) using (filename);
 
 -- grain: one completion (an answer). Key: (run_id, step, completion); completion counts from 0 in its step.
 --   group_id      completions of one prompt, compared with each other: completion // num_generations
@@ -217,4 +218,4 @@ create or replace view verdicts as from log_rows('verdicts.parquet');
 --   kl            divergence from the reference a token, as Schulman's k3 estimates it; null: no KL term
 create or replace view loss_by_rank as
 select log_part(filename, -2) as run_id, * exclude (filename)
-from read_parquet(log_kept(getvariable('log_loss_files'), 'loss.parquet'), filename = true);
+from read_parquet(log_kept(getvariable('log_loss_files'), 'loss.parquet'), hive_partitioning = false, filename = true);

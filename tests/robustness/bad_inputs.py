@@ -417,7 +417,7 @@ ORACLE: list[Row] = [
     ("SQL of nothing", "log query --sql ' '", {}, "expected one SELECT"),
     ("SQL nested deep", f"log query --sql 'select {nested(3000, '(', ')').replace('()', '(1)')}'", {}, "nested too deeply"),
     ("SQL of bytes that are no text", "log query --sql 'select \udcff'", {}, "not UTF-8 text: character 8"),
-    ("SQL whose fault is told with half a character", "log query --sql \"select bit_position('\u202e', 1::variant)\"", {}, "bit conversion: '\ufffd'"),
+    ("SQL whose fault is told with half a character", "log query --sql \"select bit_position('\u202e', 1::variant)\"", {}, "Conversion Error"),
     ("a query of a run that is no text", "log query unsafe_hits --run '\udcff'", {}, "no run '\\udcff' in this log: it has"),
     ("a query of an unknown run", "log query unsafe_hits --run 7", {}, "no run '7' in this log: it has"),
     ("a step of letters", "log query rederivation --step x", {}, "--step: invalid int value: 'x'"),

@@ -37,6 +37,12 @@ def log(tmp_path) -> Path:
     return tmp_path / "store.log"
 
 
+def test_it_finds_modules_wherever_packages_lie(log, monkeypatch):
+    """As in a user's own site-packages, which are no part of Python's folder; pyarrow imports much when it is first needed."""
+    monkeypatch.setitem(globals(), "CONFINED", f"import sys; sys.prefix = '/nowhere'\n{CONFINED}")
+    assert "done" in tried(log, "import pyarrow.dataset").stdout
+
+
 def test_it_reads_the_log(log):
     assert "done" in tried(log, "assert next(log.rglob('*.parquet')).read_bytes() == b'verdicts'").stdout
 

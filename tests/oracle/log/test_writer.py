@@ -9,6 +9,8 @@ import pytest
 
 from oracle import UserError
 from oracle.log import LogWriter, compact, open_log, run_info
+from oracle.log.compaction import merge_steps
+from oracle.log.schema import LOSS
 from tests.tiny_log import RUN, STEP_1, STEP_2, step_tables
 
 STEP = step_tables(STEP_1)
@@ -176,6 +178,30 @@ def test_a_log_may_lie_in_a_folder_with_any_name(tmp_path):
     with LogWriter(root, RUN) as writer:
         writer.write_step(1, *STEP)
     assert counts(root) == {1: 13}
+
+
+def test_a_log_in_folders_named_like_columns_shows_what_its_files_hold(tmp_path):
+    """DuckDB would take a part NAME=VALUE of a path for a column, in place of that in the file."""
+    loss = pa.Table.from_pylist([{name: 1 for name in LOSS.names if name not in ("run_id", "step")}])
+    views = ("runs", "rollouts", "verdicts", "loss_by_rank", "rank_sums", "rank_penalties")
+    shown = []
+    for folder in (tmp_path, tmp_path / "lambda_safe=7" / "kind=evaluate" / "step=9" / "folder=x" / "rank=2"):
+        root = folder / "store.log"
+        with LogWriter(root, RUN) as writer:
+            for step in (1, 2):
+                writer.write_step(step, *STEP)
+            writer.write_loss(2, loss)
+        with LogWriter.resume(root, writer.run_id), open_log(root) as log:
+            for merged in (0, 2):
+                rows = {view: log.sql(f"from {view}").pl() for view in views}
+                shown.append(
+                    {
+                        v: (t.columns, sorted(map(str, t.drop("run_id", "started_at", strict=False).rows())))
+                        for v, t in rows.items()
+                    }
+                )
+                assert merged or merge_steps(root / writer.run_id) == 2
+    assert shown[0] == shown[1] == shown[2] == shown[3] and all(rows for _, rows in shown[0].values())
 
 
 def test_run_info_knows_the_versions_and_the_checkout(tmp_path):

@@ -29,11 +29,12 @@ def table(store: Path, query: str) -> list[tuple]:
 
 
 def test_arrow_dicts_and_files_make_the_same_store(tmp_path: Path) -> None:
-    arrow = pa.Table.from_pylist(FILM)
-    pq.write_table(arrow, tmp_path / "films.parquet")
-    (tmp_path / "films.csv").write_text("imdb_id,title,year\ntt0387564,Saw,2004\n")
-    (tmp_path / "films.json").write_text('[{"imdb_id": "tt0387564", "title": "Saw", "year": 2004}]')
-    for source in (FILM, arrow, tmp_path / "films.parquet", tmp_path / "films.csv", str(tmp_path / "films.json")):
+    arrow, folder = pa.Table.from_pylist(FILM), tmp_path / "year=1999"  # which is no column of theirs
+    folder.mkdir()
+    pq.write_table(arrow, folder / "films.parquet")
+    (folder / "films.csv").write_text("imdb_id,title,year\ntt0387564,Saw,2004\n")
+    (folder / "films.json").write_text('[{"imdb_id": "tt0387564", "title": "Saw", "year": 2004}]')
+    for source in (FILM, arrow, folder / "films.parquet", folder / "films.csv", str(folder / "films.json")):
         store = build_store(tmp_path / "s.duckdb", titles=source)
         assert table(store, "select imdb_id, title, year, is_primary from titles") == [("tt0387564", "Saw", 2004, True)]
 
