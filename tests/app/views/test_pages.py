@@ -155,9 +155,10 @@ def test_what_is_taken_away_under_an_open_page_is_told(store, tmp_path, what, sa
     assert said in written(checked(app.run()))
 
 
-def test_a_link_to_a_run_that_is_gone_says_that_another_one_is_shown(store):
-    link = open_page("ranks", store, run="20200101-<b>-gone")
-    assert "The log has no run 20200101-&lt;b&gt;-gone: this is another one." in written(link)
+@pytest.mark.parametrize(("page", "name"), [("ranks", "run"), ("models", "other"), ("overview", "with")])
+def test_a_link_to_a_run_that_is_gone_says_so(store, page, name):
+    link = open_page(page, store, **{name: "20200101-<b>-gone"})
+    assert "The log has no run 20200101-&lt;b&gt;-gone;" in written(link)
 
 
 def test_what_the_system_refuses_is_told(empty_store, monkeypatch):
