@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app.components import states, style
 from app.core import address, database
@@ -44,16 +45,25 @@ def _nouns(store: str) -> Nouns:
     """Of the store; where there is none, which the page then says, films."""
     try:
         database.use(store)
-    except UserError:
+    except (UserError, OSError):
         return FILMS
     return database.nouns()
 
 
 def _show(page, store: str) -> None:
     database.use(store)
+    head = st.empty()
+    _tell_of_log(head)
+    try:
+        page.run()
+    finally:  # damage within a file is found when a query meets it
+        _tell_of_log(head)
+
+
+def _tell_of_log(head: DeltaGenerator) -> None:
     if told := database.left_out():
-        states.left_out(told)
-    page.run()
+        with head:
+            states.left_out(told)
 
 
 if __name__ == "__main__":

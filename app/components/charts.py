@@ -1,5 +1,6 @@
 """Charts by step, which several pages draw. Titles and text stand beside them; Streamlit's theme gives the fonts."""
 
+import re
 from typing import Any
 
 import altair as alt
@@ -11,6 +12,9 @@ from app.text import formats
 Layers = alt.LayerChart | alt.FacetChart
 
 HEIGHT = 205
+_OF_OBJECTS = re.compile(
+    r"__\w+__|constructor|hasOwnProperty|isPrototypeOf|propertyIsEnumerable|to(Locale)?String|valueOf"
+)
 STEP = alt.X(
     "step:Q", title=None, axis=alt.Axis(grid=False, tickMinStep=1, format="d"), scale=alt.Scale(nice=False, padding=6)
 )
@@ -38,9 +42,11 @@ def named(text: str) -> str:
     """A title that holds what somebody else wrote.
 
     Vega-Lite pastes titles into expressions (of tooltips and descriptions), where it escapes quotes but neither the backslash
-    before one nor line breaks. So a title has none of these.
+    before one nor line breaks. So a title has none of these. Nor is it a name that each object of JavaScript has, for which
+    Vega draws nothing.
     """
-    return formats.short(text).replace("\\", "[U+005C]")
+    title = formats.short(text).replace("\\", "[U+005C]")
+    return f"“{title}”" if _OF_OBJECTS.fullmatch(title) else title
 
 
 def run_colour(runs: list[str]) -> alt.Color:

@@ -71,7 +71,7 @@ def _draw(table: pa.Table) -> None:
     colour = three.selectbox("Colour", [None, *names], format_func=lambda name: name or "none")
     # Names of Vega's own, because it reads dots and brackets in a name as a path.
     chosen = {"x": across, "y": up} | ({"color": colour} if colour else {})
-    data = pa.table({channel: table[name] for channel, name in chosen.items()}).slice(0, MOST_DRAWN)
+    data = pa.table({channel: drawable(table[name]) for channel, name in chosen.items()}).slice(0, MOST_DRAWN)
     encoding = {
         channel: {"field": channel, "type": "quantitative" if name in numeric else "nominal", "title": named(name)}
         for channel, name in chosen.items()
@@ -83,6 +83,11 @@ def _draw(table: pa.Table) -> None:
     )
     if table.num_rows > MOST_DRAWN:
         st.caption(f"The first {formats.count(MOST_DRAWN)} rows.")
+
+
+def drawable(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A browser draws nothing of decimals beyond what it can count."""
+    return column.cast(pa.float64()) if pa.types.is_decimal(column.type) else column
 
 
 def _is_number(kind: pa.DataType) -> bool:

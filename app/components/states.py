@@ -7,11 +7,13 @@ from oracle import UserError
 
 
 def or_problem(show: Callable, *args: object) -> None:
-    """Call `show`; what a person can put right is told in place of what it would have shown."""
+    """Call `show`; what a person can put right is told in place of what it would have shown, as is what the system refuses."""
     try:
         show(*args)
     except UserError as error:
         problem(error)
+    except OSError as error:
+        problem(UserError(f"{error.filename or 'the system'}: {error.strerror or error}"))
 
 
 def problem(error: Exception) -> None:

@@ -1,5 +1,6 @@
 """Filters that live in the URL, so that a view can be shared, and ways from one page to another."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 from urllib.parse import quote
@@ -12,10 +13,11 @@ _pages: dict = {}
 
 
 def enter(pages: dict, chosen) -> None:
-    """Remember the pages by name, for `go`; and forget the widgets of the page before, whose filters stay known."""
+    """Remember the pages by name, for `go`; and forget the answer and the widgets of the page before, whose filters stay known."""
     _pages.update(pages)
     if st.session_state.get("_page") != chosen.url_path:
         st.session_state["_page"] = chosen.url_path
+        st.session_state.pop("answer", None)
         for name in [str(key)[4:] for key in st.session_state if str(key).startswith("url_")]:
             st.session_state.pop(name, None)
 
@@ -41,7 +43,7 @@ def choose_several(name: str, label: str, options: Sequence[str], **look) -> lis
     """Some of `options`, kept in the URL with commas between."""
 
     def read(text: str) -> list[str]:
-        return [option for option in text.split(",") if option in options]
+        return [option for option in dict.fromkeys(text.split(",")) if option in options]
 
     _from_url(name, read, [], valid=lambda value: all(option in options for option in value))
     chosen = st.multiselect(label, list(options), key=name, **look)
@@ -54,9 +56,10 @@ def number(name: str, label: str, low: float, high: float, step: float, default:
 
     def read(text: str) -> float | None:
         try:
-            return min(high, max(low, float(text)))
+            value = float(text)
         except ValueError:
             return None
+        return None if math.isnan(value) else min(high, max(low, value))
 
     _from_url(name, read, default)
     return _to_url(name, st.slider(label, low, high, step=step, key=name, **look), default)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import streamlit as st
 
 from app.core.query_pool import Answer, QueryPool
+from app.core.query_worker import MOST_BYTES
 from oracle import UserError
 from oracle.base.files import log_root
 from oracle.base.nouns import FILMS, Nouns
@@ -19,6 +20,7 @@ from oracle.log import beside, open_audit, query, state_of
 FRESH_S = 5  # how old the figures of a page may be
 TIMEOUT_S = 20.0
 CONNECTIONS = 6  # of pages' queries that run at once
+MEMORY = "50%"  # of the machine's, for all of these together; to derive 2.5 million verdicts again takes 5 GB
 LIVE_S = 300  # a run that wrote a step this lately is taken to be training still
 
 
@@ -26,28 +28,44 @@ class Audit:
     """Locked connections to one store and its log, each of which answers one query at a time."""
 
     def __init__(self, store: str) -> None:
-        self._main = open_audit(store)
+        self._log = log_root(store)
+        self._main = open_audit(store, memory=MEMORY)
         self._free: SimpleQueue[duckdb.DuckDBPyConnection] = SimpleQueue()
         for _ in range(CONNECTIONS):
             self._free.put(beside(self._main))
 
     def query(self, sql: str, params: Mapping | None) -> pa.Table:
-        """The rows of one of our own statements. Raises `UserError` where it, or the wait for a connection, takes too long."""
+        """The rows of one of our own statements.
+
+        Raises:
+            UserError: it, or the wait for a connection, takes too long; it has more than `MOST_BYTES`; the log is gone.
+        """
+        if not (self._log / "_schema").is_dir():
+            raise UserError(
+                f"the log {self._log} is gone, or its folder _schema: bring it back, or start the app again, which makes an "
+                "empty one"
+            )
         try:
             connection = self._free.get(timeout=TIMEOUT_S)
         except Empty:
             raise UserError(f"{CONNECTIONS} other pages are being computed: open this one again in a moment") from None
         try:
-            return query(connection, sql, params, TIMEOUT_S)
+            rows = query(connection, sql, params, TIMEOUT_S)
         finally:
             self._free.put(connection)
+        if rows.nbytes > MOST_BYTES:
+            raise UserError(
+                f"what this page would show takes {rows.nbytes / 1e6:.0f} MB, and at most {MOST_BYTES / 1e6:.0f} are shown: "
+                "the log holds texts or lists of unusual length; ask the SQL page for parts of them"
+            )
+        return rows
 
 
 def use(store: str | Path) -> None:
     """Have this session read `store`. Raises `UserError` where there is none."""
     path = Path(store).absolute()
     if not path.is_file():
-        raise UserError(f"no store at {path}: build one with pipeline/prepare.py, or name another after --store")
+        raise _no_store(path)
     st.session_state["_store"] = str(path)
 
 
@@ -64,7 +82,7 @@ def nouns() -> Nouns:
     """What the store calls the things that it recommends. A store of an older format has films."""
     try:
         [row] = rows("domain").to_pylist()
-    except UserError:
+    except (UserError, OSError):
         return FILMS
     return Nouns(**row)
 
@@ -89,7 +107,14 @@ def seconds_since_step(run_id: str) -> float | None:
 
 
 def _changed_at() -> int:
-    return store_path().stat().st_mtime_ns
+    try:
+        return store_path().stat().st_mtime_ns
+    except FileNotFoundError:  # a part of a page is drawn anew when nobody has asked for it
+        raise _no_store(store_path()) from None
+
+
+def _no_store(path: Path) -> UserError:
+    return UserError(f"no store at {path}: build one with pipeline/prepare.py, or name another after --store")
 
 
 @st.cache_resource(max_entries=4, show_spinner="Opening the store …")

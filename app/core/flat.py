@@ -17,6 +17,20 @@ def flattened(table: pa.Table) -> pa.Table:
     return pa.table(list(map(_flat, sayable(table).columns)), names=once(table.column_names))
 
 
+def in_full(rows: pa.Table) -> pa.Table:
+    """The same rows, times with fractions of a second as text: a table on the page would cut these off, or round them."""
+    columns = [column.cast(pa.string()) if _has_fractions(column) else column for column in rows.columns]
+    is_same = all(cell is column for cell, column in zip(columns, rows.columns, strict=True))
+    return rows if is_same else pa.table(columns, names=rows.column_names)
+
+
+def _has_fractions(column: pa.ChunkedArray) -> bool:
+    kind = column.type
+    return (pa.types.is_timestamp(kind) or pa.types.is_time(kind)) and bool(
+        pc.any(pc.greater(pc.subsecond(column), 0)).as_py()
+    )
+
+
 def shown(rows: pa.Table) -> pa.Table:
     """The same rows, the control characters and direction overrides in names, texts and lists of texts shown by their numbers.
 

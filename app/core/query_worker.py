@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from app.core.confinement import confine
-from app.core.flat import flattened, shown
+from app.core.flat import flattened, in_full, shown
 from oracle import UserError
 from oracle.log import open_audit, query
 
@@ -58,7 +58,7 @@ def _answer(
     if rows.num_columns > MOST_COLUMNS:
         raise UserError(f"the answer has {rows.num_columns} columns, and this page shows {MOST_COLUMNS}: select fewer")
     streams = [_stream(rows), _stream(flat := flattened(rows))]
-    seen = shown(flat)
+    seen = shown(in_full(flat))
     return streams if seen is flat else [*streams, _stream(seen)]
 
 

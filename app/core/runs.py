@@ -1,8 +1,10 @@
 """Which run a page shows, and how runs are named to people."""
 
+from collections.abc import Collection
+
 import streamlit as st
 
-from app.components import states
+from app.components import markup, states
 from app.core import address, database
 from app.text import formats
 
@@ -21,10 +23,20 @@ def pick(runs: list[dict] | None = None) -> dict:
         st.stop()
     by_id = {run["run_id"]: run for run in runs}
     newest = next((run for run in runs if run["kind"] == "train"), runs[0])
+    tell_of_gone(by_id)
     chosen = address.choose(
         "run", "Run", list(by_id), newest["run_id"], format_func=lambda run_id: label(by_id[run_id])
     )
     return by_id[chosen]
+
+
+def tell_of_gone(known: Collection[str]) -> None:
+    """Say which runs that a link names, or that were shown before, are not in the log, as others are shown in their place."""
+    asked = st.query_params.to_dict()
+    named = [asked.get("run") or st.session_state.get("url_run"), asked.get("against"), asked.get("other")]
+    for run in dict.fromkeys([*named, *asked.get("with", "").split(",")]):
+        if run and run not in known:
+            markup.show("about", f"The log has no run {formats.short(run)}; it is left out, or another one shown.")
 
 
 def label(run: dict) -> str:
@@ -63,5 +75,9 @@ def is_live(run: dict) -> bool:
 
 @st.fragment(run_every=5)
 def _look_again() -> None:
+    states.or_problem(_go_on)
+
+
+def _go_on() -> None:
     if all_runs():
         st.rerun()

@@ -12,12 +12,14 @@ ALL = "all datasets"
 
 
 def page() -> None:
-    evaluated = [run for run in runs.all_runs() if run["kind"] == "evaluate" and not run["training_run"]]
+    known = runs.all_runs()
+    evaluated = [run for run in known if run["kind"] == "evaluate" and not run["training_run"]]
     if not evaluated:
         runs.pick()  # says so, where there is no run at all
         return style.headline(
             "No model was evaluated with this store so far.", "python pipeline/evaluate.py --help says how."
         )
+    runs.tell_of_gone([run["run_id"] for run in known])
     left, right = st.columns(2, vertical_alignment="bottom")
     with left:
         datasets = sorted({run["dataset"] for run in evaluated if run["dataset"]})

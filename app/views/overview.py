@@ -136,6 +136,8 @@ def _own_curves(shown: list[str]) -> None:
 
 
 def _no_step(run: dict) -> None:
+    if database.seconds_since_step(run["run_id"]) is None:
+        return style.headline("This run is no longer in the log.", "Choose another one.", runs.eyebrow(run))
     lead = "Its figures appear here as soon as the first one is written."
     style.headline("This run has no finished step yet.", lead, runs.eyebrow(run))
 
@@ -194,6 +196,8 @@ def _making_of(run: dict) -> None:
 def _rederive(run: dict) -> None:
     with st.spinner("Computing …"):
         [row] = database.rows("rederive", run=run["run_id"]).to_pylist()
+    if not row["verdicts"]:
+        return _no_step(run)
     verdicts = formats.plural(row["verdicts"], "verdict")
     if row["differing"]:
         differing = formats.count(row["differing"])

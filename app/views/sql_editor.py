@@ -43,6 +43,7 @@ def page() -> None:
         text = address.text("q", "SQL", FIRST, widget=st.text_area, height=190, label_visibility="collapsed")
         if st.form_submit_button("Run", type="primary"):
             asked = st.session_state["asked"] = text
+            st.session_state.pop("answer", None)
     with st.expander("Views and tables; chosen_run() is the run chosen above"):
         tables = database.rows("columns").select(["name", "columns"])
         st.dataframe(tables, hide_index=True, column_config={"columns": columns.text("columns", "large")})
@@ -59,20 +60,12 @@ def page() -> None:
 
 
 def _answer(sql: str, run: str | None) -> Answer:
-    """Kept until something else is asked, so that a look at the chart doesn't ask again."""
+    """Kept until Run is pressed or another page opened, so that a look at the chart doesn't ask again."""
     known = st.session_state.get("answer")
     if known is None or known[0] != (sql, run):
-        clock = st.empty()
-        try:
-            rows = database.ask(
-                sql,
-                run,
-                MOST_ROWS + 1,
-                TIMEOUT_S,
-                waiting=lambda seconds: clock.caption(f"Running for {seconds:.0f} s … Stop, at the top, ends it."),
-            )
-        finally:
-            clock.empty()
+        ear = st.empty()  # a script hears Stop when it writes to the page
+        with st.spinner("Running … Stop, at the top, ends it.", show_time=True):
+            rows = database.ask(sql, run, MOST_ROWS + 1, TIMEOUT_S, waiting=lambda seconds: ear.empty())
         known = st.session_state["answer"] = ((sql, run), rows)
     return known[1]
 

@@ -41,7 +41,7 @@ def open_audit(
         copied: `store_path` is a copy that nobody writes to, and needs no further one.
 
     Raises:
-        UserError: no store at `store_path`, or no log can be made beside it.
+        UserError: no store at `store_path`, no room for its copy, or no log can be made beside it.
     """
     store = Path(store_path).absolute()
     if not store.is_file():
@@ -99,10 +99,15 @@ def _attach_copy(connection: duckdb.DuckDBPyConnection, store: Path) -> None:
     """Attach a private copy; once more if another program was writing a checkpoint while the file was copied."""
     for attempt in range(ATTEMPTS):
         with tempfile.TemporaryDirectory() as folder:
-            copy = Path(shutil.copyfile(store, Path(folder) / "store.duckdb"))
+            copy = Path(folder) / "store.duckdb"
             try:
+                shutil.copyfile(store, copy)
                 _attach(connection, copy)
                 return  # the open file outlives its name
+            except OSError as error:
+                raise UserError(
+                    f"cannot copy {store} into {folder}: {error.strerror or error} (TMPDIR names another folder)"
+                ) from None
             except duckdb.Error as error:
                 if attempt == ATTEMPTS - 1:
                     raise UserError(f"{store} is not a store that can be read: {first_line(error)}") from None

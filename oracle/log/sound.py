@@ -151,4 +151,4 @@ def sign_of(path: Path) -> tuple | None:
         seen = os.stat(path)
     except OSError:
         return None
-    return seen.st_ino, seen.st_size, seen.st_mtime_ns
+    return seen.st_mode, seen.st_ino, seen.st_size, seen.st_mtime_ns

@@ -162,10 +162,7 @@ def _seen(log_root: Path, name: str, readable: set[Path]) -> _Run:
 def _found(log_root: Path, folder: Path, readable: set[Path]) -> _Run:
     """Raises `OSError` for what makes it no run that can be read."""
     run, loss = folder / "run.parquet", folder / "loss.parquet"
-    if not folder.is_dir() and not folder.is_symlink():  # no run, as what follows
-        return _Run()
-    names = os.listdir(folder)
-    if run.name not in names and not any(map(MANIFEST_NAME.fullmatch, names)):
+    if not any(name == run.name or MANIFEST_NAME.fullmatch(name) for name in os.listdir(folder)):  # no run
         return _Run()
     if folder.is_symlink() or "\\" in folder.name:  # would be counted twice; or no pattern of DuckDB finds it
         return _Run(folder)

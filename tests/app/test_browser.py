@@ -177,9 +177,16 @@ def test_an_alias_is_confirmed_and_taken_back(laptop, store, address):
     aliases_path(store).unlink()
 
 
-def test_a_query_is_typed_run_and_taken_away(laptop, store, address):
+def test_a_query_is_typed_stopped_run_and_taken_away(laptop, store, address):
     visit(laptop, f"{address}/sql")
     editor = laptop.get_by_label("SQL", exact=True)
+    editor.fill("select sum(a.range * b.range) from range(10000000) a, range(10000000) b")
+    laptop.get_by_role("button", name="Run", exact=True).click()
+    expect(laptop.get_by_text("Running …")).to_be_visible()
+    laptop.get_by_role("button", name="Stop").click()
+    settle(laptop)
+    expect(laptop.get_by_text("Running …")).to_be_hidden()
+    expect(laptop.locator(".state")).to_have_count(0)  # nor was it asked to the end
     editor.fill("select run_id, kind from runs order by run_id")
     laptop.get_by_role("button", name="Run", exact=True).click()
     expect(laptop.get_by_text("4 rows")).to_be_visible()

@@ -46,6 +46,7 @@ def test_a_shared_url_shows_the_same_view():
 def test_nonsense_in_the_url_is_the_default():
     app = _open(run="'; drop table runs", step="-1", level="a lot", live="maybe", **{"with": "z,<b>"})
     assert _values(app) == "['b', 2, [], 0.5, True, 'select 1']"
+    assert _values(_open(level="nan", **{"with": "x,x,y,x"})) == "['b', 2, ['x', 'y'], 0.5, True, 'select 1']"
 
 
 def test_numbers_out_of_range_are_drawn_to_its_ends():
@@ -85,3 +86,21 @@ def test_a_choice_is_remembered_while_another_page_is_shown():
     checked(app.run())
     app.session_state["away"] = False
     assert _values(checked(app.run())).startswith("['c'")
+
+
+def test_the_answer_of_a_query_is_forgotten_with_its_page():
+    def _opened() -> None:
+        from types import SimpleNamespace
+
+        import streamlit as st
+
+        from app.core import address
+
+        address.enter({}, SimpleNamespace(url_path=st.session_state.get("at", "sql")))
+        st.text(st.session_state.setdefault("answer", "first"))
+        st.session_state["answer"] = "kept"
+
+    app = checked(AppTest.from_function(_opened).run())
+    assert checked(app.run()).text[0].value == "kept"
+    app.session_state["at"] = "titles"
+    assert checked(app.run()).text[0].value == "first"

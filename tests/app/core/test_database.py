@@ -1,5 +1,7 @@
 """Pages of several people are computed at once, and who waits for a place among the queries can stop."""
 
+import resource
+import shutil
 import tempfile
 import threading
 from contextlib import suppress
@@ -38,6 +40,38 @@ def test_every_connection_of_the_pages_is_locked(store, tmp_path):
     for _ in range(database.CONNECTIONS):
         with pytest.raises(UserError, match=r"outside\.csv"):
             audit.query(f"from '{tmp_path}/outside.csv'", None)
+
+
+@pytest.mark.parametrize(
+    ("limit", "sql", "said"),
+    [
+        ("MEMORY", "select count(*) from (select distinct range from range(3000000))", "more memory than it may have"),
+        ("MOST_BYTES", "select repeat('x', 10_000_001) as text", "at most 10 are shown"),
+    ],
+)
+def test_a_page_takes_neither_all_memory_nor_texts_of_any_length(store, monkeypatch, limit, sql, said):
+    monkeypatch.setattr(database, limit, {"MEMORY": "30MB", "MOST_BYTES": 10_000_000}[limit])
+    with pytest.raises(UserError, match=said):
+        database.Audit(str(store)).query(sql, None)
+
+
+def test_a_store_that_can_not_be_copied_is_told_as_such(store):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(UserError, match=r"cannot copy .*store.duckdb into .*: File too large \(TMPDIR names"):
+            database.Audit(str(store))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_log_that_is_taken_away_is_told_as_such(store, tmp_path):
+    copy = tmp_path / "store.duckdb"
+    shutil.copyfile(store, copy)
+    audit = database.Audit(str(copy))
+    shutil.rmtree(copy.with_suffix(".log"))
+    with pytest.raises(UserError, match="is gone, or its folder _schema: bring it back"):
+        audit.query("select 1", None)
 
 
 def test_who_waits_for_a_place_or_for_a_process_to_start_hears_stop(store, monkeypatch):

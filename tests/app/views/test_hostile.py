@@ -139,10 +139,13 @@ def test_a_page_of_a_run_whose_files_do_not_belong_together_is_drawn(broken, pag
     assert "state error" not in written(open_page(page, broken, run="2-apart"))
 
 
-def test_each_page_says_what_of_the_log_is_left_out(broken, monkeypatch):
-    monkeypatch.setattr("sys.argv", ["main.py", "--store", str(broken)])
+def test_each_page_says_what_of_the_log_is_left_out_and_what_it_finds_to_be_damaged(broken, tmp_path, monkeypatch):
+    copy = Path(shutil.copytree(broken.parent, tmp_path / "copy")) / broken.name
+    file = next(copy.with_suffix(".log").glob("2[0-9]*/step*/verdicts.parquet"))
+    file.write_bytes(b"PAR1" + bytes(4000) + file.read_bytes()[4004:])
+    monkeypatch.setattr("sys.argv", ["main.py", "--store", str(copy)])
     shown = written(checked(AppTest.from_file(Path(main.__file__), default_timeout=180).run()))
-    assert "Some of the log is left out" in shown and "1-no-run/run.parquet" in shown
+    assert "Some of the log is left out" in shown and "1-no-run/run.parquet" in shown and str(file.parent) in shown
 
 
 @pytest.mark.parametrize(
@@ -152,6 +155,9 @@ def test_each_page_says_what_of_the_log_is_left_out(broken, monkeypatch):
         ('a\\" : 1', 'a[U+005C]" : 1'),
         ("a\nb\u2028", "a[U+000A]b[U+2028]"),
         ("x" * 99, 79 * "x" + "…"),
+        ("__proto__", "“__proto__”"),
+        ("constructor", "“constructor”"),
+        ("constructor_2", "constructor_2"),
     ],
 )
 def test_a_name_in_a_title_of_a_chart_ends_no_text_of_its_expressions(name, title):

@@ -282,6 +282,20 @@ def test_what_is_brought_back_counts_again(log):
     assert log_state.state_of(log).told() is None
 
 
+def test_a_run_that_may_not_be_read_is_told_until_it_may(log):
+    folder = forge(log, 0, RUN, Path.exists)
+    os.utime(folder, (0, 0))  # what changed lately is looked at anyway
+    with open_log(log) as connection:
+        folder.chmod(0)
+        if os.access(folder, os.R_OK):
+            folder.chmod(0o755)
+            pytest.skip("this user may read everything")
+        seen, told = query(connection, "from runs").num_rows, log_state.state_of(log).left_out()
+        folder.chmod(0o755)
+        assert (seen, told) == (1, [folder])
+        assert query(connection, "from runs").num_rows == 2
+
+
 def test_a_query_that_meets_one_broken_run_after_another_has_one_time_for_all(log):
     """Each time it is asked, another run breaks; and what is left of its time goes down."""
     folders = iter([Path(shutil.copytree(log / good_run(log), log / f"1{n:02}-forged")) for n in range(9)])

@@ -81,6 +81,7 @@ WHOLE = [
     "explain analyze select 1",
     "create temp macro m() as 1",
     "create secret (type s3)",
+    "update extensions",
     "set lock_configuration = false",
     "copy from database store to memory",
     "comment on view runs is 'x'",
