@@ -146,8 +146,8 @@ def step_tables(run: Mapping, step: int, completions: pa.Table, verdicts: pa.Tab
     """
     _check_columns("completions", completions, COMPLETIONS)
     _check_columns("verdicts", verdicts, VERDICTS, {"prompt_id", "n_films"})
-    completions = _with_numbers("completions", completions, COMPLETIONS, ["completion"])
-    verdicts = _with_numbers("verdicts", verdicts, VERDICTS, ["completion", "rank"])
+    completions = _typed("completions", completions, COMPLETIONS, ["completion"])
+    verdicts = _typed("verdicts", verdicts, VERDICTS, ["completion", "rank"])
     completions = completions.sort_by("completion").combine_chunks()
     n = completions.num_rows
     number = completions["completion"].to_numpy()
@@ -229,14 +229,13 @@ def _shaped(name: str, table: pa.Table, schema: pa.Schema, constants: dict, colu
     return pa.table(arrays, schema=schema)
 
 
-def _with_numbers(name: str, table: pa.Table, schema: pa.Schema, columns: list[str]) -> pa.Table:
-    """The columns that number the rows, as numbers; none of them null."""
-    for column in columns:
+def _typed(name: str, table: pa.Table, schema: pa.Schema, numbers: list[str]) -> pa.Table:
+    """The known columns in their types (of nulls alone, Arrow knows none), `numbers` without nulls."""
+    known = [field for field in schema if field.name in table.column_names]
+    for column in numbers:
         if table[column].null_count:
             raise UserError(f"{name}.{column} has {table[column].null_count} nulls: expected a number in every row")
-        numbers = _cast(name, schema.field(column), table[column])
-        table = table.set_column(table.column_names.index(column), column, numbers)
-    return table
+    return pa.table([_cast(name, f, table[f.name]) for f in known], schema=pa.schema(known))
 
 
 def _cast(name: str, field: pa.Field, column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:

@@ -5,9 +5,12 @@
 -- 1 / log2(rank + 1): the weight of a rank in DCG (Järvelin & Kekäläinen 2002).
 create or replace macro dcg_weight(rank) as 1 / log2(rank::int + 1);
 
--- The best DCG of a list of k ranks with n relevant films; n and k up to 200.
-create or replace macro ideal_dcg(n, k) as
-    list_transform(range(1, 201), lambda m: list_sum(list_transform(range(1, m + 1), lambda r: 1 / log2(r + 1))))[least(n, k)];
+-- The best DCG of a list of k ranks with n relevant films. (Of up to 200 from a table, which DuckDB computes once.)
+create or replace macro ideal_dcg(n, k) as case
+    when least(n, k) <= 200 then
+        list_transform(range(1, 201), lambda m: list_sum(list_transform(range(1, m + 1), lambda r: 1 / log2(r + 1))))[least(n, k)]
+    else list_sum(list_transform(range(1, least(n, k)::bigint + 1), lambda r: 1 / log2(r + 1)))
+end;
 
 -- grain: run x step x whether the prompt has constraints x rank (beyond K too). Sums over completions:
 --   lists                          completions that have this rank (all of them up to K)

@@ -1,7 +1,7 @@
 -- grain: run x step x rank (1..K, and K + 1 where the end of a list is rewarded). Built on rank_sums.
 --   lists, films, violations, hits, unresolved, unrated, repeated   counts at this rank
 --   penalty         mean r_safe per list (<= 0); hit_reward: mean r_rel; mean_total_reward: mean r_total
---   mean_advantage  mean advantage; null where nothing was trained on
+--   mean_advantage  mean advantage per list, 0 where a list's rank is left out; null where nothing was trained on
 --   no_signal_rate  share of groups whose completions all got the same reward at this rank
 create or replace view rank_penalties as
 select
@@ -19,7 +19,7 @@ select
     sum(r_safe) / sum(lists) as penalty,
     sum(r_rel) / sum(lists) as hit_reward,
     sum(r_total) / nullif(sum(rewarded), 0) as mean_total_reward,
-    sum(advantage) / nullif(sum(rewarded), 0) as mean_advantage,
+    sum(advantage) / sum(lists) as mean_advantage,
     sum(cells_without_signal) / nullif(sum(cells), 0) as no_signal_rate
 from rank_sums join run_shape using (run_id)
 where rank <= rewarded_ranks

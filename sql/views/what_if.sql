@@ -224,7 +224,7 @@ from (
 --   svr               unsafe / emitted films in the top K, completions with constraints
 --   punished          share of the films emitted in the top K that earn a penalty
 --   mean_total_reward Σ over ranks of r_total, mean over completions
---   no_signal_rate    share of groups and ranks where every completion gets the same reward
+--   no_signal_rate    share of groups and ranks (1..K, as in step_curves) where every completion gets the same reward
 create or replace macro what_if_summary(
     run, new_lambda := null, new_penalty := null, new_threshold := null, new_unresolved := null, new_unrated := null,
     new_weights := null
@@ -232,7 +232,7 @@ create or replace macro what_if_summary(
 with cells as (
     select
         run_id, step, group_id, rank,
-        any_value(constrained) as constrained, any_value(ranked) as ranked, any_value(rank <= slots) as rewarded,
+        any_value(constrained) as constrained, any_value(ranked) as ranked,
         count(*) as lists,
         count(title) as films,
         count(*) filter (not is_safe) as unsafe,
@@ -255,8 +255,8 @@ select
     sum(punished_if) filter (ranked) / nullif(sum(films) filter (ranked), 0) as punished_if,
     sum(total) / sum(lists) filter (rank = 1) as mean_total_reward,
     sum(total_if) / sum(lists) filter (rank = 1) as mean_total_reward_if,
-    count(*) filter (rewarded and no_signal) / count(*) filter (rewarded) as no_signal_rate,
-    count(*) filter (rewarded and no_signal_if) / count(*) filter (rewarded) as no_signal_rate_if
+    count(*) filter (ranked and no_signal) / count(*) filter (ranked) as no_signal_rate,
+    count(*) filter (ranked and no_signal_if) / count(*) filter (ranked) as no_signal_rate_if
 from cells
 group by run_id, step
 order by step;

@@ -1,9 +1,11 @@
 """Fixture rows in, exact rows out: every expected figure here was worked out by hand from `tests/tiny_log.py`."""
 
+from math import log2
+
 import pytest
 
-from oracle.log import open_log
-from tests.tiny_log import ADVANTAGE, LOG3, write_tiny_log
+from oracle.log import LogWriter, open_log
+from tests.tiny_log import ADVANTAGE, JAWS, LOG3, NOTHING, RUN, A, B, step_tables, write_tiny_log
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +44,11 @@ def test_verdicts_carry_what_follows_from_their_completion(log):
 
 def test_the_last_rank_that_can_be_logged_has_a_weight(log):
     assert rows(log, "select dcg_weight(32767::smallint) as weight") == [{"weight": pytest.approx(1 / 15)}]
+
+
+def test_the_best_dcg_of_a_long_list_goes_on_behind_rank_200(log):
+    [(best,)] = log.sql("select [ideal_dcg(n, 300::smallint) for n in [2, 200, 201, 400]]").fetchall()
+    assert best == pytest.approx([sum(1 / log2(r + 1) for r in range(1, last + 1)) for last in (2, 200, 201, 300)])
 
 
 def test_step_curves(log):
@@ -87,6 +94,21 @@ def test_run_summary_of_a_training_run_is_over_all_steps(log):
     assert summary["count_20"] == 7 / 4
     assert summary["duplicate_rate"] == pytest.approx(1 / 7)
     assert summary["recall_20_all"] == 2 / 8
+
+
+def test_steps_of_one_kind_of_prompt_and_ranks_that_are_left_out_count(tmp_path):
+    left_out = {**JAWS, "is_safe": None, "r_rel": None, "r_safe": None, "r_total": None}
+    beyond = [{**NOTHING, "r_total": total, "advantage": total} for total in (-0.5, 0.5)]
+    with LogWriter(tmp_path / "store.log", {**RUN, "lambda_end": 0.5}) as writer:
+        lists = [[left_out, JAWS, JAWS, beyond[0]], [{**JAWS, "advantage": 0.5}, JAWS, JAWS, beyond[1]]]
+        writer.write_step(1, *step_tables([{**A, "verdicts": verdicts} for verdicts in lists]))
+        writer.write_step(2, *step_tables([{**B, "verdicts": [NOTHING] * 3}] * 2))
+    with open_log(tmp_path / "store.log") as log:
+        assert log.sql("select steps, lists, lists_all from run_summary").fetchall() == [(2, 2, 4)]
+        ranks = log.sql("select mean_advantage from rank_penalties where step = 1 order by rank").fetchall()
+        assert ranks == [(0.25,), (0,), (0,), (0,)]
+        same = "select c.no_signal_rate, w.no_signal_rate from step_curves c join what_if_summary(null) w using (step) order by step"
+        assert log.sql(same).fetchall() == [(1, 1), (1, 1)]  # rank 4 is beyond K
 
 
 def test_an_evaluation_is_summed_up_step_by_step(tmp_path):
