@@ -105,9 +105,8 @@ def _attach_copy(connection: duckdb.DuckDBPyConnection, store: Path) -> None:
                 _attach(connection, copy)
                 return  # the open file outlives its name
             except OSError as error:
-                raise UserError(
-                    f"cannot copy {store} into {folder}: {error.strerror or error} (TMPDIR names another folder)"
-                ) from None
+                do = "" if error.filename == str(store) else " (TMPDIR names another folder)"
+                raise UserError(f"cannot copy {store} into {folder}: {error.strerror or error}{do}") from None
             except duckdb.Error as error:
                 if attempt == ATTEMPTS - 1:
                     raise UserError(f"{store} is not a store that can be read: {first_line(error)}") from None

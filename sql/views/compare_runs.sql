@@ -7,7 +7,7 @@
 --                         unrated_rate is over the prompts with constraints, unresolved_rate and ambiguous_rate over all
 --   low, high            95 % percentile interval of the difference, from at most `resamples` bootstrap samples of the prompts
 --                        (Efron & Tibshirani 1993); the samples are the same in every call
---   b_higher, b_lower, ties   prompts by the sign of their own difference
+--   b_higher, b_lower, ties   prompts by the sign of their own difference; one that is no more than rounding is a tie
 create or replace macro prompt_totals(run, chosen_step) as table
 with lists as (
     select
@@ -51,14 +51,17 @@ group by prompt_id;
 
 create or replace macro ratio(up, down) as sum(up) / nullif(sum(down), 0);
 
+-- A mean of the same lists in another order is another number, by its last digit.
+create or replace macro is_above(a, b) as a - b > 1e-9;
+
 -- One metric over all pairs of prompts: ratios of sums, and how the prompts stand one by one.
 create or replace macro observed_metric(name, up_a, down_a, up_b, down_b) as {
     'metric': name,
     'prompts': count(up_a + up_b),
     'value_a': ratio(up_a, down_a),
     'value_b': ratio(up_b, down_b),
-    'b_higher': count(*) filter (up_b / nullif(down_b, 0) > up_a / nullif(down_a, 0)),
-    'b_lower': count(*) filter (up_b / nullif(down_b, 0) < up_a / nullif(down_a, 0))
+    'b_higher': count(*) filter (is_above(up_b / nullif(down_b, 0), up_a / nullif(down_a, 0))),
+    'b_lower': count(*) filter (is_above(up_a / nullif(down_a, 0), up_b / nullif(down_b, 0)))
 };
 
 create or replace macro compare_runs(run_a, run_b, step_a := null, step_b := null, resamples := 1000) as table

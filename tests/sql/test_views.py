@@ -51,6 +51,12 @@ def test_the_best_dcg_of_a_long_list_goes_on_behind_rank_200(log):
     assert best == pytest.approx([sum(1 / log2(r + 1) for r in range(1, last + 1)) for last in (2, 200, 201, 300)])
 
 
+def test_prompts_that_differ_by_rounding_are_ties(log):
+    prompts = "(values (0.1::double + 0.2::double, 0.3::double), (0.3, 0.1::double + 0.2::double), (0.2, 0.3), (0, 1))"
+    asked = f"select observed_metric('recall', a, 1, b, 1) as m from {prompts} as prompts (a, b)"
+    assert log.sql(f"select m.b_higher, m.b_lower, m.prompts from ({asked})").fetchall() == [(2, 0, 4)]
+
+
 def test_step_curves(log):
     (first, second) = rows(log, "from step_curves order by step")
     assert (first["lists"], first["constrained_lists"]) == (4, 2)
