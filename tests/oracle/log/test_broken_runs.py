@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from oracle import UserError
-from oracle.log import LogWriter, ask, compact, export_run, open_log, query, reading
+from oracle.log import LogWriter, ask, compact, export_run, open_audit, open_log, query, reading
 from oracle.log import state as log_state
 from oracle.log.schema import LOSS
 from tests.tiny_log import RUN as TINY
@@ -152,14 +152,17 @@ def test_folders_that_may_not_be_read_are_told(log):
             folder.chmod(folder.stat().st_mode | 0o055)
     good = log / good_run(log)
     closed = Path(shutil.copytree(good, log / "1-closed"))
-    for folder in (closed, good / STEP):
-        folder.chmod(0)
+    (store := log.with_name("s.duckdb")).write_bytes(b"")
+    for path in (closed, good / STEP, store):
+        path.chmod(0)
     if (root := os.geteuid()) == 0:
         os.seteuid(65534)
     try:
         with open_log(log) as connection:
             assert query(connection, "from verdicts").num_rows == 12
         assert set(log_state.state_of(log).left_out()) == {closed, good / STEP}
+        with pytest.raises(UserError, match=r"cannot copy .*s.duckdb into .*: Permission denied$"):
+            open_audit(store)
     finally:
         os.seteuid(root)
         for folder in (closed, good / STEP):
