@@ -5,6 +5,7 @@ reads can meet half a step or wait for a lock. From time to time the steps so fa
 file. Layout and columns: `sql/log/tables.sql`; why it is so: docs/log-format.md.
 """
 
+import errno
 import os
 import secrets
 import shutil
@@ -23,6 +24,7 @@ from oracle.base.files import sync
 from oracle.log.compaction import begin_epoch, drop_after, merge_steps
 from oracle.log.empty import ensure_schema
 from oracle.log.folders import (
+    ATTEMPTS,
     MANIFEST_0,
     counted,
     lock_run,
@@ -79,15 +81,28 @@ class LogWriter:
         """
         root = Path(log_root).absolute()
         now = datetime.now(UTC)
-        self.run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        self.folder = root / self.run_id
-        table = run_table({"started_at": now, **run, "run_id": self.run_id})
+        row = {"started_at": now, **run}
+        run_table({**row, "run_id": ""})  # what it refuses leaves nothing
         with told_plainly(f"cannot begin a run in the log {root}"):
             root.mkdir(parents=True, exist_ok=True)
             ensure_schema(root)
-            write_folder(self.folder, {"run": table, **MANIFEST_0})
+            table = self._put(root, row, now)
         self._begin(table)
         self._is_new = True
+
+    def _put(self, root: Path, row: Mapping, now: datetime) -> pa.Table:
+        """Make the folder of the run, under an id that is free whoever else begins one in this second."""
+        for left in reversed(range(ATTEMPTS)):
+            self.run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+            self.folder = root / self.run_id
+            table = run_table({**row, "run_id": self.run_id})
+            try:
+                write_folder(self.folder, {"run": table, **MANIFEST_0})
+                break
+            except OSError as error:
+                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY) or not left:
+                    raise
+        return table
 
     @classmethod
     def resume(cls, log_root: str | Path, run_id: str) -> "LogWriter":

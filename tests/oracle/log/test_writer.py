@@ -34,7 +34,9 @@ def test_a_run_is_one_row_with_an_id_that_people_can_read(tmp_path):
     assert writer.run_id.startswith(f"{started:%Y%m%d-%H%M%S}-")  # both UTC
 
 
-def test_runs_that_start_in_the_same_second_are_told_apart(tmp_path):
+def test_runs_that_start_in_the_same_second_are_told_apart(tmp_path, monkeypatch):
+    drawn = (f"{number // 2:04x}" for number in range(99))  # each number twice, one after the other
+    monkeypatch.setattr("secrets.token_hex", lambda _: next(drawn))
     assert len({LogWriter(tmp_path, RUN).run_id for _ in range(20)}) == 20
 
 
