@@ -153,7 +153,9 @@ class _Process:
         except NotYet:
             return None
         except (OSError, ValueError):
-            raise UserError("the query ended its process, by too much memory perhaps: narrow it down") from None
+            raise UserError(
+                "the query ended its process, by too much memory or a fault of DuckDB: narrow it down, or ask in another way"
+            ) from None
 
     def _read(self) -> tuple[dict, list[bytes]]:
         stdout = self._process.stdout

@@ -177,6 +177,11 @@ def test_an_answer_of_too_many_columns_is_refused(store):
     assert "400 columns" in page and "select fewer" in page
 
 
+DOUBLED = "with a0 as (select 1 as s)" + "".join(
+    f", a{n + 1} as (select {{p: s, q: s}} as s from a{n})" for n in range(12)
+)
+
+
 @pytest.mark.parametrize(
     ("sql", "reason"),
     [
@@ -184,6 +189,8 @@ def test_an_answer_of_too_many_columns_is_refused(store):
         ("select [repeat(chr(9), 2000)] as a from range(20000)", "80 MB, and this page shows 50"),  # as JSON
         ("select repeat(chr(1), 7000000) as a", "56 MB, and this page shows 50"),  # as [U+0001]
         (f"select '{'x' * 3000}'::enum('{'x' * 3000}') as a from range(20000)", "60 MB, and this page shows 50"),
+        (f"select {', '.join('*' * 30)} from (select 1 as {'x' * 9000})", "272 kB, and this page shows 200"),
+        (f"{DOUBLED} select s from a12 limit 0", "kB, and this page shows 200"),
     ],
 )
 def test_an_answer_that_would_burden_the_app_is_refused_before_it_gets_there(store, sql, reason):
@@ -193,6 +200,13 @@ def test_an_answer_that_would_burden_the_app_is_refused_before_it_gets_there(sto
 def test_values_that_python_has_no_like_of_are_shown_as_text(store):
     app = answer(store, "select ['infinity'::date] as a, interval 3 days as b, '10'::bit as c, [{'x': 1}] as d")
     assert app.dataframe[-1].value.iloc[0].tolist() == ["[infinity]", "3 days", "10", '[{"x": 1}]']
+
+
+def test_infinity_is_no_moment_of_any_unit(store):
+    kinds = ["date", "timestamp_s", "timestamp_ms", "timestamp", "timestamp_ns", "timestamptz", "timestamptz_ns"]
+    asked = ", ".join(f"'{sign}infinity'::{kind}" for kind in kinds for sign in ("", "-"))
+    seen = answer(store, f"select {asked}").dataframe[-1].value.iloc[0].tolist()
+    assert seen == ["infinity", "-infinity"] * len(kinds)
 
 
 def test_a_time_that_the_page_would_cut_to_seconds_is_shown_in_full(store):
