@@ -250,7 +250,7 @@ def test_a_process_that_reads_nothing_more_holds_up_no_long_statement(pool, monk
     pool.ask("select 1", None, 9, 20, lambda seconds: None)
     [process] = [process for process in pool._places.queue if process]
     os.kill(process._process.pid, signal.SIGSTOP)
-    with pytest.raises(UserError, match="stopped after 0.1 s"):
+    with pytest.raises(UserError, match=r"stopped after 0\.1 s"):
         pool.ask(f"select 1 -- {'x' * 100_000}", None, 9, 0.1, lambda seconds: None)
     assert pool.ask("select 41 + 1 as n", None, 9, 20, lambda seconds: None).rows["n"].to_pylist() == [42]
 
