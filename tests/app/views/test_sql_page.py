@@ -280,6 +280,13 @@ def test_a_long_answer_is_cut_off_and_says_so(store):
     assert "20,000 rows" in page and "Cut off after 20,000" in page
 
 
+def test_more_names_than_a_browser_can_draw_are_told_in_place_of_the_chart(store):
+    page = answer(store, "select 'n' || range as a, range as b from range(1001)")
+    assert "1,001 different values of a are too many to draw" in written(page)
+    [across] = [box for box in page.selectbox if box.label == "Across"]
+    assert "too many to draw" not in written(checked(across.set_value("b").run()))
+
+
 def test_an_answer_without_rows_says_so(store):
     assert "The query found no rows" in written(answer(store, "from runs where false"))
 
