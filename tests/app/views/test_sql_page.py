@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import shutil
 import signal
 from decimal import Decimal
 from pathlib import Path
@@ -253,6 +254,15 @@ def test_a_process_that_reads_nothing_more_holds_up_no_long_statement(pool, monk
     with pytest.raises(UserError, match=r"stopped after 0\.1 s"):
         pool.ask(f"select 1 -- {'x' * 100_000}", None, 9, 0.1, lambda seconds: None)
     assert pool.ask("select 41 + 1 as n", None, 9, 20, lambda seconds: None).rows["n"].to_pylist() == [42]
+
+
+def test_a_log_is_asked_wherever_it_lies(store, tmp_path):
+    odd = tmp_path / "sweep[1] *'é" / "store.duckdb"
+    odd.parent.mkdir()
+    shutil.copyfile(store, odd)
+    shutil.copytree(store.with_suffix(".log"), odd.with_suffix(".log"))
+    asked = query_pool.QueryPool(odd).ask("select count(*) as n from runs", None, 9, 20, lambda seconds: None)
+    assert asked.rows["n"].to_pylist() == [4]
 
 
 def test_a_fault_of_duckdb_itself_is_told_in_short_and_keeps_no_other_query_from_its_answer(store):
