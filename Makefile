@@ -40,7 +40,8 @@ test-gpu: setup
 
 # The same tests on an installed wheel, by a user who can write neither it nor the source, in a folder with an odd name.
 test-wheel: setup
-	tests/installed.sh -n 2 --ignore tests/oracle/log/test_crash.py
+	tests/installed.sh -n 2 --ignore tests/oracle/log/test_crash.py --ignore tests/robustness
+	tests/installed.sh tests/robustness
 
 # Writers, readers, a compactor and the app, killed at random; not part of CI.
 MINUTES ?= 20

@@ -164,5 +164,7 @@ def film_of_fields(title: str, year: str, start: int, end: int, given_id: str | 
     if not any(map(str.isalnum, title)):
         return []
     reading = read(f"{title} ({year})" if year else title)
+    if year and not reading.dated:  # "[0] (2000)" is no title, and nor is "[0]"
+        reading = read(title)._replace(year=sane_year(year))
     given_id = given_id or reading.given_id
     return [Entry(start, end, reading.title, reading.year, True, given_id)] if reading.title else []

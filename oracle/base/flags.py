@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from oracle.base.errors import UserError
 
-_TOO_LARGE = 2**32  # no flag means anything from here on, and tensors, threads and clocks hold no more
+_MOST = {int: 2**32 - 1, float: 3.4e38}  # no flag means more, and no seed, count or tensor holds more
 
 
 class FlagParser(argparse.ArgumentParser):
@@ -19,11 +19,11 @@ class FlagParser(argparse.ArgumentParser):
         parsed, unknown = super().parse_known_args(*arguments, **named)
         for name, given in vars(parsed).items():
             for value in given if isinstance(given, list) else [given]:
-                if isinstance(value, int | float) and _TOO_LARGE <= abs(value) < math.inf:
+                if (most := _MOST.get(type(value))) and most < abs(value) < math.inf:
                     flag = next(
                         (a.option_strings[0] for a in self._actions if a.dest == name and a.option_strings), name
                     )
-                    raise UserError(f"{flag} {value}: expected a number below {_TOO_LARGE}")
+                    raise UserError(f"{flag} {value}: expected a number of at most {most}")
         return parsed, unknown
 
     def error(self, message: str) -> NoReturn:

@@ -179,10 +179,10 @@ CONVERSATIONS: list[Row] = [
 
 FLAGS: list[Row] = [
     ("an unknown flag", "prepare titles.csv --stor x", {}, "--stor x … prepare.py --help lists the flags"),
-    ("a number that no machine word holds", "prepare titles.csv --max_mb 9223372036854775808", {}, "--max_mb 9223372036854775808: expected a number below 4294967296"),
-    ("more samples than there are numbers", "evaluate --data data.jsonl --answers answers.jsonl --samples 10000000000000", {}, "--samples 10000000000000: expected a number below"),
-    ("a weight that no tensor holds", TRAIN.format("data.jsonl") + " --dry_run --kl_beta 1e308", {}, "--kl_beta 1e+308: expected a number below"),
-    ("weights that no tensor holds", TRAIN.format("data.jsonl") + " --reward_weights 1 1e40", {}, "--reward_weights 1e+40: expected a number below"),
+    ("a number that no machine word holds", "prepare titles.csv --max_mb 9223372036854775808", {}, "--max_mb 9223372036854775808: expected a number of at most 4294967295"),
+    ("more samples than there are numbers", "evaluate --data data.jsonl --answers answers.jsonl --samples 10000000000000", {}, "--samples 10000000000000: expected a number of at most"),
+    ("a weight that no tensor holds", TRAIN.format("data.jsonl") + " --dry_run --kl_beta 1e308", {}, "--kl_beta 1e+308: expected a number of at most"),
+    ("weights that no tensor holds", TRAIN.format("data.jsonl") + " --reward_weights 1 1e40", {}, "--reward_weights 1e+40: expected a number of at most"),
     ("a thought's mark without a name", "evaluate --data data.jsonl --answers answers.jsonl --thought_tag '<>'", {}, "'<>' is no name; expected one such as plan for <plan>"),
     ("a text for a number", "prepare titles.csv --seed many", {}, "--seed: invalid int value: 'many'"),
     ("a share above 1", "prepare titles.csv --tag_share 2", {}, "--tag_share 2.0: expected a number above 0 and at most 1"),
@@ -223,7 +223,7 @@ FLAGS: list[Row] = [
     ("ranks beyond the log's", "evaluate --data data.jsonl --answers answers.jsonl --rec_num 32768", {}, "--rec_num 32768: expected at most"),
     ("a threshold of NaN", "evaluate --data data.jsonl --answers answers.jsonl --risk_threshold nan", {}, "risk_threshold=nan: expected a number above 0"),
     ("a temperature below 0", "evaluate --data data.jsonl --answers answers.jsonl --temperature -1", {}, "--temperature -1.0: expected at least 0"),
-    ("a seed out of range", "evaluate --data data.jsonl --answers answers.jsonl --seed 4294967296", {}, "--seed 4294967296: expected a whole number"),
+    ("a seed out of range", "evaluate --data data.jsonl --answers answers.jsonl --seed 4294967296", {}, "--seed 4294967296: expected a number of at most"),
     ("a report of another suffix", "evaluate --data data.jsonl --answers answers.jsonl --report r.txt", {}, "--report r.txt: expected a name that ends in .html or .md"),
     ("a report below a file", "evaluate --data data.jsonl --answers answers.jsonl --report titles.csv/r.md", {}, "titles.csv/r.md"),
     ("a report over the prompts", "evaluate --data data.jsonl --answers answers.jsonl --report r.md", {"r.md": link_to("data.jsonl")}, "cannot write r.md: data.jsonl is read from there; choose another"),

@@ -1,5 +1,6 @@
 """A log whose every text is hostile, and links that are: each page is drawn, and shows them as text and nothing else."""
 
+import html
 import json
 import re
 import shutil
@@ -14,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from app import main
 from app.components.charts import named
 from app.views.overview import _indented
+from oracle.log import state_of
 from tests.app.driving import checked, open_page, written
 
 HOSTILE = (
@@ -145,7 +147,9 @@ def test_each_page_says_what_of_the_log_is_left_out_and_what_it_finds_to_be_dama
     file.write_bytes(b"PAR1" + bytes(4000) + file.read_bytes()[4004:])
     monkeypatch.setattr("sys.argv", ["main.py", "--store", str(copy)])
     shown = written(checked(AppTest.from_file(Path(main.__file__), default_timeout=180).run()))
-    assert "Some of the log is left out" in shown and "1-no-run/run.parquet" in shown and str(file.parent) in shown
+    found = state_of(copy.with_suffix(".log"))
+    assert "Some of the log is left out" in shown and str(found.told()) in html.unescape(shown)
+    assert "1-no-run" in found.runs and file.parent in found.parts
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,21 @@
 """A store is there whole or not at all, opens whoever holds it, and derives risks by the formula."""
 
+import random
 import shutil
 import sqlite3
 import subprocess
 import sys
 from importlib.resources import files
+from itertools import product
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from oracle import UserError, build_store, create_oracle
-from oracle.store.build import bundled_traits
+from oracle.store.build import bundled_traits, insert_traits
 from oracle.store.file import changed_store, new_store
 from oracle.store.traits import Trait
 
@@ -40,17 +40,27 @@ def test_arrow_dicts_and_files_make_the_same_store(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "stored"),
-    [("387564", "tt0387564"), ("tt387564", "tt0387564"), (387564, "tt0387564"), ("0387564", "tt0387564"), ("tt10310222", "tt10310222"),
-     ("010310222", "tt10310222"), (" tt0387564 ", "tt0387564"), ("game-7", "game-7")],
+    "ids",
+    [
+        {"387561": "tt0387561", "tt387562": "tt0387562", "0387563": "tt0387563", "tt10310221": "tt10310221",
+         "010310222": "tt10310222", " tt0387564 ": "tt0387564", "game-7": "game-7"},
+        {387565: "tt0387565", 10310223: "tt10310223"},
+    ],
+    ids=["texts", "numbers"],
 )  # fmt: skip
-def test_ids_with_and_without_tt_are_one(tmp_path: Path, written: object, stored: str) -> None:
+def test_ids_with_and_without_tt_are_one(tmp_path: Path, ids: dict) -> None:
     store = build_store(
         tmp_path / "s.duckdb",
-        [{"imdb_id": written, "title": "Saw", "year": 2004}],
-        [{"imdb_id": written, "trait": GORE, "risk": 1.0}],
+        [{"imdb_id": written, "title": stored, "year": 2004} for written, stored in ids.items()],
+        [{"imdb_id": written, "trait": GORE, "risk": 1.0} for written in ids],
     )
-    assert table(store, "select t.imdb_id from titles t join trait_risk using (imdb_id)") == [(stored,)]
+    shown = table(store, "select t.imdb_id, t.title from titles t join trait_risk using (imdb_id)")
+    assert sorted(shown) == sorted((stored, stored) for stored in ids.values())
+
+
+@pytest.fixture(scope="module")
+def of_one_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_store(tmp_path_factory.mktemp("film") / "s.duckdb", FILM)
 
 
 @pytest.mark.parametrize(
@@ -75,9 +85,9 @@ def test_ids_with_and_without_tt_are_one(tmp_path: Path, written: object, stored
     ],
 )
 def test_what_cannot_be_stored_is_told_in_one_line_and_changes_nothing(
-    tmp_path: Path, arguments: dict, complaint: str
+    of_one_film: Path, tmp_path: Path, arguments: dict, complaint: str
 ) -> None:
-    store = build_store(tmp_path / "s.duckdb", FILM)
+    store = Path(shutil.copy(of_one_film, tmp_path))
     before = store.read_bytes()
     with pytest.raises(UserError, match=complaint) as refusal:
         build_store(store, **arguments)
@@ -272,44 +282,46 @@ def test_a_trait_that_only_risks_name_is_added(tmp_path: Path) -> None:
 CATEGORIES = ["a", "b", "c"]
 
 
-@settings(max_examples=20, deadline=None)
-@given(
-    st.lists(st.tuples(st.sampled_from([0.0, 0.3, 1.0]), st.integers(0, 3)), min_size=3, max_size=3),
-    st.booleans(),
-)
-def test_risk_is_the_higher_of_tags_and_weighted_severities(
-    tmp_path_factory: pytest.TempPathFactory, rated: list, tagged: bool
-) -> None:
-    trait = Trait("it", ("tag",), tuple((name, weight) for name, (weight, _) in zip(CATEGORIES, rated, strict=True)))
-    path = tmp_path_factory.mktemp("risk") / "s.duckdb"
+def test_risk_is_the_higher_of_tags_and_weighted_severities(tmp_path: Path) -> None:
+    """Each film is about a trait of its own: with its own weights, and a tag that it alone may have."""
+    levels = list(product([0.0, 0.3, 1.0], range(4)))
+    every = list(product(product(levels, repeat=len(CATEGORIES)), [False, True]))
+    nothing = tuple((0.0, 0) for _ in CATEGORIES)
+    films = [*random.Random(3407).sample(every, 80), (nothing, False), (nothing, True)]
+    path = tmp_path / "s.duckdb"
+    traits = [
+        Trait(
+            f"it {n}", (f"tag {n}",), tuple((name, weight) for name, (weight, _) in zip(CATEGORIES, rated, strict=True))
+        )
+        for n, (rated, _) in enumerate(films)
+    ]
     severities = [
-        {"imdb_id": "f", "category": name, "severity": severity}
+        {"imdb_id": f"film-{n}", "category": name, "severity": severity}
+        for n, (rated, _) in enumerate(films)
         for name, (_, severity) in zip(CATEGORIES, rated, strict=True)
     ]
     with new_store(path) as connection:
-        from oracle.store.build import insert_traits
-
-        insert_traits(connection, [trait])
+        insert_traits(connection, traits)
         connection.executemany(
             "insert into film_severities by name select $imdb_id as imdb_id, $category as category, $severity as severity",
             severities,
         )
-        if tagged:
-            connection.execute("insert into film_tags values ('f', 'tag', null)")
-    total = sum(weight for weight, _ in rated)
-    guide = sum(weight * severity for weight, severity in rated) / (3 * total) if total else 0.0
-    expected = max(float(tagged), guide)
-    rows = table(path, "select risk, source from trait_risk")
-    if not tagged and not total:
-        assert rows == []  # none of the categories counts for the trait: nothing is known
-        return
-    ((risk, source),) = rows
-    assert risk == pytest.approx(expected)
-    assert source == (
-        None
-        if expected == 0
-        else {(True, True): "both", (True, False): "tags", (False, True): "guide"}[tagged, guide > 0]
+        for n in (n for n, (_, tagged) in enumerate(films) if tagged):
+            connection.execute("insert into film_tags values ($1, $2, null)", [f"film-{n}", f"tag {n}"])
+    shown = table(
+        path, "select imdb_id, risk, source from trait_risk where trait = 'it ' || split_part(imdb_id, '-', 2)"
     )
+    found = {film: (risk, source) for film, risk, source in shown}
+    for n, (rated, tagged) in enumerate(films):
+        total = sum(weight for weight, _ in rated)
+        guide = sum(weight * severity for weight, severity in rated) / (3 * total) if total else 0.0
+        if not tagged and not total:
+            assert f"film-{n}" not in found  # none of the categories counts for the trait: nothing is known
+            continue
+        risk, source = found[f"film-{n}"]
+        assert risk == pytest.approx(max(float(tagged), guide))
+        sources = {(True, True): "both", (True, False): "tags", (False, True): "guide", (False, False): None}
+        assert source == sources[tagged, guide > 0]
 
 
 def test_the_starter_store_has_every_bundled_film(tmp_path: Path) -> None:
