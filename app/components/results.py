@@ -17,6 +17,7 @@ from app.text import formats
 from oracle.log import storable
 
 MOST_DRAWN = 5000
+MOST_NAMED = 1000  # different texts on an axis, or as colours: of thousands a browser draws for minutes
 _CSV = "Texts that a spreadsheet would run as formulas begin with an apostrophe. Parquet has them as they are."
 FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"  # what spreadsheets run, as OWASP's page on CSV injection has it
 
@@ -72,6 +73,12 @@ def _draw(table: pa.Table) -> None:
     # Names of Vega's own, because it reads dots and brackets in a name as a path.
     chosen = {"x": across, "y": up} | ({"color": colour} if colour else {})
     data = pa.table({channel: drawable(table[name]) for channel, name in chosen.items()}).slice(0, MOST_DRAWN)
+    for channel, name in chosen.items():
+        if name not in numeric and (different := len(data[channel].unique())) > MOST_NAMED:
+            return states.nothing(
+                f"{formats.count(different)} different values of {name} are too many to draw.",
+                f"At most {formats.count(MOST_NAMED)} are drawn: choose another column, or narrow the query down.",
+            )
     encoding = {
         channel: {"field": channel, "type": "quantitative" if name in numeric else "nominal", "title": named(name)}
         for channel, name in chosen.items()

@@ -33,8 +33,9 @@ class _Beneath(ctypes.Structure):
     _fields_ = [("allowed", ctypes.c_uint64), ("folder", ctypes.c_int32)]
 
 
-def confine(readable: Iterable[Path]) -> bool:
-    """Let this process, and the threads that it begins from now on, read `readable` and Python's own files, and write nothing.
+def confine(readable: Iterable[Path], listable: Iterable[Path] = ()) -> bool:
+    """Let this process, and the threads that it begins from now on, read `readable` and Python's own files, list the names in
+    `listable`, and write nothing.
 
     Returns whether the system enforces it all; without Landlock it is only a limit of 0 bytes on files.
     """
@@ -57,19 +58,20 @@ def confine(readable: Iterable[Path]) -> bool:
         return False
     try:
         for path in {*_of_python(), *readable}:
-            _allow_reading(libc, ruleset, path)
+            _allow(libc, ruleset, path, _READ_FILE | _READ_FOLDER)
+        for path in listable:
+            _allow(libc, ruleset, path, _READ_FOLDER)
         libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
         return libc.syscall(_RESTRICT_SELF, ruleset, 0) == 0
     finally:
         os.close(ruleset)
 
 
-def _allow_reading(libc: ctypes.CDLL, ruleset: int, path: Path) -> None:
+def _allow(libc: ctypes.CDLL, ruleset: int, path: Path, rights: int) -> None:
     with suppress(OSError):  # not there, so nothing to read
         handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
         try:
-            rights = _READ_FILE | (_READ_FOLDER if path.is_dir() else 0)
-            rule = _Beneath(rights, handle)
+            rule = _Beneath(rights if path.is_dir() else rights & ~_READ_FOLDER, handle)
             libc.syscall(_ADD_RULE, ruleset, _PATH_BENEATH, ctypes.byref(rule), 0)
         finally:
             os.close(handle)

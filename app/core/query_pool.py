@@ -113,21 +113,16 @@ class _Process:
             )
 
     def ask(self, request: dict, timeout_s: float, waiting: Callable[[float], object]) -> Answer:
-        assert self._process.stdin
-        try:
-            self._process.stdin.write(json.dumps(request).encode() + b"\n")
-            self._process.stdin.flush()
-        except OSError:  # it died while nobody asked it anything
-            self.kill()
-            raise UserError("the process that answers queries has ended: ask again") from None
         too_long = f"the query was stopped after {timeout_s:g} s: narrow it down to a run or a step"
-        bodies = self._wait(timeout_s + GRACE_S, waiting, too_long)
+        bodies = self._wait(timeout_s + GRACE_S, waiting, too_long, json.dumps(request).encode() + b"\n")
         rows, *forms = (pa.ipc.open_stream(body).read_all() for body in bodies)
         return Answer(rows, forms[0], forms[-1])
 
-    def _wait(self, timeout_s: float, waiting: Callable[[float], object], too_long: str) -> list[bytes]:
+    def _wait(
+        self, timeout_s: float, waiting: Callable[[float], object], too_long: str, request: bytes = b""
+    ) -> list[bytes]:
         """The bodies of its next answer; kills it where there is none within the limits, or `waiting` raises."""
-        begun, answer = time.monotonic(), self._reader.submit(self._read)
+        begun, answer = time.monotonic(), self._reader.submit(self._exchange, request)
         try:
             while True:
                 waiting(seconds := time.monotonic() - begun)
@@ -152,12 +147,18 @@ class _Process:
             return answer.result(LOOK_S)
         except NotYet:
             return None
+        except BrokenPipeError:  # it died while nobody asked it anything
+            raise UserError("the process that answers queries has ended: ask again") from None
         except (OSError, ValueError):
-            raise UserError("the query ended its process, by too much memory perhaps: narrow it down") from None
+            raise UserError(
+                "the query ended its process, by too much memory or a fault of DuckDB: narrow it down, or ask in another way"
+            ) from None
 
-    def _read(self) -> tuple[dict, list[bytes]]:
-        stdout = self._process.stdout
-        assert stdout
+    def _exchange(self, request: bytes) -> tuple[dict, list[bytes]]:
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin and stdout
+        stdin.write(request)  # a long one waits for its reader
+        stdin.flush()
         header = json.loads(stdout.readline())  # an empty line, where it has ended, is a ValueError
         bodies = [stdout.read(size) for size in header.get("bytes", [])]
         if [len(body) for body in bodies] != header.get("bytes", []):

@@ -21,13 +21,14 @@ from oracle import UserError
 from oracle.log import open_audit, query
 
 MOST_COLUMNS = 300
+MOST_NAMES_BYTES = 200_000  # and nested types, some 2,000 fields: the app reads them, however few the rows
 GRACE_S = 3.0  # for the app to kill this process, if it is there
 MOST_BYTES = 50_000_000  # the app keeps an answer for each person who looks at one
 
 
 def main(store: str, log_root: str, memory: str) -> None:
     # DuckDB's threads are begun by this one, and so bound by the same limits.
-    confine(readable=[Path(log_root), Path(store)])
+    confine(readable=[Path(log_root), Path(store)], listable=_looked_through(Path(log_root)))
     answers, sys.stdout = sys.stdout.buffer, sys.stderr
     with open_audit(store, log_root, threads=2, memory=memory, copied=True) as connection:
         _send(answers, {"ready": True})
@@ -41,6 +42,11 @@ def main(store: str, log_root: str, memory: str) -> None:
             else:
                 _send(answers, {"bytes": [stream.size for stream in streams]}, *streams)
             _live(0)
+
+
+def _looked_through(root: Path) -> list[Path]:
+    """The folders whose names DuckDB compares with a pattern: it takes a folder `sweep[1]` on the way to the log for one."""
+    return [path.parent for path in (root, *root.parents) if set(path.name) & set("[*?")]
 
 
 def _live(seconds: float) -> None:
@@ -57,6 +63,11 @@ def _answer(
     rows = query(connection, sql, timeout_s=timeout_s, most=most)
     if rows.num_columns > MOST_COLUMNS:
         raise UserError(f"the answer has {rows.num_columns} columns, and this page shows {MOST_COLUMNS}: select fewer")
+    if (size := rows.schema.serialize().size) > MOST_NAMES_BYTES:
+        raise UserError(
+            f"the names of the answer's columns, and of the fields nested in them, take {size / 1000:,.0f} kB, and this page "
+            f"shows {MOST_NAMES_BYTES / 1000:.0f}: give them shorter names (with AS), or select fewer"
+        )
     streams = [_stream(rows), _stream(flat := flattened(rows))]
     seen = shown(in_full(flat))
     return streams if seen is flat else [*streams, _stream(seen)]

@@ -52,8 +52,8 @@ def sayable(rows: pa.Table) -> pa.Table:
 
 
 def storable(rows: pa.Table) -> pa.Table:
-    """The same rows for Parquet: what it has no type for, such as a struct without fields, becomes text."""
-    return _as_text_unless(lambda column: _is_storable(column.type), rows)
+    """The same rows for Parquet: what it has no type for, such as a struct without fields, or seconds without end, becomes text."""
+    return _as_text_unless(_is_storable, rows)
 
 
 def _as_text_unless(fits: Callable[[pa.ChunkedArray], bool], rows: pa.Table) -> pa.Table:
@@ -93,11 +93,12 @@ def _is_plain(kind: pa.DataType) -> bool:
     )
 
 
-def _is_storable(kind: pa.DataType) -> bool:
-    if not pa.types.is_nested(kind):
+def _is_storable(column: pa.ChunkedArray) -> bool:
+    seconds = "timestamp[s" in str(column.type)  # Parquet has milliseconds, and too few of them for infinity
+    if not (seconds or pa.types.is_nested(column.type)):
         return True
     try:
-        pq.write_table(pa.schema([("c", kind)]).empty_table(), io.BytesIO())
+        pq.write_table(pa.table({"c": column if seconds else column[:0]}), io.BytesIO())
     except pa.ArrowException:
         return False
     return True
@@ -111,5 +112,7 @@ def _is_in_range(column: pa.ChunkedArray) -> bool:
         ticks = {"s": 1_000_000, "ms": 1000, "us": 1, "ns": 0.001}[kind.unit]
         lowest, highest = (0, _DAY_US - 1) if pa.types.is_time(kind) else (_FIRST_DAY * _DAY_US, _LAST_DAY * _DAY_US)
         lowest, highest = int(lowest / ticks), int(highest / ticks)
+    # Of nanoseconds, as of no other unit, infinity is a number of a moment before 9999.
+    lowest, highest = max(lowest, 2 - 2**63), min(highest, 2**63 - 2)
     found = pc.min_max(column.cast(pa.int32() if kind.bit_width == 32 else pa.int64())).as_py()
     return found["min"] is None or lowest <= found["min"] <= found["max"] <= highest

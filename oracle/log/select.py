@@ -39,6 +39,7 @@ READS_BY_NAME = "check_films"
 MOST_CHARACTERS = 1_000_000
 """Of a statement: a parser looks at no clock. So many take it a second or two."""
 HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")  # what Python makes of bytes in a command that are no UTF-8
+MOST_TOLD = 5  # statements by their kinds
 LONGEST = 500  # of what DuckDB says; it repeats names of any length
 TOO_DEEP = "the statement is nested too deeply, or has too many terms in a row: simplify it"
 
@@ -97,7 +98,7 @@ def _parsed(connection: duckdb.DuckDBPyConnection, sql: str) -> dict:
     try:
         kinds = list(map(_kind, connection.extract_statements(sql)))
         if kinds != ["SELECT"]:
-            raise UserError(f"this reads the log only: expected one SELECT, got {', '.join(kinds) or 'nothing'}")
+            raise UserError(f"this reads the log only: expected one SELECT, got {_told(kinds)}")
         [(text,)] = connection.execute("select json_serialize_sql($1::varchar)", [sql]).fetchall()
         tree = json.loads(text)
     except (duckdb.Error, UnicodeDecodeError) as error:
@@ -114,6 +115,12 @@ def _kind(statement: duckdb.Statement) -> str:
         return statement.type.name
     except ValueError:  # DuckDB's Python has no name for all of them: UPDATE EXTENSIONS
         return "something else"
+
+
+def _told(kinds: list[str]) -> str:
+    if kinds == ["MULTI"]:  # DuckDB first makes a type of the values that it finds
+        return "a PIVOT that does not name its values: write ON … IN (…)"
+    return ", ".join(kinds) or "nothing" if len(kinds) <= MOST_TOLD else f"{len(kinds):,} statements"
 
 
 def what_duckdb_said(error: duckdb.Error | UnicodeDecodeError) -> str:

@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import shutil
 import signal
 from decimal import Decimal
 from pathlib import Path
@@ -177,6 +178,11 @@ def test_an_answer_of_too_many_columns_is_refused(store):
     assert "400 columns" in page and "select fewer" in page
 
 
+DOUBLED = "with a0 as (select 1 as s)" + "".join(
+    f", a{n + 1} as (select {{p: s, q: s}} as s from a{n})" for n in range(12)
+)
+
+
 @pytest.mark.parametrize(
     ("sql", "reason"),
     [
@@ -184,6 +190,8 @@ def test_an_answer_of_too_many_columns_is_refused(store):
         ("select [repeat(chr(9), 2000)] as a from range(20000)", "80 MB, and this page shows 50"),  # as JSON
         ("select repeat(chr(1), 7000000) as a", "56 MB, and this page shows 50"),  # as [U+0001]
         (f"select '{'x' * 3000}'::enum('{'x' * 3000}') as a from range(20000)", "60 MB, and this page shows 50"),
+        (f"select {', '.join('*' * 30)} from (select 1 as {'x' * 9000})", "272 kB, and this page shows 200"),
+        (f"{DOUBLED} select s from a12 limit 0", "kB, and this page shows 200"),
     ],
 )
 def test_an_answer_that_would_burden_the_app_is_refused_before_it_gets_there(store, sql, reason):
@@ -193,6 +201,13 @@ def test_an_answer_that_would_burden_the_app_is_refused_before_it_gets_there(sto
 def test_values_that_python_has_no_like_of_are_shown_as_text(store):
     app = answer(store, "select ['infinity'::date] as a, interval 3 days as b, '10'::bit as c, [{'x': 1}] as d")
     assert app.dataframe[-1].value.iloc[0].tolist() == ["[infinity]", "3 days", "10", '[{"x": 1}]']
+
+
+def test_infinity_is_no_moment_of_any_unit(store):
+    kinds = ["date", "timestamp_s", "timestamp_ms", "timestamp", "timestamp_ns", "timestamptz", "timestamptz_ns"]
+    asked = ", ".join(f"'{sign}infinity'::{kind}" for kind in kinds for sign in ("", "-"))
+    seen = answer(store, f"select {asked}").dataframe[-1].value.iloc[0].tolist()
+    assert seen == ["infinity", "-infinity"] * len(kinds)
 
 
 def test_a_time_that_the_page_would_cut_to_seconds_is_shown_in_full(store):
@@ -231,6 +246,25 @@ def test_a_process_that_was_killed_while_nobody_asked_it_is_replaced(pool):
     assert pool.ask("select 41 + 1 as n", None, 9, 20, lambda seconds: None).rows["n"].to_pylist() == [42]
 
 
+def test_a_process_that_reads_nothing_more_holds_up_no_long_statement(pool, monkeypatch):
+    monkeypatch.setattr(query_pool, "GRACE_S", 0)
+    pool.ask("select 1", None, 9, 20, lambda seconds: None)
+    [process] = [process for process in pool._places.queue if process]
+    os.kill(process._process.pid, signal.SIGSTOP)
+    with pytest.raises(UserError, match=r"stopped after 0\.1 s"):
+        pool.ask(f"select 1 -- {'x' * 100_000}", None, 9, 0.1, lambda seconds: None)
+    assert pool.ask("select 41 + 1 as n", None, 9, 20, lambda seconds: None).rows["n"].to_pylist() == [42]
+
+
+def test_a_log_is_asked_wherever_it_lies(store, tmp_path):
+    odd = tmp_path / "sweep[1] *'é" / "store.duckdb"
+    odd.parent.mkdir()
+    shutil.copyfile(store, odd)
+    shutil.copytree(store.with_suffix(".log"), odd.with_suffix(".log"))
+    asked = query_pool.QueryPool(odd).ask("select count(*) as n from runs", None, 9, 20, lambda seconds: None)
+    assert asked.rows["n"].to_pylist() == [4]
+
+
 def test_a_fault_of_duckdb_itself_is_told_in_short_and_keeps_no_other_query_from_its_answer(store):
     pool, fault = (
         query_pool.QueryPool(store),
@@ -254,6 +288,13 @@ def test_a_process_that_kept_much_memory_answers_no_further_query(pool, monkeypa
 def test_a_long_answer_is_cut_off_and_says_so(store):
     page = written(answer(store, "from range(1000000)"))
     assert "20,000 rows" in page and "Cut off after 20,000" in page
+
+
+def test_more_names_than_a_browser_can_draw_are_told_in_place_of_the_chart(store):
+    page = answer(store, "select 'n' || range as a, range as b from range(1001)")
+    assert "1,001 different values of a are too many to draw" in written(page)
+    [across] = [box for box in page.selectbox if box.label == "Across"]
+    assert "too many to draw" not in written(checked(across.set_value("b").run()))
 
 
 def test_an_answer_without_rows_says_so(store):

@@ -163,10 +163,12 @@ def test_names_and_columns_may_be_asked_for(audit, sql):
         ("select " + "1+" * 2000 + "1", "too many terms in a row"),
         ("select " + "[" * 100 + "1" + "]" * 100, "the answer can't be handed on"),
         ("select " + "1," * 500_000 + "1", "the statement has 1,000,008 characters, and at most 1,000,000 are read"),
+        ("select 1;" * 1000, "expected one SELECT, got 1,000 statements"),
+        ("from (pivot runs on kind using count(*))", "a PIVOT that does not name its values: write ON … IN"),
         ("select x" + "y" * 5000, "Binder Error"),
         ("select x" + "y" * 5000 + "()", "is not among those that it may call"),
     ],
-    ids=["parentheses", "calls", "sums", "lists", "columns", "a name", "a function"],
+    ids=["parentheses", "calls", "sums", "lists", "columns", "statements", "a pivot", "a name", "a function"],
 )
 def test_what_is_too_deep_or_too_long_is_told_in_one_short_line(audit, sql, said):
     with pytest.raises(UserError, match=said) as refused:
