@@ -36,10 +36,7 @@ from oracle.log.folders import (
     merged_path,
     new_folder,
     remove_folder,
-    remove_superseded,
     run_folder,
-    tidy,
-    tidy_log,
     told_plainly,
 )
 from oracle.log.macros import create_base
@@ -47,6 +44,7 @@ from oracle.log.reading import GRACE_S, again_if_removed, without_what_is_broken
 from oracle.log.sound import check_run, has_its_columns, is_broken, is_readable, pattern_of
 from oracle.log.state import state_of
 from oracle.log.tables import write_rows
+from oracle.log.upkeep import remove_superseded, tidy, tidy_log
 from oracle.log.views import open_log
 
 MOST_AT_ONCE = 1000  # folders that a merge opens, as memory and time grow faster than their number

@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import stat
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -37,18 +36,17 @@ _NOTHING = pa.Table.from_pylist([{"folder": None, "steps": None}], schema=MANIFE
 MANIFEST_0 = {"manifest-00000000": _NOTHING}
 
 ATTEMPTS = 6
-DAY_S = 86_400
 MOST_FOLDERS = 100_000  # that a manifest lists
 MOST_STEPS = 10_000_000  # of all of these
 MOST_BYTES = 20_000_000  # of its names and steps, as Parquet writes them
 
 MANIFEST_NAME = re.compile(r"manifest-(\d{8})\.parquet")
-_SINGLE = re.compile(r"step-(\d{8})-e(\d{8})-f(\d)")
-_MERGED = re.compile(r"steps-(\d{8})-(\d{8})-e(\d{8})-f(\d)")
+SINGLE = re.compile(r"step-(\d{8})-e(\d{8})-f(\d)")
+MERGED = re.compile(r"steps-(\d{8})-(\d{8})-e(\d{8})-f(\d)")
 # Format 1 had no manifest: a merged folder counted from one second to another, and single steps where none spans them.
-_SINGLE_1 = re.compile(r"step-(\d{8})")
-_MERGED_1 = re.compile(r"steps-(\d{8})-(\d{8})-\d{10}-9{10}")
-_ENDED_1 = re.compile(r"steps-\d{8}-\d{8}-\d{10}-\d{10}")
+SINGLE_1 = re.compile(r"step-(\d{8})")
+MERGED_1 = re.compile(r"steps-(\d{8})-(\d{8})-\d{10}-9{10}")
+ENDED_1 = re.compile(r"steps-\d{8}-\d{8}-\d{10}-\d{10}")
 
 
 class Steps(NamedTuple):
@@ -87,13 +85,13 @@ def _counted(folder: Path, names: list[str]) -> Counted:
     epochs = [int(m[1]) for name in names if (m := MANIFEST_NAME.fullmatch(name))]
     if not epochs:
         earlier = _counted_1(folder, names)
-        if not (earlier.merged or earlier.single) and any(_SINGLE.fullmatch(n) or _MERGED.fullmatch(n) for n in names):
+        if not (earlier.merged or earlier.single) and any(SINGLE.fullmatch(n) or MERGED.fullmatch(n) for n in names):
             raise OSError(errno.EINVAL, f"{folder} has steps and no manifest: bring it back", str(folder))
         return earlier
     epoch = max(epochs)
     listed = _listed(manifest_path(folder, epoch))
     merged = [Steps(folder / name, steps, True, _format(name)) for name, steps in listed]
-    matches = [(name, m) for name in names if (m := _SINGLE.fullmatch(name)) and int(m[2]) == epoch]
+    matches = [(name, m) for name in names if (m := SINGLE.fullmatch(name)) and int(m[2]) == epoch]
     single = [Steps(folder / name, (int(m[1]),), False, int(m[3])) for name, m in matches]
     is_merged = {step for s in merged for step in s.steps}
     if twice := [s.path for s in single if s.steps[0] in is_merged]:
@@ -115,7 +113,7 @@ def _listed(manifest: Path) -> list[tuple[str, tuple[int, ...]]]:
         if len(rows) - len(listed) != 1:  # views count the single steps by the row of nulls
             raise ValueError
         every = [step for _, steps in listed for step in steps]
-        if not all(_MERGED.fullmatch(name) or _MERGED_1.fullmatch(name) for name, _ in listed):
+        if not all(MERGED.fullmatch(name) or MERGED_1.fullmatch(name) for name, _ in listed):
             raise ValueError
         if len({name for name, _ in listed}) < len(listed) or len(set(every)) < len(every) or min(every, default=0) < 0:
             raise ValueError  # a step counts once
@@ -151,9 +149,9 @@ def is_parquet(path: Path) -> bool:
 
 def _counted_1(folder: Path, names: list[str]) -> Counted:
     """The same for a run that only earlier versions have written."""
-    spans = {name: range(int(m[1]), int(m[2]) + 1) for name in names if (m := _MERGED_1.fullmatch(name))}
+    spans = {name: range(int(m[1]), int(m[2]) + 1) for name in names if (m := MERGED_1.fullmatch(name))}
     merged = [Steps(folder / name, tuple(_steps_in(folder / name)), True, 1) for name in spans]
-    alone = {name: int(m[1]) for name in names if (m := _SINGLE_1.fullmatch(name))}
+    alone = {name: int(m[1]) for name in names if (m := SINGLE_1.fullmatch(name))}
     single = [
         Steps(folder / name, (step,), False, 1)
         for name, step in alone.items()
@@ -171,7 +169,7 @@ def _steps_in(merged: Path) -> list[int]:
 
 
 def _format(name: str) -> int:
-    return int(m[4]) if (m := _MERGED.fullmatch(name)) else 1
+    return int(m[4]) if (m := MERGED.fullmatch(name)) else 1
 
 
 def announce(folder: Path, epoch: int, merged: list[Steps]) -> None:
@@ -261,63 +259,7 @@ def remove_folder(folder: Path) -> None:
     shutil.rmtree(gone)
 
 
-def tidy(folder: Path) -> None:
-    """Drop what a killed process left in a run that the caller holds: half written, half removed, or not announced."""
-    epoch = counted(folder).epoch
-    for path in folder.iterdir():
-        m = _SINGLE.fullmatch(path.name)
-        n = _MERGED.fullmatch(path.name)
-        if (m and int(m[2]) > epoch) or (n and int(n[3]) > epoch):
-            _drop(path)  # would count one day
-    for path in (*folder.glob(".tmp-*"), *folder.glob(".*.tmp"), *folder.glob(".gone-*")):
-        with suppress(OSError):  # on NFS, what somebody still reads can't go: the next one tries again
-            _drop(path)
-
-
-def _drop(path: Path) -> None:
-    """Remove a folder with all that is in it, a file, or a link."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
-
-
-def tidy_log(log_root: Path) -> None:
-    """Drop what a killed process left beside the runs: a deleted run half removed, and since a day a new one half written."""
-    for path in log_root.glob(".gone-*"):
-        shutil.rmtree(path, ignore_errors=True)
-    for path in log_root.glob(".tmp-*"):
-        with suppress(OSError):
-            if time.time() - max(p.stat().st_mtime for p in (path, *path.iterdir())) > DAY_S:
-                shutil.rmtree(path, ignore_errors=True)
-
-
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_first_seen: dict[Path, float] = {}  # what no longer counts -> when this process first saw that (monotonic clock)
-
-
-def remove_superseded(folder: Path, grace_s: float) -> int:
-    """Remove what has not counted for `grace_s` seconds, as far as this process saw; how many folders that were.
-
-    The seconds spare those who began to read before an error, "no such file". Nobody reads a wrong figure without them:
-    manifests go first, so a reader that still gets to read one had listed all the folders that it speaks of.
-    """
-    found = counted(folder)
-    counts = {s.path for s in (*found.merged, *found.single)} | {manifest_path(folder, found.epoch)}
-    ours = (MANIFEST_NAME, _SINGLE, _MERGED, _SINGLE_1, _MERGED_1, _ENDED_1)
-    out = [
-        path for path in sorted(folder.iterdir()) if path not in counts and any(p.fullmatch(path.name) for p in ours)
-    ]
-    now = time.monotonic()
-    due = [path for path in out if now - _first_seen.setdefault(path, now) >= grace_s]
-    for path in due:
-        with suppress(OSError):  # as in tidy
-            if path.suffix == ".parquet":
-                path.unlink()
-            else:
-                remove_folder(path)
-        del _first_seen[path]
-    return sum(path.suffix != ".parquet" for path in due)
 
 
 @contextmanager

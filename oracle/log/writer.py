@@ -29,10 +29,8 @@ from oracle.log.folders import (
     counted,
     lock_run,
     remove_folder,
-    remove_superseded,
     run_folder,
     single_path,
-    tidy,
     told_plainly,
     write_folder,
 )
@@ -41,6 +39,7 @@ from oracle.log.run_row import run_table
 from oracle.log.schema import LOSS, step_tables
 from oracle.log.sound import check_loss, check_run
 from oracle.log.state import tell_of_state
+from oracle.log.upkeep import remove_superseded, tidy
 
 MERGE_EVERY = 200
 """Steps that stand alone at most, so that a query opens few files; merging them takes about a second."""

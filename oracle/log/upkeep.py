@@ -1,0 +1,78 @@
+"""Taking away what no longer counts, and what a killed process left behind."""
+
+import shutil
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from oracle.log.folders import (
+    ENDED_1,
+    MANIFEST_NAME,
+    MERGED,
+    MERGED_1,
+    SINGLE,
+    SINGLE_1,
+    counted,
+    manifest_path,
+    remove_folder,
+)
+
+DAY_S = 86_400
+_first_seen: dict[Path, float] = {}  # what no longer counts -> when this process first saw that (monotonic clock)
+
+
+def tidy(folder: Path) -> None:
+    """Drop what a killed process left in a run that the caller holds: half written, half removed, or not announced."""
+    epoch = counted(folder).epoch
+    for path in folder.iterdir():
+        m = SINGLE.fullmatch(path.name)
+        n = MERGED.fullmatch(path.name)
+        if (m and int(m[2]) > epoch) or (n and int(n[3]) > epoch):
+            _drop(path)  # would count one day
+    for path in (*folder.glob(".tmp-*"), *folder.glob(".*.tmp"), *folder.glob(".gone-*")):
+        with suppress(OSError):  # on NFS, what somebody still reads can't go: the next one tries again
+            _drop(path)
+
+
+def _drop(path: Path) -> None:
+    """Remove a folder with all that is in it, a file, or a link."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def tidy_log(log_root: Path) -> None:
+    """Drop what a killed process left beside the runs: a deleted run half removed, and since a day a new one half written."""
+    for path in log_root.glob(".gone-*"):
+        shutil.rmtree(path, ignore_errors=True)
+    for path in log_root.glob(".tmp-*"):
+        with suppress(OSError):
+            if time.time() - max(p.stat().st_mtime for p in (path, *path.iterdir())) > DAY_S:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def remove_superseded(folder: Path, grace_s: float) -> int:
+    """Remove what has not counted for `grace_s` seconds, as far as this process saw; how many folders that were.
+
+    The seconds spare those who began to read before an error, "no such file". Nobody reads a wrong figure without them:
+    manifests go first, so a reader that still gets to read one had listed all the folders that it speaks of.
+    """
+    found = counted(folder)
+    counts = {s.path for s in (*found.merged, *found.single)} | {manifest_path(folder, found.epoch)}
+    ours = (MANIFEST_NAME, SINGLE, MERGED, SINGLE_1, MERGED_1, ENDED_1)
+    out = [
+        path for path in sorted(folder.iterdir()) if path not in counts and any(p.fullmatch(path.name) for p in ours)
+    ]
+    now = time.monotonic()
+    due = [path for path in out if now - _first_seen.setdefault(path, now) >= grace_s]
+    removed = 0
+    for path in due:
+        with suppress(OSError):  # as in tidy
+            if path.suffix == ".parquet":
+                path.unlink()
+            else:
+                remove_folder(path)
+                removed += 1
+            del _first_seen[path]
+    return removed
