@@ -78,10 +78,9 @@ class QueryPool:
     def _begun(self, waiting: Callable[[float], object]) -> "_Process":
         try:
             return _Process(self._store, waiting)
-        except OSError as error:
-            raise UserError(
-                f"no process could be started for this query: {error.strerror or error}; try again in a moment"
-            ) from None
+        except (OSError, RuntimeError) as error:  # of a thread that can't be begun
+            why = getattr(error, "strerror", None) or error
+            raise UserError(f"no process could be started for this query: {why}; try again in a moment") from None
 
     def close(self) -> None:
         """End the processes that no query is using."""
@@ -122,8 +121,9 @@ class _Process:
         self, timeout_s: float, waiting: Callable[[float], object], too_long: str, request: bytes = b""
     ) -> list[bytes]:
         """The bodies of its next answer; kills it where there is none within the limits, or `waiting` raises."""
-        begun, answer = time.monotonic(), self._reader.submit(self._exchange, request)
+        begun = time.monotonic()
         try:
+            answer = self._reader.submit(self._exchange, request)
             while True:
                 waiting(seconds := time.monotonic() - begun)
                 if rows := self._ready(answer):

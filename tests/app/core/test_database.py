@@ -6,6 +6,7 @@ import tempfile
 import threading
 from contextlib import suppress
 
+import psutil
 import pytest
 
 from app.core import database, query_pool, query_worker
@@ -102,3 +103,14 @@ def test_a_process_that_cannot_be_started_is_told_in_words(store, tmp_path, monk
     for _ in range(query_pool.PROCESSES + 1):  # no place is lost
         with pytest.raises(UserError, match=r"no process could be started .* No such file"):
             pool.ask("select 1", None, 10, 5.0, lambda seconds: None)
+
+
+def test_a_thread_that_cannot_be_begun_is_told_in_words_and_leaves_no_process(store, monkeypatch):
+    def refuse(*_):
+        raise RuntimeError("can't start new thread")
+
+    before = {child.pid for child in psutil.Process().children()}
+    monkeypatch.setattr(query_pool.ThreadPoolExecutor, "submit", refuse)
+    with pytest.raises(UserError, match=r"no process could be started .*: can't start new thread; try again"):
+        QueryPool(store).ask("select 1", None, 10, 5.0, lambda seconds: None)
+    assert {child.pid for child in psutil.Process().children()} <= before
