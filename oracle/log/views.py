@@ -8,6 +8,7 @@ from oracle.base.database import check_path, connect
 from oracle.base.errors import UserError, first_line
 from oracle.base.resources import read_sql
 from oracle.log.empty import broken, ensure_schema
+from oracle.log.folders import told_plainly
 from oracle.log.macros import create_base
 from oracle.log.state import set_aside, tell_of_state
 
@@ -37,11 +38,13 @@ def open_log(log_root: str | Path) -> duckdb.DuckDBPyConnection:
     It holds no file open between queries, takes no lock, and sees each step as soon as it is finished.
 
     Raises:
-        UserError: no log at `log_root`.
+        UserError: no log at `log_root`, or one that may not be read.
     """
     root = Path(log_root).absolute()
     check_path(root, "\\")
-    if not (root / "_schema").is_dir() and not any(root.glob("[0-9]*/run.parquet")):
+    with told_plainly(f"cannot read the run log {root}"):
+        is_there = (root / "_schema").is_dir() or any(root.glob("[0-9]*/run.parquet"))
+    if not is_there:
         raise UserError(f"no run log at {root}: train or evaluate with a store beside it, or name another store")
     connection = connect()
     connection.execute("set timezone = 'UTC'")

@@ -153,7 +153,8 @@ def test_folders_that_may_not_be_read_are_told(log):
     good = log / good_run(log)
     closed = Path(shutil.copytree(good, log / "1-closed"))
     (store := log.with_name("s.duckdb")).write_bytes(b"")
-    for path in (closed, good / STEP, store):
+    (shut := log.with_name("shut.log")).mkdir()
+    for path in (closed, good / STEP, store, shut):
         path.chmod(0)
     if (root := os.geteuid()) == 0:
         os.seteuid(65534)
@@ -163,9 +164,11 @@ def test_folders_that_may_not_be_read_are_told(log):
         assert set(log_state.state_of(log).left_out()) == {closed, good / STEP}
         with pytest.raises(UserError, match=r"cannot copy .*s.duckdb into .*: Permission denied$"):
             open_audit(store)
+        with pytest.raises(UserError, match=r"cannot read the run log .*shut.log: Permission denied"):
+            open_log(shut)
     finally:
         os.seteuid(root)
-        for folder in (closed, good / STEP):
+        for folder in (closed, good / STEP, shut):
             folder.chmod(0o755)
 
 
