@@ -105,8 +105,8 @@ def _attach_copy(connection: duckdb.DuckDBPyConnection, store: Path) -> None:
                 _attach(connection, copy)
                 return  # the open file outlives its name
             except OSError as error:
-                can_read = error.filename != str(store) or error.filename2
-                do = " (TMPDIR names another folder)" if can_read else ""
+                could_write = error.filename == str(store) and not error.filename2  # of a failed write, both are named
+                do = "" if could_write else " (TMPDIR names another folder)"
                 raise UserError(f"cannot copy {store} into {folder}: {error.strerror or error}{do}") from None
             except duckdb.Error as error:
                 if attempt == ATTEMPTS - 1:

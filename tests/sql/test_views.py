@@ -108,7 +108,7 @@ def test_steps_of_one_kind_of_prompt_and_ranks_that_are_left_out_count(tmp_path)
     with LogWriter(tmp_path / "store.log", {**RUN, "lambda_end": 0.5}) as writer:
         lists = [[left_out, JAWS, JAWS, beyond[0]], [{**JAWS, "advantage": 0.5}, JAWS, JAWS, beyond[1]]]
         writer.write_step(1, *step_tables([{**A, "verdicts": verdicts} for verdicts in lists]))
-        writer.write_step(2, *step_tables([{**B, "verdicts": [NOTHING] * 3}] * 2))
+        writer.write_step(2, *step_tables([{**B, "groundtruth": {}, "verdicts": [NOTHING] * 3}] * 2))
     with open_log(tmp_path / "store.log") as log:
         assert log.sql("select steps, lists, lists_all from run_summary").fetchall() == [(2, 2, 4)]
         ranks = log.sql("select mean_advantage from rank_penalties where step = 1 order by rank").fetchall()
