@@ -1,10 +1,8 @@
 """Each page on a real log and in each of its states; its figures are those of the views."""
 
 import json
-import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import duckdb
@@ -36,17 +34,6 @@ def ask(store: Path, sql: str, **params: object) -> list[dict]:
 def run(store: Path) -> str:
     """The newest training run."""
     return ask(store, "from runs where kind = 'train' order by started_at desc limit 1")[0]["run_id"]
-
-
-@pytest.fixture(scope="module")
-def starter_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_starter_store(tmp_path_factory.mktemp("starter") / "store.duckdb")
-
-
-@pytest.fixture
-def empty_store(starter_store: Path, tmp_path: Path) -> Path:
-    """One of its own for each test, without a run."""
-    return Path(shutil.copy(starter_store, tmp_path))
 
 
 @pytest.fixture(scope="module")
@@ -130,40 +117,6 @@ def test_a_store_that_another_program_has_open_for_writing_is_no_hindrance(empty
         assert "No run yet" in written(open_page("overview", empty_store))
         assert other.stdin
         other.stdin.close()
-
-
-def _taken_away(store: str, what: str) -> None:
-    """Parts of pages that are drawn anew by themselves (AppTest reads this function's text)."""
-    from pathlib import Path
-
-    from app.core import database, runs
-    from app.views import overview
-
-    database.use(store)
-    if what == "store":
-        Path(store).unlink()
-        runs._look_again()
-    else:
-        overview._rederive(runs.all_runs()[0] | {"run_id": "20200101-000000-gone"})
-
-
-@pytest.mark.parametrize(("what", "said"), [("store", "no store at"), ("run", "This run is no longer in the log.")])
-def test_what_is_taken_away_under_an_open_page_is_told(store, tmp_path, what, said):
-    copy = tmp_path / "store.duckdb"
-    shutil.copyfile(store, copy)
-    app = AppTest.from_function(_taken_away, args=(str(copy if what == "store" else store), what), default_timeout=180)
-    assert said in written(checked(app.run()))
-
-
-@pytest.mark.parametrize(("page", "name"), [("ranks", "run"), ("models", "other"), ("overview", "with")])
-def test_a_link_to_a_run_that_is_gone_says_so(store, page, name):
-    link = open_page(page, store, **{name: "20200101-<b>-gone"})
-    assert "The log has no run 20200101-&lt;b&gt;-gone;" in written(link)
-
-
-def test_what_the_system_refuses_is_told(empty_store, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
-    assert "This cannot be shown" in written(open_page("overview", empty_store))
 
 
 def test_a_file_that_is_no_store_is_told_as_such(tmp_path):
