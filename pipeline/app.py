@@ -8,7 +8,6 @@ Flags that are not listed here are Streamlit's (streamlit run --help lists them)
 
 import argparse
 import socket
-from importlib.resources import files
 from pathlib import Path
 
 from oracle.base.command import when_stopped
@@ -26,7 +25,7 @@ def main(argv: list[str], prog: str = "app.py") -> None:
     from click import ClickException
     from streamlit.web.cli import main as streamlit  # slow to import: behind --help
 
-    script = str(files("app") / "main.py")
+    script = str(Path(__file__).parents[1] / "app" / "main.py")
     try:
         streamlit(["run", script, *streamlits, "--", "--store", args.store], standalone_mode=False)
     except ClickException as error:

@@ -30,6 +30,7 @@ KEPT_MB = 500  # that it may keep when it has answered: the next query has as mu
 LOOK_S = 0.05  # between two looks at time and memory
 GRACE_S = 1.0  # for DuckDB to stop by itself before its process is killed
 START_S = 60.0
+_WORKER = ("-P", "-m", "app.core.query_worker")  # -P: the folder where the app was started may hold an `app` too
 
 
 class Answer(NamedTuple):
@@ -99,7 +100,7 @@ class _Process:
             arguments = [str(copy), str(log_root(store)), f"{MEMORY_MB // 2}MB"]
             root = str(Path(__file__).parents[2])
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "app.core.query_worker", *arguments],
+                [sys.executable, *_WORKER, *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))},
@@ -109,24 +110,29 @@ class _Process:
                 START_S,
                 waiting,
                 f"the process that answers queries did not start in {START_S:g} s: ask again",
+                "the process that answers queries could not start: the app's standard error says why",
             )
 
     def ask(self, request: dict, timeout_s: float, waiting: Callable[[float], object]) -> Answer:
         too_long = f"the query was stopped after {timeout_s:g} s: narrow it down to a run or a step"
-        bodies = self._wait(timeout_s + GRACE_S, waiting, too_long, json.dumps(request).encode() + b"\n")
+        ended = "the query ended its process, by too much memory or a fault of DuckDB: narrow it down, or ask in another way"
+        bodies = self._wait(timeout_s + GRACE_S, waiting, too_long, ended, json.dumps(request).encode() + b"\n")
         rows, *forms = (pa.ipc.open_stream(body).read_all() for body in bodies)
         return Answer(rows, forms[0], forms[-1])
 
     def _wait(
-        self, timeout_s: float, waiting: Callable[[float], object], too_long: str, request: bytes = b""
+        self, timeout_s: float, waiting: Callable[[float], object], too_long: str, ended: str, request: bytes = b""
     ) -> list[bytes]:
-        """The bodies of its next answer; kills it where there is none within the limits, or `waiting` raises."""
+        """The bodies of its next answer; kills it where there is none within the limits, or `waiting` raises.
+
+        Raises `UserError` of `too_long` where it takes too long, and of `ended` where the process ends instead.
+        """
         begun = time.monotonic()
         try:
             answer = self._reader.submit(self._exchange, request)
             while True:
                 waiting(seconds := time.monotonic() - begun)
-                if rows := self._ready(answer):
+                if rows := self._ready(answer, ended):
                     break
                 if seconds > timeout_s:
                     raise UserError(too_long)
@@ -142,7 +148,7 @@ class _Process:
             raise UserError(header["error"])
         return bodies
 
-    def _ready(self, answer: Future) -> tuple[dict, list[bytes]] | None:
+    def _ready(self, answer: Future, ended: str) -> tuple[dict, list[bytes]] | None:
         try:
             return answer.result(LOOK_S)
         except NotYet:
@@ -150,9 +156,7 @@ class _Process:
         except BrokenPipeError:  # it died while nobody asked it anything
             raise UserError("the process that answers queries has ended: ask again") from None
         except (OSError, ValueError):
-            raise UserError(
-                "the query ended its process, by too much memory or a fault of DuckDB: narrow it down, or ask in another way"
-            ) from None
+            raise UserError(ended) from None
 
     def _exchange(self, request: bytes) -> tuple[dict, list[bytes]]:
         stdin, stdout = self._process.stdin, self._process.stdout

@@ -1,10 +1,17 @@
-"""Statements kept in `sql/*.sql`, read as package resources so that a wheel works like a checkout."""
+"""The folders `sql/` and `data/`, which lie beside this package in a checkout and in a wheel.
+
+Found by this file's place, and not by their names: somebody's own package `data` may come first where Python imports by name.
+"""
 
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
+
+_BESIDE = Path(__file__).parents[2]
+SQL = _BESIDE / "sql"
+DATA = _BESIDE / "data"
 
 
 @cache
 def read_sql(name: str) -> str:
     """Return the text of `sql/<name>.sql`."""
-    return (files("sql") / f"{name}.sql").read_text(encoding="utf-8")
+    return (SQL / f"{name}.sql").read_text(encoding="utf-8")

@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
 import duckdb
 import pyarrow as pa
 
 from oracle.base.errors import UserError
-from oracle.base.resources import read_sql
+from oracle.base.resources import SQL, read_sql
 from oracle.log.folders import left_out
 from oracle.log.reading import query, wrong_with
 
@@ -31,7 +30,7 @@ class NamedQuery:
 @cache
 def named_queries() -> dict[str, NamedQuery]:
     """Name -> query, in alphabetical order."""
-    names = (f.name.removesuffix(".sql") for f in (files("sql") / "queries").iterdir() if f.name.endswith(".sql"))
+    names = (file.stem for file in (SQL / "queries").glob("*.sql"))
     return {name: _parsed(name, read_sql(f"queries/{name}")) for name in sorted(names)}
 
 

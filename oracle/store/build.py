@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TypeAlias
 
@@ -10,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from oracle.base.errors import UserError, first_line
-from oracle.base.resources import read_sql
+from oracle.base.resources import DATA, read_sql
 from oracle.store.file import new_store
 from oracle.store.traits import Definitions, Trait, read_definitions
 
@@ -57,12 +56,12 @@ def build_store(
 
 def build_starter_store(path: str | Path) -> Path:
     """Build a store from the bundled starter data."""
-    with new_store(path) as connection, as_file(files("data")) as folder:
-        insert_traits(connection, folder / "traits.json")
+    with new_store(path) as connection:
+        insert_traits(connection, DATA / "traits.json")
         for view, name in (("films", "films"), ("tags", "film_tags"), ("titles", "alternative_titles")):
             # The nested quotes of a title are doubled: say so, rather than have DuckDB guess from a sample.
             relation = connection.read_csv(
-                str(folder / f"{name}.csv"), header=True, quotechar='"', escapechar='"', hive_partitioning=False
+                str(DATA / f"{name}.csv"), header=True, quotechar='"', escapechar='"', hive_partitioning=False
             )
             relation.create_view(f"starter_{view}")
         connection.execute(read_sql("store/starter"))
@@ -73,8 +72,7 @@ def build_starter_store(path: str | Path) -> Path:
 
 def bundled_definitions() -> Definitions:
     """The trait definitions of the starter data."""
-    with as_file(files("data") / "traits.json") as path:
-        return read_definitions(path)
+    return read_definitions(DATA / "traits.json")
 
 
 def bundled_traits() -> list[Trait]:

@@ -2,7 +2,6 @@
 
 import json
 import shlex
-from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment
@@ -31,7 +30,7 @@ def write_report(path: Path, store: str, found: Results) -> None:
     markdown = path.suffix.lower() == ".md"
     environment = Environment(autoescape=not markdown, trim_blocks=True, lstrip_blocks=True)
     environment.filters["md"] = output.markdown_text
-    template = files("pipeline") / "evaluation" / ("report.md.j2" if markdown else "report.html.j2")
+    template = Path(__file__).with_name("report.md.j2" if markdown else "report.html.j2")
     text = environment.from_string(template.read_text(encoding="utf-8")).render(**facts)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,6 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +17,7 @@ import pyarrow.parquet as pq
 
 from oracle import UserError, create_oracle
 from oracle.base.files import written_whole
+from oracle.base.resources import DATA
 from oracle.base.unpacked import read_parquet, too_large
 from oracle.sources import Source, read_document, rejects_beside, rejects_path
 from oracle.store import open_store
@@ -125,7 +125,7 @@ def write_dataset(
         [f for f in films if rules.violating == "keep" or f not in bad]
         for films, bad in zip(named, against, strict=True)
     ]
-    wishes = json.loads((files("data") / "requests.json").read_text(encoding="utf-8"))["wishes"] | (own_wishes or {})
+    wishes = json.loads((DATA / "requests.json").read_text(encoding="utf-8"))["wishes"] | (own_wishes or {})
     answers = full_answers(oracle, [dialog.dialog_id for dialog in dialogs], seen, kept, is_train)
     worded = [wording(d.id, traits, wishes, rules) for d, traits in zip(dialogs, constraints, strict=True)]
     request = ask or ASK.replace("films", nouns)

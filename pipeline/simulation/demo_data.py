@@ -3,7 +3,6 @@
 import contextlib
 import shutil
 from collections.abc import Iterator
-from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from oracle import create_oracle
+from oracle.base.resources import DATA
 from pipeline.settings.flags import CONFIGS
 from pipeline.simulation.simulate import SCHEMA, simulate, world_of
 from pipeline.simulation.tiny import make_model, make_tokenizer
@@ -60,8 +60,7 @@ def _whole(folder: Path) -> Iterator[Path]:
 
 def _films(n: int, seed: int) -> pa.Table:
     """n of the bundled films, drawn at random: a catalog that so small a model can know."""
-    with as_file(files("data") / "films.csv") as path:
-        films = csv.read_csv(path)
+    films = csv.read_csv(DATA / "films.csv")
     chosen = np.random.default_rng([seed, 9]).choice(len(films), size=n, replace=False)
     return films.take(np.sort(chosen))
 

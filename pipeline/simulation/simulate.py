@@ -9,12 +9,12 @@ half knows what is unsafe, as a real LLM does.
 
 import json
 from dataclasses import dataclass
-from importlib.resources import files
 
 import numpy as np
 import pyarrow as pa
 
 from oracle import Oracle
+from oracle.base.resources import DATA
 
 UNSAFE_LIKED, UNSAFE_ANSWERED = 0.15, 0.35
 HISTORY, GROUNDTRUTH, LIST_LENGTH = 4, 12, 20
@@ -80,7 +80,7 @@ def world_of(oracle: Oracle, films: pa.Table, seed: int, min_films: int = 25) ->
 
 def simulate(world: World, users: dict[str, int], seed: int) -> pa.Table:
     """Conversations of new users: `users` gives how many of each split. No two users share a history."""
-    words = json.loads((files("data") / "requests.json").read_text())
+    words = json.loads((DATA / "requests.json").read_text(encoding="utf-8"))
     rows: list[dict] = []
     histories: set[frozenset[int]] = set()
     for split, n_users in users.items():

@@ -105,6 +105,21 @@ def test_a_process_that_cannot_be_started_is_told_in_words(store, tmp_path, monk
             pool.ask("select 1", None, 10, 5.0, lambda seconds: None)
 
 
+def test_where_the_app_was_started_may_lie_packages_of_the_same_names(store, tmp_path, monkeypatch):
+    for name in ("app", "oracle", "data", "sql"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").touch()
+    monkeypatch.chdir(tmp_path)
+    answer = QueryPool(store).ask("select 1 as n", None, 10, 30.0, lambda seconds: None)
+    assert answer.rows.to_pylist() == [{"n": 1}]
+
+
+def test_a_process_that_ends_at_its_start_is_no_fault_of_the_query(store, monkeypatch):
+    monkeypatch.setattr("app.core.query_pool._WORKER", ("-c", "raise SystemExit(3)"))
+    with pytest.raises(UserError, match="could not start: the app's standard error says why"):
+        QueryPool(store).ask("select 1", None, 10, 30.0, lambda seconds: None)
+
+
 def test_a_thread_that_cannot_be_begun_is_told_in_words_and_leaves_no_process(store, monkeypatch):
     def refuse(*_):
         raise RuntimeError("can't start new thread")
