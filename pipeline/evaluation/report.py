@@ -8,6 +8,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from oracle import UserError
+from oracle.base.files import written_whole
 from oracle.base.resources import read_sql
 from oracle.log import open_log, query
 from oracle.store import log_root
@@ -34,7 +35,8 @@ def write_report(path: Path, store: str, found: Results) -> None:
     text = environment.from_string(template.read_text(encoding="utf-8")).render(**facts)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        with written_whole(path) as part:
+            part.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"--report {path}: can't be written ({error.strerror}); name another file") from None
 

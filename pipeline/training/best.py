@@ -2,13 +2,13 @@
 
 import json
 import math
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from transformers import TrainerCallback
 
 from pipeline.training.processes import this_process
+from pipeline.training.replaced import end_move, replaced_folder
 from trainer import RankGRPOTrainer
 
 
@@ -28,19 +28,18 @@ class KeepBest(TrainerCallback):
 
     def __init__(self, trainer: RankGRPOTrainer, folder: Path, share: float):
         self._trainer, self._folder, self._share = trainer, folder, share
+        if this_process().is_main_process:
+            end_move(folder)
 
     def on_evaluate(self, args, state, control, **_):
         evaluations = [line for line in state.log_history if "eval_svr" in line]  # a resumed run has those before
         best = best_of(evaluations, self._share)
         if best is not evaluations[-1]:
             return
-        part = self._folder.with_suffix(".part")
-        self._trainer.save_model(str(part))
-        if this_process().is_main_process:
-            (part / "evaluation.json").write_text(json.dumps(best, indent=1))
-            shutil.rmtree(self._folder, ignore_errors=True)
-            part.rename(self._folder)
-        this_process().wait_for_everyone()
+        with replaced_folder(self._folder, this_process()) as new:
+            self._trainer.save_model(str(new))
+            if this_process().is_main_process:
+                (new / "evaluation.json").write_text(json.dumps(best, indent=1))
 
 
 def kept(folder: Path) -> str:

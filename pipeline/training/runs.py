@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from oracle.base.errors import UserError
 from pipeline.settings.flag_metadata import flags_with
 from pipeline.settings.flags import PATHS, TrainSettings
+from pipeline.training.replaced import note, replaced_folder
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -133,7 +134,7 @@ def steps_left(run: str | Path, steps: int, by_epochs: bool) -> int:
 
 def keep_data(run: Path, dataset: "Dataset") -> None:
     """Note what a run is trained on."""
-    (run / _DATA).write_text(_digest(dataset))
+    note(run / _DATA, _digest(dataset))
 
 
 def check_data(run: str | Path, dataset: "Dataset") -> None:
@@ -148,9 +149,8 @@ def check_data(run: str | Path, dataset: "Dataset") -> None:
 
 def finish(run: Path) -> None:
     """Make the final model of a run that was stopped behind its last step."""
-    shutil.copytree(
-        last_checkpoint(run), run / "final", ignore=shutil.ignore_patterns(*_TRAINING_ONLY), dirs_exist_ok=True
-    )
+    with replaced_folder(run / "final") as new:
+        shutil.copytree(last_checkpoint(run), new, ignore=shutil.ignore_patterns(*_TRAINING_ONLY))
 
 
 def checkpoint_step(checkpoint: Path) -> int:

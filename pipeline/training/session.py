@@ -44,6 +44,7 @@ from pipeline.training.plan import check_plan, planned_steps, print_plan
 from pipeline.training.policy import is_merged, keep, new_adapter, policy
 from pipeline.training.processes import tell, tell_if_alone, this_process
 from pipeline.training.progress import Progress
+from pipeline.training.replaced import note, replaced_folder
 from pipeline.training.runs import (
     RUNS,
     absolute_paths,
@@ -199,9 +200,11 @@ def run_training(settings: TrainSettings, inputs: Inputs) -> Path:
     with contextlib.ExitStack() as logs:  # a run that fails before its first step leaves none
         trainer, folder = made_trainer(settings, inputs, logs)
         trainer.train(resume_from_checkpoint=str(last_checkpoint(settings.resume)) if settings.resume else None)
-    trainer.save_model(str(folder / "final"))
+    with replaced_folder(folder / "final", this_process()) as new:
+        trainer.save_model(str(new))
+        if this_process().is_main_process:
+            inputs.tokenizer.save_pretrained(new)
     if this_process().is_main_process:
-        inputs.tokenizer.save_pretrained(folder / "final")
         print(f"trained: {folder / 'final'}")
         if settings.keep_best is not None:
             print(kept(folder / "best"))
@@ -223,9 +226,9 @@ def made_trainer(settings: TrainSettings, inputs: Inputs, logs: contextlib.ExitS
     when_stopped(lambda: going_on(folder), MEMORY)
     if log:
         logs.enter_context(folder_of(folder, log))
-        (folder / "run_id").write_text(log.run_id)
+        note(folder / "run_id", log.run_id)
         if evaluation_log:
-            (folder / EVALUATION_ID).write_text(evaluation_log.run_id)
+            note(folder / EVALUATION_ID, evaluation_log.run_id)
         keep_settings(settings, folder)
         keep_data(folder, inputs.dataset)
         unconstrained = sum(not c for c in inputs.dataset["constraints"])
@@ -289,12 +292,10 @@ def finish_training(settings: TrainSettings) -> None:
 
 
 def keep_settings(settings: TrainSettings, folder: Path) -> None:
-    """Write a run's settings, from which it can be resumed in any working directory; all or nothing."""
+    """Write a run's settings, from which it can be resumed in any working directory."""
     values = asdict(settings)
     kept = values | absolute_paths(values) | {"resume": None, "output_dir": str(folder)}
-    part = folder / "settings.yaml.part"
-    part.write_text(as_yaml(TrainSettings(**kept)))
-    part.replace(folder / "settings.yaml")
+    note(folder / "settings.yaml", as_yaml(TrainSettings(**kept)))
 
 
 def shorter_prompts(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> tuple[Dataset, int]:
