@@ -1,5 +1,6 @@
 """train.py in two processes that each have the model, or share it by FSDP or DeepSpeed, by the configurations we ship."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -26,16 +27,18 @@ def test_stopped_and_resumed_equals_never_stopped(small_flags, small, kind, adap
     flags = [*small_flags, *adapter, "--gradient_accumulation_steps", "1", "--gradient_checkpointing", "--lr", "1e-2"]
     flags += ["--lr_scheduler_type", "constant", "--kl_beta", "0.1", "--trl", "entropy_coef=0.1"]
     evaluated = kind == "two_gpus" and not adapter
-    train(kind, *flags, *(three_held_out(small) if evaluated else []), "--output_dir", "whole", "--max_steps", "3",
-          "--save_steps", "3")  # fmt: skip
-    train(kind, *flags, "--output_dir", "stopped", "--max_steps", "2", "--save_steps", "2")
-    train(kind, "--resume", "stopped", "--max_steps", "3")
+    run, name = Path("run"), "adapter_model.safetensors" if adapter else "model.safetensors"
+    train(kind, *flags, *(three_held_out(small) if evaluated else []), "--output_dir", "run", "--max_steps", "3",
+          "--save_steps", "2")  # fmt: skip
+    whole, answered = load_file(run / "final" / name), answers(small)
+    for later in ("checkpoint-3", "final"):  # as if it had been killed in its third step
+        shutil.rmtree(run / later)
+    train(kind, "--resume", "run")
 
-    name = "adapter_model.safetensors" if adapter else "model.safetensors"
-    whole, resumed = (load_file(Path(run) / "final" / name) for run in ("whole", "stopped"))
+    resumed = load_file(run / "final" / name)
     assert whole.keys() == resumed.keys()
     assert all(torch.allclose(whole[n], resumed[n], atol=1e-7) for n in whole)
-    assert (Path("whole/final/model.safetensors").exists()) == (not adapter)
+    assert (run / "final" / "model.safetensors").exists() == (not adapter)
     if adapter:
         assert all("lora_" in n for n in whole) and any(w.any() for n, w in whole.items() if "lora_B" in n)
     else:
@@ -43,19 +46,21 @@ def test_stopped_and_resumed_equals_never_stopped(small_flags, small, kind, adap
         assert whole.keys() - {"lm_head.weight"} == untrained.keys()
         assert torch.equal(whole.get("lm_head.weight", tied := whole["model.embed_tokens.weight"]), tied)
         assert not any(torch.equal(whole[n], untrained[n]) for n in untrained)
-    with duckdb.connect(small / "store.duckdb", read_only=True) as store:
-        answers = [
-            store.execute(
-                "select step, completion, text from rollouts where run_id = ? order by all", [run_id]
-            ).fetchall()
-            for run_id in ((Path(run) / "run_id").read_text() for run in ("whole", "stopped"))
-        ]
-    assert answers[0] == answers[1]
-    assert [(step, n) for step, n, _ in answers[0]] == [(step, n) for step in (1, 2, 3) for n in range(8)]
+    assert answers(small) == answered
+    assert [(step, n) for step, n, _ in answered] == [(step, n) for step in (1, 2, 3) for n in range(8)]
     if evaluated:
         logged = held_out_prompts(small)
         assert [n for n, _ in logged] == [0, 1, 2]  # in an order of TRL's own
         assert {prompt for _, prompt in logged} == {f"user: I liked film {n}. What else?" for n in range(3)}
+
+
+def answers(small: Path) -> list[tuple]:
+    """Of the run, by step and number."""
+    with duckdb.connect(small / "store.duckdb", read_only=True) as store:
+        return store.execute(
+            "select step, completion, text from rollouts where run_id = ? order by all",
+            [Path("run/run_id").read_text()],
+        ).fetchall()
 
 
 def three_held_out(small: Path) -> list[str]:
@@ -69,5 +74,5 @@ def held_out_prompts(small: Path) -> list[tuple]:
     with duckdb.connect(small / "store.duckdb", read_only=True) as store:
         return store.execute(
             "select completion, prompt from rollouts where run_id = ? order by completion",
-            [Path("whole", EVALUATION_ID).read_text()],
+            [Path("run", EVALUATION_ID).read_text()],
         ).fetchall()
