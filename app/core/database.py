@@ -95,6 +95,11 @@ def ask(sql: str, run_id: str | None, most: int, timeout_s: float, waiting: Call
     return _pool(str(store_path()), _changed_at()).ask(sql, run_id, most, timeout_s, waiting)
 
 
+def confines() -> bool:
+    """Whether the system confines what runs a person's statements, as far as is known."""
+    return _pool(str(store_path()), _changed_at()).is_confined
+
+
 def left_out() -> str | None:
     """What of the log can't be read, in a line; null: all of it can."""
     return state_of(log_root(store_path())).told()
