@@ -9,6 +9,7 @@ import duckdb
 import pyarrow as pa
 import streamlit as st
 
+from app.core.folder import STARTED_IN
 from app.core.query_pool import Answer, QueryPool
 from app.core.query_worker import MOST_BYTES
 from oracle import UserError
@@ -63,7 +64,7 @@ class Audit:
 
 def use(store: str | Path) -> None:
     """Have this session read `store`. Raises `UserError` where there is none."""
-    path = Path(store).absolute()
+    path = STARTED_IN / store
     if not path.is_file():
         raise _no_store(path)
     st.session_state["_store"] = str(path)
