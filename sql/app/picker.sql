@@ -5,5 +5,4 @@ select
     map_keys(own_weights) as own_rewards, map_values(own_weights) as own_weights,
     training_run(settings) as training_run, settings, versions, git
 from runs
-order by started_at desc, run_id desc
-limit 500;
+order by started_at desc, run_id desc;
