@@ -10,6 +10,7 @@ from tests.tiny_log import JAWS, SAW, film, step_tables
 UNSAFE = {**SAW, "hit": False, "status": "unsafe", "r_safe": -1.0}
 SAFE = {**JAWS, "status": "safe"}
 FREE = {**film("Saw", "tt0387564"), "status": "safe", "hit": True}
+BEYOND = [{**UNSAFE, "imdb_id": "tt0450278", "matched_title": "Hostel"}, {**film("Zzyzx"), "status": "unresolved"}]
 TEXTS = 30
 
 
@@ -19,7 +20,7 @@ def write_run(root, free: list[dict]) -> str:
     for number in range(TEXTS):
         asked = {"prompt_id": f"text {number}", "groundtruth": {"Saw": True}}
         answers.append({**asked, "constraints": [], "verdicts": free})
-        answers.append({**asked, "constraints": ["gore"], "verdicts": [SAFE, UNSAFE, UNSAFE]})
+        answers.append({**asked, "constraints": ["gore"], "verdicts": [SAFE, UNSAFE, *BEYOND]})
     completions, verdicts = step_tables(answers)
     ids = pa.array([f"{number // 2}-{'gore' if number % 2 else 'free'}" for number in range(2 * TEXTS)])
     settings = {"kind": "evaluate", "model": "m", "dataset": "d", "rec_num": 2, "num_generations": 1}
