@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from oracle.log import LogWriter, run_info
+from oracle.sources import catalog_note
 from oracle.store import log_root
 from pipeline.settings.chosen_rewards import logged_rewards
 from pipeline.settings.flags import TrainSettings
@@ -32,7 +33,7 @@ def open_run(settings: TrainSettings) -> LogWriter:
             "num_generations": s.num_generations, "risk_threshold": s.risk_threshold, "unresolved": s.unresolved,
             "unrated": s.unrated,
             "length_control": s.length_control, "advantage_mode": s.advantage_mode, **logged_rewards(s),
-            "settings": json.dumps(asdict(s)), "versions": json.dumps(info["versions"]), "git": json.dumps(info["git"]),
+            "settings": _as_json(s), "versions": json.dumps(info["versions"]), "git": json.dumps(info["git"]),
         },
     )  # fmt: skip
 
@@ -51,6 +52,10 @@ def open_evaluations(settings: TrainSettings, log: LogWriter) -> LogWriter:
         {
             **log.run, "kind": "evaluate", "started_at": datetime.now(UTC), "model": f"{log.run['model']}, while training",
             "dataset": settings.val_path, "num_generations": trl_options(settings.trl).get("num_generations_eval", 1),
-            "settings": json.dumps({**asdict(settings), "training_run": log.run_id}),
+            "settings": _as_json(settings, training_run=log.run_id),
         },
     )  # fmt: skip
+
+
+def _as_json(settings: TrainSettings, **more: str) -> str:
+    return json.dumps({**asdict(settings), **catalog_note(settings.catalog_path), **more})

@@ -216,6 +216,14 @@ create or replace view rollouts as from log_rows('completions.parquet');
 --   advantage                        null: not trained on; n_tokens: tokens that carry this advantage
 create or replace view verdicts as from log_rows('verdicts.parquet');
 
+-- What the figures are made of: some figure may differ where this differs of two verdicts on one place of an answer. null:
+-- nothing was emitted there. A risk that stays on its side of the threshold, and how a film was found, is no part of it.
+create or replace macro judgement(verdict) as case when verdict.title is not null then to_json({
+    title: verdict.title, imdb_id: verdict.imdb_id, status: verdict.status, is_safe: verdict.is_safe,
+    violated: list_sort(verdict.violated_traits), unrated: list_sort(verdict.unrated_traits),
+    in_catalog: verdict.in_catalog, seen: verdict.seen, repeated: verdict.repeated, hit: verdict.hit
+})::varchar end;
+
 -- grain: run x logged step x rank, of training runs. What the loss made of each rank, as means over the lists that have it.
 --   step          the step at which it was logged: over all steps since the one logged before
 --   lists         lists in micro-batches that have the rank; a batch that is used several times counts as often
