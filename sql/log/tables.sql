@@ -73,12 +73,16 @@ create or replace macro in_calendar(moment) as case when moment >= timestamp '00
 -- The training run whose evaluations a run is; null: it is none of that kind.
 create or replace macro training_run(settings) as nullif(settings->>'$.training_run', '');
 
+-- The run whose answers `log rejudge` judged again as this one; null: it is none of that kind. It stands for no run of its own: not for
+-- a point of a training run's curve, nor for the run before another.
+create or replace macro rejudged_from(settings) as nullif(settings->>'$.rejudged_from', '');
+
 -- The run that named queries are about: SET VARIABLE run = '<run_id>' chooses one; else the newest training run.
 create or replace macro chosen_run() as case
     when getvariable('run') is not null then getvariable('run')
     else (
         select coalesce(max(run_id) filter (kind = 'train'), max(run_id)) from runs
-        where coalesce(settings->>'$.rejudged_from', '') = ''  -- not what `log rejudge` made of another
+        where rejudged_from(settings) is null
     )
 end;
 
@@ -98,11 +102,11 @@ end;
 create or replace macro chosen_other_run() as case
     when getvariable('other_run') is not null then getvariable('other_run')
     else coalesce(
-        (select settings->>'$.rejudged_from' from runs where run_id = chosen_later_run()),
+        (select rejudged_from(settings) from runs where run_id = chosen_later_run()),
         (
             select max(run_id) from runs
             where run_id < chosen_later_run() and kind = (select kind from runs where run_id = chosen_later_run())
-                and training_run(settings) is null
+                and training_run(settings) is null and rejudged_from(settings) is null
         )
     )
 end;
