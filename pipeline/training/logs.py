@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from oracle.log import LogWriter, run_info
-from oracle.sources import catalog_note
+from oracle.sources import catalog_note, noted_catalog
 from oracle.store import log_root
 from pipeline.settings.chosen_rewards import logged_rewards
 from pipeline.settings.flags import TrainSettings
 from pipeline.settings.trl_config import trl_options
+from pipeline.training.processes import tell
 from pipeline.training.runs import checkpoint_step, last_checkpoint
 
 EVALUATION_ID = "evaluation_run_id"
@@ -22,7 +23,15 @@ def open_run(settings: TrainSettings) -> LogWriter:
     root = log_root(settings.store)
     if settings.resume:
         log = LogWriter.resume(root, (Path(settings.resume) / "run_id").read_text().strip())
-        log.truncate_after(checkpoint_step(last_checkpoint(settings.resume)))
+        noted_catalog(json.loads(log.run["settings"] or "{}"))  # that of another file is refused
+        done = checkpoint_step(last_checkpoint(settings.resume))
+        log.truncate_after(done)
+        uses_again = (
+            settings.mu > 1 or {"steps_per_generation", "generation_batch_size"} & trl_options(settings.trl).keys()
+        )
+        if gaps := log.lacking(done, None if uses_again else 1):
+            steps = ", ".join(f"{a}" if a == b else f"{a} to {b}" for a, b in gaps)
+            tell(f"the log of run {log.run_id} lacks its steps {steps}, of {done} that are trained: no figure has them")
         return log
     info = run_info()
     s = settings
