@@ -77,12 +77,16 @@ create or replace macro in_calendar(moment) as case when moment >= timestamp '00
 -- The training run whose evaluations a run is; null: it is none of that kind.
 create or replace macro training_run(settings) as nullif(settings->>'$.training_run', '');
 
+-- The run whose answers `log rejudge` judged again as this one; null: it is none of that kind. It stands for no run of its own: not for
+-- a point of a training run's curve, nor for the run before another.
+create or replace macro rejudged_from(settings) as nullif(settings->>'$.rejudged_from', '');
+
 -- The run that named queries are about: SET VARIABLE run = '<run_id>' chooses one; else the newest training run.
 create or replace macro chosen_run() as case
     when getvariable('run') is not null then getvariable('run')
     else (
         select coalesce(max(run_id) filter (kind = 'train'), max(run_id)) from runs
-        where coalesce(settings->>'$.rejudged_from', '') = ''  -- not what `log rejudge` made of another
+        where rejudged_from(settings) is null
     )
 end;
 
@@ -102,11 +106,11 @@ end;
 create or replace macro chosen_other_run() as case
     when getvariable('other_run') is not null then getvariable('other_run')
     else coalesce(
-        (select settings->>'$.rejudged_from' from runs where run_id = chosen_later_run()),
+        (select rejudged_from(settings) from runs where run_id = chosen_later_run()),
         (
             select max(run_id) from runs
             where run_id < chosen_later_run() and kind = (select kind from runs where run_id = chosen_later_run())
-                and training_run(settings) is null
+                and training_run(settings) is null and rejudged_from(settings) is null
         )
     )
 end;
@@ -223,6 +227,14 @@ create or replace view rollouts as from log_rows('completions.parquet');
 --   length_control                   what was added to the advantage for the length of the list, in its own units
 --   advantage                        null: not trained on; n_tokens: tokens that carry this advantage
 create or replace view verdicts as from log_rows('verdicts.parquet');
+
+-- What the figures are made of: some figure may differ where this differs of two verdicts on one place of an answer. null:
+-- nothing was emitted there. A risk that stays on its side of the threshold, and how a film was found, is no part of it.
+create or replace macro judgement(verdict) as case when verdict.title is not null then to_json({
+    title: verdict.title, imdb_id: verdict.imdb_id, status: verdict.status, is_safe: verdict.is_safe,
+    violated: list_sort(verdict.violated_traits), unrated: list_sort(verdict.unrated_traits),
+    in_catalog: verdict.in_catalog, seen: verdict.seen, repeated: verdict.repeated, hit: verdict.hit
+})::varchar end;
 
 -- grain: run x logged step x rank, of training runs. What the loss made of each rank, as means over the lists that have it.
 --   step          the step at which it was logged: over all steps since the one logged before
