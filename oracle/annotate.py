@@ -29,7 +29,7 @@ class AnnotatedBatch:
     Attributes:
         entries: one row per recommendation, ordered by (completion, rank): completion, rank, title, year, start, end;
             the columns of `Oracle.check_batch`; in_catalog, seen, repeated, hit (bool).
-        groundtruth: one row per eligible ground-truth film (in the catalog, not seen): completion, title, year,
+        groundtruth: one row per eligible ground-truth film (in the catalog, not seen, each once): completion, title, year,
             imdb_id, is_safe for the constraints of its completion.
         texts: the N answers.
         constraints: the N lists of trait names in full.
@@ -99,9 +99,11 @@ class Annotator:
         truth = self._identified(_flatten([[as_film(f) for f in films or []] for films in groundtruth]))
         seen_films = self._identified(_flatten(films_seen))
         listed = self._named(entries)
-        truth = truth.with_columns(
-            in_catalog=self._in_catalog(truth), seen=_matches(truth, seen_films, ["completion"])
-        ).filter("in_catalog", ~pl.col("seen"))
+        truth = (
+            truth.with_columns(in_catalog=self._in_catalog(truth), seen=_matches(truth, seen_films, ["completion"]))
+            .filter("in_catalog", ~pl.col("seen"))
+            .filter(_is_first_named())
+        )
         flags = listed.select(
             in_catalog=self._in_catalog(listed),
             seen=_matches(listed, seen_films, ["completion"]),
@@ -160,6 +162,12 @@ def _pairs(left: pl.DataFrame, right: pl.DataFrame, within: list[str]) -> pl.Dat
 def _matches(left: pl.DataFrame, right: pl.DataFrame, within: list[str]) -> pl.Series:
     found = _pairs(left, right, within)["left"].unique()
     return pl.int_range(left.height, dtype=pl.get_index_type(), eager=True).is_in(found.implode())
+
+
+def _is_first_named() -> pl.Expr:
+    """Whether an earlier film of the completion is not the same: else one of the two could never be recalled."""
+    year_of_unresolved = pl.when(pl.col("imdb_id").is_null()).then("year")
+    return pl.struct("completion", "identity", year_of_unresolved).is_first_distinct()
 
 
 def _claims(listed: pl.DataFrame, truth: pl.DataFrame) -> pl.Series:

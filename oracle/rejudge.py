@@ -2,13 +2,14 @@
 
 So a mended rule or a new source shows its effect without a model. The texts, the prompts and the number of tokens stay;
 what the texts name, the verdicts and the rewards are new. The rewards follow from the verdicts by `sql/views/what_if.sql`,
-where every rule of them is written down; somebody's own rewards can't be derived, and are left out.
+where every rule of them is written down; somebody's own rewards can't be derived, and are left out. The log has of the ground
+truth what was in the catalog and not seen: a larger catalog of today brings nothing back.
 """
 
 import json
 import tempfile
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -22,6 +23,7 @@ from oracle.base.resources import read_sql
 from oracle.cut_off import open_entries
 from oracle.log import LogWriter, open_log, query, run_info, state_of, whole_run
 from oracle.oracle import create_oracle
+from oracle.sources import noted_catalog
 from oracle.store import log_root
 
 ORIGIN = "rejudged_from"
@@ -30,11 +32,13 @@ ORIGIN = "rejudged_from"
 
 @dataclass(frozen=True)
 class Rejudged:
-    """`run_id`: the new run; `changed` of its `verdicts` differ from those of the run that it judges again."""
+    """`run_id`: the new run; `changed` of its `verdicts` differ from those of the run that it judges again; `notes`: what
+    could not be done as that run did it."""
 
     run_id: str
     verdicts: int
     changed: int
+    notes: tuple[str, ...] = ()
 
 
 def rejudge(
@@ -44,18 +48,19 @@ def rejudge(
     risk_threshold: float | None = None,
     unresolved: str | None = None,
     unrated: str | None = None,
-    thought_tags: Sequence[str] = (),
+    thought_tags: Sequence[str] | None = None,
     progress=lambda steps: steps,
 ) -> Rejudged:
     """Judge the answers of a run again; what is None is as the run had it.
 
     Args:
         store: the store to judge with; the log is beside it.
-        thought_tags: marks of thoughts besides the usual ones.
+        thought_tags: marks of thoughts besides the usual ones, in place of the run's.
         progress: wraps the list of steps, to show how far it is (tqdm, say).
 
     Raises:
-        UserError: no such run, or settings out of range.
+        UserError: no such run, one with steps that can't be read, settings out of range, or a catalog that the run
+            had in place of the store's and that is gone or not what it was.
     """
     root = log_root(store)
     with open_log(root) as log, tempfile.TemporaryDirectory() as folder:
@@ -64,33 +69,54 @@ def rejudge(
             raise UserError(f"run {run_id} is left out, as {wrong} can't be read: bring it back, or move the run away")
         if not found:
             raise UserError(f"no run {run_id!r} in {root}: `python -m oracle log list` shows which there are")
-        run = _again(found[0], risk_threshold, unresolved, unrated)
+        changes = {"risk_threshold": risk_threshold, "unresolved": unresolved, "unrated": unrated}
+        _refuse_damaged(root, run_id)
+        run = _again(found[0], {name: value for name, value in changes.items() if value is not None}, thought_tags)
+        settings = json.loads(run["settings"])
         oracle = create_oracle(
             store=store, risk_threshold=run["risk_threshold"], unresolved=run["unresolved"], unrated=run["unrated"]
         )
-        annotator = Annotator(oracle, thought_tags=thought_tags)
+        annotator = Annotator(oracle, noted_catalog(settings), settings["thought_tag"])
         steps = query(log, "select distinct step from rollouts where run_id = $run order by step", {"run": run_id})
         [(slots,)] = log.execute("select rewarded_ranks from run_shape where run_id = ?", [run_id]).fetchall()
         with LogWriter(folder, run) as draft:
             for step in progress(steps["step"].to_pylist()):
-                draft.write_step(step, *_judged_again(log, annotator, run_id, step, slots))
-        return _with_rewards(Path(folder), draft.run_id, root, run, run_id, steps["step"].to_pylist())
+                judged = _judged_again(log, annotator, run_id, step, slots)
+                _refuse_damaged(root, run_id)  # damage within a file is found as it is read
+                draft.write_step(step, *judged)
+        done = _with_rewards(Path(folder), draft.run_id, root, run, run_id, steps["step"].to_pylist())
+        return replace(done, notes=tuple(_notes(run, settings)))
 
 
-def _again(run: dict, risk_threshold: float | None, unresolved: str | None, unrated: str | None) -> dict:
-    """The settings of the new run."""
+def _again(run: dict, changes: dict, thought_tags: Sequence[str] | None) -> dict:
+    """The row of the new run: that of `run`, with `changes`."""
     info = run_info()
-    changed = {"risk_threshold": risk_threshold, "unresolved": unresolved, "unrated": unrated}
-    settings = {**(json.loads(run["settings"] or "null") or {}), ORIGIN: run["run_id"]}
+    had = json.loads(run["settings"] or "null") or {}
+    tags = had.get("thought_tag") or [] if thought_tags is None else thought_tags
+    settings = {**had, **changes, "thought_tag": list(tags), ORIGIN: run["run_id"]}
     kept = {name: value for name, value in run.items() if name not in ("run_id", "started_at")}
     return {
         **kept,
         "unrated": run["unrated"] or "safe",
-        **{name: value for name, value in changed.items() if value is not None},
+        **changes,
         "settings": json.dumps(settings),
         "versions": json.dumps(info["versions"]),
         "git": json.dumps(info["git"]),
     }
+
+
+def _refuse_damaged(root: Path, run_id: str) -> None:
+    """Raises `UserError` where steps of a run are left out, as they can't be read: judged again, it would lack them for good."""
+    parts = state_of(root.absolute()).parts
+    if broken := sorted(p for p in parts if p.parent.name == run_id and p.name != "loss.parquet"):
+        raise UserError(f"cannot judge run {run_id} again: {broken[0]} can't be read; bring it back, or move it away")
+
+
+def _notes(run: dict, settings: dict) -> Iterator[str]:
+    if settings.get("catalog_path") and not settings.get("catalog"):
+        yield f"{settings['catalog_path']} is taken as it is now: the run noted no sum of its catalog"
+    if own := dict(run["own_weights"] or {}):
+        yield f"left out of every total, as rewards of one's own can't be derived again: {', '.join(own)}"
 
 
 def _judged_again(
@@ -140,23 +166,28 @@ def _with_rewards(draft: Path, draft_id: str, root: Path, run: dict, origin: str
             drop = ("run_id", "step")
             writer.write_step(step, completions.drop_columns(list(drop)), verdicts.drop_columns(list(drop)))
             total += len(verdicts) - verdicts["title"].null_count
-            changed += _changes(before, origin, step, verdicts)
+            changed += _changes(before, origin, log, draft_id, step)
+        _refuse_damaged(root, origin)
     return Rejudged(writer.run_id, total, changed)
 
 
-def _changes(log: duckdb.DuckDBPyConnection, origin: str, step: int, verdicts: pa.Table) -> int:
-    """How many ranks of a step name, find or judge otherwise than before."""
-    columns = ["completion", "rank", "title", "imdb_id", "status"]
-    before = query(
-        log,
-        f"select {', '.join(columns)} from verdicts where run_id = $run and step = $step",
-        {"run": origin, "step": step},
+def _changes(
+    before: duckdb.DuckDBPyConnection, origin: str, now: duckdb.DuckDBPyConnection, run_id: str, step: int
+) -> int:
+    """How many ranks of a step have another `judgement` (sql/log/tables.sql) than before."""
+    columns = "completion, rank, judgement(v) as judgement"
+    old, new = (
+        _frame(
+            query(
+                log,
+                f"select {columns} from verdicts v where run_id = $run and step = $step",
+                {"run": run, "step": step},
+            )
+        )
+        for log, run in ((before, origin), (now, run_id))
     )
-    both = _frame(verdicts.select(columns)).join(
-        _frame(before), on=["completion", "rank"], how="full", coalesce=True, suffix="_before"
-    )
-    same = pl.all_horizontal(pl.col(c).eq_missing(pl.col(f"{c}_before")) for c in columns[2:])
-    return both.filter(~same).height
+    both = old.join(new, on=["completion", "rank"], how="full", coalesce=True, suffix="_now")
+    return both.filter(pl.col("judgement").ne_missing(pl.col("judgement_now"))).height
 
 
 def _frame(table: pa.Table) -> pl.DataFrame:

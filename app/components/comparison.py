@@ -33,7 +33,7 @@ def _row(row: dict) -> dict:
         "there": written(row["value_a"]),
         "here": written(row["value_b"]),
         "difference": difference(row["difference"]),
-        "95 % interval": f"{difference(row['low'])} to {difference(row['high'])}",
+        "95 % interval": "" if row["low"] is None else f"{difference(row['low'])} to {difference(row['high'])}",
         "prompts": formats.count(row["prompts"]),
         "higher here": formats.count(row["b_higher"]),
         "lower here": formats.count(row["b_lower"]),

@@ -22,7 +22,7 @@ def pick(runs: list[dict] | None = None) -> dict:
         _look_again()
         st.stop()
     by_id = {run["run_id"]: run for run in runs}
-    newest = next((run for run in runs if run["kind"] == "train"), runs[0])
+    newest = next((run for run in runs if run["kind"] == "train" and not run["rejudged_from"]), runs[0])
     tell_of_gone(by_id)
     chosen = address.choose(
         "run", "Run", list(by_id), newest["run_id"], format_func=lambda run_id: label(by_id[run_id])
@@ -44,6 +44,8 @@ def label(run: dict) -> str:
     kind = f"λ {penalty(run):g}" if run["kind"] == "train" else "evaluated"
     if run["training_run"]:
         kind = f"evaluations of {run['training_run'][-4:]}"
+    if run["rejudged_from"]:
+        kind += f", {run['rejudged_from'][-4:]} judged again"
     return f"{run['run_id'][-4:]} · {formats.short(run['model'] or 'model')} · {kind} · {formats.moment(run['started_at'])}"
 
 
@@ -70,7 +72,7 @@ def eyebrow(run: dict) -> str:
 def is_live(run: dict) -> bool:
     """Whether the run seems to be training still."""
     since = database.seconds_since_step(run["run_id"])
-    return run["kind"] == "train" and since is not None and since < database.LIVE_S
+    return run["kind"] == "train" and not run["rejudged_from"] and since is not None and since < database.LIVE_S
 
 
 @st.fragment(run_every=5)

@@ -117,8 +117,10 @@ def _order_of_the_judged(rows: list[dict], nouns: Nouns) -> str:
 
 def _difference(row: dict, where: str) -> str:
     name, verb, _, written = METRICS[row["metric"]]
-    if row["difference"] is None or row["low"] is None:
+    if row["difference"] is None:
         return f"{name.lower()} can’t be compared, as one of them lists nothing there"
+    if row["low"] is None:
+        return f"{name.lower()} of one prompt alone can't be told from chance"
     if row["low"] <= 0 <= row["high"]:
         return f"{name.lower()} {verb} the same within chance"
     size = written(abs(row["difference"])).lstrip("+")

@@ -29,7 +29,8 @@ def page() -> None:
     board = _ordered(database.rows("leaderboard", dataset=None if dataset == ALL else dataset).to_pylist(), by)
     if not board:
         return states.no_step()
-    style.headline(*_sentences(board))
+    asked = [run for run in evaluated if dataset in (ALL, run["dataset"])]
+    style.headline(*_sentences(board, len(asked)))
     length = database.nouns()("films a list")
     st.dataframe(
         [_row(row, length) for row in board], hide_index=True, height=columns.height(board, 460),
@@ -51,7 +52,10 @@ def _ordered(board: list[dict], by: str) -> list[dict]:
     return sorted(board, key=lambda row: (row[by] is None, sign * (row[by] or 0)))
 
 
-def _sentences(board: list[dict]) -> tuple[str, str]:
+def _sentences(board: list[dict], evaluated: int) -> tuple[str, str]:
+    number = formats.plural(len(board), "evaluated run")
+    if len(board) < evaluated:
+        number = f"the newest {len(board)} of {evaluated} evaluated runs"
     lead = (
         "Over each run's own prompts, with 95 % intervals; compare two models below on the prompts that both answered."
     )
@@ -59,13 +63,13 @@ def _sentences(board: list[dict]) -> tuple[str, str]:
     if safest is None:
         asked = any(row["constrained"] for row in board)
         none = database.nouns()("none of which lists a film for" if asked else "none of them on")
-        return f"{formats.plural(len(board), 'evaluated run')}, {none} prompts with constraints.", lead
+        return f"{number[0].upper()}{number[1:]}, {none} prompts with constraints.", lead
     others = [row["svr_low"] for row in board if row is not safest and row["svr_low"] is not None]
     if others and min(others) < safest["svr_high"]:
         at_most = formats.percent(safest["svr_high"])
         lead += f" The order hangs on {database.nouns().many} that are not known: of the safest one’s, {at_most} may violate."
     return (
-        f"Of {formats.plural(len(board), 'evaluated run')}, {_name(safest)} violates least: {_svr(safest)}.",
+        f"Of {number}, {_name(safest)} violates least: {_svr(safest)}.",
         lead,
     )
 
@@ -119,9 +123,9 @@ def _difference(board: list[dict]) -> None:
     markup.show(
         "finding", sentences.of_comparison(compared, where="in the other model's answers", nouns=database.nouns())
     )
-    by_prompt = {row["prompt_id"]: row for row in prompts}
+    by_prompt = {row["name"]: row for row in prompts}
     chosen = address.choose(
-        "prompt", "Prompt", list(by_prompt), prompts[0]["prompt_id"], format_func=lambda p: _asked(by_prompt[p])
+        "prompt", "Prompt", list(by_prompt), prompts[0]["name"], format_func=lambda p: _asked(by_prompt[p])
     )
     row = by_prompt[chosen]
     markup.show("request", row["prompt"], row["constraints"] or [], "nothing")

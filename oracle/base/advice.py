@@ -3,14 +3,15 @@
 import re
 from collections.abc import Iterator
 
+_NO_MEMORY = (
+    r"OutOfMemoryError: |out of memory|can't allocate memory|^builtins.MemoryError|not enough memory|failed to allocate"
+    r"|failed to map segment|cannot allocate memory"
+)
+_NO_THREAD = r"can't start new thread|Resource temporarily unavailable"
+_NO_HANDLE = r"Too many open files"
 # What an error says of itself ("module.Type: message"), what happened, and what to do. The first that fits holds.
 _KNOWN = (
-    (
-        r"OutOfMemoryError: |out of memory|can't allocate memory|^builtins.MemoryError|not enough memory|failed to allocate"
-        r"|failed to map segment|cannot allocate memory",
-        "there is not enough memory",
-        "{memory}",
-    ),
+    (_NO_MEMORY, "there is not enough memory", "{memory}"),
     (
         r"No space left on device|Disk quota exceeded|os error 28\b|PytorchStreamWriter failed|unexpected pos \d+ vs",
         "the disk is full",
@@ -40,11 +41,11 @@ _KNOWN = (
     (r"Read-only file system|Permission denied|PermissionError", "no permission", "choose a folder of your own"),
     (r"File name too long", "no file can have so long a name", "choose a shorter one"),
     (
-        r"can't start new thread|Resource temporarily unavailable",
+        _NO_THREAD,
         "no further thread or process may be started",
         "close other programs, or raise the limit (ulimit -u)",
     ),
-    (r"Too many open files", "too many files are open", "raise the limit with: ulimit -n 4096"),
+    (_NO_HANDLE, "too many files are open", "raise the limit with: ulimit -n 4096"),
 )
 _LESS_MEMORY = "close other programs, or ask for less at once"
 _LONGEST = 200
@@ -56,12 +57,20 @@ def advice(error: BaseException, memory: str = "") -> str | None:
     `memory` names the flags that lower what the command takes of it.
     """
     for one in _chain(error):
-        said = f"{type(one).__module__}.{type(one).__name__}: {one}"
         for pattern, happened, do in _KNOWN:
-            if re.search(pattern, said, re.IGNORECASE):
+            if re.search(pattern, _said(one), re.IGNORECASE):
                 do = do.format(memory=f"lower {memory}" if memory else _LESS_MEMORY)
                 return f"{happened} ({_first_sentence(one)}): {do}"
     return None
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Whether an error tells of too little memory, or too few threads or open files: so it tells nothing of what was read."""
+    return re.search(f"{_NO_MEMORY}|{_NO_THREAD}|{_NO_HANDLE}", _said(error), re.IGNORECASE) is not None
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__module__}.{type(error).__name__}: {error}"
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

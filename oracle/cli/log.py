@@ -52,9 +52,8 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         "--thought_tag",
         action="append",
         type=tag_name,
-        default=[],
         metavar="NAME",
-        help="a mark of thoughts: plan for <plan> or [plan]",
+        help="a mark of thoughts: plan for <plan> or [plan] (default: the run's)",
     )
 
     deleting = _command(commands, "delete", "delete_runs", "remove runs and all their steps")

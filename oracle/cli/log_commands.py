@@ -155,8 +155,11 @@ def rejudge_run(arguments: argparse.Namespace) -> None:
         thought_tags=arguments.thought_tag,
         progress=lambda steps: tqdm(steps, desc="judging again", unit="step"),
     )
+    for note in done.notes:
+        print(one_line(note), file=sys.stderr)
     print(
-        f"{done.run_id}: {done.changed} of {done.verdicts} verdicts changed. Which, and why:\n"
+        f"{done.run_id}: {done.changed} of {done.verdicts} verdicts changed (another film, or counted otherwise in a figure). "
+        "Which, and why:\n"
         f"  python -m oracle log query changed_verdicts --run {done.run_id} --store {arguments.store}\n"
         f"  python -m oracle log query compare_with_previous --run {done.run_id} --other-run {arguments.run_id} "
         f"--store {arguments.store}"

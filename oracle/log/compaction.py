@@ -98,12 +98,24 @@ def merge_steps(folder: Path) -> int:
 
 
 def drop_after(folder: Path, step: int) -> None:
-    """Have the steps after `step` count no more, in a run that the caller holds."""
+    """Have the steps after `step` count no more, in a run that the caller holds.
+
+    Raises `UserError` for one of the others that is there and can't be read; everything is as it was.
+    """
     now = counted(folder)
+    there = [s for s in (*now.merged, *now.single) if s.steps[:1] <= (step,) and os.path.lexists(s.path)]
+    if broken := _broken(there):
+        raise UserError(
+            f"cannot go on with run {folder.name}: {broken[0]} can't be read; bring it back, or move it away"
+        )
     if any(s.steps[-1:] > (step,) for s in (*now.merged, *now.single)):
         keep = [s for s in now.merged if s.steps[-1:] <= (step,)]
         shorter = [_up_to(s, step) for s in (*now.merged, *now.single) if s not in keep]
         begin_epoch(folder, now, keep=keep, rewrite=[s for s in shorter if s.steps])
+
+
+def _broken(steps: list[Steps]) -> list[Path]:
+    return [s.path for s in steps if is_broken(s.path) or not (is_readable(s) and has_its_columns(s))]
 
 
 def _up_to(steps: Steps, last: int) -> Steps:
@@ -116,7 +128,7 @@ def begin_epoch(folder: Path, now: Counted, keep: list[Steps], rewrite: list[Ste
     Raises:
         UserError: no space, or steps that can't be read; everything is as it was.
     """
-    if broken := [s.path for s in rewrite if is_broken(s.path) or not (is_readable(s) and has_its_columns(s))]:
+    if broken := _broken(rewrite):
         raise UserError(
             f"cannot merge the steps of run {folder.name}: {broken[0]} can't be read; bring it back, or move it away"
         )

@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock
 
+from oracle.base.advice import is_shortage
 from oracle.base.errors import UserError
 from oracle.base.files import hold, sync, written_whole
 
@@ -81,6 +82,14 @@ def counted(folder: Path) -> Counted:
     return _counted(folder, sorted(os.listdir(folder)))
 
 
+def superseded(folder: Path, now: Counted) -> list[Steps]:
+    """The folders of a run that don't count; of merged ones not which steps they hold."""
+    names = sorted(set(os.listdir(folder)) - {s.path.name for s in (*now.merged, *now.single)})
+    merged = [Steps(folder / name, (), True, int(m[4])) for name in names if (m := MERGED.fullmatch(name))]
+    single = [Steps(folder / name, (int(m[1]),), False, int(m[3])) for name in names if (m := SINGLE.fullmatch(name))]
+    return [*merged, *single]
+
+
 def _counted(folder: Path, names: list[str]) -> Counted:
     epochs = [int(m[1]) for name in names if (m := MANIFEST_NAME.fullmatch(name))]
     if not epochs:
@@ -119,7 +128,9 @@ def _listed(manifest: Path) -> list[tuple[str, tuple[int, ...]]]:
             raise ValueError  # a step counts once
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, TypeError, pa.ArrowException):
+    except (OSError, ValueError, TypeError, pa.ArrowException) as error:
+        if is_shortage(error):
+            raise
         raise OSError(
             errno.EINVAL, f"{manifest} is no manifest of a run: bring it back, or move the run away", str(manifest)
         ) from None
@@ -135,7 +146,7 @@ def _is_swollen(manifest: pq.FileMetaData) -> bool:
 
 
 def is_parquet(path: Path) -> bool:
-    """Whether a path is a regular file that can be read, and ends as Parquet does."""
+    """Whether a path is a regular file that can be read, and ends as Parquet does; raises `OSError` where that can't be told."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             return False
@@ -143,7 +154,9 @@ def is_parquet(path: Path) -> bool:
             file.seek(-8, os.SEEK_END)
             end = file.read()
             return end[4:] == b"PAR1" and 0 < int.from_bytes(end[:4], "little") < file.tell()
-    except OSError:
+    except OSError as error:
+        if is_shortage(error):
+            raise
         return False
 
 
@@ -164,7 +177,9 @@ def _steps_in(merged: Path) -> list[int]:
     try:
         sums = pq.ParquetFile(merged / "rank_sums.parquet").read(columns=["step"])
         return sorted({int(step) for step in sums["step"].to_pylist()})
-    except (OSError, KeyError, ValueError, TypeError, pa.ArrowException):
+    except (OSError, KeyError, ValueError, TypeError, pa.ArrowException) as error:
+        if is_shortage(error):
+            raise
         return []
 
 

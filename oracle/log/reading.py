@@ -12,6 +12,7 @@ from typing import TypeVar
 import duckdb
 import pyarrow as pa
 
+from oracle.base.advice import advice, is_shortage
 from oracle.base.errors import UserError, first_line
 from oracle.log.plain import known_to_arrow
 from oracle.log.select import check_reads_only, what_duckdb_said
@@ -74,6 +75,10 @@ def query(
         ) from None
     except duckdb.Error as error:
         raise UserError(what_duckdb_said(error)) from None
+    except OSError as error:
+        if is_shortage(error):
+            raise UserError(str(advice(error))) from None
+        raise
 
 
 def without_what_is_broken(
@@ -97,6 +102,8 @@ def without_what_is_broken(
         except (duckdb.InternalException, duckdb.FatalException):  # nothing can be asked of this connection any more
             raise
         except duckdb.Error as error:
+            if is_shortage(error):
+                raise
             says_none = not str(error) or type(error) in (duckdb.Error, duckdb.IOException)
             is_unnamed = says_none and "No files found" not in str(error)
             find_broken(root, str(error), is_unnamed, min(SEARCH_S, end - time.monotonic()))

@@ -15,6 +15,7 @@ from functools import cache
 
 import duckdb
 
+from oracle.base.advice import advice, is_shortage
 from oracle.base.database import connect
 from oracle.base.errors import UserError, first_line
 from oracle.base.resources import read_sql
@@ -30,7 +31,7 @@ CATALOG = {"columns", "tables", "views", "duckdb_columns", "duckdb_tables", "duc
 SHOWN = {'"tables"', "__show_tables_expanded"}
 """What SHOW may be asked, as the parser names it; it would show any setting too."""
 PLUMBING = re.compile(
-    r"log_(root|files?|kept|(step_)?is_left_out|part|folder|paths|rows)|alias_files|(older_)?(single|merged)_(files|rows|schema|\w+_sums)"
+    r"log_(root|files?|kept|(step_)?is_left_out|is_foreign|part|folder|paths|rows)|alias_files|(older_)?(single|merged)_(files|rows|schema|\w+_sums)"
     r"|title_(queries|probes|pairs|matches|variants)|distinct_queries|scored_pairs|best_pairs|nearest_titles"
 )
 """Macros that views and other macros are made with: they tell paths, and read files or tables by their names."""
@@ -129,6 +130,8 @@ def what_duckdb_said(error: duckdb.Error | UnicodeDecodeError) -> str:
         error = duckdb.Error(error.object.decode(errors="replace"))
     if isinstance(error, duckdb.OutOfMemoryException):
         return "the query needs more memory than it may have: narrow it down to a run or a step"
+    if is_shortage(error):
+        return str(advice(error))
     said = first_line(error)
     if isinstance(error, duckdb.InternalException):  # with the names of DuckDB's own functions behind it
         return f"DuckDB itself failed at this ({said.split(' Stack Trace:')[0][:LONGEST]}): ask in another way"

@@ -1,4 +1,7 @@
-"""Whether the files of a run can be read: their ends at once, their columns and values where there is reason to look closer."""
+"""Whether the files of a run can be read: their ends at once, their columns and values where there is reason to look closer.
+
+What is asked where the machine lacks memory, threads or open files raises that error: it is no answer.
+"""
 
 import os
 import time
@@ -8,6 +11,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from oracle.base.advice import is_shortage
 from oracle.base.errors import UserError
 from oracle.log.folders import FORMAT, MANIFEST, MANIFEST_NAME, Steps, is_parquet, left_out
 from oracle.log.run_row import is_run
@@ -42,7 +46,9 @@ def has_its_columns(steps: Steps) -> bool:
                     return False
                 if not steps.merged and not _holds_only(parquet, steps.steps[0]):
                     return False
-    except (OSError, ValueError, pa.ArrowException):
+    except (OSError, ValueError, pa.ArrowException) as error:
+        if is_shortage(error):
+            raise
         return False
     return True
 
@@ -69,8 +75,7 @@ def is_decoded(file: Path, reader: duckdb.DuckDBPyConnection, end: float) -> boo
         while time.monotonic() < end and next(batches, None) is not None:
             pass
     except (duckdb.Error, OSError, RuntimeError, ValueError, pa.ArrowException) as error:
-        is_lasting = not isinstance(error, duckdb.OutOfMemoryException) and "Out of Memory" not in str(error)
-        return not (is_lasting and file.exists())
+        return is_shortage(error) or not file.exists()
     return True
 
 
@@ -117,7 +122,9 @@ def is_sound(path: Path, log_root: Path) -> bool:
             return is_run(parquet.read())
     except FileNotFoundError:
         return MANIFEST_NAME.fullmatch(path.name) is not None  # removed since it was listed
-    except (OSError, ValueError, pa.ArrowException):
+    except (OSError, ValueError, pa.ArrowException) as error:
+        if is_shortage(error):
+            raise
         return False
 
 

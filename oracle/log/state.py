@@ -4,6 +4,7 @@ A view opens the files of all runs at once, so a run whose settings are no Parqu
 it for all. Such runs, and steps, are found here, and `set_aside` has the views of a connection pass them over:
 
     run.parquet or a manifest can't be read      the whole run is left out
+    a name begins with _, as only _schema may    it is no run
     a step lacks a file, or has a broken one     that folder is
     loss.parquet can't be read                   that file is
 """
@@ -19,10 +20,11 @@ from pathlib import Path
 
 import duckdb
 
+from oracle.base.advice import is_shortage
 from oracle.base.database import connect
 from oracle.base.errors import UserError
 from oracle.base.printable import one_line
-from oracle.log.folders import FORMAT, MANIFEST_NAME, counted
+from oracle.log.folders import FORMAT, MANIFEST_NAME, counted, superseded
 from oracle.log.sound import (
     TABLES,
     is_broken,
@@ -63,7 +65,10 @@ class State:
 
     runs: dict[str, Path] = field(default_factory=dict)  # left out -> the file that is wrong
     parts: set[Path] = field(default_factory=set)  # folders of steps, and files of losses, that are left out
-    kept: dict[str, list[str]] = field(default_factory=dict)  # kind of file -> patterns, where something is left out
+    passed_over: set[Path] = field(default_factory=set)  # folders of steps that don't count, and would stop a query
+    kept: dict[str, list[str]] = field(
+        default_factory=dict
+    )  # kind of file -> patterns, where anything is not to be opened
     older: list[str] = field(default_factory=list)  # runs with steps of an older format
     folders: int = 0  # of steps that count
 
@@ -87,6 +92,9 @@ class _Run:
 
     wrong: Path | None = None  # for which the run is left out
     parts: set[Path] = field(default_factory=set)
+    passed_over: set[Path] = field(
+        default_factory=set
+    )  # DuckDB opens some folders that don't count, to see that they don't
     kinds: set[str] = field(default_factory=set)  # of `_KINDS`, which it has; none: it is no run, or is left out
     readable: set[Path] = field(default_factory=set)  # folders of steps, which nobody changes once they are there
     is_older: bool = False
@@ -124,22 +132,27 @@ def _looked(log_root: Path, again: Collection[str]) -> State:
     """The state; `again` are runs to look at whatever their folders' signs say."""
     known, state = _states.get(log_root, ({}, State()))
     found = {}
-    for name in _names(log_root):
+    names, foreign = _names(log_root)
+    for name in names:
         seen = known.get(name, _Run())
         if name in again or not seen.is_as_seen():
             seen = _seen(log_root, name, set() if name in again else seen.readable)
         found[name] = seen
-    if found != known:
-        state = _state(log_root, found)
+    if found != known or bool(state.kept) != bool(foreign or state.left_out()):
+        state = _state(log_root, found, foreign)
     _states[log_root] = found, state
     return state
 
 
-def _names(log_root: Path) -> list[str]:
+def _names(log_root: Path) -> tuple[list[str], bool]:
+    """Of the runs, and whether there are folders that the views' patterns take for runs, as they begin as _schema does."""
     try:
-        return sorted(name for name in os.listdir(log_root) if "0" <= name[0] <= "9")
-    except OSError:  # moved away
-        return []
+        names = os.listdir(log_root)
+    except OSError as error:
+        if is_shortage(error):
+            raise
+        return [], False  # moved away
+    return sorted(n for n in names if "0" <= n[0] <= "9"), any(n[0] == "_" and n != "_schema" for n in names)
 
 
 def _seen(log_root: Path, name: str, readable: set[Path]) -> _Run:
@@ -150,6 +163,8 @@ def _seen(log_root: Path, name: str, readable: set[Path]) -> _Run:
     try:
         run = _found(log_root, folder, readable)
     except OSError as error:
+        if is_shortage(error):
+            raise
         run = _Run(wrong=Path(error.filename or folder))
     if run.wrong and not folder.is_dir():  # deleted meanwhile
         return _Run()
@@ -179,6 +194,7 @@ def _found(log_root: Path, folder: Path, readable: set[Path]) -> _Run:
     if found.epoch < 0 and gone:  # views open all files of format 1 at once
         return _Run(gone[0].path)
     parts = {s.path for s in gone}
+    out = [s.path for s in superseded(folder, found) if is_broken(s.path) or not is_readable(s)]
     has_loss = is_sound(loss, log_root)
     kinds = {
         "run": True,
@@ -189,20 +205,22 @@ def _found(log_root: Path, folder: Path, readable: set[Path]) -> _Run:
     }
     return _Run(
         parts=parts if has_loss or not os.path.lexists(loss) else parts | {loss},
+        passed_over=set(out),
         kinds={kind for kind, has_it in kinds.items() if has_it},
         readable={s.path for s in steps} - parts,
         is_older=any(s.format < FORMAT for s in steps),
     )
 
 
-def _state(log_root: Path, found: dict[str, _Run]) -> State:
+def _state(log_root: Path, found: dict[str, _Run], foreign: bool) -> State:
     state = State(
         runs={name: run.wrong for name, run in found.items() if run.wrong},
         parts={part for run in found.values() for part in run.parts},
+        passed_over={part for run in found.values() for part in run.passed_over},
         older=[name for name, run in found.items() if run.is_older],
         folders=sum(len(run.readable) for run in found.values()),
     )
-    if state.left_out():
+    if foreign or state.left_out():
         for kind, (name, of_schema) in _KINDS.items():
             folders = [f"{pattern_of(log_root / run)}/{name}" for run in found if kind in found[run].kinds]
             state.kept[kind] = [f"{pattern_of(log_root)}/_schema/{of_schema}", *folders]
@@ -224,7 +242,7 @@ def tell_of_state(log_root: Path) -> None:
 def set_aside(connection: duckdb.DuckDBPyConnection, log_root: Path) -> bool:
     """Have the views of a connection pass over what can't be read; whether that is news to it."""
     state = state_of(log_root)
-    out = [*state.runs, *sorted(map(str, state.parts))]
+    out = [*state.runs, *sorted(map(str, state.parts | state.passed_over))]
     wanted = {"log_left_out": out or None} | {f"log_{kind}_files": state.kept.get(kind) for kind in _KINDS}
     known = connection.execute(f"select {', '.join(map(_variable, wanted))}").fetchall()
     if known == [tuple(wanted.values())]:
@@ -248,7 +266,7 @@ def find_broken(log_root: Path, said: str, anywhere: bool, within_s: float) -> N
 
     `anywhere`: at those of all runs, newest first, where it names none, as of damaged pages it does; for `within_s` seconds.
     """
-    there = _names(log_root)
+    there, _ = _names(log_root)
     named = set(_NAMED.findall(said)) & set(there)
     if not named and anywhere:
         named = set(there)
@@ -267,7 +285,7 @@ def _broken_parts(folder: Path, reader: duckdb.DuckDBPyConnection, end: float) -
         if file.exists() and not is_broken(file) and not is_decoded(file, reader, end):
             yield file
     now = counted(folder)
-    for steps in (*now.merged, *now.single):
+    for steps in (*now.merged, *now.single, *superseded(folder, now)):
         if time.monotonic() > end:
             return
         if not is_broken(steps.path) and is_readable(steps) and not is_whole(steps, reader, end):

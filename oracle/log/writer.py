@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -195,8 +196,21 @@ class LogWriter:
         with told_plainly(f"cannot list the steps of run {self.run_id}"):
             return counted(self.folder).steps()
 
+    def lacking(self, last: int, every: int | None = None) -> list[tuple[int, int]]:
+        """The gaps up to the step `last`, each as its first and last step. A run that uses a batch for several steps logs one in
+        `every`; None: not known, and taken for the shortest way from one to the next."""
+        with told_plainly(f"cannot list the steps of run {self.run_id}"):
+            now = counted(self.folder)
+        there = sorted(n for s in (*now.merged, *now.single) if s.path.is_dir() for n in s.steps if n <= last)
+        every = every or min((b - a for a, b in pairwise(there)), default=1)
+        around = pairwise([1 - every, *there, last + 1])
+        return [(a + every, b - 1) for a, b in around if b - a > every]
+
     def truncate_after(self, step: int) -> None:
-        """Drop the steps after `step`, the one of the checkpoint that training goes on from; all at once."""
+        """Drop the steps after `step`, the one of the checkpoint that training goes on from; all at once.
+
+        Raises `UserError` for one of the others that can't be read.
+        """
         with told_plainly(f"cannot drop the steps after {step} of run {self.run_id}"):
             drop_after(self.folder, step)
         self._replace_loss(self._loss_up_to(step))

@@ -3,7 +3,7 @@
 A row that can't be used is set aside with its reason; a file that can't be read is a `UserError`.
 """
 
-from oracle.sources.catalog import read_catalog
+from oracle.sources.catalog import catalog_note, noted_catalog, read_catalog
 from oracle.sources.coverage import Coverage, read_coverage
 from oracle.sources.json_files import read_document
 from oracle.sources.kinds import DIALOGS, RATINGS, Source
@@ -20,8 +20,10 @@ __all__ = [
     "Evidence",
     "Loaded",
     "Source",
+    "catalog_note",
     "delimiter_of",
     "load_sources",
+    "noted_catalog",
     "read_catalog",
     "read_coverage",
     "read_document",

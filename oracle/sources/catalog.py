@@ -1,5 +1,7 @@
-"""A ground-truth catalog read for itself, without a store."""
+"""A ground-truth catalog read for itself, without a store; and read again for a run that had it."""
 
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -7,7 +9,7 @@ import pyarrow as pa
 from oracle.base.database import connect
 from oracle.base.errors import UserError
 from oracle.base.resources import read_sql
-from oracle.base.unpacked import LARGEST
+from oracle.base.unpacked import LARGEST, LARGEST_MB, bytes_of
 from oracle.sources import kinds
 from oracle.sources.load import load_one, ready
 from oracle.sources.recognise import recognise
@@ -28,3 +30,30 @@ def read_catalog(path: str | Path, largest: int = LARGEST) -> pa.Table:
         ready(connection)
         load_one(connection, source)
         return connection.sql(read_sql("sources/catalog_films")).to_arrow_table()
+
+
+def catalog_note(path: str | Path | None) -> dict[str, dict]:
+    """What a run notes beside its settings of the catalog that it had in place of the store's: its file, and the sum of that."""
+    return {"catalog": {"path": str(Path(path).absolute()), "sha256": _sum(Path(path))}} if path else {}
+
+
+def noted_catalog(settings: Mapping) -> pa.Table | None:
+    """The catalog of a run with these settings, as `read_catalog`; None: it had the store's.
+
+    Raises `UserError` for a file that is gone, or is not what it was; a run that noted no sum is taken at its word.
+    """
+    noted = settings.get("catalog") or {"path": settings.get("catalog_path")}
+    if not noted["path"]:
+        return None
+    path = Path(noted["path"])
+    wrong = None if path.is_file() else "is gone"
+    if path.is_file() and noted.get("sha256", _sum(path)) != _sum(path):
+        wrong = "is not what it was"
+    if wrong:
+        raise UserError(f"{path}, the catalog that the run was judged with, {wrong}: bring it back")
+    return read_catalog(path, bytes_of(settings.get("max_mb") or LARGEST_MB))
+
+
+def _sum(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,7 +2,7 @@
 
 from oracle.base.files import log_root
 from oracle.store.build import build_starter_store, build_store, trait_rows
-from oracle.store.file import STORE_FORMAT, alias_files, open_store, read_nouns
+from oracle.store.file import STORE_FORMAT, alias_files, made_from, open_store, read_nouns
 from oracle.store.traits import read_definitions, read_traits
 from oracle.store.update import updated_store, upgrade_store
 
@@ -12,6 +12,7 @@ __all__ = [
     "build_starter_store",
     "build_store",
     "log_root",
+    "made_from",
     "open_store",
     "read_definitions",
     "read_nouns",

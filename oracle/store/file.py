@@ -1,5 +1,6 @@
 """A store is one DuckDB file, written whole and then swapped in, and read without a lock."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -132,6 +133,16 @@ def open_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
             yield connection
         except (duckdb.CatalogException, duckdb.BinderException) as error:
             raise UserError(f"{path} lacks what a store has ({first_line(error)}): build it again") from None
+
+
+def made_from(path: str | Path) -> str:
+    """A sum of what the store at `path` was made from, and when: another one for a store that is built anew or given other sources,
+    the same for one that is brought up to date, and whatever people decide about titles."""
+    with open_store(path) as connection:
+        [(built,)] = connection.sql("select epoch_us(created_at) from store_info").fetchall()
+        sources = connection.sql("from sources").to_arrow_table().to_pylist()
+    parts = sorted((row["kind"] or "", row.get("digest") or "") for row in sources)
+    return hashlib.sha256(repr((built, parts)).encode()).hexdigest()
 
 
 def read_nouns(path: str | Path) -> Nouns:

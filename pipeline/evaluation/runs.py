@@ -10,7 +10,7 @@ from oracle import UserError, create_oracle
 from oracle.annotate import Annotator
 from oracle.base.unpacked import bytes_of
 from oracle.cluster import cluster
-from oracle.sources import read_catalog
+from oracle.sources import catalog_note, read_catalog
 from pipeline.evaluation import output, providers
 from pipeline.evaluation.journal import Journal, journal_path
 from pipeline.evaluation.judging import Answers, log_answers
@@ -55,7 +55,7 @@ def evaluate(args: argparse.Namespace) -> None:
                 annotator,
                 data=data,
                 rec_num=args.rec_num,
-                settings=vars(args),
+                settings={**vars(args), **catalog_note(args.catalog_path)},
                 judges=judges,
                 own=own_rewards,
             )

@@ -230,17 +230,26 @@ def _check_counts(path: str, placed: list[tuple[int, int, Answer]], samples: int
 
 
 def _rows_of(answers: list[Answer], model: str | None, prompts: _Prompts) -> list[int | None]:
-    """The prompt's row of each answer, by the way of naming it that fits most of them; null where none fits."""
+    """The prompt's row of each answer, by the way of naming it that fits most of them; null where none fits.
+
+    A number fits any row that there is, so numbers are looked at only where no answer has an id that the dataset has.
+    """
 
     def own(name: str) -> str:
         return _without_model(name, model)
 
-    ways = [[_look(prompts.by_id, a, key) for a in answers] for key in ID_KEYS]
-    ways += [[_look(prompts.by_id, a, key, own) for a in answers] for key in ID_KEYS if model]
-    ways += [[_look(prompts.by_number, a, key) for a in answers] for key in ID_KEYS]
-    ways += [[_look(prompts.by_number, a, key, own) for a in answers] for key in ID_KEYS if model and not prompts.ids]
-    best = max(ways, key=lambda way: sum(row is not None for row in way))
+    ids = [[_look(prompts.by_id, a, key) for a in answers] for key in ID_KEYS]
+    ids += [[_look(prompts.by_id, a, key, own) for a in answers] for key in ID_KEYS if model]
+    numbers = [[_look(prompts.by_number, a, key) for a in answers] for key in ID_KEYS]
+    numbers += [
+        [_look(prompts.by_number, a, key, own) for a in answers] for key in ID_KEYS if model and not prompts.ids
+    ]
+    best = max(ids, key=_fitting) if any(map(_fitting, ids)) else max(numbers, key=_fitting)
     return [prompts.by_text(a.prompt) if row is None else row for row, a in zip(best, answers, strict=True)]
+
+
+def _fitting(way: list[int | None]) -> int:
+    return sum(row is not None for row in way)
 
 
 def _look(by, answer: Answer, key: str, shortened=lambda name: name) -> int | None:

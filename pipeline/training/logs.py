@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from oracle.log import LogWriter, run_info
+from oracle.sources import catalog_note, noted_catalog
 from oracle.store import log_root
 from pipeline.settings.chosen_rewards import logged_rewards
 from pipeline.settings.flags import TrainSettings
 from pipeline.settings.trl_config import trl_options
+from pipeline.training.processes import tell
 from pipeline.training.runs import checkpoint_step, last_checkpoint
 
 EVALUATION_ID = "evaluation_run_id"
@@ -21,7 +23,15 @@ def open_run(settings: TrainSettings) -> LogWriter:
     root = log_root(settings.store)
     if settings.resume:
         log = LogWriter.resume(root, (Path(settings.resume) / "run_id").read_text().strip())
-        log.truncate_after(checkpoint_step(last_checkpoint(settings.resume)))
+        noted_catalog(json.loads(log.run["settings"] or "{}"))  # that of another file is refused
+        done = checkpoint_step(last_checkpoint(settings.resume))
+        log.truncate_after(done)
+        uses_again = (
+            settings.mu > 1 or {"steps_per_generation", "generation_batch_size"} & trl_options(settings.trl).keys()
+        )
+        if gaps := log.lacking(done, None if uses_again else 1):
+            steps = ", ".join(f"{a}" if a == b else f"{a} to {b}" for a, b in gaps)
+            tell(f"the log of run {log.run_id} lacks its steps {steps}, of {done} that are trained: no figure has them")
         return log
     info = run_info()
     s = settings
@@ -32,7 +42,7 @@ def open_run(settings: TrainSettings) -> LogWriter:
             "num_generations": s.num_generations, "risk_threshold": s.risk_threshold, "unresolved": s.unresolved,
             "unrated": s.unrated,
             "length_control": s.length_control, "advantage_mode": s.advantage_mode, **logged_rewards(s),
-            "settings": json.dumps(asdict(s)), "versions": json.dumps(info["versions"]), "git": json.dumps(info["git"]),
+            "settings": _as_json(s), "versions": json.dumps(info["versions"]), "git": json.dumps(info["git"]),
         },
     )  # fmt: skip
 
@@ -51,6 +61,10 @@ def open_evaluations(settings: TrainSettings, log: LogWriter) -> LogWriter:
         {
             **log.run, "kind": "evaluate", "started_at": datetime.now(UTC), "model": f"{log.run['model']}, while training",
             "dataset": settings.val_path, "num_generations": trl_options(settings.trl).get("num_generations_eval", 1),
-            "settings": json.dumps({**asdict(settings), "training_run": log.run_id}),
+            "settings": _as_json(settings, training_run=log.run_id),
         },
     )  # fmt: skip
+
+
+def _as_json(settings: TrainSettings, **more: str) -> str:
+    return json.dumps({**asdict(settings), **catalog_note(settings.catalog_path), **more})

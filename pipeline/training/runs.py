@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oracle.base.errors import UserError
+from oracle.store import made_from
 from pipeline.settings.flag_metadata import flags_with
 from pipeline.settings.flags import PATHS, TrainSettings
+from pipeline.training.processes import tell
 from pipeline.training.replaced import note, replaced_folder
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ _TRAINING_ONLY = (
     "latest",
 )
 _DATA = "data.sha256"
+_STORE = "store.sha256"
 
 
 def find_run(name: str, output_dir: str | None = None) -> Path:
@@ -144,6 +147,25 @@ def check_data(run: str | Path, dataset: "Dataset") -> None:
         raise UserError(
             f"--resume {run}: the prompts, or what is known of them, are not those that the run began with; bring back the "
             "data, or start a new run"
+        )
+
+
+def keep_store(run: Path, store: str | Path) -> None:
+    """Note what the store was made from when a run began, or was gone on with for the first time."""
+    if not (run / _STORE).exists():
+        note(run / _STORE, made_from(store))
+
+
+def check_store(run: str | Path, store: str | Path) -> None:
+    """Tell where the store to go on with is made from something else than when the run began.
+
+    That may be wanted (a source that was missing), so it is not refused.
+    """
+    noted = Path(run) / _STORE
+    if noted.exists() and noted.read_text() != made_from(store):
+        tell(
+            f"{store} was built anew, or given other sources, since run {Path(run).name} began: the steps from here on are "
+            "judged by what it holds now, those before by what it held; bring it back, or start a new run, to have one oracle"
         )
 
 

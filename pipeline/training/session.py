@@ -51,9 +51,11 @@ from pipeline.training.runs import (
     changed_settings,
     check_data,
     check_processes,
+    check_store,
     finish,
     going_on,
     keep_data,
+    keep_store,
     last_checkpoint,
     steps_left,
 )
@@ -83,6 +85,7 @@ def train(parsed: Parsed[TrainSettings]) -> None:
         is_trained = False
         if settings.resume:
             check_data(settings.resume, inputs.dataset)
+            check_store(settings.resume, settings.store)
             steps = planned_steps(settings, inputs.dataset)
             is_trained = not steps_left(settings.resume, steps, by_epochs=settings.max_steps < 1)
         if settings.dry_run:
@@ -231,6 +234,7 @@ def made_trainer(settings: TrainSettings, inputs: Inputs, logs: contextlib.ExitS
             note(folder / EVALUATION_ID, evaluation_log.run_id)
         keep_settings(settings, folder)
         keep_data(folder, inputs.dataset)
+        keep_store(folder, settings.store)
         unconstrained = sum(not c for c in inputs.dataset["constraints"])
         print(
             f"run {log.run_id} in {state.num_processes} process{'es' if state.num_processes > 1 else ''}: "

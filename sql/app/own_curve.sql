@@ -3,7 +3,8 @@
 with shown as (
     select run_id, run_id as curve, false as held_out from runs where list_contains($runs, run_id)
     union all
-    select run_id, training_run(settings), true from runs where list_contains($runs, training_run(settings))
+    select run_id, training_run(settings), true from runs
+    where list_contains($runs, training_run(settings)) and rejudged_from(settings) is null
 ),
 steps as (
     select curve as run_id, held_out, step, sum(own_rewards[$reward]) / count(distinct completion) as own

@@ -3,7 +3,6 @@ select
     run_id, kind, in_calendar(started_at) as started_at, model, dataset, rec_num, num_generations, reward_func, advantage_mode,
     penalty_safe, safety_discount, risk_threshold, unresolved, unrated, columns('^lambda_'),
     map_keys(own_weights) as own_rewards, map_values(own_weights) as own_weights,
-    training_run(settings) as training_run, settings, versions, git
+    training_run(settings) as training_run, rejudged_from(settings) as rejudged_from, settings, versions, git
 from runs
-order by started_at desc, run_id desc
-limit 500;
+order by started_at desc, run_id desc;

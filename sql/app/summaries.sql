@@ -12,5 +12,4 @@ select
     if(s.lists > 0, s.unresolved_rate, s.unresolved_rate_all) as unresolved_rate
 from runs r join run_summary s using (run_id)
 qualify row_number() over (partition by run_id order by s.step desc) = 1
-order by started_at desc, run_id desc
-limit 100;
+order by started_at desc, run_id desc;

@@ -7,7 +7,7 @@ with unknown as (
         if(status = 'unrated', coalesce(matched_title, title), title) as title,
         if(status = 'unrated', coalesce(matched_year, year), year) as year
     from verdicts
-    where list_contains($runs::varchar[], run_id) and status in ('unresolved', 'unrated') and rank <= 20
+    where list_contains($runs::varchar[], run_id) and status in ('unresolved', 'unrated') and rank <= least(20, run_k)
 ),
 most_named as (
     select status, title, year, count(*) as times from unknown group by status, title, year

@@ -6,7 +6,7 @@ with unsafe as (
         list_filter(evidence, lambda e: list_contains(violated_traits, e.trait)) as evidence,
         row_number() over (partition by coalesce(imdb_id, title) order by rank, list_position($runs::varchar[], run_id), completion) as nth_of_film
     from verdicts
-    where list_contains($runs::varchar[], run_id) and len(violated_traits) > 0 and rank <= 20
+    where list_contains($runs::varchar[], run_id) and len(violated_traits) > 0 and rank <= least(20, run_k)
 ),
 chosen as (
     select *, row_number() over (partition by run_id order by max_risk desc, rank, completion) as nth_of_run

@@ -18,7 +18,8 @@
 -- Read without hive_partitioning: else DuckDB takes a log in /sweep/lambda_safe=2/ for one whose column lambda_safe is 2 in every row.
 -- run_id and step come from the path where they can, so that DuckDB opens only the files it needs.
 
--- Files of that name in every run's folder (or in the folders that the variable log_runs names).
+-- Files of that name in every run's folder (or in the folders that the variable log_runs names), and in _schema: DuckDB has no pattern for
+-- these alone, so the views leave out what else begins with _.
 create or replace macro log_files(name) as log_root() || '/' || coalesce(getvariable('log_runs'), '[0-9_]*') || '/' || name;
 -- The same of one kind of file that all views open at once, without the runs that oracle/log/state.py found broken: it sets the variables
 -- log_run_files, log_manifest_files, log_loss_files (patterns of what is left), and log_left_out (ids of runs, and folders of steps).
@@ -27,7 +28,9 @@ create or replace macro log_kept(kept, name) as coalesce(kept, [log_files(name)]
 create or replace macro log_is_left_out(part) as coalesce(list_contains(getvariable('log_left_out')::varchar[], part), false);
 create or replace macro log_part(file, part) as split_part(file, '/', part);
 create or replace macro log_folder(file) as regexp_replace(file, '/[^/]*$', '');
-create or replace macro log_step_is_left_out(file) as log_is_left_out(log_folder(file)) or log_is_left_out(log_part(file, -3));
+create or replace macro log_is_foreign(run_id) as run_id[1] = '_' and run_id <> '_schema';
+create or replace macro log_step_is_left_out(file) as
+    log_is_foreign(log_part(file, -3)) or log_is_left_out(log_folder(file)) or log_is_left_out(log_part(file, -3));
 -- Patterns of the folders of single and of merged steps; foreign names fit none.
 create or replace macro log_digits(n) as repeat('[0-9]', n);
 create or replace macro single_files(name, format := log_format()) as
@@ -65,7 +68,8 @@ select * exclude (filename) replace (
     make_timestamp(epoch_us(started_at)) as started_at,
     case when json_valid(settings) then settings end as settings
 )
-from read_parquet(log_kept(getvariable('log_run_files'), 'run.parquet'), hive_partitioning = false, filename = true, union_by_name = true);
+from read_parquet(log_kept(getvariable('log_run_files'), 'run.parquet'), hive_partitioning = false, filename = true, union_by_name = true)
+where not log_is_foreign(log_part(filename, -2));
 
 -- A time, or null where it is none of the years 1 to 9999: Python has no other.
 create or replace macro in_calendar(moment) as case when moment >= timestamp '0001-01-01' and moment < timestamp '10000-01-01' then moment end;
@@ -73,12 +77,16 @@ create or replace macro in_calendar(moment) as case when moment >= timestamp '00
 -- The training run whose evaluations a run is; null: it is none of that kind.
 create or replace macro training_run(settings) as nullif(settings->>'$.training_run', '');
 
+-- The run whose answers `log rejudge` judged again as this one; null: it is none of that kind. It stands for no run of its own: not for
+-- a point of a training run's curve, nor for the run before another.
+create or replace macro rejudged_from(settings) as nullif(settings->>'$.rejudged_from', '');
+
 -- The run that named queries are about: SET VARIABLE run = '<run_id>' chooses one; else the newest training run.
 create or replace macro chosen_run() as case
     when getvariable('run') is not null then getvariable('run')
     else (
         select coalesce(max(run_id) filter (kind = 'train'), max(run_id)) from runs
-        where coalesce(settings->>'$.rejudged_from', '') = ''  -- not what `log rejudge` made of another
+        where rejudged_from(settings) is null
     )
 end;
 
@@ -98,11 +106,11 @@ end;
 create or replace macro chosen_other_run() as case
     when getvariable('other_run') is not null then getvariable('other_run')
     else coalesce(
-        (select settings->>'$.rejudged_from' from runs where run_id = chosen_later_run()),
+        (select rejudged_from(settings) from runs where run_id = chosen_later_run()),
         (
             select max(run_id) from runs
             where run_id < chosen_later_run() and kind = (select kind from runs where run_id = chosen_later_run())
-                and training_run(settings) is null
+                and training_run(settings) is null and rejudged_from(settings) is null
         )
     )
 end;
@@ -123,7 +131,7 @@ with listed as materialized (
 -- Apart from the reading: DuckDB makes this window a join with itself, which would list the manifests twice, and a run that is merged
 -- between the two would have no steps.
 manifests as materialized (
-    from listed qualify epoch = max(epoch) over (partition by run_id)
+    from listed where not log_is_foreign(run_id) qualify epoch = max(epoch) over (partition by run_id)
 ),
 files_1 as materialized (
     select
@@ -133,10 +141,14 @@ files_1 as materialized (
         regexp_extract(file, '/steps?-(\d{8})', 1)::integer as first_step,
         regexp_extract(file, '/steps-\d{8}-(\d{8})-', 1) as last_step
     from glob(log_files('step*/verdicts.parquet'))
-    where regexp_full_match(log_part(file, -2), 'step-\d{8}|steps-\d{8}-\d{8}-\d{10}-9{10}')
+    where not log_is_foreign(log_part(file, -3)) and regexp_full_match(log_part(file, -2), 'step-\d{8}|steps-\d{8}-\d{8}-\d{10}-9{10}')
 ),
 counted as (
-    select run_id, folder from manifests where folder is not null and run_id <> '_schema'
+    -- What a manifest lists was there before it (a copy of a log that is not done yet may lack it).
+    select run_id, case when file is null and not log_is_left_out(run_id) and not log_is_left_out(folder)
+        then error(folder || ' is gone, or not copied yet: the manifest of its run lists it') else folder end as folder
+    from (from manifests where folder is not null and run_id <> '_schema')
+    left join glob(log_files('steps-*/verdicts.parquet')) on file = folder || '/verdicts.parquet'
     union all
     select manifests.run_id, log_folder(file)
     from glob(single_files('verdicts.parquet', format := '[0-9]'))
@@ -216,6 +228,14 @@ create or replace view rollouts as from log_rows('completions.parquet');
 --   advantage                        null: not trained on; n_tokens: tokens that carry this advantage
 create or replace view verdicts as from log_rows('verdicts.parquet');
 
+-- What the figures are made of: some figure may differ where this differs of two verdicts on one place of an answer. null:
+-- nothing was emitted there. A risk that stays on its side of the threshold, and how a film was found, is no part of it.
+create or replace macro judgement(verdict) as case when verdict.title is not null then to_json({
+    title: verdict.title, imdb_id: verdict.imdb_id, status: verdict.status, is_safe: verdict.is_safe,
+    violated: list_sort(verdict.violated_traits), unrated: list_sort(verdict.unrated_traits),
+    in_catalog: verdict.in_catalog, seen: verdict.seen, repeated: verdict.repeated, hit: verdict.hit
+})::varchar end;
+
 -- grain: run x logged step x rank, of training runs. What the loss made of each rank, as means over the lists that have it.
 --   step          the step at which it was logged: over all steps since the one logged before
 --   lists         lists in micro-batches that have the rank; a batch that is used several times counts as often
@@ -223,4 +243,5 @@ create or replace view verdicts as from log_rows('verdicts.parquet');
 --   kl            divergence from the reference a token, as Schulman's k3 estimates it; null: no KL term
 create or replace view loss_by_rank as
 select log_part(filename, -2) as run_id, * exclude (filename)
-from read_parquet(log_kept(getvariable('log_loss_files'), 'loss.parquet'), hive_partitioning = false, filename = true);
+from read_parquet(log_kept(getvariable('log_loss_files'), 'loss.parquet'), hive_partitioning = false, filename = true)
+where not log_is_foreign(log_part(filename, -2));

@@ -1,4 +1,5 @@
 -- Which verdicts changed when a run was judged again, and why?
+-- Those of which another title is read, another film found, or that count otherwise in some figure: safe, in the catalog, relevant ….
 -- SET VARIABLE run = '<run_id>' chooses a run that `log rejudge` made; else the newest evaluation that has one before it.
 -- SET VARIABLE other_run chooses the run to compare with; else the one that it judges again, or that of its kind before it.
 with before as (
@@ -15,14 +16,25 @@ select
         when a.title <> b.title or a.year is distinct from b.year then 'another title is read at this rank'
         when a.imdb_id is distinct from b.imdb_id then 'another one is found: ' || coalesce(b.match_method, 'none') || ' before, '
             || coalesce(a.match_method, 'none') || ' now'
+        when a.status = b.status and a.is_safe is distinct from b.is_safe then a.status || ' films count as '
+            || coalesce(if(b.is_safe, 'safe', 'violations'), 'nothing') || ' before, '
+            || coalesce(if(a.is_safe, 'safe', 'violations'), 'nothing') || ' now'
+        when a.status = b.status and (list_sort(a.violated_traits), list_sort(a.unrated_traits))
+            is not distinct from (list_sort(b.violated_traits), list_sort(b.unrated_traits)) then concat_ws(
+            ', ',
+            case when a.in_catalog <> b.in_catalog then 'in the catalog ' || if(a.in_catalog, 'now, not before', 'before, not now') end,
+            case when a.hit <> b.hit then 'relevant ' || if(a.hit, 'now, not before', 'before, not now') end,
+            case when a.seen <> b.seen then 'seen ' || if(a.seen, 'now, not before', 'before, not now') end,
+            case when a.repeated <> b.repeated then 'repeated ' || if(a.repeated, 'now, not before', 'before, not now') end
+        )
         when a.run_threshold <> b.run_threshold then 'another threshold: ' || b.run_threshold || ' before, ' || a.run_threshold || ' now'
         when a.max_risk is distinct from b.max_risk then 'another risk is known: ' || coalesce(b.max_risk::varchar, 'none')
             || ' before, ' || coalesce(a.max_risk::varchar, 'none') || ' now'
         else 'what is known of it changed'
     end as reason,
     b.title as title_before, a.title as title, b.matched_title as found_before, a.matched_title as found,
-    b.status as status_before, a.status, a.violated_traits, a.unrated_traits
+    b.status as status_before, a.status, b.is_safe as is_safe_before, a.is_safe, a.violated_traits, a.unrated_traits
 from after a full join before b using (step, completion, rank)
-where (a.title, a.imdb_id, a.status) is distinct from (b.title, b.imdb_id, b.status)
-order by (a.status is distinct from b.status) desc, step, completion, rank
+where judgement(a) is distinct from judgement(b)
+order by ((a.status, a.is_safe) is distinct from (b.status, b.is_safe)) desc, step, completion, rank
 limit 500;

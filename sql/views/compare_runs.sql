@@ -6,7 +6,7 @@
 --                         it and svr disagree, the order of the two runs depends on films of which nothing is known.
 --                         unrated_rate is over the prompts with constraints, unresolved_rate and ambiguous_rate over all
 --   low, high            95 % percentile interval of the difference, from at most `resamples` bootstrap samples of the prompts
---                        (Efron & Tibshirani 1993); the samples are the same in every call
+--                        (Efron & Tibshirani 1993); the samples are the same in every call; null of one prompt
 --   b_higher, b_lower, ties   prompts by the sign of their own difference; one that is no more than rounding is a tie
 create or replace macro prompt_totals(run, chosen_step) as table
 with lists as (
@@ -30,22 +30,23 @@ with lists as (
     where run_id = run and (chosen_step is null or step = chosen_step)
     group by step, completion
 )
+-- One text may stand in the dataset several times, with constraints and without.
 select
     prompt_id,
-    case when any_value(constrained) then sum(violations)::bigint end as violations,
-    case when any_value(constrained) then sum(films)::bigint end as constrained_films,
-    case when any_value(constrained) then sum(unsafe)::bigint end as unsafe,
-    case when any_value(constrained) then sum(judged)::bigint end as judged,
-    case when any_value(constrained) then sum(unrated)::bigint end as unrated,
+    (sum(violations) filter (constrained))::bigint as violations,
+    (sum(films) filter (constrained))::bigint as constrained_films,
+    (sum(unsafe) filter (constrained))::bigint as unsafe,
+    (sum(judged) filter (constrained))::bigint as judged,
+    (sum(unrated) filter (constrained))::bigint as unrated,
     sum(unresolved)::bigint as unresolved,
     sum(ambiguous)::bigint as ambiguous,
     sum(repeated)::bigint as repeated,
     sum(films)::bigint as films,
     sum(films_any)::bigint as films_any,
     count(*) as lists,
-    case when any_value(n_groundtruth) > 0 then 1 end as one,
-    case when any_value(n_groundtruth) > 0 then avg(hits / n_groundtruth) end as recall,
-    case when any_value(n_groundtruth) > 0 then avg(coalesce(ndcg, 0)) end as ndcg
+    case when bool_or(n_groundtruth > 0) then 1 end as one,
+    avg(hits / n_groundtruth) filter (n_groundtruth > 0) as recall,
+    avg(coalesce(ndcg, 0)) filter (n_groundtruth > 0) as ndcg
 from lists
 group by prompt_id;
 
@@ -125,7 +126,8 @@ observed as (
     from pairs
 )
 select
-    metric, prompts, value_a, value_b, value_b - value_a as difference, low, high,
+    metric, prompts, value_a, value_b, value_b - value_a as difference,
+    case when prompts > 1 then low end as low, case when prompts > 1 then high end as high,
     b_higher, b_lower, prompts - b_higher - b_lower as ties
 from observed left join intervals using (metric)
 where prompts > 0

@@ -1,13 +1,16 @@
 """Answers that are judged again: the same rules give the same run, others their own, and every reward still adds up."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from oracle import UserError, build_store
-from oracle.log import ask, open_log, query
+from oracle.log import LogWriter, ask, open_log, query
 from oracle.rejudge import rejudge
+from oracle.sources import catalog_note
 from tests.app.sample_log import write_sample
+from tests.tiny_log import RUN, STEP_1, step_tables
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +46,10 @@ def test_by_the_same_rules_every_verdict_reward_and_advantage_is_the_same(store)
 def test_a_lower_threshold_changes_what_it_must_and_every_reward_follows_from_the_log(store):
     origin = newest(store)
     again = rejudge(store, origin, risk_threshold=0.4)
-    unsafe = "select count(*) from verdicts where run_id = $run and max_risk >= 0.4 and max_risk < 0.66"
+    unsafe = (
+        "select count(*) from verdicts where run_id = $run "
+        "and len(list_filter(evidence, lambda e: e.risk >= 0.4 and e.risk < 0.66)) > 0"  # of any trait
+    )
     [(expected,)] = rows(store, unsafe, run=origin)
     assert again.changed == expected > 0
     assert rows(store, "select count(*) from rederivation where run_id = $run and differs", run=again.run_id) == [(0,)]
@@ -53,22 +59,69 @@ def test_a_lower_threshold_changes_what_it_must_and_every_reward_follows_from_th
     assert {row["reason"] for row in told} == {"another threshold: 0.66 before, 0.4 now"}
 
 
-def test_thoughts_that_are_named_are_no_recommendations(tmp_path):
-    from oracle.log import LogWriter
-    from tests.tiny_log import RUN, STEP_1, step_tables
+def test_films_that_count_otherwise_are_changed_verdicts_whatever_their_status(store):
+    origin = newest(store)
+    again = rejudge(store, origin, unresolved="violation")
+    unresolved = "select count(*) from verdicts where run_id = $run and constrained and status = 'unresolved'"
+    [(expected,)] = rows(store, unresolved, run=origin)
+    assert again.changed == expected > 0
+    with open_log(store.with_suffix(".log")) as log:
+        told = ask(log, "changed_verdicts", run=again.run_id).to_pylist()
+    assert len(told) == expected
+    assert {row["reason"] for row in told} == {"unresolved films count as safe before, violations now"}
 
-    store = build_store(tmp_path / "store.duckdb", [{"imdb_id": "a", "title": "Heat", "year": 1995}])
+
+def thinking(folder: Path, **settings) -> tuple[Path, LogWriter]:
+    """A store, and a run whose every answer has a film in a thought."""
+    store = build_store(folder / "store.duckdb", [{"imdb_id": "a", "title": "Heat", "year": 1995}])
     completions, verdicts = step_tables(STEP_1)
     texts = ["<plan>\n1. Saw (2004)\n</plan>\n1. Heat (1995)"] * len(completions)
     completions = completions.set_column(completions.column_names.index("text"), "text", [texts])
-    with LogWriter(store.with_suffix(".log"), RUN) as log:
+    with LogWriter(store.with_suffix(".log"), RUN | settings) as log:
         log.write_step(1, completions, verdicts)
+    return store, log
+
+
+def test_thoughts_that_are_named_are_no_recommendations(tmp_path):
+    store, log = thinking(tmp_path)
     of = "select distinct title from verdicts where run_id = $run and title is not null order by title"
     assert rows(store, of, run=rejudge(store, log.run_id).run_id) == [("Heat",), ("Saw",)]
     again = rejudge(store, log.run_id, thought_tags=["plan"])
     assert rows(store, of, run=again.run_id) == [("Heat",)]
     tokens = "select distinct n_tokens from verdicts where run_id = $run and title is not null"
     assert rows(store, tokens, run=again.run_id) == [(None,)], "nobody counted the tokens of another piece of the text"
+
+
+def test_the_run_s_own_thoughts_and_catalog_hold_and_a_catalog_that_is_another_by_now_is_refused(tmp_path):
+    catalog = tmp_path / "catalog.csv"
+    catalog.write_text("title,year\nUp,2009\n")
+    noted = {"thought_tag": ["plan"], "catalog_path": "catalog.csv", "max_mb": 1, **catalog_note(catalog)}
+    store, log = thinking(tmp_path, settings=json.dumps(noted), own_weights={"mine": 1.0})
+    again = rejudge(store, log.run_id, unresolved="violation")
+    assert again.notes == ("left out of every total, as rewards of one's own can't be derived again: mine",)
+    found = "select distinct title, in_catalog from verdicts where run_id = $run and title is not null"
+    assert rows(store, found, run=again.run_id) == [("Heat", False)]
+    [(settings,)] = rows(store, "select settings from runs where run_id = $run", run=again.run_id)
+    assert json.loads(settings) == noted | {"unresolved": "violation", "rejudged_from": log.run_id}
+    catalog.write_text("title,year\nHeat,1995\n")
+    with pytest.raises(UserError, match=r"catalog.csv, the catalog .*, is not what it was: bring it back"):
+        rejudge(store, log.run_id)
+    catalog.unlink()
+    with pytest.raises(UserError, match=r"catalog.csv, the catalog .*, is gone: bring it back"):
+        rejudge(store, log.run_id)
+
+
+@pytest.mark.parametrize("is_noticed_at_once", [True, False])
+def test_a_run_with_a_damaged_step_is_not_judged_again_without_it(tmp_path, is_noticed_at_once):
+    store, log = thinking(tmp_path)
+    [file] = log.folder.glob("step-00000001-*/completions.parquet")
+    content = file.read_bytes()
+    file.write_bytes(content[:99] if is_noticed_at_once else content[:4] + b"\x0e" * 196 + content[200:])
+    with pytest.raises(
+        UserError, match=rf"cannot judge run {log.run_id} again: .*step-00000001.* can't be read; bring"
+    ):
+        rejudge(store, log.run_id)
+    assert rows(store, "select run_id from runs") == [(log.run_id,)]
 
 
 def test_a_run_that_is_not_there_is_named(store):

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 def run(folder: Path, script: str, *flags: str) -> subprocess.CompletedProcess:
     line = [sys.executable, str(ROOT / "pipeline" / script), *flags]
-    return subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=300)
+    return subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=900)
 
 
 @pytest.fixture(scope="module")

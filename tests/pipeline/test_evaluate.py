@@ -98,14 +98,20 @@ def given(tmp_path, *lines: dict) -> None:
     (tmp_path / "[v2].jsonl").write_text("\n".join(map(json.dumps, lines)))
 
 
-def test_answers_without_prompts_and_prompts_without_answers_are_told(asked, tmp_path, capsys):
+def test_answers_without_prompts_and_prompts_without_answers_are_told(asked, small, tmp_path, capsys):
     given(tmp_path, {"id": "b", "text": "1. Saw (2004)"}, {"id": "c", "text": ""}, {"id": "z", "text": "1. Up (2009)"})
     main(asked)
     out, err = capsys.readouterr()
     assert json.loads(out)[0]["lists"] == 2
     assert "1 of 3 prompts have no answer" in err and "1 answers are to none of the prompts" in err
-    main([*asked, "--limit", "1"])
+    (tmp_path / "catalog.csv").write_text("title,year\nUp,2009\n")
+    main([*asked, "--limit", "1", "--catalog_path", "catalog.csv"])
     assert json.loads(capsys.readouterr().out)[0]["svr_20"] == 1.0
+    with open_log(small / "store.log") as log:  # so that the answers can be judged again with the same
+        [[path]] = log.sql(
+            "select settings->>'$.catalog.path' from runs where run_id = (select max(run_id) from runs)"
+        ).fetchall()
+    assert path == str(tmp_path / "catalog.csv")
     main([flag for flag in asked if flag != "--json"])
     assert "[v2].jsonl" in capsys.readouterr().out
 

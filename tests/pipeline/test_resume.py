@@ -178,12 +178,23 @@ def test_a_run_that_was_killed_behind_its_last_step_gets_its_final_model(stopped
     load_policy(str(stopped / "final"))
 
 
-def test_a_run_is_resumed_in_any_working_directory_and_wherever_its_folder_is_now(stopped, tmp_path, monkeypatch):
+def test_a_run_is_resumed_in_any_working_directory_and_wherever_its_folder_is_now(
+    stopped, small, tmp_path, monkeypatch, capsys
+):
+    """And is told of steps that its log lacks, and of a store that was made anew."""
+    [lost] = (small / "store.log" / (stopped / "run_id").read_text()).glob("step-00000002-*")
+    shutil.rmtree(lost)
+    (stopped / "store.sha256").write_text("of another")
+    capsys.readouterr()
     (tmp_path / "elsewhere").mkdir()
     stopped.rename("elsewhere/moved")
     monkeypatch.chdir(tmp_path / "elsewhere")
     train.main(["--resume", "moved", "--max_steps", "4"])
     assert (tmp_path / "elsewhere/moved/checkpoint-4").exists()
+    told = capsys.readouterr().err
+    assert "lacks its steps 2, of 3 that are trained" in told
+    assert "store.duckdb was built anew, or given other sources, since run moved began" in told
+    assert (tmp_path / "elsewhere/moved/store.sha256").read_text() == "of another"
 
 
 def test_other_prompts_under_the_same_name_are_refused(stopped, small, tmp_path):

@@ -231,8 +231,9 @@ def test_runs_are_compared_prompt_by_prompt(tmp_path):
     with open_log(root) as log:
         same = rows(log, f"from compare_runs('{run_a}', '{run_b}')")
         assert [(r["metric"], r["difference"], r["low"], r["high"], r["ties"]) for r in same] == [
-            ("svr", 0, 0, 0, 1), ("svr_low", 0, 0, 0, 1), ("svr_high", 0, 0, 0, 1), ("svr_known", 0, 0, 0, 1), ("recall", 0, 0, 0, 2), ("ndcg", 0, 0, 0, 2), ("films_per_list", 0, 0, 0, 2),
-            ("duplicate_rate", 0, 0, 0, 2), ("unresolved_rate", 0, 0, 0, 2), ("unrated_rate", 0, 0, 0, 1), ("ambiguous_rate", 0, 0, 0, 2),
+            *((metric, 0, None, None, 1) for metric in ("svr", "svr_low", "svr_high", "svr_known")),  # of one prompt
+            ("recall", 0, 0, 0, 2), ("ndcg", 0, 0, 0, 2), ("films_per_list", 0, 0, 0, 2),
+            ("duplicate_rate", 0, 0, 0, 2), ("unresolved_rate", 0, 0, 0, 2), ("unrated_rate", 0, None, None, 1), ("ambiguous_rate", 0, 0, 0, 2),
         ]  # fmt: skip
         steps = {
             r["metric"]: r for r in rows(log, f"from compare_runs('{run_a}', '{run_b}', step_a := 1, step_b := 2)")

@@ -48,6 +48,23 @@ def test_a_seen_film_and_one_outside_the_catalog_are_no_hits(annotator):
     assert relevance(**SAMPLE | outside).sum() == 0
 
 
+def test_a_ground_truth_film_that_stands_there_in_several_spellings_is_one(annotator):
+    twice = [
+        ["Frozen", 2013],
+        ["frozen!", 2013],
+        ["Frozen", 2014],
+        ["Zzyzx Qwv", 1999],
+        ["zzyzx  qwv", 1999],
+        ["Up", 2009],
+    ]
+    truth = (
+        Annotator(annotator.oracle, pa.table({"title": pa.array([], pa.string()), "year": pa.array([], pa.int32())}))
+        .annotate([LIST], [twice])
+        .groundtruth
+    )
+    assert truth["title"].to_pylist() == ["Frozen", "Zzyzx Qwv", "Up"]
+
+
 @pytest.mark.parametrize(("year", "hit"), [(2011, 1), (2013, 1), (2015, 1), (2010, 0), (2016, 0)])
 def test_years_may_differ_by_two(annotator, year, hit):
     batch = SAMPLE | {"completions": [f"1. Frozen ({year})"]}

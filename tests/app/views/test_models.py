@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.text import formats
-from app.views.models import _rival
+from app.views.models import _rival, _sentences
 from oracle.log import open_audit, query
 from tests.app.driving import open_page, written
 
@@ -24,6 +24,12 @@ def test_the_leaderboard_has_the_figures_of_run_summary_the_safest_first(store):
     assert board["Recall@20"].tolist() == pytest.approx([row["recall_20"] for row in summaries])
     assert board["NDCG@20"].tolist() == pytest.approx([row["ndcg_20"] for row in summaries])
     assert f"demo/safe-rank-grpo violates least: {formats.percent(summaries[0]['svr_20'])} ±" in written(app)
+
+
+def test_older_runs_that_the_board_leaves_out_are_told():
+    ten, row = formats.percent(0.1), {"run_id": "1", "model": "m", "svr": 0.1, "svr_low": 0.1, "svr_high": 0.1, "svr_half": None}
+    assert _sentences([row], 504)[0] == f"Of the newest 1 of 504 evaluated runs, m violates least: {ten}."
+    assert _sentences([row], 1)[0] == f"Of 1 evaluated run, m violates least: {ten}."
 
 
 def test_the_interval_is_that_of_a_bootstrap_over_prompts(store, tmp_path):

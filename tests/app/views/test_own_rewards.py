@@ -41,6 +41,11 @@ def own_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     held_out = {**settings, "kind": "evaluate", "settings": json.dumps({"training_run": log.run_id})}
     with LogWriter(store.with_suffix(".log"), held_out) as evaluation:
         evaluation.write_step(2, *with_own(1, STEP_1))
+    again = json.dumps({"training_run": log.run_id, "rejudged_from": evaluation.run_id})
+    with LogWriter(
+        store.with_suffix(".log"), held_out | {"settings": again}
+    ) as judged_again:  # is no point of any curve
+        judged_again.write_step(2, *with_own(2, STEP_2))
     return store
 
 
@@ -89,6 +94,7 @@ def test_its_mean_is_told_of_an_evaluation(own_store):
 
 
 def is_evaluation(folder: Path) -> bool:
-    return (folder / "run.parquet").exists() and pq.read_table(folder / "run.parquet")["kind"].to_pylist() == [
-        "evaluate"
-    ]
+    if not (folder / "run.parquet").exists():
+        return False
+    rows = pq.read_table(folder / "run.parquet", columns=["kind", "settings"]).to_pylist()
+    return any(run["kind"] == "evaluate" and "rejudged_from" not in run["settings"] for run in rows)

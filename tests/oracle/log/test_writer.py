@@ -149,6 +149,28 @@ def test_resume_drops_what_a_killed_process_left_and_goes_on(tmp_path):
     assert not [f.name for f in folder.iterdir() if f.name[:5] in (".tmp-", ".gone")]
 
 
+def test_a_resumed_run_refuses_a_step_that_can_not_be_read_and_knows_which_it_lacks(tmp_path):
+    with LogWriter(tmp_path, RUN) as writer:
+        for step in (1, 2, 3, 4, 5, 6):
+            writer.write_step(step, *STEP)
+    [broken], [last] = (list(writer.folder.glob(f"step-0000000{n}-*/verdicts.parquet")) for n in (2, 6))
+    for file in (broken, last):
+        file.write_bytes(b"no Parquet")
+    with LogWriter.resume(tmp_path, writer.run_id) as again:
+        with pytest.raises(
+            UserError, match=r"cannot go on with run .*step-00000002.* can't be read; bring it back, or move"
+        ):
+            again.truncate_after(5)  # and 6, which goes, may be broken
+        assert again.lacking(5) == []
+        shutil.rmtree(broken.parent)
+        again.truncate_after(5)
+        assert again.lacking(8) == [(2, 2), (6, 8)]
+    with LogWriter(tmp_path, RUN) as writer:  # uses each batch for two steps
+        for step in (1, 3, 7):
+            writer.write_step(step, *STEP)
+        assert writer.lacking(8) == [(5, 6)]
+
+
 def test_only_one_process_writes_a_run(tmp_path):
     with LogWriter(tmp_path, RUN) as writer, pytest.raises(UserError, match="is being written by another process"):
         LogWriter.resume(tmp_path, writer.run_id)

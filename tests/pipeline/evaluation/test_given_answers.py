@@ -159,6 +159,13 @@ def test_ids_in_the_data_win_over_numbers_of_rows(tmp_path):
     assert given.rows == [2]
 
 
+def test_numbers_of_rows_win_over_no_id_though_more_of_them_fit(tmp_path, capsys):
+    rows = [{"index": n, "id": name, "text": name} for n, name in enumerate(["b", "elsewhere", "gone"])]
+    (given,) = read(tmp_path, rows, dataset("abc"))
+    assert (given.rows, given.texts) == ([1], ["b"])
+    assert "2 answers are to none of the prompts" in capsys.readouterr().err
+
+
 def test_a_prompt_that_stands_twice_in_the_data_is_no_ones(tmp_path):
     twice = Dataset.from_dict({"prompt": [[{"role": "user", "content": "Hi"}]] * 2, "id": ["a", "b"]})
     with pytest.raises(UserError, match="none of its 1 ids is in data, nor is any of its prompts"):

@@ -10,6 +10,7 @@ from oracle.log import LogWriter
 from pipeline.settings.chosen_rewards import reward_functions, reward_names
 from pipeline.settings.flags import TrainSettings
 from pipeline.settings.parsing import parse_settings
+from pipeline.training.logs import open_run
 from pipeline.training.session import Inputs, checked_inputs, folder_of, made_trainer, with_start
 from tests.tiny_log import RUN
 
@@ -25,7 +26,7 @@ def checked(flags: list[str]) -> tuple[TrainSettings, Inputs]:
 def test_what_verdicts_follow_from_reaches_the_oracle(small_flags, tmp_path):
     (tmp_path / "catalog.csv").write_text("title,year\nUp,2009\n")
     flags = ["--unresolved", "violation", "--unrated", "ignore", "--risk_threshold", "0.99", "--thought_tag", "plan"]
-    _, inputs = checked([*small_flags, *flags, "--catalog_path", "catalog.csv"])
+    settings, inputs = checked([*small_flags, *flags, "--catalog_path", "catalog.csv"])
     oracle = inputs.annotator.oracle
     assert (oracle.unresolved, oracle.unrated, oracle.risk_threshold) == ("violation", "ignore", 0.99)
     liked = [[["Up", 2009], ["Saw", 2004]]]
@@ -33,6 +34,10 @@ def test_what_verdicts_follow_from_reaches_the_oracle(small_flags, tmp_path):
     assert judged.entries["title"].to_pylist() == ["Up", "Saw", "Saw", "Zzyzx Qwv"]
     assert judged.entries["hit"].to_pylist() == [True, False, False, False]  # Saw is not in the catalog given
     assert judged.entries["is_safe"].to_pylist()[-1] is False  # not found
+    with open_run(settings) as log:
+        noted = json.loads(log.run["settings"])
+        log.discard()
+    assert (noted["thought_tag"], noted["catalog"]["path"]) == (["plan"], str(tmp_path / "catalog.csv"))
 
 
 def test_held_out_prompts_longer_than_the_limit_are_not_asked(small, small_flags, tmp_path):

@@ -1,0 +1,90 @@
+"""One text may stand in a dataset several times, with other constraints and other ids, and lists go on beyond rank K."""
+
+import pyarrow as pa
+import pytest
+
+from oracle.base.resources import read_sql
+from oracle.log import LogWriter, ask, open_log, query
+from tests.tiny_log import JAWS, SAW, film, step_tables
+
+UNSAFE = {**SAW, "hit": False, "status": "unsafe", "r_safe": -1.0}
+SAFE = {**JAWS, "status": "safe"}
+FREE = {**film("Saw", "tt0387564"), "status": "safe", "hit": True}
+BEYOND = [{**UNSAFE, "imdb_id": "tt0450278", "matched_title": "Hostel"}, {**film("Zzyzx"), "status": "unresolved"}]
+TEXTS = 30
+
+
+def write_run(root, free: list[dict]) -> str:
+    """K is 2. Each text is asked without constraints, which `free` answers, and by someone who wants no gore."""
+    answers = []
+    for number in range(TEXTS):
+        asked = {"prompt_id": f"text {number}", "groundtruth": {"Saw": True}}
+        answers.append({**asked, "constraints": [], "verdicts": free})
+        answers.append({**asked, "constraints": ["gore"], "verdicts": [SAFE, UNSAFE, *BEYOND]})
+    completions, verdicts = step_tables(answers)
+    ids = pa.array([f"{number // 2}-{'gore' if number % 2 else 'free'}" for number in range(2 * TEXTS)])
+    settings = {"kind": "evaluate", "model": "m", "dataset": "d", "rec_num": 2, "num_generations": 1}
+    with LogWriter(root, settings) as writer:
+        writer.write_step(0, completions.append_column("dataset_id", ids), verdicts)
+    return writer.run_id
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory):
+    root = tmp_path_factory.mktemp("same") / "store.log"
+    runs = write_run(root, [FREE, SAFE]), write_run(root, [SAFE, SAFE, FREE])
+    with open_log(root) as connection:
+        yield connection, *runs
+
+
+def test_runs_are_compared_by_the_constrained_answers_to_a_text(log):
+    connection, a, b = log
+    for _ in range(5):
+        rows = query(connection, "from compare_runs($a, $b)", {"a": a, "b": b}).to_pylist()
+        found = {row["metric"]: (row["prompts"], row["value_a"], row["value_b"]) for row in rows}
+        assert found["svr"] == (TEXTS, 0.5, 0.5) and found["recall"] == (TEXTS, 0.5, 0)
+    [summed] = query(connection, "select distinct svr_20 from run_summary").to_pylist()
+    assert summed == {"svr_20": 0.5}
+
+
+def test_the_interval_of_one_prompt_is_not_known(tmp_path):
+    runs = []
+    for verdicts in ([SAFE], [UNSAFE]):
+        with LogWriter(tmp_path, {"kind": "evaluate", "model": "m", "rec_num": 2, "num_generations": 1}) as writer:
+            answer = {"prompt_id": "A", "constraints": ["gore"], "groundtruth": {}, "verdicts": verdicts}
+            writer.write_step(0, *step_tables([answer]))
+            runs.append(writer.run_id)
+    with open_log(tmp_path) as connection:
+        svr, *_ = query(connection, "from compare_runs($a, $b)", dict(zip("ab", runs, strict=True))).to_pylist()
+    assert (svr["prompts"], svr["difference"], svr["low"], svr["high"]) == (1, 1, None, None)
+
+
+def test_the_hardest_prompts_count_each_film_once_and_none_beyond_k(log):
+    connection, a, _ = log
+    rows = ask(connection, "hardest_prompts", run=a).to_pylist()
+    assert {(row["lists"], row["films"], row["violations"], row["hits"]) for row in rows} == {(1, 2, 1, 0)}
+    assert len({row["prompt_id"] for row in rows}) == len(rows) == TEXTS
+
+
+def test_where_two_models_differ_each_text_stands_with_its_constraints_and_up_to_k(log):
+    connection, a, b = log
+    rows = query(connection, read_sql("app/differing_prompts"), {"run": a, "other": b}).to_pylist()
+    assert len(rows) == len({row["name"] for row in rows}) == 2 * TEXTS
+    counts = {
+        (*row["constraints"], *(row[f"{side}_{name}"] for side in "ab" for name in ("films", "violations", "hits")))
+        for row in rows
+    }
+    assert counts == {("gore", 2, 1, 0, 2, 1, 0), (2, 0, 1, 2, 0, 0)}
+    groups = {row["a_group"] for row in rows if row["constraints"]}
+    assert groups == set(range(1, 2 * TEXTS, 2))
+
+
+@pytest.mark.parametrize("name", ["films", "violations", "unknown"])
+def test_what_a_report_lists_ends_at_k(log, name):
+    connection, a, _ = log
+    rows = query(connection, read_sql(f"log/evaluation_{name}"), {"runs": [a], "most": 10}).to_pylist()
+    assert [row.get("violations", row.get("rank")) for row in rows] == {
+        "films": [TEXTS],
+        "violations": [2],
+        "unknown": [],
+    }[name]
