@@ -8,8 +8,11 @@ because it may take as much time and memory as the query.
 """
 
 import json
+import os
 import signal
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,8 +21,10 @@ import pyarrow as pa
 
 from app.core.confinement import confine
 from app.core.flat import flattened, in_full, shown
+from app.core.query_pool import LOOK_S, MEMORY_MB
 from oracle import UserError
 from oracle.base.advice import advice
+from oracle.base.memory import memory_taken
 from oracle.log import open_audit, query
 
 MOST_COLUMNS = 300
@@ -31,6 +36,8 @@ MOST_BYTES = 50_000_000  # the app keeps an answer for each person who looks at 
 def main(store: str, log_root: str, memory: str) -> None:
     # DuckDB's threads are begun by this one, and so bound by the same limits.
     is_confined = confine(readable=[Path(log_root), Path(store)], listable=_looked_through(Path(log_root)))
+    if not _is_seen():
+        threading.Thread(target=_watch_memory, daemon=True).start()
     answers, sys.stdout = sys.stdout.buffer, sys.stderr
     try:
         _serve(answers, store, log_root, memory, is_confined)
@@ -53,6 +60,20 @@ def _serve(answers: BinaryIO, store: str, log_root: str, memory: str, is_confine
             else:
                 _send(answers, {"bytes": [stream.size for stream in streams]}, *streams)
             _live(0)
+
+
+def _is_seen() -> bool:
+    """Whether the app can see how much memory this process takes, and so kills it in time."""
+    return not sys.platform.startswith("linux") or Path("/proc/self").exists()
+
+
+def _watch_memory() -> None:
+    """End this process where it takes too much memory."""
+    # At first it is the most that the app took, which this process began as.
+    most = max(MEMORY_MB * 1_000_000, memory_taken())
+    while memory_taken() <= most:
+        time.sleep(LOOK_S)
+    os._exit(1)
 
 
 def _looked_through(root: Path) -> list[Path]:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import duckdb
-import psutil
+
+from oracle.base.memory import memory_taken
 
 LOOK_S = 0.1  # between two looks at time and memory
 GRACE_S = 2.0  # for DuckDB to stop by itself
@@ -33,11 +34,10 @@ def watched(connection: duckdb.DuckDBPyConnection, timeout_s: float) -> Iterator
 def _watch(done: threading.Event, timeout_s: float, memory: str) -> None:
     number, unit = memory.split()
     most, end = float(number) * _UNITS[unit], time.monotonic() + timeout_s + GRACE_S
-    process = psutil.Process()
     while not done.wait(LOOK_S):
         if time.monotonic() > end:
             _end(f"the query was stopped after {timeout_s:g} s: narrow it down to a run or a step")
-        if process.memory_info().rss > most:
+        if memory_taken() > most:
             _end(f"the query took more than {memory} of memory and was stopped: narrow it down to a run or a step")
 
 

@@ -140,6 +140,23 @@ def test_a_process_that_ends_at_its_start_is_no_fault_of_the_query(store, monkey
         QueryPool(store).ask("select 1", None, 10, 30.0, lambda seconds: None)
 
 
+def test_a_process_that_the_app_can_not_look_at_watches_its_memory_itself(store, monkeypatch):
+    """As where there is no /proc."""
+    code = """
+import sys
+import psutil
+from app.core import query_worker
+query_worker._is_seen, query_worker.MEMORY_MB = lambda: False, 1
+def refuse(*_): raise psutil.NoSuchProcess(1)
+psutil.Process = refuse
+query_worker.main(*sys.argv[1:])
+"""
+    monkeypatch.setattr(query_pool, "_WORKER", ("-c", code))
+    pool = QueryPool(store)
+    with pytest.raises(UserError, match="by too much memory"):
+        pool.ask("select count(distinct range) from range(9000000)", None, 10, 30.0, lambda seconds: None)
+
+
 def test_a_process_that_lacks_threads_or_memory_says_so_itself(store, monkeypatch):
     """Its standard error may be a file, of which it may write nothing."""
     failing = """

@@ -107,11 +107,14 @@ def test_a_query_that_hears_nobody_ends_all_the_same(log):
     assert done.stderr == "error: the query was stopped after 0.1 s: narrow it down to a run or a step\n"
 
 
-def test_a_query_that_takes_more_memory_than_duckdb_may_ends():
-    script = """
-import time, duckdb
+@pytest.mark.parametrize("proc", ["there", "not there"])
+def test_a_query_that_takes_more_memory_than_duckdb_may_ends(proc):
+    script = f"""
+import time, duckdb, psutil
 from oracle.cli.watch import watched
-with watched(duckdb.connect(config={"memory_limit": "1MB"}), 1000):
+def refuse(*_): raise psutil.NoSuchProcess(1)
+if {proc != "there"}: psutil.Process = refuse
+with watched(duckdb.connect(config={{"memory_limit": "1MB"}}), 1000):
     time.sleep(1000)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
