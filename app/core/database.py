@@ -13,7 +13,7 @@ from app.core.folder import STARTED_IN
 from app.core.query_pool import Answer, QueryPool
 from app.core.query_worker import MOST_BYTES
 from oracle import UserError
-from oracle.base.files import log_root
+from oracle.base.files import log_root, version_of
 from oracle.base.nouns import FILMS, Nouns
 from oracle.base.resources import read_sql
 from oracle.log import beside, open_audit, query, state_of
@@ -76,7 +76,7 @@ def store_path() -> Path:
 
 def rows(name: str, **params: object) -> pa.Table:
     """The rows of `sql/app/<name>.sql`, whose parameters are bound by name."""
-    return _cached(str(store_path()), _changed_at(), read_sql(f"app/{name}"), params)
+    return _cached(str(store_path()), _version(), read_sql(f"app/{name}"), params)
 
 
 def nouns() -> Nouns:
@@ -93,12 +93,12 @@ def ask(sql: str, run_id: str | None, most: int, timeout_s: float, waiting: Call
 
     `waiting` is called with the seconds that have passed, again and again; what it raises stops the query.
     """
-    return _pool(str(store_path()), _changed_at()).ask(sql, run_id, most, timeout_s, waiting)
+    return _pool(str(store_path()), _version()).ask(sql, run_id, most, timeout_s, waiting)
 
 
 def confines() -> bool:
     """Whether the system confines what runs a person's statements, as far as is known."""
-    return _pool(str(store_path()), _changed_at()).is_confined
+    return _pool(str(store_path()), _version()).is_confined
 
 
 def left_out() -> str | None:
@@ -112,9 +112,9 @@ def seconds_since_step(run_id: str) -> float | None:
     return time.time() - folder.stat().st_mtime if folder.is_dir() else None  # a step is moved into its folder
 
 
-def _changed_at() -> int:
+def _version() -> tuple[int, int, int]:
     try:
-        return store_path().stat().st_mtime_ns
+        return version_of(store_path())
     except FileNotFoundError:  # a part of a page is drawn anew when nobody has asked for it
         raise _no_store(store_path()) from None
 
@@ -123,16 +123,17 @@ def _no_store(path: Path) -> UserError:
     return UserError(f"no store at {path}: build one with pipeline/prepare.py, or name another after --store")
 
 
-@st.cache_resource(max_entries=4, show_spinner="Opening the store …")
-def _audit(store: str, changed_at: int) -> Audit:
+# Of a store that was replaced, one lives on until its last query is answered.
+@st.cache_resource(max_entries=1, show_spinner="Opening the store …")
+def _audit(store: str, version: tuple[int, int, int]) -> Audit:
     return Audit(store)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False, on_release=QueryPool.close)
-def _pool(store: str, changed_at: int) -> QueryPool:
+def _pool(store: str, version: tuple[int, int, int]) -> QueryPool:
     return QueryPool(Path(store))
 
 
 @st.cache_data(ttl=FRESH_S, max_entries=500, show_spinner=False)
-def _cached(store: str, changed_at: int, sql: str, params: dict) -> pa.Table:
-    return _audit(store, changed_at).query(sql, params or None)
+def _cached(store: str, version: tuple[int, int, int], sql: str, params: dict) -> pa.Table:
+    return _audit(store, version).query(sql, params or None)

@@ -137,6 +137,12 @@ def check_can_be_made(target: str | Path, inputs: Iterable[str | Path] = ()) -> 
         check_writable(target, inputs=inputs)
 
 
+def version_of(path: str | Path) -> tuple[int, int, int]:
+    """What tells this file from one that takes its place, or what it held before: inode, size, time of change (ns)."""
+    status = os.stat(path)
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
 def log_root(path: str | Path) -> Path:
     """Where the run log of a store is: beside it, `store.duckdb` -> `store.log`.
 
