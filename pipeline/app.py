@@ -8,6 +8,7 @@ Flags that are not listed here are Streamlit's (streamlit run --help lists them)
 
 import argparse
 import socket
+import sys
 from pathlib import Path
 
 from oracle.base.command import when_stopped
@@ -21,6 +22,8 @@ def main(argv: list[str], prog: str = "app.py") -> None:
     args, streamlits = parser.parse_known_args(argv)
     if not Path(args.store).is_file():
         raise UserError(f"--store {args.store}: no such file; build a store with {prog.split()[0]} prepare")
+    if sys.flags.optimize > 1:
+        raise UserError("the charts' library, altair, needs its docstrings: start without -OO and PYTHONOPTIMIZE=2")
     when_stopped("the log is as it was")
     from click import ClickException
     from streamlit.web.cli import main as streamlit  # slow to import: behind --help

@@ -85,6 +85,14 @@ def test_an_app_that_can_listen_nowhere_says_so_in_one_line():
     )
 
 
+def test_an_app_without_docstrings_says_so_in_one_line():
+    command = [sys.executable, "-OO", *SAFE_RANK, "app", "--store", f"{ROOT}/pyproject.toml"]
+    done = subprocess.run(
+        command, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1) and "without -OO" in done.stderr
+
+
 def test_ctrl_c_while_a_query_runs_is_one_line(tmp_path):
     LogWriter(tmp_path / "store.log", SETTINGS).close()
     sql = "select 1 union all select sum(a.range * b.range) from range(10000000) a, range(10000000) b"
