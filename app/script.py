@@ -9,6 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app.components import states, style
 from app.core import address, database
+from app.core.folder import leave_if_gone
 from app.views import answer, films, models, overview, ranks, sql_editor, titles, what_if
 from oracle import UserError
 from oracle.base.nouns import FILMS, Nouns
@@ -30,6 +31,7 @@ def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="streamlit run app/main.py --", description=__doc__)
     parser.add_argument("--store", default="store.duckdb", help="the store whose log to show (default: %(default)s)")
     args = parser.parse_args(argv)
+    leave_if_gone()
 
     st.set_page_config(page_title="Safe-Rank audit", page_icon=ICON, layout="wide")
     nouns = _nouns(args.store)

@@ -205,7 +205,9 @@ class EvasionWatch:
             self.first.append(watched)
             return []
         self.last = [*self.last, watched][-n_steps:]
-        falls = self._mean(self.last, "svr") < self._mean(self.first, "svr")  # not where either is NaN
+        first, last = (self._mean(steps, "svr") for steps in (self.first, self.last))
+        lists_nothing = self._mean(self.last, "count_k") == 0  # then it has no rate
+        falls = last < first or (lists_nothing and not np.isnan(first))
         if len(self.last) < n_steps or not falls:
             return []
         return [

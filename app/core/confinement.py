@@ -1,7 +1,7 @@
 """Taking power from this process, for good: after `confine` the system lets it write no file and open no connection.
 
-On Linux (5.13 and later) by Landlock: https://docs.kernel.org/userspace-api/landlock.html. Where there is none, a limit
-on the size of written files is left, so that what a file holds can't be replaced by anything.
+On Linux by Landlock (from 5.13 on; connections from 6.7 on): https://docs.kernel.org/userspace-api/landlock.html. Where there
+is none, a limit on the size of written files is left, so that what a file holds can't be replaced by anything.
 """
 
 import ctypes
@@ -37,7 +37,7 @@ def confine(readable: Iterable[Path], listable: Iterable[Path] = ()) -> bool:
     """Let this process, and the threads that it begins from now on, read `readable` and Python's own files, list the names in
     `listable`, and write nothing.
 
-    Returns whether the system enforces it all; without Landlock it is only a limit of 0 bytes on files.
+    Returns whether the system enforces this; without Landlock it is only a limit of 0 bytes on files.
     """
     with suppress(ImportError):  # Windows has none
         import resource

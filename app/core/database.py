@@ -9,6 +9,7 @@ import duckdb
 import pyarrow as pa
 import streamlit as st
 
+from app.core.folder import STARTED_IN
 from app.core.query_pool import Answer, QueryPool
 from app.core.query_worker import MOST_BYTES
 from oracle import UserError
@@ -63,7 +64,7 @@ class Audit:
 
 def use(store: str | Path) -> None:
     """Have this session read `store`. Raises `UserError` where there is none."""
-    path = Path(store).absolute()
+    path = STARTED_IN / store
     if not path.is_file():
         raise _no_store(path)
     st.session_state["_store"] = str(path)
@@ -93,6 +94,11 @@ def ask(sql: str, run_id: str | None, most: int, timeout_s: float, waiting: Call
     `waiting` is called with the seconds that have passed, again and again; what it raises stops the query.
     """
     return _pool(str(store_path()), _changed_at()).ask(sql, run_id, most, timeout_s, waiting)
+
+
+def confines() -> bool:
+    """Whether the system confines what runs a person's statements, as far as is known."""
+    return _pool(str(store_path()), _changed_at()).is_confined
 
 
 def left_out() -> str | None:

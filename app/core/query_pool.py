@@ -4,6 +4,7 @@ A process that takes too long, or too much memory, is killed, whatever it is doi
 """
 
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -30,6 +31,10 @@ KEPT_MB = 500  # that it may keep when it has answered: the next query has as mu
 LOOK_S = 0.05  # between two looks at time and memory
 GRACE_S = 1.0  # for DuckDB to stop by itself before its process is killed
 START_S = 60.0
+UNCONFINED = (
+    "this system does not confine them (no Landlock, which Linux has from 5.13 on where it is switched on), so that a fault of "
+    "DuckDB could give them all that the app may read and write: open the app only to people whom you trust"
+)
 _WORKER = ("-P", "-m", "app.core.query_worker")  # -P: the folder where the app was started may hold an `app` too
 
 
@@ -46,6 +51,7 @@ class QueryPool:
 
     def __init__(self, store: Path) -> None:
         self._store = store
+        self.is_confined = True  # as far as is known: the process that was begun last says so
         self._places: LifoQueue[_Process | None] = LifoQueue()  # None: not begun yet
         for _ in range(PROCESSES):
             self._places.put(None)
@@ -78,10 +84,14 @@ class QueryPool:
 
     def _begun(self, waiting: Callable[[float], object]) -> "_Process":
         try:
-            return _Process(self._store, waiting)
+            process = _Process(self._store, waiting)
         except (OSError, RuntimeError) as error:  # of a thread that can't be begun
             why = getattr(error, "strerror", None) or error
             raise UserError(f"no process could be started for this query: {why}; try again in a moment") from None
+        self.is_confined = process.is_confined
+        if not self.is_confined:
+            logging.getLogger(__name__).warning("the SQL page's statements run unconfined: %s", UNCONFINED)
+        return process
 
     def close(self) -> None:
         """End the processes that no query is using."""
@@ -106,24 +116,25 @@ class _Process:
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))},
             )
             self._reader = ThreadPoolExecutor(1)
-            self._wait(
+            header, _ = self._wait(
                 START_S,
                 waiting,
                 f"the process that answers queries did not start in {START_S:g} s: ask again",
                 "the process that answers queries could not start: the app's standard error says why",
             )
+            self.is_confined: bool = header["confined"]
 
     def ask(self, request: dict, timeout_s: float, waiting: Callable[[float], object]) -> Answer:
         too_long = f"the query was stopped after {timeout_s:g} s: narrow it down to a run or a step"
         ended = "the query ended its process, by too much memory or a fault of DuckDB: narrow it down, or ask in another way"
-        bodies = self._wait(timeout_s + GRACE_S, waiting, too_long, ended, json.dumps(request).encode() + b"\n")
+        _, bodies = self._wait(timeout_s + GRACE_S, waiting, too_long, ended, json.dumps(request).encode() + b"\n")
         rows, *forms = (pa.ipc.open_stream(body).read_all() for body in bodies)
         return Answer(rows, forms[0], forms[-1])
 
     def _wait(
         self, timeout_s: float, waiting: Callable[[float], object], too_long: str, ended: str, request: bytes = b""
-    ) -> list[bytes]:
-        """The bodies of its next answer; kills it where there is none within the limits, or `waiting` raises.
+    ) -> tuple[dict, list[bytes]]:
+        """Its next answer; kills it where there is none within the limits, or `waiting` raises.
 
         Raises `UserError` of `too_long` where it takes too long, and of `ended` where the process ends instead.
         """
@@ -141,12 +152,12 @@ class _Process:
         except BaseException:
             self.kill()
             raise
-        header, bodies = rows
+        header, _ = rows
         if "error" in header:
             if not header["usable"]:
                 self.kill()
             raise UserError(header["error"])
-        return bodies
+        return rows
 
     def _ready(self, answer: Future, ended: str) -> tuple[dict, list[bytes]] | None:
         try:

@@ -1,9 +1,10 @@
 """The process in which a person's SQL runs: it can read the log and nothing else, and can be killed at any moment.
 
-Not meant to be started by hand: `app.core.query_pool` does. The store is a private copy, named on the command line. Each line
-on standard input is a request in JSON (sql, run, most, timeout_s); the answer is a line in JSON ({"error": …, "usable": …} or
-{"bytes": [n, m …]}), and Arrow streams of so many bytes: the rows, the rows flattened, and these as people may see them where
-that is something else. That is done here because it may take as much time and memory as the query.
+Not meant to be started by hand: `app.core.query_pool` does. The store is a private copy, named on the command line. Its first
+line says that it is ready ({"confined": whether the system confines it}). Each line on standard input is a request in JSON (sql,
+run, most, timeout_s); the answer is a line in JSON ({"error": …, "usable": …} or {"bytes": [n, m …]}), and Arrow streams of so
+many bytes: the rows, the rows flattened, and these as people may see them where that is something else. That is done here
+because it may take as much time and memory as the query.
 """
 
 import json
@@ -28,10 +29,10 @@ MOST_BYTES = 50_000_000  # the app keeps an answer for each person who looks at 
 
 def main(store: str, log_root: str, memory: str) -> None:
     # DuckDB's threads are begun by this one, and so bound by the same limits.
-    confine(readable=[Path(log_root), Path(store)], listable=_looked_through(Path(log_root)))
+    is_confined = confine(readable=[Path(log_root), Path(store)], listable=_looked_through(Path(log_root)))
     answers, sys.stdout = sys.stdout.buffer, sys.stderr
     with open_audit(store, log_root, threads=2, memory=memory, copied=True) as connection:
-        _send(answers, {"ready": True})
+        _send(answers, {"confined": is_confined})
         for line in sys.stdin.buffer:
             request = json.loads(line)
             _live(request["timeout_s"] + GRACE_S)

@@ -32,15 +32,24 @@ def change(first: float | None, last: float | None, show, tolerance: float) -> s
 def of_training(figures: dict, nouns: Nouns = FILMS) -> tuple[str, str]:
     """(headline, lead) of a training run, from the row of headline.sql."""
     recall = f"recall {change(figures['first_recall'], figures['last_recall'], lambda r: number(r, 2), 0.01)}"
-    if figures["last_svr"] is None:
+    if not figures["constrained_lists"]:
         sentence = f"No prompt of this run has constraints, so nothing could be violated; {recall}."
         return sentence, "It is plain Rank-GRPO: the safety reward is 0 everywhere."
+    spans = f"Means of the first and the last {plural(figures['span'], 'step')} of {figures['steps']}."
+    if figures["last_svr"] is None:
+        last = f"last {plural(figures['span'], 'step')}" if figures["span"] > 1 else "last step"
+        why = (
+            f"the lists for prompts with constraints are empty in the {last}"
+            if figures["last_constrained_lists"]
+            else f"no prompt of the {last} has constraints"
+        )
+        sentence = f"Violations are not known: {why}; {recall}."
+        return sentence, f"{evasion(figures, nouns)} {spans}" if figures["signals"] else spans
     svr = change(figures["first_svr"], figures["last_svr"], percent, 0.005)
     joint = "while" if svr.startswith("fell") else "and"
-    spans = f"Means of the first and the last {plural(figures['span'], 'step')} of {figures['steps']}."
     bounds = (
         f"With all unknown {nouns.many} as violations it is {percent(figures['last_svr_high'])} at last; "
-        f"of the {nouns.many} that could be judged, {percent(figures['last_svr_known'])} violate."
+        f"{_of_judged(figures['last_svr_known'], nouns)}."
     )
     return f"Violations {svr} {joint} {recall}.", f"{evasion(figures, nouns)} {bounds} {spans}"
 
@@ -63,14 +72,27 @@ def of_evaluation(row: dict, nouns: Nouns = FILMS) -> tuple[str, str]:
         f"{percent(row['svr_20'])} of the recommended {nouns.many} violate a constraint, at most {percent(row['svr_20_high'])}, "
         f"at a recall of {recall}."
     )
-    if row["svr_20"] is None:
+    if not row["lists"]:
         sentence = f"No prompt has constraints, so nothing could be violated; recall is {recall}."
+    elif row["svr_20"] is None:
+        sentence = f"No answer to a prompt with constraints lists a {nouns.one}, so nothing could be violated; recall is {recall}."
     answers, length = plural(int(row["lists_all"]), "answer"), number(row["films_per_list"], 1)
+    lead = f"Over {answers} of {length} {nouns.many}"
+    if row["unresolved_rate"] is not None:
+        lead += f"; {percent(row['unresolved_rate'])} of the titles were not found"
+    if row["svr_20"] is None:
+        return sentence, f"{lead}."
+    judged = _of_judged(row["svr_20_known"], nouns)
     return sentence, (
-        f"Over {answers} of {length} {nouns.many}; {percent(row['unresolved_rate'])} of the titles were not found, "
-        f"{percent(row['unrated_rate'])} are not rated for what is to be avoided, {percent(row['ambiguous_rate'])} fit several "
-        f"{nouns.many}. Of the {nouns.many} that could be judged, {percent(row['svr_20_known'])} violate."
+        f"{lead}, {percent(row['unrated_rate'])} are not rated for what is to be avoided, {percent(row['ambiguous_rate'])} fit "
+        f"several {nouns.many}. {judged[0].upper()}{judged[1:]}."
     )
+
+
+def _of_judged(share: float | None, nouns: Nouns) -> str:
+    if share is None:
+        return f"none of the {nouns.many} could be judged"
+    return f"of the {nouns.many} that could be judged, {percent(share)} violate"
 
 
 def of_comparison(rows: list[dict], where: str = "here", nouns: Nouns = FILMS) -> str:
@@ -95,8 +117,10 @@ def _order_of_the_judged(rows: list[dict], nouns: Nouns) -> str:
 
 def _difference(row: dict, where: str) -> str:
     name, verb, _, written = METRICS[row["metric"]]
+    if row["difference"] is None:
+        return f"{name.lower()} can’t be compared, as one of them lists nothing there"
     if row["low"] is None:
-        return f"{name.lower()} of one prompt alone can't be told from chance"
+        return f"{name.lower()} of one prompt alone can’t be told from chance"
     if row["low"] <= 0 <= row["high"]:
         return f"{name.lower()} {verb} the same within chance"
     size = written(abs(row["difference"])).lstrip("+")

@@ -68,6 +68,10 @@ def _sentences(group: dict, nouns: Nouns) -> tuple[str, str]:
     lead += "Open a rank to see why it was rewarded so."
     if not group["constraints"]:
         return "This prompt has no constraints, so relevance alone decides.", lead
+    if not group["films"]:
+        return nouns(
+            "The answer names no film." if answers == 1 else f"None of the {answers} answers names a film."
+        ), lead
     if answers == 1:
         named = formats.plural(group["violations"], nouns.one, nouns.many) if unsafe else f"no {nouns.one}"
         return f"The answer names {named} that this person asked to avoid.", lead

@@ -50,6 +50,8 @@ def _sentences(traits: list[dict], films: list[dict], wanted: str | None, nouns:
     if wanted and of_trait is None:
         return f"No prompt of this run wants “{formats.short(wanted)}” respected.", ""
     row = of_trait or traits[0]
+    if row["violation_rate"] is None:
+        return nouns("No film was listed for people who avoid a trait, so none could violate it."), ""
     if not row["violations"]:
         return nouns("No film violated this trait." if wanted else "No film violated any trait."), ""
     share = formats.percent(row["violation_rate"])

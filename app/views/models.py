@@ -61,7 +61,9 @@ def _sentences(board: list[dict], evaluated: int) -> tuple[str, str]:
     )
     safest = min((row for row in board if row["svr"] is not None), key=lambda row: row["svr"], default=None)
     if safest is None:
-        return f"{number[0].upper()}{number[1:]}, none of them on prompts with constraints.", lead
+        asked = any(row["constrained"] for row in board)
+        none = database.nouns()("none of which lists a film for" if asked else "none of them on")
+        return f"{number[0].upper()}{number[1:]}, {none} prompts with constraints.", lead
     others = [row["svr_low"] for row in board if row is not safest and row["svr_low"] is not None]
     if others and min(others) < safest["svr_high"]:
         at_most = formats.percent(safest["svr_high"])

@@ -93,10 +93,10 @@ def _trained(run: dict, others: list[str]) -> None:
 
 
 def _tile(name: str, figures: dict, key: str, show, less: bool | None) -> tuple[str, str, str, str]:
-    """A figure at last and what it was at first; `less`: whether less of it is better (null: neither)."""
+    """A figure at last and what it was at first, where that is known; `less`: whether less of it is better (null: neither)."""
     first, last = figures[f"first_{key}"], figures[f"last_{key}"]
     if first is None or last is None:
-        return name, show(last), "", ""
+        return name, show(last), "" if first is None else f"from {show(first)}", ""
     if show(first) == show(last):
         return name, show(last), "as at the start", ""
     judged = "" if less is None else ("better" if (last < first) == less else "worse")

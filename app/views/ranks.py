@@ -50,6 +50,8 @@ def page() -> None:
         about += f" At rank {totals[-1]['rank']} stands what goes on beyond the list’s end."
     style.section(f"{shown[0].upper()}{shown[1:]} by rank and step", about)
     if not pc.any(pc.is_valid(cells[column])).as_py():
+        if column == "violation_rate":
+            return states.nothing("This run has no such figure.", nouns("No film was listed at any rank."))
         return states.nothing(
             "This run has no such figure.",
             "Its log was written before the loss was logged by rank, or nothing of the kind was computed (KL: --kl_beta 0).",
@@ -69,6 +71,8 @@ def page() -> None:
 
 def _sentences(totals: list[dict], run: dict, nouns: Nouns) -> tuple[str, str]:
     judged = [row for row in totals if row["violation_rate"] is not None and row["rank"] <= run["rec_num"]]
+    if not judged:
+        return nouns("No film was listed, so no rank could be punished."), ""
     if not any(row["violations"] for row in judged):
         return nouns(
             "No rank was ever punished: no film violated a constraint."

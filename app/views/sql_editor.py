@@ -4,7 +4,7 @@ import streamlit as st
 
 from app.components import columns, results, states, style
 from app.core import address, database, runs
-from app.core.query_pool import Answer
+from app.core.query_pool import UNCONFINED, Answer
 from oracle import UserError
 from oracle.log import named_queries
 
@@ -52,10 +52,14 @@ def page() -> None:
     # Statements of ours run by themselves; what a link brought waits until the person who opened it has read it.
     if text != asked and text not in {FIRST, *named.values()}:
         return states.nothing("Not asked yet.", "Read the statement, then press Run.")
+    note = st.empty()
     try:
         answer = _answer(text, run)
     except UserError as error:
         return states.refused(error)
+    finally:
+        if not database.confines():
+            note.caption(f"About statements: {UNCONFINED}.")
     results.show(answer, MOST_ROWS)
 
 

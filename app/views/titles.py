@@ -46,7 +46,9 @@ def page() -> None:
 
 def _sentences(figures: dict, rows: list[dict], decisions: int) -> tuple[str, str]:
     sentence = f"{formats.percent(figures['unresolved_rate'])} of the listed titles could not be found."
-    if figures["steps"] > 1:
+    if figures["unresolved_rate"] is None:
+        sentence = "No title was listed, so none had to be found."
+    elif figures["steps"] > 1:
         change = sentences.change(figures["first_rate"], figures["last_rate"], formats.percent, 0.001)
         sentence = f"The share of titles that cannot be found {change}."
     doubtful = sum(row["kind"] == "doubtful" for row in rows)

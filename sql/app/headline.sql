@@ -1,5 +1,7 @@
 -- grain: the run $run; no row before its first step. Built on step_curves and evasion_signals.
 -- first_* and last_* are means over the first and the last `span` steps (up to five, and never the same ones).
+--   constrained_lists   completions whose prompt has constraints, and those of the last span: with some, and no svr, no film
+--                       was listed for them
 --   signals   those of evasion_signals at the last step; null: it is too early to say
 with curves as (
     select *, row_number() over (order by step) as nth, count(*) over () as steps
@@ -13,6 +15,8 @@ select
     any_value(span) as span,
     max(step) as last_step,
     sum(lists) as lists,
+    sum(constrained_lists) as constrained_lists,
+    sum(constrained_lists) filter (nth > steps - span) as last_constrained_lists,
     avg(svr) filter (nth <= span) as first_svr,
     avg(svr) filter (nth > steps - span) as last_svr,
     avg(svr_high) filter (nth > steps - span) as last_svr_high,

@@ -2,7 +2,8 @@
 -- Built on verdicts, rollouts, runs. What a training run evaluates on its way is in its curves, and not here. $dataset: of that one only; null: all.
 --   prompts, answers         behind the figures
 --   svr, svr_low (all unknown films safe), svr_high (all violations), svr_known (over the films that could be judged), recall, ndcg,
---   unresolved_rate, unrated_rate, films   in the top 20 (and the run's rec_num); svr null: no prompt has constraints
+--   unresolved_rate, unrated_rate, films   in the top 20 (and the run's rec_num); constrained: some prompt has constraints;
+--                            without any, or where nothing is listed, svr is null
 --   *_half                   half of a 95 % interval: 1.96 standard errors of a ratio of sums over prompts, whose answers
 --                            belong together (Cochran 1977, Sampling Techniques, eq. 6.9, and 2.45 for means)
 with chosen as (
@@ -55,6 +56,7 @@ select
     any_value(model) as model, any_value(dataset) as dataset, any_value(started_at) as started_at,
     count(distinct prompt_id) as prompts,
     sum(answers)::bigint as answers,
+    bool_or(constrained) as constrained,
     case when bool_or(constrained) then any_value(svr) end as svr,
     case when bool_or(constrained) then
         1.96 * sqrt(count(*) / nullif(count(*) - 1, 0) * sum((violations - svr * films) ** 2)) / nullif(any_value(all_films), 0)

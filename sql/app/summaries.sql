@@ -1,15 +1,15 @@
 -- grain: one run, the newest first; of an evaluation with several steps, its last. Built on runs and run_summary.
--- Figures are over the completions whose prompt has constraints; without any of those, over all.
+-- Figures are over the completions whose prompt has constraints (lists of them); without any of those, over all.
 select
     run_id, r.kind, in_calendar(r.started_at) as started_at, r.model, r.lambda_safe,
-    s.steps, s.lists_all,
+    s.steps, s.lists, s.lists_all,
     s.svr_5, s.svr_10, s.svr_20, s.svr_20_low, s.svr_20_high, s.svr_20_known, s.unrated_rate, s.ambiguous_rate,
-    coalesce(s.recall_20, s.recall_20_all) as recall_20,
-    coalesce(s.ndcg_20, s.ndcg_20_all) as ndcg_20,
+    if(s.lists > 0, s.recall_20, s.recall_20_all) as recall_20,
+    if(s.lists > 0, s.ndcg_20, s.ndcg_20_all) as ndcg_20,
     s.sensitivity_dcg,
-    coalesce(s.films_per_list, s.films_per_list_all) as films_per_list,
-    coalesce(s.duplicate_rate, s.duplicate_rate_all) as duplicate_rate,
-    coalesce(s.unresolved_rate, s.unresolved_rate_all) as unresolved_rate
+    if(s.lists > 0, s.films_per_list, s.films_per_list_all) as films_per_list,
+    if(s.lists > 0, s.duplicate_rate, s.duplicate_rate_all) as duplicate_rate,
+    if(s.lists > 0, s.unresolved_rate, s.unresolved_rate_all) as unresolved_rate
 from runs r join run_summary s using (run_id)
 qualify row_number() over (partition by run_id order by s.step desc) = 1
 order by started_at desc, run_id desc;

@@ -29,7 +29,7 @@ select
     * exclude (nth),
     case
         when nth < 2 * evasion_steps() then null
-        when coalesce(last_svr >= first_svr, true) then []
+        when not coalesce(last_svr < first_svr, first_svr is not null and last_count_k = 0) then []  -- empty lists have no rate
         else list_filter(
             [
                 case when breaks_rule(evasion_rules().shrinking, first_count_k, last_count_k) then 'shrinking' end,

@@ -177,6 +177,20 @@ def test_evasion_signals_compare_the_last_ten_steps_with_the_first_ten(tmp_path)
     assert (last["first_recall"], last["last_recall"]) == pytest.approx((1 / 2, 0))
 
 
+def test_lists_that_become_empty_are_a_sign_of_evasion_though_they_have_no_rate(tmp_path):
+    from oracle.log import LogWriter
+    from tests.tiny_log import NOTHING, RUN, STEP_1, step_tables
+
+    with LogWriter(tmp_path / "store.log", RUN) as writer:
+        for step in range(1, 21):
+            empty = [answer | {"verdicts": [NOTHING] * 3} for answer in STEP_1]
+            writer.write_step(step, *step_tables(STEP_1 if step <= 10 else empty))
+    with open_log(tmp_path / "store.log") as log:
+        assert log.sql("select last_svr, signals from evasion_signals where step = 20").fetchall() == [
+            (None, ["shrinking", "off_taste"])
+        ]
+
+
 def test_what_a_policy_does_while_its_violations_rise_is_no_evasion(tmp_path):
     from oracle.log import LogWriter
     from tests.tiny_log import RUN, STEP_1, STEP_2, step_tables

@@ -145,6 +145,7 @@ def warnings_of(after: dict, steps: int = 40) -> list[str]:
         ({"unresolved": 400}, "more titles cannot be found (unresolved_rate from 0.05 to 0.2)"),
         ({"overlong": 20}, "more lists go on beyond the last rank (overlong_rate from 0 to 0.2)"),
         ({"recall": 6.0}, "recall dropped (recall from 0.09 to 0.06)"),
+        ({"unsafe": 0, "asked": 0, "listed": 0}, "lists got shorter (count_k from 20 to 0)"),
         ({"unrated": 400}, "more titles are not rated (unrated_rate from 0.05 to 0.2)"),
     ],
 )

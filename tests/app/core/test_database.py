@@ -12,6 +12,7 @@ import pytest
 from app.core import database, query_pool, query_worker
 from app.core.query_pool import QueryPool
 from oracle import UserError
+from tests.app.driving import open_page
 
 ENDLESS = "select sum(a.range * b.range) from range(10000000) a, range(10000000) b"
 
@@ -112,6 +113,25 @@ def test_where_the_app_was_started_may_lie_packages_of_the_same_names(store, tmp
     monkeypatch.chdir(tmp_path)
     answer = QueryPool(store).ask("select 1 as n", None, 10, 30.0, lambda seconds: None)
     assert answer.rows.to_pylist() == [{"n": 1}]
+
+
+def test_that_nothing_confines_statements_is_told_in_the_log_and_on_the_page(store, monkeypatch, caplog):
+    """As where the kernel has no Landlock."""
+    code = """
+import sys
+from app.core import confinement
+confinement.confine = lambda *_, **__: False
+from app.core.query_worker import main
+main(*sys.argv[1:])
+"""
+    monkeypatch.setattr(query_pool, "_WORKER", ("-c", code))
+    database._pool.clear()
+    try:
+        page = open_page("sql_editor", store)
+        assert "this system does not confine them" in page.caption[0].value
+        assert "statements run unconfined: this system does not confine them" in caplog.text
+    finally:
+        database._pool.clear()
 
 
 def test_a_process_that_ends_at_its_start_is_no_fault_of_the_query(store, monkeypatch):

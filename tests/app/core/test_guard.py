@@ -1,10 +1,12 @@
 """What stands before the pages refuses foreign names and uploads, and puts its headers on every answer."""
 
 import asyncio
+import os
 
 import pytest
 import streamlit as st
 
+from app.core import database
 from app.core.guard import HEADERS, Guard, is_own
 
 NETWORK = {"server.address": "0.0.0.0", "server.corsAllowedOrigins": []}
@@ -42,6 +44,20 @@ def test_the_app_answers_to_this_machine_and_to_its_proxy(here, host):
     status, headers, asked = answered(host.encode())
     assert (status, asked) == (200, True)
     assert headers.items() >= {name.lower(): value for name, value in HEADERS.items()}.items()
+
+
+def test_the_folder_in_which_the_app_was_started_may_be_removed(here, tmp_path, monkeypatch):
+    """Streamlit asks for it at each connection; and a store that was named from there is found."""
+    monkeypatch.setattr(database, "STARTED_IN", tmp_path)
+    (tmp_path / "store.duckdb").touch()
+    monkeypatch.chdir(tmp_path)  # which goes back at the end
+    (tmp_path / "started").mkdir()
+    os.chdir("started")
+    (tmp_path / "started").rmdir()
+    assert answered(b"localhost")[0] == 200 and os.getcwd() == "/"
+    monkeypatch.setattr(st, "session_state", {})
+    database.use("store.duckdb")
+    assert database.store_path() == tmp_path / "store.duckdb"
 
 
 @pytest.mark.parametrize("kind", ["http", "websocket"])

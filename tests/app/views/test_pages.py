@@ -1,6 +1,8 @@
 """Each page on a real log and in each of its states; its figures are those of the views."""
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +23,7 @@ from oracle.titles.aliases import aliases_path, current_aliases, current_decisio
 from tests.app.driving import checked, open_page, written
 from tests.app.sample_log import K, Policy
 from tests.synthetic_log import write_run
+from tests.tiny_log import NOTHING, RUN, STEP_1, step_tables
 
 PAGES = ("overview", "models", "ranks", "answer", "films", "titles", "what_if", "sql_editor")
 
@@ -99,6 +102,47 @@ def test_every_page_opens_on_a_run_without_constraints(plain_store, page):
     assert 'class="headline"' in said
     if page == "overview":
         assert "No prompt of this run has constraints, so nothing could be violated" in said
+
+
+@pytest.fixture(scope="module")
+def silent_store(starter_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A policy that ends with empty lists, and a model that lists nothing beside one that lists some films."""
+    store = Path(shutil.copy(starter_store, tmp_path_factory.mktemp("silent")))
+    nothing = [answer | {"verdicts": [NOTHING] * 3} for answer in STEP_1]
+    for settings, steps in (
+        ({"kind": "train"}, [STEP_1] * 10 + [nothing] * 10),
+        ({"kind": "evaluate", "model": "silent"}, [nothing]),
+        ({"kind": "evaluate", "model": "other"}, [STEP_1]),
+    ):
+        with LogWriter(store.with_suffix(".log"), RUN | settings) as writer:
+            for step, answers in enumerate(steps, start=1):
+                writer.write_step(step, *step_tables(answers))
+    return store
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_tells_empty_lists_from_prompts_without_constraints(silent_store, page):
+    runs = {
+        row["model"] if row["kind"] == "evaluate" else "trained": row["run_id"]
+        for row in ask(silent_store, "from runs")
+    }
+    silent = written(open_page(page, silent_store, run=runs["silent"], against=runs["other"]))
+    trained = written(open_page(page, silent_store, run=runs["trained"]))
+    assert not re.search("prompt (of this run )?has constraints|None of them on", silent + trained)
+    said = {
+        "overview": "No answer to a prompt with constraints lists a film, so nothing could be violated; recall is 0.000.",
+        "models": "can’t be compared, as one of them lists nothing there",
+        "ranks": "No film was listed, so no rank could be punished.",
+        "answer": "names a film.",
+        "films": "No film was listed for people who avoid a trait",
+        "titles": "No title was listed",
+    }
+    assert said.get(page, "") in silent
+    if page == "overview":
+        assert (
+            "Violations are not known: the lists for prompts with constraints are empty in the last 5 steps" in trained
+        )
+        assert "Careful: lists got shorter" in trained and said["models"] in silent
 
 
 @pytest.mark.parametrize("page", PAGES)
