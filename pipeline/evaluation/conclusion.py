@@ -97,7 +97,7 @@ def unknown_order(names: dict[str, str], figures: list[dict[str, Figure]], k: in
     pairs = list(combinations(range(len(figures)), 2))
     for a, b in pairs:
         (low_a, high_a), (low_b, high_b) = bounds[a], bounds[b]
-        if low_a.value <= high_b.value and low_b.value <= high_a.value:  # type: ignore[union-attr, operator]
+        if low_a.value < high_b.value and low_b.value < high_a.value:  # type: ignore[union-attr, operator]
             open_pairs.append(f"{models[a]} and {models[b]}")
     if not open_pairs:
         return f"Whatever the unknown {nouns.many} are, the order of the models by SVR stays as it is."
