@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pyarrow as pa
 import pytest
 from tqdm.auto import tqdm
 
@@ -209,6 +210,7 @@ class UsageError(Exception):
         (RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried …"), "not enough memory", "--batch_size"),
         (MemoryError(), "not enough memory", "--batch_size"),
         (ImportError("libarrow.so: failed to map segment from shared object"), "not enough memory", "--batch_size"),
+        (pa.ArrowMemoryError("malloc of size 64 failed"), "not enough memory", "--batch_size"),
         (RuntimeError("can't start new thread"), "no further thread or process may be started", "ulimit -u"),
         (OSError(28, "No space left on device"), "disk is full", "free some space"),
         (RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 704 vs 598"), "disk is full", "free"),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from app.components import markup
 from oracle import UserError
+from oracle.base.advice import advice, is_shortage
 
 
 def or_problem(show: Callable, *args: object) -> None:
@@ -14,6 +15,10 @@ def or_problem(show: Callable, *args: object) -> None:
         problem(error)
     except OSError as error:
         problem(UserError(f"{error.filename or 'the system'}: {error.strerror or error}"))
+    except Exception as error:  # of any library
+        if not is_shortage(error):
+            raise
+        problem(UserError(str(advice(error))))
 
 
 def problem(error: Exception) -> None:

@@ -19,6 +19,7 @@ import pyarrow as pa
 from app.core.confinement import confine
 from app.core.flat import flattened, in_full, shown
 from oracle import UserError
+from oracle.base.advice import advice
 from oracle.log import open_audit, query
 
 MOST_COLUMNS = 300
@@ -31,6 +32,15 @@ def main(store: str, log_root: str, memory: str) -> None:
     # DuckDB's threads are begun by this one, and so bound by the same limits.
     is_confined = confine(readable=[Path(log_root), Path(store)], listable=_looked_through(Path(log_root)))
     answers, sys.stdout = sys.stdout.buffer, sys.stderr
+    try:
+        _serve(answers, store, log_root, memory, is_confined)
+    except Exception as error:  # standard error takes no word of it where it is a file: this process may write none
+        if told := str(error) if isinstance(error, UserError) else advice(error):
+            _send(answers, {"error": told, "usable": False})
+        raise
+
+
+def _serve(answers: BinaryIO, store: str, log_root: str, memory: str, is_confined: bool) -> None:
     with open_audit(store, log_root, threads=2, memory=memory, copied=True) as connection:
         _send(answers, {"confined": is_confined})
         for line in sys.stdin.buffer:

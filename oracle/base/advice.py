@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 _NO_MEMORY = (
-    r"OutOfMemoryError: |out of memory|can't allocate memory|^builtins.MemoryError|not enough memory|failed to allocate"
+    r"MemoryError: |out of memory|can't allocate memory|not enough memory|failed to allocate"
     r"|failed to map segment|cannot allocate memory"
 )
 _NO_THREAD = r"can't start new thread|Resource temporarily unavailable"

@@ -54,7 +54,7 @@ def query(
 
     Raises:
         UserError: a statement that is no SELECT, or holds anything that could do more than read (`oracle.log.select`); one that
-            fails, or takes longer than `timeout_s` seconds; a `timeout_s` of NaN.
+            fails, or takes longer than `timeout_s` seconds; a `timeout_s` of NaN; too little memory, too few threads or files.
     """
     if timeout_s is not None and math.isnan(timeout_s):
         raise UserError("a query can't end within NaN s: expected a number of seconds")
@@ -75,7 +75,7 @@ def query(
         ) from None
     except duckdb.Error as error:
         raise UserError(what_duckdb_said(error)) from None
-    except OSError as error:
+    except (OSError, RuntimeError, MemoryError) as error:
         if is_shortage(error):
             raise UserError(str(advice(error))) from None
         raise
@@ -164,7 +164,7 @@ class Stopped(Exception):
 def _timed(connection, sql, params, timeout_s, most) -> pa.Table:
     done = threading.Event()
     clock = threading.Thread(target=_interrupt_after, args=(timeout_s, connection, done), daemon=True)
-    clock.start()
+    clock.start()  # a RuntimeError, like that of a further thread, where the system begins none
     try:
         return _interruptible(connection, lambda: _rows(connection, sql, params, most))
     except duckdb.InterruptException:
@@ -172,8 +172,12 @@ def _timed(connection, sql, params, timeout_s, most) -> pa.Table:
     except UnicodeDecodeError as error:  # where it cuts a character in two, or a name in a damaged file is no text
         raise duckdb.DataError(error.object.decode(errors="replace")) from None
     except RuntimeError as error:  # where what DuckDB has to say is no text, as of a damaged file
+        if is_shortage(error):
+            raise
         raise duckdb.Error(str(error)) from None
     except pa.ArrowException as error:
+        if is_shortage(error):
+            raise
         raise UserError(
             f"the answer can't be handed on: {first_line(error)}; select less, or as text (::varchar)"
         ) from None

@@ -96,7 +96,7 @@ class Journal:
 
 
 def files_of(model: str) -> str:
-    """A mark of a model's files here, and of those of its base where it is an adapter: another model may take their place. "": none."""
+    """A mark of a model's files, and of those of an adapter's base, as another model may take their place; "": none is here."""
     place = Path(model)
     files = sorted(place.glob("*")) if place.is_dir() else [place] if place.is_file() else []
     if not files:
@@ -109,7 +109,7 @@ def files_of(model: str) -> str:
 
 
 def journal_path(output: str | None, store: str, model: str, settings: dict, prompts: Dataset) -> Path:
-    """Where the answers belong: below `output`, or beside the log; another file for other settings, prompts or files of the model."""
+    """Where the answers belong: below `output`, or beside the log; another file for other settings or prompts."""
     folder = Path(output) if output else log_root(store).with_suffix(".answers")
     asked = json.dumps([settings, prompts["prompt"][:]], sort_keys=True, default=str)
     name = re.sub(r"[^\w.-]+", "-", model).strip("-.")[-60:] or "model"

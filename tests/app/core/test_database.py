@@ -152,6 +152,20 @@ def test_a_process_that_ends_at_its_start_is_no_fault_of_the_query(store, monkey
         QueryPool(store).ask("select 1", None, 10, 30.0, lambda seconds: None)
 
 
+def test_a_process_that_lacks_threads_or_memory_says_so_itself(store, monkeypatch):
+    """Its standard error may be a file, of which it may write nothing."""
+    failing = """
+import sys
+from app.core import query_worker
+def refuse(*_, **__): raise MemoryError
+query_worker.open_audit = refuse
+query_worker.main(*sys.argv[1:])
+"""
+    monkeypatch.setattr(query_pool, "_WORKER", ("-c", failing))
+    with pytest.raises(UserError, match="there is not enough memory"):
+        QueryPool(store).ask("select 1", None, 10, 30.0, lambda seconds: None)
+
+
 def test_a_thread_that_cannot_be_begun_is_told_in_words_and_leaves_no_process(store, monkeypatch):
     def refuse(*_):
         raise RuntimeError("can't start new thread")

@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from oracle import UserError
@@ -68,6 +70,33 @@ def test_no_log_is_told_plainly(tmp_path):
         open_log(tmp_path / "nothing.log")
     with pytest.raises(UserError, match="no store at"):
         open_audit(tmp_path / "nothing.duckdb")
+
+
+@pytest.mark.parametrize("further", [0, 1])
+def test_a_thread_that_the_system_does_not_begin_is_told_in_words(store, monkeypatch, further):
+    begun = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        if started.append(thread) or len(started) > further:
+            raise RuntimeError("can't start new thread")
+        begun(thread)
+
+    with open_audit(store) as audit:
+        started: list[threading.Thread] = []
+        monkeypatch.setattr(threading.Thread, "start", start)
+        with pytest.raises(UserError, match=r"no further thread or process may be started .* raise the limit"):
+            query(audit, "select 1")
+        monkeypatch.undo()
+        assert query(audit, "select 1 as n").to_pylist() == [{"n": 1}]
+
+
+def test_memory_that_arrow_does_not_get_is_told_as_such(store, monkeypatch):
+    def refuse(*_):
+        raise pa.ArrowMemoryError("malloc of size 64 failed")
+
+    monkeypatch.setattr(reading, "_rows", refuse)
+    with open_audit(store) as audit, pytest.raises(UserError, match="there is not enough memory"):
+        query(audit, "select 1")
 
 
 def test_a_slow_query_of_a_log_of_many_folders_is_told_how_to_have_fewer(store, monkeypatch):
