@@ -76,7 +76,7 @@ def store_path() -> Path:
 
 def rows(name: str, **params: object) -> pa.Table:
     """The rows of `sql/app/<name>.sql`, whose parameters are bound by name."""
-    return _cached(str(store_path()), _version(), read_sql(f"app/{name}"), params)
+    return _cached(str(store_path()), _state(), read_sql(f"app/{name}"), params)
 
 
 def nouns() -> Nouns:
@@ -93,12 +93,12 @@ def ask(sql: str, run_id: str | None, most: int, timeout_s: float, waiting: Call
 
     `waiting` is called with the seconds that have passed, again and again; what it raises stops the query.
     """
-    return _pool(str(store_path()), _version()).ask(sql, run_id, most, timeout_s, waiting)
+    return _pool(str(store_path()), _state()).ask(sql, run_id, most, timeout_s, waiting)
 
 
 def confines() -> bool:
     """Whether the system confines what runs a person's statements, as far as is known."""
-    return _pool(str(store_path()), _version()).is_confined
+    return _pool(str(store_path()), _state()).is_confined
 
 
 def left_out() -> str | None:
@@ -112,7 +112,7 @@ def seconds_since_step(run_id: str) -> float | None:
     return time.time() - folder.stat().st_mtime if folder.is_dir() else None  # a step is moved into its folder
 
 
-def _version() -> tuple[int, int, int]:
+def _state() -> tuple[int, int, int]:
     try:
         return version_of(store_path())
     except FileNotFoundError:  # a part of a page is drawn anew when nobody has asked for it
@@ -123,17 +123,16 @@ def _no_store(path: Path) -> UserError:
     return UserError(f"no store at {path}: build one with pipeline/prepare.py, or name another after --store")
 
 
-# Of a store that was replaced, one lives on until its last query is answered.
-@st.cache_resource(max_entries=1, show_spinner="Opening the store …")
-def _audit(store: str, version: tuple[int, int, int]) -> Audit:
+@st.cache_resource(max_entries=1, show_spinner="Opening the store …")  # each may take half of the memory
+def _audit(store: str, state: tuple) -> Audit:
     return Audit(store)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False, on_release=QueryPool.close)
-def _pool(store: str, version: tuple[int, int, int]) -> QueryPool:
+def _pool(store: str, state: tuple) -> QueryPool:
     return QueryPool(Path(store))
 
 
 @st.cache_data(ttl=FRESH_S, max_entries=500, show_spinner=False)
-def _cached(store: str, version: tuple[int, int, int], sql: str, params: dict) -> pa.Table:
-    return _audit(store, version).query(sql, params or None)
+def _cached(store: str, state: tuple, sql: str, params: dict) -> pa.Table:
+    return _audit(store, state).query(sql, params or None)

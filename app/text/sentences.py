@@ -120,7 +120,7 @@ def _difference(row: dict, where: str) -> str:
     if row["difference"] is None:
         return f"{name.lower()} can’t be compared, as one of them lists nothing there"
     if row["low"] is None:
-        return f"{name.lower()} of one prompt alone can't be told from chance"
+        return f"{name.lower()} of one prompt alone can’t be told from chance"
     if row["low"] <= 0 <= row["high"]:
         return f"{name.lower()} {verb} the same within chance"
     size = written(abs(row["difference"])).lstrip("+")

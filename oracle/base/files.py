@@ -138,7 +138,7 @@ def check_can_be_made(target: str | Path, inputs: Iterable[str | Path] = ()) -> 
 
 
 def version_of(path: str | Path) -> tuple[int, int, int]:
-    """What tells this file from one that takes its place, or what it held before: inode, size, time of change (ns)."""
+    """What changes with a file, or where another takes its place, whose time alone may be the same: inode, size, time (ns)."""
     status = os.stat(path)
     return status.st_ino, status.st_size, status.st_mtime_ns
 

@@ -89,19 +89,15 @@ def _better(d: Difference, figure: str, names: dict[str, str]) -> str:
 
 
 def unknown_order(names: dict[str, str], figures: list[dict[str, Figure]], k: int = 20, nouns: Nouns = FILMS) -> str:
-    """Whether what is unknown could turn the order of the models by SVR around; "" where nothing is unknown, or no bounds are known."""
+    """Whether what is unknown could turn the order of the models by SVR around; "" where nothing is known about that."""
     bounds = [(f.get(f"svr_low_{k}"), f.get(f"svr_high_{k}")) for f in figures]
     if any(low is None or high is None or low.value is None or high.value is None for low, high in bounds):
-        return ""
-    is_sure = [low.value == high.value for low, high in bounds]  # type: ignore[union-attr]
-    if all(is_sure):
         return ""
     models, open_pairs = list(names.values()), []
     pairs = list(combinations(range(len(figures)), 2))
     for a, b in pairs:
         (low_a, high_a), (low_b, high_b) = bounds[a], bounds[b]
-        meet = low_a.value <= high_b.value and low_b.value <= high_a.value  # type: ignore[union-attr, operator]
-        if meet and not (is_sure[a] and is_sure[b]):
+        if low_a.value < high_b.value and low_b.value < high_a.value:  # type: ignore[union-attr, operator]
             open_pairs.append(f"{models[a]} and {models[b]}")
     if not open_pairs:
         return f"Whatever the unknown {nouns.many} are, the order of the models by SVR stays as it is."

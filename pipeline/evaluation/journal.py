@@ -95,6 +95,19 @@ class Journal:
         self.close()
 
 
+def files_of(model: str) -> str:
+    """A mark of a model's files, and of those of an adapter's base, as another model may take their place; "": none is here."""
+    place = Path(model)
+    files = sorted(place.glob("*")) if place.is_dir() else [place] if place.is_file() else []
+    if not files:
+        return ""
+    seen = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
+    base = ""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        base = files_of(json.loads((place / "adapter_config.json").read_text())["base_model_name_or_path"])
+    return hashlib.sha256(repr((seen, base)).encode()).hexdigest()[:12]
+
+
 def journal_path(output: str | None, store: str, model: str, settings: dict, prompts: Dataset) -> Path:
     """Where the answers belong: below `output`, or beside the log; another file for other settings or prompts."""
     folder = Path(output) if output else log_root(store).with_suffix(".answers")

@@ -12,7 +12,7 @@ from datasets import Dataset
 from oracle.annotate import Annotator
 from oracle.answers import parse_batch
 from oracle.cut_off import cells_of, open_entries, without_open_entries
-from oracle.log import LogWriter, run_info
+from oracle.log import run_info, whole_run
 from oracle.store import log_root
 from trainer.own_rewards import as_rank_reward, name_of, own_names
 from trainer.rewards import make_relevance_func, make_safety_func
@@ -73,9 +73,9 @@ def log_answers(
     table = answer_table(answers, dataset, annotator.thought_tags, rec_num)
     parts = judges(table, answers.samples) if judges else _judged_here(table, annotator, rec_num, answers.samples, own)
     tables = concat(list(parts))
-    with LogWriter(log_root(store), run) as log:
+    with whole_run(log_root(store), run) as log:
         log.write_step(0, *tables)
-        return log.run_id
+    return log.run_id
 
 
 def answer_table(answers: Answers, dataset: Dataset, thought_tags: Sequence[str], rec_num: int) -> pa.Table:

@@ -12,7 +12,7 @@ from oracle.base.unpacked import bytes_of
 from oracle.cluster import cluster
 from oracle.sources import catalog_note, read_catalog
 from pipeline.evaluation import output, providers
-from pipeline.evaluation.journal import Journal, journal_path
+from pipeline.evaluation.journal import Journal, files_of, journal_path
 from pipeline.evaluation.judging import Answers, log_answers
 from pipeline.evaluation.judging_on_ray import judges_on_ray
 from pipeline.evaluation.names import in_order_of_steps
@@ -84,6 +84,8 @@ def ask(args: argparse.Namespace, name: str, prompts: Dataset) -> Answers:
         "max_tokens": args.max_completion_length,
         "seed": args.seed,
     }
+    if files := files_of(name):
+        settings["files"] = files
     if not remote and args.engine != "transformers":
         settings["engine"] = args.engine
     path = journal_path(args.output, args.store, name, settings, prompts)

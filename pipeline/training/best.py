@@ -24,17 +24,30 @@ def best_of(evaluations: Sequence[Mapping[str, float]], share: float) -> Mapping
 
 
 class KeepBest(TrainerCallback):
-    """Saves the best model so far in `folder`, with the evaluation that made it the best in evaluation.json."""
+    """Saves the best model so far in `folder`, with the evaluation that made it the best in evaluation.json.
+
+    That may be of a step behind the checkpoint from which a run goes on, which comes out otherwise this time. What is kept
+    counts as what it is: only a better one takes its place.
+    """
 
     def __init__(self, trainer: RankGRPOTrainer, folder: Path, share: float):
         self._trainer, self._folder, self._share = trainer, folder, share
+        self._kept_before: dict | None = None
         if this_process().is_main_process:
             end_move(folder)
 
+    def on_train_begin(self, args, state, control, **_):
+        this_process().wait_for_everyone()
+        if state.global_step and (kept := self._folder / "evaluation.json").exists():
+            self._kept_before = json.loads(kept.read_text())
+
     def on_evaluate(self, args, state, control, **_):
         evaluations = [line for line in state.log_history if "eval_svr" in line]  # a resumed run has those before
+        latest = evaluations[-1]
+        if self._kept_before and self._kept_before not in evaluations:
+            evaluations.insert(1, self._kept_before)
         best = best_of(evaluations, self._share)
-        if best is not evaluations[-1]:
+        if best is not latest:
             return
         with replaced_folder(self._folder, this_process()) as new:
             self._trainer.save_model(str(new))

@@ -7,7 +7,7 @@ import torch
 
 from oracle import UserError, create_oracle
 from oracle.annotate import Annotator
-from oracle.log import open_log, query
+from oracle.log import LogWriter, open_log, query
 from oracle.store import log_root
 from pipeline.evaluate import main
 from pipeline.evaluation.judging import Answers, log_answers
@@ -152,3 +152,17 @@ def test_a_title_that_the_length_limit_cut_off_is_not_judged_and_of_foreign_answ
     with open_log(log_root(store)) as log:
         ids = query(log, "select distinct run_id, dataset_id from rollouts").to_pylist()
     assert {row["dataset_id"] for row in ids if row["run_id"] in runs} == {None}  # this dataset has no ids
+
+
+def test_an_evaluation_is_in_the_log_only_once_it_is_whole(small, monkeypatch):
+    oracle, store = create_oracle(store=f"{small}/store.duckdb"), f"{small}/store.duckdb"
+    dataset, seen, write_step = load_dataset(f"{small}/data.jsonl", None, oracle).select([1]), [], LogWriter.write_step
+
+    def looking(writer, *step):
+        seen.append(set(log_root(store).glob("[0-9]*")))
+        write_step(writer, *step)
+
+    monkeypatch.setattr(LogWriter, "write_step", looking)
+    before, answers = set(log_root(store).glob("[0-9]*")), Answers("model", [0], ["1. Alien (1979)"], [True])
+    run = log_answers(store, answers, dataset, Annotator(oracle), data="data.jsonl", rec_num=3, settings={})
+    assert seen == [before] and (log_root(store) / run).is_dir()

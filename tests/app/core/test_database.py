@@ -1,5 +1,6 @@
 """Pages of several people are computed at once, and who waits for a place among the queries can stop."""
 
+import os
 import resource
 import shutil
 import tempfile
@@ -55,6 +56,17 @@ def test_a_page_takes_neither_all_memory_nor_texts_of_any_length(store, monkeypa
     monkeypatch.setattr(database, limit, {"MEMORY": "30MB", "MOST_BYTES": 10_000_000}[limit])
     with pytest.raises(UserError, match=said):
         database.Audit(str(store)).query(sql, None)
+
+
+def test_a_store_that_takes_anothers_place_with_its_time_is_noticed(tmp_path, monkeypatch):
+    store = tmp_path / "store.duckdb"
+    store.write_bytes(b"before")
+    monkeypatch.setattr(database.st, "session_state", {"_store": str(store)})
+    before, seen = store.stat(), database._state()
+    (tmp_path / "new").write_bytes(b"behind")
+    os.utime(tmp_path / "new", ns=(before.st_atime_ns, before.st_mtime_ns))
+    (tmp_path / "new").rename(store)
+    assert store.stat().st_mtime_ns == before.st_mtime_ns and database._state() != seen
 
 
 def test_a_store_that_can_not_be_copied_is_told_as_such(store):

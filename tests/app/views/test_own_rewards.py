@@ -45,7 +45,7 @@ def own_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with LogWriter(
         store.with_suffix(".log"), held_out | {"settings": again}
     ) as judged_again:  # is no point of any curve
-        judged_again.write_step(2, *with_own(2, STEP_2))
+        judged_again.write_step(2, *with_own(1, STEP_1))
     return store
 
 

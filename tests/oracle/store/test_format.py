@@ -6,10 +6,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from oracle import UserError, build_store, create_oracle
+from oracle import UserError, build_store, confirm_alias, create_oracle
 from oracle.base.resources import read_sql
 from oracle.cli.main import main
-from oracle.store import STORE_FORMAT, updated_store, upgrade_store
+from oracle.store import STORE_FORMAT, made_from, updated_store, upgrade_store
 from oracle.store.file import DERIVATIONS
 
 FILM = [{"imdb_id": "tt0387564", "title": "Saw", "year": 2004}]
@@ -50,8 +50,14 @@ def test_a_store_is_brought_up_to_date_from_what_it_holds(older: Path, capsys: p
         assert connection.sql("select schema_version, description, year(created_at) from store_info").fetchall() == [
             (STORE_FORMAT, "mine", 2020)
         ]
+    made = made_from(older)
     assert main(["store", "update", str(older)]) == 0
     assert "is of that format already" in capsys.readouterr().out
+    confirm_alias(older, "Saw it", None, "tt0387564")
+    assert made_from(older) == made
+    with updated_store(older) as connection:
+        connection.execute("insert into sources (source_id, kind) values (1, 'severities')")
+    assert made_from(older) != made
 
 
 def test_a_store_that_cannot_be_brought_up_to_date_stays_as_it_was(older: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from oracle import UserError
 from pipeline.evaluate import main
-from pipeline.evaluation.journal import Journal
+from pipeline.evaluation.journal import Journal, files_of
 from tests.pipeline.evaluation.loopback import Server
 
 ROOT = Path(__file__).parents[3]
@@ -91,6 +91,19 @@ def test_a_local_model_that_was_killed_ends_with_the_answers_of_one_that_was_not
     file.write_bytes(b"".join(lines[:8]) + lines[8][:20])  # as a kill in the middle of a write leaves it
     main(local)
     assert kept(tmp_path) == whole
+
+
+def test_another_model_in_the_folder_of_one_before_or_of_its_base_is_another_model(tmp_path):
+    base, adapter = tmp_path / "base", tmp_path / "adapter"
+    for folder in (base, adapter):
+        folder.mkdir()
+    (base / "model.safetensors").write_text("one")
+    (adapter / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(base)}))
+    assert files_of("some/model-of-the-hub") == "" and files_of(str(base / "model.safetensors")) != ""
+    before = files_of(str(base)), files_of(str(adapter))
+    assert before == (files_of(str(base)), files_of(str(adapter)))
+    (base / "model.safetensors").write_text("three")
+    assert files_of(str(base)) != before[0] and files_of(str(adapter)) != before[1]
 
 
 def test_a_whole_set_of_answers_is_judged_again_without_a_question(asked, server, capsys):
