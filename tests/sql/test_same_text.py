@@ -14,18 +14,20 @@ BEYOND = [{**UNSAFE, "imdb_id": "tt0450278", "matched_title": "Hostel"}, {**film
 TEXTS = 30
 
 
-def write_run(root, free: list[dict]) -> str:
-    """K is 2. Each text is asked without constraints, which `free` answers, and by someone who wants no gore."""
-    answers = []
+def write_run(root, free: list[dict] | None) -> str:
+    """K is 2. Each text is asked without constraints, which `free` answers (null: nobody), and by someone who wants no gore."""
+    answers, ids = [], []
     for number in range(TEXTS):
         asked = {"prompt_id": f"text {number}", "groundtruth": {"Saw": True}}
-        answers.append({**asked, "constraints": [], "verdicts": free})
+        if free is not None:
+            answers.append({**asked, "constraints": [], "verdicts": free})
+            ids.append(f"{number}-free")
         answers.append({**asked, "constraints": ["gore"], "verdicts": [SAFE, UNSAFE, *BEYOND]})
+        ids.append(f"{number}-gore")
     completions, verdicts = step_tables(answers)
-    ids = pa.array([f"{number // 2}-{'gore' if number % 2 else 'free'}" for number in range(2 * TEXTS)])
     settings = {"kind": "evaluate", "model": "m", "dataset": "d", "rec_num": 2, "num_generations": 1}
     with LogWriter(root, settings) as writer:
-        writer.write_step(0, completions.append_column("dataset_id", ids), verdicts)
+        writer.write_step(0, completions.append_column("dataset_id", pa.array(ids)), verdicts)
     return writer.run_id
 
 
@@ -45,6 +47,14 @@ def test_runs_are_compared_by_the_constrained_answers_to_a_text(log):
         assert found["svr"] == (TEXTS, 0.5, 0.5) and found["recall"] == (TEXTS, 0.5, 0)
     [summed] = query(connection, "select distinct svr_20 from run_summary").to_pylist()
     assert summed == {"svr_20": 0.5}
+
+
+def test_answers_to_a_text_are_compared_with_those_under_constraints_too_and_no_others(tmp_path):
+    both, constrained = write_run(tmp_path, [FREE, SAFE]), write_run(tmp_path, None)
+    with open_log(tmp_path) as connection:
+        for pair in ({"a": both, "b": constrained}, {"a": constrained, "b": both}):
+            rows = query(connection, "from compare_runs($a, $b)", pair).to_pylist()
+            assert {row["prompts"] for row in rows} == {TEXTS} and {row["difference"] for row in rows} <= {0, None}
 
 
 def test_the_interval_of_one_prompt_is_not_known(tmp_path):
