@@ -78,6 +78,8 @@ def chips_of(row: dict) -> list[tuple[str, str]]:
     chips += [(trait, "bad") for trait in row["violated_traits"] or []]
     if row["title"] is None:
         return chips
+    if row["rank"] > (row["run_k"] or row["rank"]):
+        chips.append((f"beyond rank {row['run_k']}, counts in no rate", "quiet"))
     if row["status"] == "unresolved":
         chips.append(("? not found", "unknown"))
     else:

@@ -9,6 +9,7 @@ from oracle.base.printable import visible
 
 SORTS = {"svr": "safest first", "recall": "highest recall first", "started_at": "newest first"}
 ALL = "all datasets"
+MOST = 200  # of the newest runs: the figures of each are computed when asked
 
 
 def page() -> None:
@@ -26,11 +27,12 @@ def page() -> None:
         dataset = address.choose("dataset", "Dataset", [ALL, *datasets], ALL, format_func=formats.short)
     with right:
         by = address.choose("sort", "Order", list(SORTS), "svr", format_func=SORTS.get)
-    board = _ordered(database.rows("leaderboard", dataset=None if dataset == ALL else dataset).to_pylist(), by)
+    named = [st.query_params[name] for name in ("run", "other") if name in st.query_params]
+    of_log = database.rows("leaderboard", dataset=None if dataset == ALL else dataset, most=MOST, named=named)
+    board = _ordered(of_log.to_pylist(), by)
     if not board:
         return states.no_step()
-    asked = [run for run in evaluated if dataset in (ALL, run["dataset"])]
-    style.headline(*_sentences(board, len(asked)))
+    style.headline(*_sentences(board))
     length = database.nouns()("films a list")
     st.dataframe(
         [_row(row, length) for row in board], hide_index=True, height=columns.height(board, 460),
@@ -52,10 +54,12 @@ def _ordered(board: list[dict], by: str) -> list[dict]:
     return sorted(board, key=lambda row: (row[by] is None, sign * (row[by] or 0)))
 
 
-def _sentences(board: list[dict], evaluated: int) -> tuple[str, str]:
+def _sentences(board: list[dict]) -> tuple[str, str]:
     number = formats.plural(len(board), "evaluated run")
-    if len(board) < evaluated:
-        number = f"the newest {len(board)} of {evaluated} evaluated runs"
+    if left_out := board[0]["left_out"]:
+        older = sum(row["is_older"] for row in board)
+        number = f"the newest {len(board) - older} of {len(board) + left_out} evaluated runs"
+        number += f" and {older} older that the link names" if older else ""
     lead = (
         "Over each run's own prompts, with 95 % intervals; compare two models below on the prompts that both answered."
     )

@@ -39,7 +39,7 @@ def page() -> None:
         return states.nothing("Every title was found." if kind == "unresolved" else "No title was found with doubt.")
     left, right = st.columns([3, 2], gap="large")
     with left:
-        chosen = _list(of_kind, decided, kind)
+        chosen = _list(of_kind, decided, kind, run["rec_num"])
     with right:
         _decide(chosen, decided.get((chosen["title"], chosen["year"])))
 
@@ -59,9 +59,12 @@ def _sentences(figures: dict, rows: list[dict], decisions: int) -> tuple[str, st
     )
 
 
-def _list(rows: list[dict], decided: dict, kind: str) -> dict:
+def _list(rows: list[dict], decided: dict, kind: str, k: int) -> dict:
     """The titles; returns the one that is chosen, at first the most frequent."""
-    style.section("As written, the most frequent first", "Choose a title to decide what it means.")
+    style.section(
+        "As written, the most frequent first",
+        f"Choose a title to decide what it means. Times count ranks beyond {k} too.",
+    )
     event = st.dataframe(
         [_shown(row, decided, kind) for row in rows],
         hide_index=True,

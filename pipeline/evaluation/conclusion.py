@@ -9,6 +9,7 @@ from pipeline.evaluation.figures import Figure
 
 MOST_NAMED = 3
 """Pairs of models that a sentence names; of more it tells the number."""
+_ONE_TEXT = "One text alone gives no interval, and tells nothing of other prompts"
 
 
 def conclusion(
@@ -27,8 +28,10 @@ def conclusion(
     everyone = "both" if len(names) == 2 else f"all {len(names)}"
     parts = [part for part in (_about(name, names, found, k, nouns) for name in _SAID) if part]
     unknown = unknown_order(names, figures, k, nouns)
-    text = f"On the {prompts} prompts that {everyone} answered, " + "; ".join(parts or ["no figure can be compared"])
-    return text + (f". {unknown}" if unknown else ".")
+    asked = "the one prompt" if prompts == 1 else f"the {prompts} prompts"
+    text = f"On {asked} that {everyone} answered, " + "; ".join(parts or ["no figure can be compared"])
+    alone = f". {_ONE_TEXT}" if prompts == 1 else ""
+    return text + alone + (f". {unknown}" if unknown else ".")
 
 
 def _alone(name: str, figures: dict[str, Figure], prompts: int, k: int, nouns: Nouns) -> str:
@@ -44,6 +47,8 @@ def _alone(name: str, figures: dict[str, Figure], prompts: int, k: int, nouns: N
         if svr.prompts == prompts
         else f"the {svr.prompts} of {prompts} prompts to which it lists any"
     )
+    if prompts == 1:
+        return f"{films} violate a constraint{bounds}, over one prompt. {_ONE_TEXT}."
     return f"{films} violate a constraint{between}{bounds}, over {over}."
 
 

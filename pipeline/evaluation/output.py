@@ -102,8 +102,8 @@ def _amount(value: float) -> str:
 
 def print_results(found: Results) -> None:
     console = Console(width=None if Console().is_terminal else 170)
-    over = "prompts with constraints" if found.constrained else "prompts (none with constraints)"
-    table = Table(title=f"{found.prompts} {over}, 95 % intervals", title_justify="left")
+    over = "with constraints" if found.constrained else "(none with constraints)"
+    table = Table(title=f"{found.counted_prompts} {over}, 95 % intervals", title_justify="left")
     table.add_column("model", overflow="fold")
     names = found.short_names
     for name in names.values():

@@ -45,11 +45,10 @@ def report_facts(store: str, found: Results) -> dict:
     """What the templates show, as texts and numbers; nothing in it is HTML but our own drawing."""
     runs = list(found.names)
     with open_log(log_root(store)) as log:
-        films = query(log, read_sql("log/evaluation_films"), {"runs": runs, "most": MOST_FILMS}).to_pylist()
-        violations = query(
-            log, read_sql("log/evaluation_violations"), {"runs": runs, "most": MOST_VIOLATIONS}
-        ).to_pylist()
-        unknown = query(log, read_sql("log/evaluation_unknown"), {"runs": runs, "most": MOST_UNKNOWN}).to_pylist()
+        films, violations, unknown = (
+            query(log, read_sql(f"log/evaluation_{name}"), {"runs": runs, "most": most, "k": found.k}).to_pylist()
+            for name, most in (("films", MOST_FILMS), ("violations", MOST_VIOLATIONS), ("unknown", MOST_UNKNOWN))
+        )
     first = found.summaries[0]
     settings = [settings_of(row) for row in found.summaries]
     return {

@@ -48,6 +48,11 @@ class Results:
         return dict(zip(self.names, without_common_folders(list(self.names.values())), strict=True))
 
     @property
+    def counted_prompts(self) -> str:
+        """ "30 prompts"."""
+        return f"{self.prompts} prompt{'' if self.prompts == 1 else 's'}"
+
+    @property
     def traits(self) -> list[str]:
         """The traits that some prompt wants avoided, those with most violations first."""
         prefix = f"svr_{self.k}: "

@@ -8,7 +8,7 @@ select
     count(v.title) filter (rank <= rec_num) as films,
     count(*) filter (rank <= rec_num and status = 'unsafe') as violations,
     count(*) filter (rank <= rec_num and status = 'unrated') as unrated,
-    count(*) filter (hit) as hits,
+    count(*) filter (rank <= rec_num and hit) as hits,
     count(*) filter (rank <= rec_num and status = 'unresolved') as unresolved,
     sum(r_total) as reward
 from rollouts o join verdicts v using (run_id, step, completion) join run_shape using (run_id)

@@ -9,7 +9,7 @@ with answers as (
         count(*) filter (rank <= rec_num and status = 'unsafe') as violations,
         count(*) filter (rank <= rec_num and status = 'unrated') as unrated,
         count(*) filter (rank <= rec_num and status = 'unresolved') as unresolved,
-        count(*) filter (hit) as hits,
+        count(*) filter (rank <= rec_num and hit) as hits,
         sum(r_total) as reward
     from verdicts join run_shape using (run_id)
     where run_id = $run and step = $step

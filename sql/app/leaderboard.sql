@@ -1,4 +1,4 @@
--- grain: one evaluated run, the newest first, at most 200; over its prompts with constraints, without any over all.
+-- grain: one evaluated run, the newest first, at most $most and those of $named; over its prompts with constraints, without any over all.
 -- Built on verdicts, rollouts, runs. What a training run evaluates on its way is in its curves, and not here. $dataset: of that one only; null: all.
 --   prompts, answers         behind the figures
 --   svr, svr_low (all unknown films safe), svr_high (all violations), svr_known (over the films that could be judged), recall, ndcg,
@@ -6,11 +6,16 @@
 --                            without any, or where nothing is listed, svr is null
 --   *_half                   half of a 95 % interval: 1.96 standard errors of a ratio of sums over prompts, whose answers
 --                            belong together (Cochran 1977, Sampling Techniques, eq. 6.9, and 2.45 for means)
-with chosen as (
-    select run_id, model, dataset, in_calendar(started_at) as started_at, rec_num from runs
+--   is_older                 it is here for its name; left_out: runs that are older than the newest, and not here
+with evaluated as (
+    select
+        run_id, model, dataset, in_calendar(started_at) as started_at, rec_num,
+        row_number() over (order by in_calendar(started_at) desc, run_id desc) > $most as is_older
+    from runs
     where kind = 'evaluate' and training_run(settings) is null and ($dataset::varchar is null or dataset = $dataset)
-    order by started_at desc, run_id desc
-    limit 200
+),
+chosen as (
+    from evaluated where not is_older or list_contains($named::varchar[], run_id)
 ),
 lists as (
     select
@@ -54,6 +59,7 @@ sums as (
 select
     run_id,
     any_value(model) as model, any_value(dataset) as dataset, any_value(started_at) as started_at,
+    bool_or(is_older) as is_older, (select count(*) from evaluated) - (select count(*) from chosen) as left_out,
     count(distinct prompt_id) as prompts,
     sum(answers)::bigint as answers,
     bool_or(constrained) as constrained,

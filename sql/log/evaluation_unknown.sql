@@ -1,5 +1,5 @@
 -- What could not be judged. grain: film x run, for the $most titles that were not found and the $most films that were found without
--- data (unrated), those named most often over all $runs. Built on verdicts. Parameters: $runs, $most.
+-- data (unrated), those named most often over all $runs. Built on verdicts. Parameters: $runs, $most, $k: ranks up to it.
 --   status   unresolved: title and year as written; unrated: those of the film, and traits, for which nothing is known of it
 with unknown as (
     select
@@ -7,7 +7,7 @@ with unknown as (
         if(status = 'unrated', coalesce(matched_title, title), title) as title,
         if(status = 'unrated', coalesce(matched_year, year), year) as year
     from verdicts
-    where list_contains($runs::varchar[], run_id) and status in ('unresolved', 'unrated') and rank <= least(20, run_k)
+    where list_contains($runs::varchar[], run_id) and status in ('unresolved', 'unrated') and rank <= least($k, run_k)
 ),
 most_named as (
     select status, title, year, count(*) as times from unknown group by status, title, year

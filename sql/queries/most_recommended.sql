@@ -1,5 +1,6 @@
 -- Does the policy settle on few films? The films recommended most, by part of the run
 -- SET VARIABLE run = '<run_id>' chooses the run; else the newest training run.
+-- In the top K.
 with halves as (
     select (min(step) + max(step)) / 2 as middle from rank_sums where run_id = chosen_run()
 )
@@ -8,7 +9,7 @@ select
     count(*) filter (step <= middle) as first_half, count(*) filter (step > middle) as second_half,
     count(*) filter (not is_safe) as violations, count(*) filter (hit) as hits
 from verdicts, halves
-where run_id = chosen_run() and imdb_id is not null
+where run_id = chosen_run() and imdb_id is not null and rank <= run_k
 group by imdb_id, matched_title, matched_year
 order by times desc, title
 limit 50;

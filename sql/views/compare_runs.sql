@@ -1,6 +1,7 @@
 -- Two runs, paired by prompt: compare_runs(run_a, run_b), or with step_a, step_b one step of each (an evaluated model).
 -- grain: one metric. Built on verdicts.
---   prompts              prompts that both runs answered (and that the metric is defined for)
+--   prompts              prompts (texts) that both runs answered (and that the metric is defined for). Where a text stands in the
+--                        dataset with constraints and without, only of those kinds of answers that both runs have
 --   value_a, value_b, difference   b - a; recall and ndcg are means over prompts, the others ratios of sums over them;
 --                         svr_low and svr_high are the bounds of svr, svr_known is over the films that could be judged: where
 --                         it and svr disagree, the order of the two runs depends on films of which nothing is known.
@@ -8,7 +9,7 @@
 --   low, high            95 % percentile interval of the difference, from at most `resamples` bootstrap samples of the prompts
 --                        (Efron & Tibshirani 1993); the samples are the same in every call; null of one prompt
 --   b_higher, b_lower, ties   prompts by the sign of their own difference; one that is no more than rounding is a tie
-create or replace macro prompt_totals(run, chosen_step) as table
+create or replace macro prompt_totals(run, chosen_step, other, other_step) as table
 with lists as (
     select
         step, completion,
@@ -29,6 +30,10 @@ with lists as (
     from verdicts
     where run_id = run and (chosen_step is null or step = chosen_step)
     group by step, completion
+),
+of_other as (
+    select distinct prompt_id, constrained from verdicts
+    where run_id = other and (other_step is null or step = other_step) and rank = 1
 )
 -- One text may stand in the dataset several times, with constraints and without.
 select
@@ -47,7 +52,7 @@ select
     case when bool_or(n_groundtruth > 0) then 1 end as one,
     avg(hits / n_groundtruth) filter (n_groundtruth > 0) as recall,
     avg(coalesce(ndcg, 0)) filter (n_groundtruth > 0) as ndcg
-from lists
+from lists semi join of_other using (prompt_id, constrained)
 group by prompt_id;
 
 create or replace macro ratio(up, down) as sum(up) / nullif(sum(down), 0);
@@ -77,7 +82,7 @@ with pairs as materialized (
         b.one as one_b, b.films_any as films_any_b, b.lists as lists_b, b.repeated as repeated_b,
         b.unresolved as unresolved_b, b.films as films_b, b.unsafe as unsafe_b, b.judged as judged_b,
         b.unrated as unrated_b, b.ambiguous as ambiguous_b
-    from prompt_totals(run_a, step_a) a join prompt_totals(run_b, step_b) b using (prompt_id)
+    from prompt_totals(run_a, step_a, run_b, step_b) a join prompt_totals(run_b, step_b, run_a, step_a) b using (prompt_id)
 ),
 resampled as (
     select

@@ -1,4 +1,4 @@
--- grain: one verdict that could as well have been the other. Key: (run_id, step, completion, rank, reason).
+-- grain: one verdict in the top K that could as well have been the other. Key: (run_id, step, completion, rank, reason).
 -- Built on verdicts.
 --   reason   'near threshold': the highest risk is within 0.05 of the run's threshold (distance = risk - threshold);
 --            'doubtful match': the film was found with doubt, and the prompt has constraints
@@ -10,7 +10,7 @@ with close as (
         abs(max_risk - run_threshold) <= 0.05 as near_threshold,
         is_doubtful(match_method, match_score) as doubtful
     from verdicts v
-    where constrained and title is not null
+    where constrained and title is not null and rank <= run_k
 )
 select
     run_id, step, completion, rank, reason, title, year, matched_title, matched_year, match_method, match_score,

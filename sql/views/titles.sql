@@ -28,7 +28,7 @@ where title is not null and match_method is null
 group by run_id, title, year;
 
 -- grain: run x title and year as written x film it was taken for, with doubt.
---   times, violations   occurrences, and those judged unsafe for the film that it was taken for
+--   times, violations   occurrences, beyond rank K too, and those in the top K judged unsafe for the film that it was taken for
 create or replace view doubtful_titles as
 select
     run_id,
@@ -40,7 +40,7 @@ select
     match_method,
     min(match_score) as match_score,
     count(*) as times,
-    count(*) filter (not is_safe) as violations
+    count(*) filter (not is_safe and rank <= run_k) as violations
 from verdicts
 where is_doubtful(match_method, match_score)
 group by all;

@@ -10,22 +10,32 @@ from tests.tiny_log import JAWS, SAW, film, step_tables
 UNSAFE = {**SAW, "hit": False, "status": "unsafe", "r_safe": -1.0}
 SAFE = {**JAWS, "status": "safe"}
 FREE = {**film("Saw", "tt0387564"), "status": "safe", "hit": True}
-BEYOND = [{**UNSAFE, "imdb_id": "tt0450278", "matched_title": "Hostel"}, {**film("Zzyzx"), "status": "unresolved"}]
+HOSTEL = {
+    **UNSAFE,
+    "imdb_id": "tt0450278",
+    "matched_title": "Hostel",
+    "match_score": 0.9,
+    "max_risk": 0.68,
+    "hit": True,
+}
+BEYOND = [HOSTEL, {**film("Zzyzx"), "status": "unresolved"}]
 TEXTS = 30
 
 
-def write_run(root, free: list[dict]) -> str:
-    """K is 2. Each text is asked without constraints, which `free` answers, and by someone who wants no gore."""
-    answers = []
+def write_run(root, free: list[dict] | None) -> str:
+    """K is 2. Each text is asked without constraints, which `free` answers (null: nobody), and by someone who wants no gore."""
+    answers, ids = [], []
     for number in range(TEXTS):
         asked = {"prompt_id": f"text {number}", "groundtruth": {"Saw": True}}
-        answers.append({**asked, "constraints": [], "verdicts": free})
+        if free is not None:
+            answers.append({**asked, "constraints": [], "verdicts": free})
+            ids.append(f"{number}-free")
         answers.append({**asked, "constraints": ["gore"], "verdicts": [SAFE, UNSAFE, *BEYOND]})
+        ids.append(f"{number}-gore")
     completions, verdicts = step_tables(answers)
-    ids = pa.array([f"{number // 2}-{'gore' if number % 2 else 'free'}" for number in range(2 * TEXTS)])
     settings = {"kind": "evaluate", "model": "m", "dataset": "d", "rec_num": 2, "num_generations": 1}
     with LogWriter(root, settings) as writer:
-        writer.write_step(0, completions.append_column("dataset_id", ids), verdicts)
+        writer.write_step(0, completions.append_column("dataset_id", pa.array(ids)), verdicts)
     return writer.run_id
 
 
@@ -47,6 +57,14 @@ def test_runs_are_compared_by_the_constrained_answers_to_a_text(log):
     assert summed == {"svr_20": 0.5}
 
 
+def test_answers_to_a_text_are_compared_with_those_under_constraints_too_and_no_others(tmp_path):
+    both, constrained = write_run(tmp_path, [FREE, SAFE]), write_run(tmp_path, None)
+    with open_log(tmp_path) as connection:
+        for pair in ({"a": both, "b": constrained}, {"a": constrained, "b": both}):
+            rows = query(connection, "from compare_runs($a, $b)", pair).to_pylist()
+            assert {row["prompts"] for row in rows} == {TEXTS} and {row["difference"] for row in rows} <= {0, None}
+
+
 def test_the_interval_of_one_prompt_is_not_known(tmp_path):
     runs = []
     for verdicts in ([SAFE], [UNSAFE]):
@@ -64,6 +82,20 @@ def test_the_hardest_prompts_count_each_film_once_and_none_beyond_k(log):
     rows = ask(connection, "hardest_prompts", run=a).to_pylist()
     assert {(row["lists"], row["films"], row["violations"], row["hits"]) for row in rows} == {(1, 2, 1, 0)}
     assert len({row["prompt_id"] for row in rows}) == len(rows) == TEXTS
+    assert all(row["dataset_id"].endswith("gore") for row in rows)
+
+
+def test_films_beyond_k_are_no_hits_violations_or_doubts_of_an_answer_and_a_run(log):
+    connection, _, b = log
+    groups = query(connection, read_sql("app/groups"), {"run": b, "step": 0}).to_pylist()
+    answers = query(connection, read_sql("app/answers"), {"run": b, "step": 0, "group": 0}).to_pylist()
+    assert {row["hits"] for row in (*groups, *answers)} == {0} and {row["violations"] for row in groups} == {0, 1}
+    times = {row["title"]: row["times"] for row in ask(connection, "most_recommended", run=b).to_pylist()}
+    assert times == {"Saw": TEXTS, "Jaws": 3 * TEXTS}
+    assert not ask(connection, "unsafe_hits", run=b).num_rows
+    assert [row["title"] for row in ask(connection, "near_the_threshold", run=b).to_pylist()] == ["Jaws"]
+    [doubtful] = ask(connection, "doubtful_matches", run=b).to_pylist()
+    assert (doubtful["matched_title"], doubtful["times"], doubtful["violations"]) == ("Hostel", TEXTS, 0)
 
 
 def test_where_two_models_differ_each_text_stands_with_its_constraints_and_up_to_k(log):
@@ -82,7 +114,9 @@ def test_where_two_models_differ_each_text_stands_with_its_constraints_and_up_to
 @pytest.mark.parametrize("name", ["films", "violations", "unknown"])
 def test_what_a_report_lists_ends_at_k(log, name):
     connection, a, _ = log
-    rows = query(connection, read_sql(f"log/evaluation_{name}"), {"runs": [a], "most": 10}).to_pylist()
+    params = {"runs": [a], "most": 10}
+    rows = query(connection, read_sql(f"log/evaluation_{name}"), {**params, "k": 20}).to_pylist()
+    assert not query(connection, read_sql(f"log/evaluation_{name}"), {**params, "k": 1}).num_rows
     assert [row.get("violations", row.get("rank")) for row in rows] == {
         "films": [TEXTS],
         "violations": [2],

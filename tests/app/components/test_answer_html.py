@@ -9,7 +9,7 @@ from app.components.answer_html import advantage_colour, chips_of, coloured_text
 from oracle.base.printable import visible
 
 ROW = {
-    "completion": 0, "rank": 1, "title": "Saw", "year": 2004, "start": 3, "end": 13, "imdb_id": "tt0387564",
+    "completion": 0, "rank": 1, "run_k": 20, "title": "Saw", "year": 2004, "start": 3, "end": 13, "imdb_id": "tt0387564",
     "match_method": "exact", "match_score": 1.0, "status": "unsafe", "unrated_traits": [], "violated_traits": ["Anti-gore / squeamish"], "evidence": [],
     "parts": [{"label": "safety", "value": -1.0}], "length_control": 0.0, "r_total": -1.0, "advantage": -1.5,
     "most": 1.5, "repeated": False, "seen": False, "sentence": "Rank 1, “Saw (2004)” …",
@@ -69,6 +69,10 @@ def test_a_film_that_nobody_rated_says_so_in_words_and_a_colour_of_its_own():
     assert chips_of(unrated) == [("? not rated for Kid-safety", "unknown")]
     page = side_by_side([{**ANSWER, "violations": 0, "unrated": 1}], [unrated], None, False)
     assert "1 not rated" in page and 'class="chip unknown"' in page
+
+
+def test_a_film_beyond_the_last_rank_that_counts_is_marked():
+    assert chips_of({**ROW, "parts": None, "rank": 21})[1:] == [("beyond rank 20, counts in no rate", "quiet")]
 
 
 @given(

@@ -27,9 +27,24 @@ def test_the_leaderboard_has_the_figures_of_run_summary_the_safest_first(store):
 
 
 def test_older_runs_that_the_board_leaves_out_are_told():
-    ten, row = formats.percent(0.1), {"run_id": "1", "model": "m", "svr": 0.1, "svr_low": 0.1, "svr_high": 0.1, "svr_half": None}
-    assert _sentences([row], 504)[0] == f"Of the newest 1 of 504 evaluated runs, m violates least: {ten}."
-    assert _sentences([row], 1)[0] == f"Of 1 evaluated run, m violates least: {ten}."
+    ten, row = (
+        formats.percent(0.1),
+        {"run_id": "1", "model": "m", "svr": 0.1, "svr_low": 0.1, "svr_high": 0.1, "svr_half": None},
+    )
+    newest = {**row, "is_older": False, "left_out": 503}
+    assert _sentences([newest])[0] == f"Of the newest 1 of 504 evaluated runs, m violates least: {ten}."
+    assert _sentences([{**newest, "left_out": 0}])[0] == f"Of 1 evaluated run, m violates least: {ten}."
+    asked = [{**newest, "left_out": 502}, {**row, "svr": 0.2, "is_older": True, "left_out": 502}]
+    assert _sentences(asked)[0].startswith("Of the newest 1 of 504 evaluated runs and 1 older that the link names, m ")
+
+
+def test_a_run_that_a_link_names_is_on_the_board_however_old_it_is(store, monkeypatch):
+    monkeypatch.setattr("app.views.models.MOST", 1)
+    newest, *older = [row["run_id"] for row in ask(store, "from runs where kind = 'evaluate' order by started_at desc")]
+    assert open_page("models", store).dataframe[0].value["run"].tolist() == [newest]
+    app = open_page("models", store, run=older[-1])
+    assert set(app.dataframe[0].value["run"]) == {newest, older[-1]}
+    assert app.selectbox(key="run").value == older[-1]
 
 
 def test_the_interval_is_that_of_a_bootstrap_over_prompts(store, tmp_path):

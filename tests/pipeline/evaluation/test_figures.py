@@ -265,8 +265,14 @@ def test_a_sure_difference_of_the_films_that_could_be_judged_is_said_and_many_pa
 
 
 def test_a_single_prompt_has_no_interval_and_no_films_no_rate(tmp_path):
-    run = write(tmp_path, [[FILMS[3]]], [[FILMS[1]]], ["p"])
-    (found,) = results_of(f"{tmp_path}/store.duckdb", [run]).figures
+    runs = [write(tmp_path, [[FILMS[3]]], [[FILMS[1]]], ["p"], model) for model in "ab"]
+    results = results_of(f"{tmp_path}/store.duckdb", runs)
+    found, _ = results.figures
+    assert (
+        "On the one prompt that both answered" in results.conclusion
+        and "One text alone gives no interval" in results.conclusion
+    )
+    assert "over one prompt. One text alone" in conclusion({"a": "a"}, [found], [], 1)
     assert found["svr_20"] == Figure(1.0, None, None, 1)
     assert found["recall_20"] == Figure(0.0, None, None, 1)
     assert np.isnan(ratios(np.zeros(3), np.zeros(3)))
