@@ -153,12 +153,15 @@ def test_a_process_that_ends_at_its_start_is_no_fault_of_the_query(store, monkey
 
 
 def test_a_process_that_the_app_can_not_look_at_watches_its_memory_itself(store, monkeypatch):
-    """As where there is no /proc."""
+    """As where there is no /proc. The process is begun by a small one: its peak is at first that of what began it."""
     code = """
-import sys
+import subprocess, sys
+if len(sys.argv) == 4:  # the arguments alone
+    sys.exit(subprocess.run([*sys.orig_argv, "again"]).returncode)
+del sys.argv[4:]
 import psutil
 from app.core import query_worker
-query_worker._is_seen, query_worker.MEMORY_MB = lambda: False, 1
+query_worker._is_seen, query_worker.MEMORY_MB = lambda: False, 300
 def refuse(*_): raise psutil.NoSuchProcess(1)
 psutil.Process = refuse
 query_worker.main(*sys.argv[1:])
