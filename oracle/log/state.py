@@ -66,9 +66,7 @@ class State:
     runs: dict[str, Path] = field(default_factory=dict)  # left out -> the file that is wrong
     parts: set[Path] = field(default_factory=set)  # folders of steps, and files of losses, that are left out
     passed_over: set[Path] = field(default_factory=set)  # folders of steps that don't count, and would stop a query
-    kept: dict[str, list[str]] = field(
-        default_factory=dict
-    )  # kind of file -> patterns, where anything is not to be opened
+    kept: dict[str, list[str]] = field(default_factory=dict)  # kind of file -> patterns, where not all are opened
     older: list[str] = field(default_factory=list)  # runs with steps of an older format
     folders: int = 0  # of steps that count
 
@@ -92,9 +90,7 @@ class _Run:
 
     wrong: Path | None = None  # for which the run is left out
     parts: set[Path] = field(default_factory=set)
-    passed_over: set[Path] = field(
-        default_factory=set
-    )  # DuckDB opens some folders that don't count, to see that they don't
+    passed_over: set[Path] = field(default_factory=set)  # as DuckDB opens some folders that don't count
     kinds: set[str] = field(default_factory=set)  # of `_KINDS`, which it has; none: it is no run, or is left out
     readable: set[Path] = field(default_factory=set)  # folders of steps, which nobody changes once they are there
     is_older: bool = False
@@ -194,7 +190,6 @@ def _found(log_root: Path, folder: Path, readable: set[Path]) -> _Run:
     if found.epoch < 0 and gone:  # views open all files of format 1 at once
         return _Run(gone[0].path)
     parts = {s.path for s in gone}
-    out = [s.path for s in superseded(folder, found) if is_broken(s.path) or not is_readable(s)]
     has_loss = is_sound(loss, log_root)
     kinds = {
         "run": True,
@@ -205,7 +200,7 @@ def _found(log_root: Path, folder: Path, readable: set[Path]) -> _Run:
     }
     return _Run(
         parts=parts if has_loss or not os.path.lexists(loss) else parts | {loss},
-        passed_over=set(out),
+        passed_over={s.path for s in superseded(folder, found) if is_broken(s.path) or not is_readable(s)},
         kinds={kind for kind, has_it in kinds.items() if has_it},
         readable={s.path for s in steps} - parts,
         is_older=any(s.format < FORMAT for s in steps),

@@ -46,11 +46,10 @@ def noted_catalog(settings: Mapping) -> pa.Table | None:
     if not noted["path"]:
         return None
     path = Path(noted["path"])
-    wrong = None if path.is_file() else "is gone"
-    if path.is_file() and noted.get("sha256", _sum(path)) != _sum(path):
-        wrong = "is not what it was"
-    if wrong:
-        raise UserError(f"{path}, the catalog that the run was judged with, {wrong}: bring it back")
+    if not path.is_file():
+        raise UserError(f"{path}, the catalog that the run was judged with, is gone: bring it back")
+    if "sha256" in noted and noted["sha256"] != _sum(path):
+        raise UserError(f"{path}, the catalog that the run was judged with, is not what it was: bring it back")
     return read_catalog(path, bytes_of(settings.get("max_mb") or LARGEST_MB))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from datasets import Dataset
 
 from oracle import UserError
-from oracle.base.files import hold
+from oracle.base.files import hold, version_of
 from oracle.store import log_root
 
 
@@ -97,15 +97,12 @@ class Journal:
 
 def files_of(model: str) -> str:
     """A mark of a model's files, and of those of an adapter's base, as another model may take their place; "": none is here."""
-    place = Path(model)
-    files = sorted(place.glob("*")) if place.is_dir() else [place] if place.is_file() else []
-    if not files:
-        return ""
-    seen = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
-    base = ""
+    places = [Path(model)]
     with suppress(OSError, ValueError, KeyError, TypeError):
-        base = files_of(json.loads((place / "adapter_config.json").read_text())["base_model_name_or_path"])
-    return hashlib.sha256(repr((seen, base)).encode()).hexdigest()[:12]
+        places.append(Path(json.loads((places[0] / "adapter_config.json").read_text())["base_model_name_or_path"]))
+    files = [file for place in places for file in (place, *sorted(place.glob("*"))) if file.is_file()]
+    seen = [(file.name, *version_of(file)[1:]) for file in files]
+    return hashlib.sha256(repr(seen).encode()).hexdigest()[:12] if seen else ""
 
 
 def journal_path(output: str | None, store: str, model: str, settings: dict, prompts: Dataset) -> Path:
