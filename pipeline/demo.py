@@ -38,7 +38,8 @@ def main(argv: list[str]) -> None:
     print(f"Models and data go to {demo.folder}, verdicts to demo/store.log.", flush=True)
     started = time.monotonic()
     demo.prepare()
-    demo.say_how_long()
+    if not args.smoke:
+        demo.say_how_long()
     demo.fine_tune()
     demo.train()
     rows = demo.evaluate()
@@ -88,14 +89,11 @@ class Demo:
         """From two steps of an untrained model here; of the stages that are still to come."""
         from pipeline.simulation.duration import expected_seconds
 
-        train = self.settings["train"] | {"max_steps": self.few.get("train_steps", self.settings["train"]["max_steps"])}
-        sft = self.settings["sft"] | {"max_steps": self.few.get("sft_steps", self.settings["sft"]["max_steps"])}
-        prompts = self.few.get("prompts", self.settings["world"].get(self.split, 0))
         seconds = expected_seconds(
             self.paths["model_name"],
-            sft={} if self.is_fine_tuned else sft,
-            train={} if self.is_trained else train,
-            answers=2 * prompts,
+            sft={} if self.is_fine_tuned else self.settings["sft"],
+            train={} if self.is_trained else self.settings["train"],
+            answers=2 * self.settings["world"].get(self.split, 0),
         )
         minutes = max(1, round(seconds / 60))
         print(f"By the time of two steps here, this takes about {minutes} min.", flush=True)

@@ -1,15 +1,12 @@
 """The commands as people run them: bad input is one line and exit code 2; a run trains, logs and can be read in SQL."""
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import duckdb
 import pytest
-
-from oracle.log import open_log
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,32 +45,6 @@ def test_the_log_of_the_demo_can_be_derived_again(demo):
     with duckdb.connect(folder / "demo" / "store.duckdb", read_only=True) as store:
         assert store.sql("select count(*) from rederivation where differs").fetchall() == [(0,)]
         assert store.sql("select count(*) > 0 from verdicts").fetchall() == [(True,)]
-
-
-def test_a_stopped_run_is_resumed_after_its_last_checkpoint(demo):
-    folder, _ = demo
-    shutil.copytree(folder / "demo/seed-5/smoke/sft", folder / "demo/seed-5/sft")  # or it would make the demo's own
-    flags = [
-        "--seed",
-        "5",
-        "--num_generations",
-        "4",
-        "--per_device_train_batch_size",
-        "8",
-        "--save_steps",
-        "2",
-        "--mu",
-        "1",
-    ]
-    first = run(folder, "train.py", *flags, "--max_steps", "3", "--output_dir", "runs/again")
-    assert first.returncode == 0, first.stderr[-3000:]
-    (run_id,) = [(folder / "runs/again/run_id").read_text()]
-    assert run(folder, "train.py", *flags, "--max_steps", "4", "--resume", "runs/again").returncode == 0
-    with open_log(folder / "demo/store.log") as log:
-        steps = log.execute(
-            "select step, count(*) from rollouts where run_id = ? group by step order by step", [run_id]
-        )
-        assert steps.fetchall() == [(1, 8), (2, 8), (3, 8), (4, 8)]
 
 
 def test_answers_of_any_model_can_be_evaluated(demo):

@@ -7,6 +7,7 @@ from transformers import TrainerCallback
 import pipeline.demo
 import pipeline.settings.parsing
 import pipeline.simulation.demo_data
+import pipeline.simulation.duration
 from pipeline.evaluation.journal import Journal
 from pipeline.settings.flags import CONFIGS
 from trainer import RankGRPOConfig
@@ -29,6 +30,8 @@ def tiny_demo(tmp_path, monkeypatch):
     )
     for module in (pipeline.demo, pipeline.settings.parsing, pipeline.simulation.demo_data):
         monkeypatch.setattr(module, "CONFIGS", tmp_path)
+    for name in ("ANSWERS", "PROMPT", "ANSWER"):
+        monkeypatch.setattr(pipeline.simulation.duration, name, 4)
     monkeypatch.chdir(tmp_path)
 
 
