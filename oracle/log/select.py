@@ -31,7 +31,7 @@ CATALOG = {"columns", "tables", "views", "duckdb_columns", "duckdb_tables", "duc
 SHOWN = {'"tables"', "__show_tables_expanded"}
 """What SHOW may be asked, as the parser names it; it would show any setting too."""
 PLUMBING = re.compile(
-    r"log_(root|files?|kept|(step_)?is_left_out|is_foreign|part|folder|paths|rows)|alias_files|(older_)?(single|merged)_(files|rows|schema|\w+_sums)"
+    r"log_(root|files?|kept|(step_)?is_left_out|is_foreign|part|folder|paths|rows)|alias_files|((older|newest)_)?(single|merged)_(files|rows|schema|\w+_sums)"
     r"|title_(queries|probes|pairs|matches|variants)|distinct_queries|scored_pairs|best_pairs|nearest_titles"
 )
 """Macros that views and other macros are made with: they tell paths, and read files or tables by their names."""
@@ -58,6 +58,8 @@ def check_reads_only(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
             raise UserError(f"this reads the log only: expected one SELECT, and it holds a {kind}")
         elif kind == "BASE_TABLE":
             _check_table(str(node["table_name"]))
+        elif kind == "TABLE_FUNCTION" and (name := str(node["function"]["function_name"]).lower()) in _table_macros():
+            raise UserError(f"this reads the log only: {name}, which is told a table's name, is not for FROM")
         elif kind == "SHOW_REF" and node.get("query") is None and node["table_name"] not in SHOWN:
             raise UserError(
                 "this reads the log only: SHOW TABLES and DESCRIBE show names and columns, and nothing else is shown"
@@ -160,6 +162,16 @@ def _allowed_functions() -> frozenset[str]:
 def _system_views() -> frozenset[str]:
     with connect() as connection:
         names = connection.execute("select lower(view_name) from duckdb_views() where internal")
+        return frozenset(name for (name,) in names.fetchall())
+
+
+@cache
+def _table_macros() -> frozenset[str]:
+    """DuckDB's own, which read whatever table they are told, and may bear the name of a harmless function: histogram."""
+    with connect() as connection:
+        names = connection.execute(
+            "select function_name from duckdb_functions() where internal and function_type = 'table_macro'"
+        )
         return frozenset(name for (name,) in names.fetchall())
 
 

@@ -3,5 +3,5 @@
 select title, year, matched_title, matched_year, match_method, match_score, times, violations
 from doubtful_titles
 where run_id = chosen_run()
-order by violations desc, times desc, title
+order by violations desc, times desc, title, year, matched_title, matched_year
 limit 100;

@@ -11,5 +11,5 @@ select
 from verdicts, halves
 where run_id = chosen_run() and imdb_id is not null and rank <= run_k
 group by imdb_id, matched_title, matched_year
-order by times desc, title
+order by times desc, title, imdb_id
 limit 50;

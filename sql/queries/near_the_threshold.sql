@@ -7,5 +7,5 @@ select
 from disagreement
 where run_id = chosen_run() and reason = 'near threshold'
 group by all
-order by verdicts desc, title
+order by verdicts desc, title, year, risk, is_safe
 limit 100;

@@ -4,5 +4,5 @@
 select title, year, times, lists, first_step, last_step, early, late, trend
 from unresolved_titles
 where run_id = chosen_run()
-order by times desc, title
+order by times desc, title, year
 limit 100;

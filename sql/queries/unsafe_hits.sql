@@ -7,5 +7,5 @@ select
 from verdicts
 where run_id = chosen_run() and hit and not is_safe and rank <= run_k
 group by all
-order by times desc, title
+order by times desc, title, year, violated_traits
 limit 50;

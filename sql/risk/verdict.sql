@@ -8,19 +8,27 @@
 --   status   'unsafe': a known risk >= risk_threshold; else 'unresolved': no film; else 'unrated': nothing is known of the film
 --            for some constraint (unrated_traits); else 'safe'
 -- Of several films of a title that was asked for without a year, the one with the highest known risk; of equals one that is
--- not rated.
+-- not rated. An error where a constraint is no trait, or risk_threshold is not in (0, 1]: the films would all be safe.
 create or replace macro severity_texts(severities) as
     [s.key || ': ' || ['None', 'Mild', 'Moderate', 'Severe'][s.value + 1]
      for s in map_entries(coalesce(severities, map {})) if s.value > 0];
 
+create or replace macro only_traits(constraints, known) as list_transform(constraints, lambda name:
+    case when list_contains(known, name) then name
+         else error(concat('no trait ', coalesce(name, 'NULL'), ': from traits tells their names, which are written in full here')) end);
+create or replace macro only_threshold(threshold) as
+    case when threshold > 0 and threshold <= 1 then threshold
+         else error(concat('risk_threshold ', coalesce(threshold::varchar, 'NULL'), ': expected a number above 0, and at most 1')) end;
+
 create or replace macro check_films(films, risk_threshold := 0.66) as table
-    with asked as materialized (
+    with rules as (select list(trait) as known, only_threshold(risk_threshold) as threshold from traits),
+    asked as materialized (
         select row_number() over () as film, *
-        from (select distinct title, year::smallint as year, constraints, given_id::varchar as given_id
-              from (from query_table(films) union all by name select null::varchar as given_id where false))
+        from (select distinct title, year::smallint as year, only_traits(constraints, known) as constraints, given_id::varchar as given_id, threshold
+              from (from query_table(films) union all by name select null::varchar as given_id where false), rules)
     ),
     fits as materialized (
-        select film, a.title, a.year, a.constraints, a.given_id, m.method, m.score, m.place, t.imdb_id, t.title as matched_title, t.year as matched_year
+        select film, a.title, a.year, a.constraints, a.given_id, threshold, m.method, m.score, m.place, t.imdb_id, t.title as matched_title, t.year as matched_year
         from asked a join title_matches(asked) m
           on a.title is not distinct from m.title and a.year is not distinct from m.year and a.given_id is not distinct from m.given_id
         left join title_index t using (title_no)
@@ -28,13 +36,13 @@ create or replace macro check_films(films, risk_threshold := 0.66) as table
     risks as (
         select film, imdb_id,
                max(r.risk) as max_risk,
-               list(trait order by ordinal) filter (r.risk >= risk_threshold) as violated,
+               list(trait order by ordinal) filter (r.risk >= threshold) as violated,
                list(trait order by ordinal) filter (r.risk is null) as unrated,
                list({trait: trait, risk: r.risk, source: r.source, hit_tags: coalesce(r.hit_tags, []), severities: severity_texts(r.severities)}
                     order by ordinal) filter (r.risk > 0) as evidence
-        from (select film, imdb_id, unnest(list_distinct(constraints)) as trait from fits where imdb_id is not null)
+        from (select film, imdb_id, threshold, unnest(list_distinct(constraints)) as trait from fits where imdb_id is not null)
         join traits using (trait) left join trait_risk r using (imdb_id, trait)
-        group by all
+        group by film, imdb_id
     )
     select title, year, constraints, given_id, imdb_id, matched_title, matched_year, method as match_method, score as match_score,
            case when violated is not null then 'unsafe' when imdb_id is null then 'unresolved'

@@ -16,6 +16,16 @@ create or replace macro gap(stored, computed) as
         case when stored is null and computed is null then 0 else 'infinity'::double end
     );
 
+-- A changed setting, or an error where it is none: it would change nothing, or something else. null: the run's own.
+create or replace macro only_policy(name, policy) as
+    case when policy is null or policy in ('safe', 'violation', 'ignore') then policy
+         else error(concat(name, ' ', policy, ': expected safe, violation or ignore')) end;
+create or replace macro only_share(name, x) as
+    case when x is null or x > 0 and x <= 1 then x else error(concat(name, ' ', x, ': expected a number above 0, and at most 1')) end;
+create or replace macro only_rewards(weights, known) as
+    case when coalesce(list_has_all(known, map_keys(cast(weights as map(varchar, double)))), true) then weights
+         else error(concat('new_weights ', weights, ': expected some of ', array_to_string(list_sort(known), ', '))) end;
+
 -- What films that can't be judged count as, as a value of is_safe; null: ignored.
 create or replace macro counts_as(policy) as case policy when 'safe' then true when 'violation' then false end;
 
@@ -26,24 +36,31 @@ create or replace macro counts_as(policy) as case policy when 'safe' then true w
 create or replace macro rewards_if(
     run, step_number, new_lambda, new_penalty, new_threshold, new_unresolved, new_unrated, new_weights
 ) as table
-with settings as not materialized (
+with given as not materialized (
+    select only_rewards(
+        new_weights, ['relevance', 'safety', 'count', 'end', 'repeat'] || coalesce(flatten(list(map_keys(own_weights))), [])
+    ) as weights
+    from runs
+    where run is null or run_id = run
+),
+settings as not materialized (
     select
         run_id, kind, rec_num, reward_func, safety_discount, lambda_count, lambda_end, lambda_repeat, advantage_mode,
         length_control as control,
         rec_num + (lambda_end > 0 or coalesce(length_control, 0) > 0)::int as slots,
         coalesce(target_count, rec_num) as target,
-        coalesce(weight_in(new_weights, 'relevance'), w_rel) as w_rel,
-        coalesce(weight_in(new_weights, 'safety'), w_safe) as w_safe,
-        coalesce(weight_in(new_weights, 'count'), w_count) as w_count,
-        coalesce(weight_in(new_weights, 'end'), w_end) as w_end,
-        coalesce(weight_in(new_weights, 'repeat'), w_repeat) as w_repeat,
+        coalesce(weight_in(given.weights, 'relevance'), w_rel) as w_rel,
+        coalesce(weight_in(given.weights, 'safety'), w_safe) as w_safe,
+        coalesce(weight_in(given.weights, 'count'), w_count) as w_count,
+        coalesce(weight_in(given.weights, 'end'), w_end) as w_end,
+        coalesce(weight_in(given.weights, 'repeat'), w_repeat) as w_repeat,
         own_weights,
         coalesce(json_extract_string(settings, '$.missing_ranks'), 'zero') = 'leave_out' as leaves_missing_out,
         coalesce(new_lambda, lambda_safe) * coalesce(new_penalty, penalty_safe) as price,
-        coalesce(new_threshold, risk_threshold) as threshold,
-        coalesce(new_unresolved, unresolved) as unresolved_policy,
-        coalesce(new_unrated, unrated, 'safe') as unrated_policy
-    from runs
+        coalesce(only_share('new_threshold', new_threshold), risk_threshold) as threshold,
+        coalesce(only_policy('new_unresolved', new_unresolved), unresolved) as unresolved_policy,
+        coalesce(only_policy('new_unrated', new_unrated), unrated, 'safe') as unrated_policy
+    from runs, given
     where run is null or run_id = run
 ),
 -- What an earlier rank earns from the hits behind it; no rows unless the run asks for that reward.

@@ -141,6 +141,24 @@ def test_a_threshold_is_a_comparison_with_the_stored_risk(tmp_path):
         assert summary.fetchall() == [(1 / 5, 4 / 5, 4 / 8), (0, 2 / 2, 2 / 4)]
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "new_unrated := 'violations'",
+        "new_unresolved := 'Violation'",
+        "new_weights := map {'saftey': 0}",
+        "new_threshold := 66",
+        "new_threshold := 'nan'::double",
+    ],
+)
+def test_a_setting_that_is_none_is_refused(tmp_path, changed):
+    run = write_tiny_log(tmp_path)
+    with open_log(tmp_path) as log:
+        for view in ("what_if", "what_if_summary"):
+            with pytest.raises(duckdb.InvalidInputException, match=changed.split()[0]):
+                log.execute(f"from {view}($run, {changed})", {"run": run}).fetchall()
+
+
 def test_group_advantages_by_hand(tmp_path):
     run = write_tiny_log(tmp_path)
     with open_log(tmp_path) as log:

@@ -244,6 +244,9 @@ def test_a_log_without_a_store_is_locked_as_well(tmp_path, capsys, sql):
         "from check_films(films := 'system.pg_catalog.\"PG_Settings\" ')",
         "from check_films(risk_threshold := 0.5, films := pg_settings)",
         "from (from check_films(pg_catalog.pg_settings))",
+        "select bin from histogram(pg_settings, setting, bin_count := 400)",
+        'from system.main."Histogram"(duckdb_databases, path)',
+        "from runs, lateral (from histogram_values(pragma_database_list, file))",
     ],
 )
 def test_no_macro_reads_a_table_that_a_statement_may_not(audit, sql):
@@ -257,6 +260,33 @@ def test_all_macros_that_read_a_table_by_its_name_are_known(audit):
     )
     names = {name for (name,) in audit[0].sql(by_name).fetchall()}
     assert READS_BY_NAME in names and all(map(PLUMBING.fullmatch, names - {READS_BY_NAME}))
+
+
+def test_all_macros_that_tell_a_path_are_known(audit):
+    macros = (
+        "select function_name, macro_definition from duckdb_functions() where not internal and function_type = 'macro'"
+    )
+    tells = {
+        name for name, made in audit[0].sql(macros).fetchall() if PLUMBING.search(made) or "getvariable('log" in made
+    }
+    assert "newest_single_files" in tells and all(map(PLUMBING.fullmatch, tells))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("'gore'", "no trait gore: from traits tells"),
+        ("'anti-gore / squeamish'", "no trait anti-gore / squeamish: "),
+        ("null", "no trait NULL: "),
+        ("'Anti-gore / squeamish', risk_threshold := null", "risk_threshold NULL: expected a number above 0"),
+        ("'Anti-gore / squeamish', risk_threshold := 66", "risk_threshold 66: expected"),
+        ("'Anti-gore / squeamish', risk_threshold := 'nan'::double", "risk_threshold nan: expected"),
+    ],
+)
+def test_no_film_is_safe_by_a_trait_or_a_threshold_that_is_none(audit, arguments, said):
+    for film in ("'Saw', 2004", "'No film of that name', null"):
+        with pytest.raises(UserError, match=said):
+            query(audit[0], f"from check_film({film}, {arguments})")
 
 
 @pytest.mark.parametrize("table", ["'wanted'", "wanted", "films := 'wanted', risk_threshold := 0.5"])
