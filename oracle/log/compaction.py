@@ -16,6 +16,7 @@ Killed before the manifest, the half-written folder is tidied up by the next mer
 import os
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +41,7 @@ from oracle.log.folders import (
     told_plainly,
 )
 from oracle.log.macros import create_base
-from oracle.log.reading import GRACE_S, again_if_removed, without_what_is_broken
+from oracle.log.reading import GRACE_S, of_one_state, without_what_is_broken
 from oracle.log.sound import check_run, has_its_columns, is_broken, is_readable, pattern_of
 from oracle.log.state import state_of
 from oracle.log.tables import write_rows
@@ -122,8 +123,11 @@ def _up_to(steps: Steps, last: int) -> Steps:
     return steps._replace(steps=tuple(s for s in steps.steps if s <= last))
 
 
-def begin_epoch(folder: Path, now: Counted, keep: list[Steps], rewrite: list[Steps]) -> None:
-    """Have the merged folders `keep` count, and the steps of `rewrite`, put into as few folders as can be; and nothing else.
+def begin_epoch(
+    folder: Path, now: Counted, keep: list[Steps], rewrite: list[Steps], put: Callable[[], None] = lambda: None
+) -> None:
+    """Have the merged folders `keep` count, and the steps of `rewrite`, put into as few folders as can be; and nothing else but
+    the single steps of the next epoch that `put` puts in place.
 
     Raises:
         UserError: no space, or steps that can't be read; everything is as it was.
@@ -132,9 +136,11 @@ def begin_epoch(folder: Path, now: Counted, keep: list[Steps], rewrite: list[Ste
         raise UserError(
             f"cannot merge the steps of run {folder.name}: {broken[0]} can't be read; bring it back, or move it away"
         )
+    tidy(folder)  # what is in place under the names of the next epoch would count with it
     epoch = now.epoch + 1
     parts = [rewrite[first : first + MOST_AT_ONCE] for first in range(0, len(rewrite), MOST_AT_ONCE)]
     try:
+        put()
         announce(folder, epoch, [*keep, *(_merged(folder, part, epoch) for part in parts)])
     except BaseException as error:
         tidy(folder)  # what is in place under the names of this epoch would be in the way of the next attempt
@@ -172,12 +178,11 @@ def export_run(log_root: str | Path, run_id: str, target: str | Path, *, overwri
     with open_log(log_root) as connection, written_whole(target, overwrite=overwrite) as part:
 
         def write(_: float | None) -> int:
-            # Each time it is asked, the views look for files anew, but one answer is one state.
             batches = connection.sql("from log_export(?)", params=[run_id]).to_arrow_reader(10_000)
             return write_rows(batches, part, target.suffix)
 
         try:
-            return without_what_is_broken(connection, lambda left_s: again_if_removed(write, left_s))
+            return without_what_is_broken(connection, lambda left_s: of_one_state(connection, write, left_s))
         except (duckdb.Error, RuntimeError) as error:
             raise UserError(f"cannot export run {run_id}: {first_line(error)}") from None
 
@@ -193,7 +198,7 @@ def delete_run(log_root: str | Path, run_id: str) -> None:
     lock = lock_run(folder)
     try:
         with told_plainly(f"cannot delete run {run_id}"):
-            remove_folder(folder)
+            remove_folder(folder, lock)
     finally:
         lock.release()
 

@@ -82,6 +82,17 @@ def counted(folder: Path) -> Counted:
     return _counted(folder, sorted(os.listdir(folder)))
 
 
+def epochs(log_root: Path) -> dict[str, int]:
+    """The epoch of each run, as far as the names of manifests tell."""
+    found: dict[str, int] = {}
+    for run in log_root.glob("[0-9]*"):
+        with suppress(OSError):
+            found[run.name] = max(
+                (int(m[1]) for name in os.listdir(run) if (m := MANIFEST_NAME.fullmatch(name))), default=-1
+            )
+    return found
+
+
 def superseded(folder: Path, now: Counted) -> list[Steps]:
     """The folders of a run that don't count; of merged ones not which steps they hold."""
     names = sorted(set(os.listdir(folder)) - {s.path.name for s in (*now.merged, *now.single)})
@@ -233,10 +244,17 @@ def lock_run(folder: Path) -> FileLock:
     """Hold a run for changing it; readers don't care. Given back by release(), and by the process' end, however it ends.
 
     Raises:
-        UserError: another process holds it, or the folder can't be written.
+        UserError: another process holds it, or has deleted it, or the folder can't be written.
     """
     with told_plainly(f"cannot write to run {folder.name}"):
-        return hold(folder / ".lock", f"run {folder.name} is being written")
+        lock = hold(folder / ".lock", f"run {folder.name} is being written")
+    if not os.path.lexists(folder / "run.parquet"):  # deleted a moment ago: the lock's file made its folder anew
+        lock.release()
+        with suppress(OSError):
+            (folder / ".lock").unlink(missing_ok=True)
+            folder.rmdir()
+        raise UserError(f"run {folder.name} was deleted by another process")
+    return lock
 
 
 def write_folder(target: Path, tables: dict[str, pa.Table]) -> None:
@@ -265,12 +283,17 @@ def new_folder(target: Path) -> Iterator[Path]:
         raise
 
 
-def remove_folder(folder: Path) -> None:
-    """Remove a folder: at once for those who list it, then its files. Of a link, the link alone."""
+def remove_folder(folder: Path, lock: FileLock | None = None) -> None:
+    """Remove a folder: at once for those who list it, then its files. Of a link, the link alone.
+
+    The lock of a run is released in between: some file systems (NFS, FUSE) keep a folder while a file in it is open.
+    """
     if folder.is_symlink():
         return folder.unlink()
     gone = folder.with_name(f".gone-{uuid.uuid4().hex}")
     os.rename(folder, gone)
+    if lock:
+        lock.release()
     shutil.rmtree(gone)
 
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ import pyarrow as pa
 
 from oracle.base.advice import advice, is_shortage
 from oracle.base.errors import UserError, first_line
+from oracle.log.folders import epochs
 from oracle.log.plain import known_to_arrow
 from oracle.log.select import check_reads_only, what_duckdb_said
 from oracle.log.state import SEARCH_S, find_broken, set_aside, state_of
@@ -22,6 +24,7 @@ GRACE_S = 5.0
 """Seconds that folders stay which no longer count: longer than a query takes from listing its files to opening them.
 A shorter time would show nobody a wrong figure, only now and then an error "no such file"."""
 ATTEMPTS = 20
+EPOCHS = 5  # that may begin while one statement is asked; merges do so too
 PAUSE_S = 0.1
 PATIENCE_S = 60.0
 AGAIN_S = 0.1  # between two interrupts of what takes too long
@@ -62,8 +65,8 @@ def query(
     try:
         return without_what_is_broken(
             connection,
-            lambda left_s: again_if_removed(
-                lambda now_left_s: _timed(connection, sql, params, now_left_s, most), left_s
+            lambda left_s: of_one_state(
+                connection, lambda now_left_s: _timed(connection, sql, params, now_left_s, most), left_s
             ),
             timeout_s,
         )
@@ -143,6 +146,31 @@ def again_if_removed(read: Callable[[float | None], T], timeout_s: float | None)
             if not is_removed or attempts == ATTEMPTS or time.monotonic() + PAUSE_S >= end:
                 raise
         time.sleep(PAUSE_S)
+
+
+def of_one_state(
+    connection: duckdb.DuckDBPyConnection, read: Callable[[float | None], T], timeout_s: float | None
+) -> T:
+    """What `read` returns, as `again_if_removed` asks; asked again if a run began another epoch meanwhile, as time allows.
+
+    A statement lists what counts once for each table that it reads: of a run that goes back to a checkpoint in between, it
+    could join verdicts of the steps before with answers of those after.
+    """
+    root = _root_of(connection)
+    end = math.inf if timeout_s is None else time.monotonic() + timeout_s
+
+    def attempt(left_s: float | None) -> tuple[T, bool]:
+        before = epochs(root) if root else None
+        answer = read(left_s)
+        return answer, root is None or epochs(root) == before
+
+    answer, is_one = again_if_removed(attempt, timeout_s)
+    for _ in range(EPOCHS):
+        if is_one:
+            break
+        with suppress(Stopped):
+            answer, is_one = again_if_removed(attempt, None if timeout_s is None else end - time.monotonic())
+    return answer
 
 
 def _way_out(connection: duckdb.DuckDBPyConnection) -> str:

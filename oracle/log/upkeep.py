@@ -58,14 +58,10 @@ def remove_superseded(folder: Path, grace_s: float) -> int:
     The seconds spare those who began to read before an error, "no such file". Nobody reads a wrong figure without them:
     manifests go first, so a reader that still gets to read one had listed all the folders that it speaks of.
     """
-    found = counted(folder)
-    counts = {s.path for s in (*found.merged, *found.single)} | {manifest_path(folder, found.epoch)}
-    ours = (MANIFEST_NAME, SINGLE, MERGED, SINGLE_1, MERGED_1, ENDED_1)
-    out = [
-        path for path in sorted(folder.iterdir()) if path not in counts and any(p.fullmatch(path.name) for p in ours)
-    ]
-    now = time.monotonic()
-    due = [path for path in out if now - _first_seen.setdefault(path, now) >= grace_s]
+    try:
+        due = _due(folder, grace_s)
+    except OSError:  # what is to count does already; the next one tries again
+        return 0
     removed = 0
     for path in due:
         with suppress(OSError):  # as in tidy
@@ -76,3 +72,14 @@ def remove_superseded(folder: Path, grace_s: float) -> int:
                 removed += 1
             del _first_seen[path]
     return removed
+
+
+def _due(folder: Path, grace_s: float) -> list[Path]:
+    found = counted(folder)
+    counts = {s.path for s in (*found.merged, *found.single)} | {manifest_path(folder, found.epoch)}
+    ours = (MANIFEST_NAME, SINGLE, MERGED, SINGLE_1, MERGED_1, ENDED_1)
+    out = [
+        path for path in sorted(folder.iterdir()) if path not in counts and any(p.fullmatch(path.name) for p in ours)
+    ]
+    now = time.monotonic()
+    return [path for path in out if now - _first_seen.setdefault(path, now) >= grace_s]

@@ -86,11 +86,11 @@ class LogWriter:
         with told_plainly(f"cannot begin a run in the log {root}"):
             root.mkdir(parents=True, exist_ok=True)
             ensure_schema(root)
-            table = self._put(root, row, now)
-        self._begin(table)
+            self._put(root, row, now)
+        self._begin()
         self._is_new = True
 
-    def _put(self, root: Path, row: Mapping, now: datetime) -> pa.Table:
+    def _put(self, root: Path, row: Mapping, now: datetime) -> None:
         """Make the folder of the run, under an id that is free whoever else begins one in this second."""
         for left in reversed(range(ATTEMPTS)):
             self.run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
@@ -102,7 +102,6 @@ class LogWriter:
             except OSError as error:
                 if error.errno not in (errno.EEXIST, errno.ENOTEMPTY) or not left:
                     raise
-        return table
 
     @classmethod
     def resume(cls, log_root: str | Path, run_id: str) -> "LogWriter":
@@ -116,7 +115,7 @@ class LogWriter:
         writer.folder = run_folder(log_root, run_id)
         check_run(writer.folder)
         check_loss(writer.folder)
-        writer._begin(pq.read_table(writer.folder / "run.parquet"))
+        writer._begin()
         with told_plainly(f"cannot go on with run {run_id}"):
             ensure_schema(writer.folder.parent)
             tidy(writer.folder)
@@ -132,10 +131,10 @@ class LogWriter:
         """The run's row: the columns of `runs`."""
         return self._run
 
-    def _begin(self, table: pa.Table) -> None:
+    def _begin(self) -> None:
         self._is_new = False
         self._lock = lock_run(self.folder)
-        self._run: dict = table.to_pylist()[0]
+        self._run: dict = pq.read_table(self.folder / "run.parquet").to_pylist()[0]
 
     def write_step(self, step: int, completions: pa.Table, verdicts: pa.Table) -> None:
         """Write a step, whole or not at all; one of that number that is there already is replaced.
@@ -159,11 +158,16 @@ class LogWriter:
         others = [s for s in now.single if step not in s.steps]
         again = len(others) < len(now.single)
         target = single_path(self.folder, step, now.epoch + again)
-        with told_plainly(f"cannot log step {step} in {self.folder} (the steps before it are safe)"):
+
+        def put() -> None:
             write_folder(target, {"completions": completions, "verdicts": verdicts})
+
+        with told_plainly(f"cannot log step {step} in {self.folder} (the steps before it are safe)"):
             if again:
-                begin_epoch(self.folder, now, keep=now.merged, rewrite=others)
-            remove_superseded(self.folder, GRACE_S)
+                begin_epoch(self.folder, now, keep=now.merged, rewrite=others, put=put)
+            else:
+                put()
+        remove_superseded(self.folder, GRACE_S)
         if len(others) + 1 >= MERGE_EVERY:
             with suppress(UserError, OSError):  # no space: the steps are there, and stand alone until there is some
                 merge_steps(self.folder)
@@ -222,7 +226,7 @@ class LogWriter:
     def discard(self) -> None:
         """Remove the run and all its steps, and let go of it."""
         with told_plainly(f"cannot remove run {self.run_id}"):
-            remove_folder(self.folder)
+            remove_folder(self.folder, self._lock)
         self._is_new = False
         self.close()
 
@@ -231,6 +235,8 @@ class LogWriter:
 
     def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
         """A run that was begun here, and failed before its first step, leaves nothing."""
-        if failed and self._is_new and not self.steps():
-            self.discard()
+        if failed and self._is_new:
+            with suppress(UserError):  # what failed is to be told, and not what came of that
+                if not self.steps():
+                    self.discard()
         self.close()

@@ -255,6 +255,32 @@ def test_a_deleted_run_is_gone_and_the_others_stay(tmp_path):
         delete_run(tmp_path, drop)
 
 
+def test_no_file_of_a_run_is_open_when_its_folder_goes_as_nfs_and_fuse_keep_it_else(tmp_path, monkeypatch):
+    rmtree = shutil.rmtree
+
+    def like_nfs(folder, *args, **kwargs):
+        if any(os.path.realpath(f"/proc/self/fd/{fd}").startswith(str(folder)) for fd in os.listdir("/proc/self/fd")):
+            raise OSError(errno.ENOTEMPTY, "Directory not empty")
+        rmtree(folder, *args, **kwargs)
+
+    run = write_run(tmp_path, steps=1, prompts=1)
+    monkeypatch.setattr(shutil, "rmtree", like_nfs)
+    delete_run(tmp_path, run)
+    with pytest.raises(ZeroDivisionError), LogWriter(tmp_path, RUN):
+        raise ZeroDivisionError
+    assert [path.name for path in tmp_path.iterdir()] == ["_schema"]
+
+
+def test_what_failed_is_told_also_where_its_run_can_not_be_removed(tmp_path, monkeypatch):
+    def broken(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with pytest.raises(ZeroDivisionError), LogWriter(tmp_path, RUN) as writer:
+        monkeypatch.setattr("oracle.log.writer.remove_folder", broken)
+        raise ZeroDivisionError
+    LogWriter.resume(tmp_path, writer.run_id).close()  # it was let go of
+
+
 def test_a_merged_folder_is_small(tmp_path):
     run = write_run(tmp_path, steps=10, prompts=8, world=World(2000))
     compact(tmp_path, run, grace_s=0.0)

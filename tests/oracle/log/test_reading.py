@@ -65,6 +65,26 @@ def test_the_manifests_are_listed_once_so_that_a_run_merged_meanwhile_keeps_its_
     assert plan.count("READ_PARQUET") == 1
 
 
+@pytest.mark.parametrize(("timeout_s", "answers"), [(None, 2), (0.01, 1)])
+def test_a_query_is_asked_again_as_time_allows_where_a_run_goes_back_to_a_checkpoint_meanwhile(
+    store, timeout_s, answers
+):
+    root, given = store.with_suffix(".log"), []
+    (run,) = (path.name for path in root.glob("2*"))
+
+    def read(left_s):
+        if given and timeout_s:
+            raise reading.Stopped
+        if not given:
+            with LogWriter.resume(root, run) as writer:
+                writer.truncate_after(1)
+        given.append(len(given))
+        return given[-1]
+
+    with open_log(root) as connection:
+        assert reading.of_one_state(connection, read, timeout_s) == answers - 1
+
+
 def test_no_log_is_told_plainly(tmp_path):
     with pytest.raises(UserError, match=r"no run log at .*nothing.log: train or evaluate"):
         open_log(tmp_path / "nothing.log")

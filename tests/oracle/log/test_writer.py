@@ -10,10 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from oracle import UserError
-from oracle.log import LogWriter, compact, open_log, run_info, whole_run
+from oracle.log import LogWriter, compact, compaction, delete_run, open_log, run_info, upkeep, whole_run
+from oracle.log import writer as writer_module
 from oracle.log.compaction import merge_steps
 from oracle.log.schema import LOSS
-from tests.tiny_log import RUN, STEP_1, STEP_2, step_tables
+from tests.tiny_log import RUN, STEP_1, STEP_2, step_tables, write_tiny_log
 
 STEP = step_tables(STEP_1)
 
@@ -70,6 +71,49 @@ def test_a_step_that_is_written_again_is_replaced(tmp_path):
     assert writer.steps() == [1, 2]
     compact(tmp_path, writer.run_id, grace_s=0.0)
     assert counts(tmp_path) == {1: 13, 2: 12}
+
+
+def test_a_step_that_is_refused_leaves_nothing_that_counts_later(tmp_path):
+    aside = tmp_path / "aside"
+    with LogWriter(tmp_path / "log", RUN) as writer:
+        for step in (1, 2, 3):
+            writer.write_step(step, *STEP)
+        (step_2,) = writer.folder.glob("step-00000002-*")
+        (step_2 / "verdicts.parquet").rename(aside)
+        with pytest.raises(UserError, match=r"step-00000002-.* can't be read; bring it back"):
+            writer.write_step(3, *step_tables(STEP_2))
+        aside.rename(step_2 / "verdicts.parquet")
+        assert counts(tmp_path / "log") == {1: 13, 2: 13, 3: 13}
+        shutil.copytree(step_2, writer.folder / "step-00000003-e00000001-f2")  # as a kill leaves it
+        writer.truncate_after(2)
+        assert writer.steps() == [1, 2] and counts(tmp_path / "log") == {1: 13, 2: 13}
+
+
+def test_what_is_superseded_and_can_not_be_listed_is_no_reason_to_call_a_step_unwritten(tmp_path, monkeypatch):
+    def broken(_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with LogWriter(tmp_path, RUN) as writer:
+        monkeypatch.setattr(upkeep, "counted", broken)
+        writer.write_step(1, *STEP)
+    assert counts(tmp_path) == {1: 13}
+
+
+def test_a_run_that_is_deleted_while_another_process_is_about_to_write_it_stays_deleted(tmp_path, monkeypatch):
+    def deleting(check, run_id):
+        def first(folder):
+            check(folder)
+            delete_run(tmp_path, run_id)
+
+        return first
+
+    for module, do in ((writer_module, LogWriter.resume), (compaction, compact)):
+        run_id = write_tiny_log(tmp_path)
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "check_run", deleting(module.check_run, run_id))
+            with pytest.raises(UserError, match=f"run {run_id} was deleted by another process"):
+                do(tmp_path, run_id)
+        assert not (tmp_path / run_id).exists()
 
 
 def test_a_run_is_written_on_a_shared_folder_that_has_no_locks(tmp_path, monkeypatch):
