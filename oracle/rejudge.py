@@ -51,7 +51,7 @@ def rejudge(
     thought_tags: Sequence[str] | None = None,
     progress=lambda steps: steps,
 ) -> Rejudged:
-    """Judge the answers of a run again; what is None is as the run had it.
+    """Judge the answers of a run again; what is None is as the run had it. Of a run that goes on: the steps so far.
 
     Args:
         store: the store to judge with; the log is beside it.
@@ -59,8 +59,9 @@ def rejudge(
         progress: wraps the list of steps, to show how far it is (tqdm, say).
 
     Raises:
-        UserError: no such run, one with steps that can't be read, settings out of range, or a catalog that the run
-            had in place of the store's and that is gone or not what it was.
+        UserError: no such run, one without steps or with steps that can't be read, one that is deleted, cut back or written
+            again meanwhile, settings out of range, or a catalog that the run had in place of the store's and that is gone
+            or not what it was. The log is then as it was.
     """
     root = log_root(store)
     with open_log(root) as log, tempfile.TemporaryDirectory() as folder:
@@ -77,14 +78,17 @@ def rejudge(
             store=store, risk_threshold=run["risk_threshold"], unresolved=run["unresolved"], unrated=run["unrated"]
         )
         annotator = Annotator(oracle, noted_catalog(settings), settings["thought_tag"])
-        steps = query(log, "select distinct step from rollouts where run_id = $run order by step", {"run": run_id})
-        [(slots,)] = log.execute("select rewarded_ranks from run_shape where run_id = ?", [run_id]).fetchall()
+        shape = "select distinct step, rewarded_ranks from rollouts join run_shape using (run_id) where run_id = $run order by step"
+        slots = {row["step"]: row["rewarded_ranks"] for row in query(log, shape, {"run": run_id}).to_pylist()}
+        _refuse_damaged(root, run_id)  # found as it is read, and in no view from then on
+        if not slots:
+            raise UserError(f"cannot judge run {run_id} again: it has no steps; train or evaluate first")
         with LogWriter(folder, run) as draft:
-            for step in progress(steps["step"].to_pylist()):
-                judged = _judged_again(log, annotator, run_id, step, slots)
-                _refuse_damaged(root, run_id)  # damage within a file is found as it is read
-                draft.write_step(step, *judged)
-        done = _with_rewards(Path(folder), draft.run_id, root, run, run_id, steps["step"].to_pylist())
+            for step in progress(list(slots)):
+                completions, verdicts = _judged_again(log, annotator, run_id, step, slots[step])
+                _refuse_changed(root, run_id, is_as_it_was=len(completions) > 0)
+                draft.write_step(step, completions, verdicts)
+        done = _with_rewards(Path(folder), draft.run_id, root, run, run_id, list(slots))
         return replace(done, notes=tuple(_notes(run, settings)))
 
 
@@ -110,6 +114,13 @@ def _refuse_damaged(root: Path, run_id: str) -> None:
     parts = state_of(root.absolute()).parts
     if broken := sorted(p for p in parts if p.parent.name == run_id and p.name != "loss.parquet"):
         raise UserError(f"cannot judge run {run_id} again: {broken[0]} can't be read; bring it back, or move it away")
+
+
+def _refuse_changed(root: Path, run_id: str, is_as_it_was: bool) -> None:
+    """Raises `UserError` for a run that isn't: steps are damaged (within a file that is found as it is read), gone, or others."""
+    _refuse_damaged(root, run_id)
+    if not is_as_it_was:
+        raise UserError(f"cannot judge run {run_id} again: it was changed, or deleted, meanwhile; begin again")
 
 
 def _notes(run: dict, settings: dict) -> Iterator[str]:
@@ -156,7 +167,12 @@ def _judged_again(
 
 
 def _with_rewards(draft: Path, draft_id: str, root: Path, run: dict, origin: str, steps: Iterable[int]) -> Rejudged:
-    """Write the draft into the log, all of it or nothing, with the rewards and advantages that follow from it."""
+    """Write the draft into the log, all of it or nothing, with the rewards and advantages that follow from it.
+
+    Every step is held against its origin once more. All were read once before and are read a second time here: what is the same
+    both times was all there at the moment between, so the new run is of one state of the old one. A merge changes no answer,
+    and neither does a step that is added.
+    """
     total = changed = 0
     with open_log(draft) as log, open_log(root) as before, whole_run(root, run) as writer:
         for step in steps:
@@ -167,7 +183,12 @@ def _with_rewards(draft: Path, draft_id: str, root: Path, run: dict, origin: str
             writer.write_step(step, completions.drop_columns(list(drop)), verdicts.drop_columns(list(drop)))
             total += len(verdicts) - verdicts["title"].null_count
             changed += _changes(before, origin, log, draft_id, step)
-        _refuse_damaged(root, origin)
+            # After the verdicts, which have no text to know them by: they were of these answers too.
+            of_origin = {"run": origin, "step": step}
+            now = query(
+                before, "select text from rollouts where run_id = $run and step = $step order by completion", of_origin
+            )
+            _refuse_changed(root, origin, is_as_it_was=now["text"].equals(completions["text"]))
     return Rejudged(writer.run_id, total, changed)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from oracle import UserError, build_store
-from oracle.log import LogWriter, ask, open_log, query
+from oracle.log import LogWriter, ask, compact, delete_run, open_log, query
 from oracle.rejudge import rejudge
 from oracle.sources import catalog_note
 from tests.app.sample_log import write_sample
@@ -71,14 +71,18 @@ def test_films_that_count_otherwise_are_changed_verdicts_whatever_their_status(s
     assert {row["reason"] for row in told} == {"unresolved films count as safe before, violations now"}
 
 
+def answers(*texts: str) -> tuple:
+    """The tables of a step whose answers are these, again and again."""
+    completions, verdicts = step_tables(STEP_1)
+    given = [texts[n % len(texts)] for n in range(len(completions))]
+    return completions.set_column(completions.column_names.index("text"), "text", [given]), verdicts
+
+
 def thinking(folder: Path, **settings) -> tuple[Path, LogWriter]:
     """A store, and a run whose every answer has a film in a thought."""
     store = build_store(folder / "store.duckdb", [{"imdb_id": "a", "title": "Heat", "year": 1995}])
-    completions, verdicts = step_tables(STEP_1)
-    texts = ["<plan>\n1. Saw (2004)\n</plan>\n1. Heat (1995)"] * len(completions)
-    completions = completions.set_column(completions.column_names.index("text"), "text", [texts])
     with LogWriter(store.with_suffix(".log"), RUN | settings) as log:
-        log.write_step(1, completions, verdicts)
+        log.write_step(1, *answers("<plan>\n1. Saw (2004)\n</plan>\n1. Heat (1995)"))
     return store, log
 
 
@@ -122,6 +126,68 @@ def test_a_run_with_a_damaged_step_is_not_judged_again_without_it(tmp_path, is_n
     ):
         rejudge(store, log.run_id)
     assert rows(store, "select run_id from runs") == [(log.run_id,)]
+
+
+OLD, NEW = answers("1. Heat (1995)"), answers("1. Heat (1995)", "1. Saw (2004)")
+
+
+@pytest.fixture(scope="module")
+def small_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("small")
+    return build_store(folder / "store.duckdb", [{"imdb_id": "a", "title": "Heat", "year": 1995}])
+
+
+def rejudge_while(store: Path, change, after: int):
+    """Judge a run of two steps again; `change(log_root, run_id)` comes when `after` of them are judged."""
+    root = store.with_suffix(".log")
+    with LogWriter(root, RUN) as log:
+        for step in (1, 2):
+            log.write_step(step, *OLD)
+
+    def progress(steps):
+        yield from steps[:after]
+        change(root, log.run_id)
+        yield from steps[after:]
+
+    return log.run_id, lambda: rejudge(store, log.run_id, progress=progress)
+
+
+def cut_back(root: Path, run_id: str) -> None:
+    with LogWriter.resume(root, run_id) as log:
+        log.truncate_after(1)
+
+
+def cut_back_and_gone_on_with(root: Path, run_id: str) -> None:
+    with LogWriter.resume(root, run_id) as log:
+        log.truncate_after(1)
+        log.write_step(2, *NEW)
+
+
+@pytest.mark.parametrize(("change", "after"), [(delete_run, 1), (cut_back, 1), (cut_back_and_gone_on_with, 2)])
+def test_a_run_that_is_changed_meanwhile_is_refused_and_no_part_of_it_judged_again(small_store, change, after):
+    run_id, again = rejudge_while(small_store, change, after)
+    with pytest.raises(UserError, match=rf"^cannot judge run {run_id} again: it was changed, or deleted, meanwhile;"):
+        again()
+    assert rows(small_store, "select run_id from runs where rejudged_from(settings) = $run", run=run_id) == []
+
+
+def merged_and_gone_on_with(root: Path, run_id: str) -> None:
+    compact(root, run_id, grace_s=0)
+    with LogWriter.resume(root, run_id) as log:
+        log.write_step(3, *NEW)
+
+
+def test_a_merge_and_a_further_step_meanwhile_change_nothing(small_store):
+    _, again = rejudge_while(small_store, merged_and_gone_on_with, after=1)
+    steps = "select step, count(*) from rollouts where run_id = $run group by step order by step"
+    assert rows(small_store, steps, run=again().run_id) == [(1, 4), (2, 4)]
+
+
+def test_a_run_without_steps_is_not_judged_again(small_store):
+    log = LogWriter(small_store.with_suffix(".log"), RUN)
+    log.close()
+    with pytest.raises(UserError, match=rf"cannot judge run {log.run_id} again: it has no steps"):
+        rejudge(small_store, log.run_id)
 
 
 def test_a_run_that_is_not_there_is_named(store):
