@@ -32,7 +32,7 @@ def ensure_schema(log_root: Path) -> None:
     A log of an older format gets those of this format as well. A broken one is left as it is.
 
     Raises:
-        UserError: the folder can't be written, or the log there is of a later format, or broken.
+        UserError: the folder lacks any of it and can't be written, or the log there is of a later format, or broken.
     """
     there = log_root / "_schema"
     if later := [f.name for f in there.glob("step-*-f[0-9]") if int(f.name[-1]) > FORMAT]:
@@ -56,9 +56,18 @@ def ensure_schema(log_root: Path) -> None:
             os.replace(new / "_schema" / file, there / file)
     except OSError as error:
         if not _is_whole(there):  # else another process made it first
-            raise UserError(f"cannot make a run log at {log_root}: {error.strerror or error}") from None
+            raise UserError(_cannot_add(log_root, error.strerror or str(error))) from None
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+def _cannot_add(log_root: Path, why: str) -> str:
+    if not (os.path.lexists(log_root / "_schema") or any(log_root.glob("[0-9]*/run.parquet"))):
+        return f"cannot make a run log at {log_root}: {why}"
+    return (
+        f"the run log {log_root} lacks files in its folder _schema, as one of an older version does, and they can't be added "
+        f"there: {why}; open it once where it can be written, or a copy of it and its store"
+    )
 
 
 def _check_schema(schema: Path) -> None:

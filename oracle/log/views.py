@@ -38,7 +38,7 @@ def open_log(log_root: str | Path) -> duckdb.DuckDBPyConnection:
     It holds no file open between queries, takes no lock, and sees each step as soon as it is finished.
 
     Raises:
-        UserError: no log at `log_root`, or one that may not be read.
+        UserError: no log at `log_root`, one that may not be read, or one of an older version that can't be written.
     """
     root = Path(log_root).absolute()
     check_path(root, "\\")

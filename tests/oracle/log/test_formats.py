@@ -1,5 +1,6 @@
 """Formats have numbers: older logs open, foreign names harm nobody, and a changed column asks for a new number."""
 
+import errno
 import json
 import os
 import shutil
@@ -69,6 +70,25 @@ def test_a_log_of_the_format_before_opens_and_what_it_lacks_is_null_and_said_onc
     assert [r.message for r in caplog.records] == [
         f"1 runs have steps of a format before 2; columns that these lack are null: {writer.run_id}"
     ]
+
+
+@pytest.mark.parametrize("lost", ["_schema/loss.parquet", "_schema"])
+def test_an_older_log_that_cannot_be_written_says_what_it_lacks(tmp_path, monkeypatch, lost):
+    write_tiny_log(tmp_path)
+    lost = tmp_path / lost
+    shutil.rmtree(lost) if lost.is_dir() else lost.unlink()
+
+    def read_only(*_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(empty, "_write_schema", read_only)
+    with pytest.raises(
+        UserError,
+        match=rf"^the run log {tmp_path} lacks files in .*_schema, .* older .*: Read-only file system; open it",
+    ):
+        open_log(tmp_path)
+    with pytest.raises(UserError, match=rf"^cannot make a run log at {tmp_path}/new: Read-only file system"):
+        LogWriter(tmp_path / "new", SETTINGS)
 
 
 def test_a_run_of_the_format_before_goes_on_in_this_one(tmp_path):
