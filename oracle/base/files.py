@@ -155,6 +155,15 @@ def log_root(path: str | Path) -> Path:
     return root if not path.is_symlink() or root.exists() else Path(os.path.realpath(path)).with_suffix(".log")
 
 
+def alias_files(path: str | Path) -> list[Path]:
+    """Where the decisions about a store's titles are: the file of an older name, only read, and the one that is written.
+
+    `store.duckdb` -> `store.aliases.jsonl`, `store.duckdb.aliases.jsonl`.
+    """
+    path = Path(path).absolute()
+    return list(dict.fromkeys((path.with_suffix(".aliases.jsonl"), path.with_name(path.name + ".aliases.jsonl"))))
+
+
 def beside(path: Path) -> Path:
     """A free path in the same folder, hidden, and no longer than a file's name may be."""
     return path.with_name(f".{uuid.uuid4().hex}.tmp")

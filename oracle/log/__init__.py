@@ -2,6 +2,7 @@
 
 from oracle.log.audit import beside, lock_down, open_audit
 from oracle.log.compaction import compact, delete_run, export_run
+from oracle.log.decisions import name_alias_files, use_alias_files
 from oracle.log.evasion import EvasionRule, evasion_rules
 from oracle.log.macros import quoted
 from oracle.log.plain import sayable, storable
@@ -30,6 +31,7 @@ __all__ = [
     "evasion_rules",
     "export_run",
     "lock_down",
+    "name_alias_files",
     "named_queries",
     "open_audit",
     "open_log",
@@ -40,6 +42,7 @@ __all__ = [
     "sayable",
     "state_of",
     "storable",
+    "use_alias_files",
     "whole_run",
     "write_rows",
 ]

@@ -10,6 +10,7 @@ import duckdb
 from oracle.base import files
 from oracle.base.database import connect
 from oracle.base.errors import UserError, first_line
+from oracle.log.decisions import readable_as, use_alias_files, use_same_alias_files
 from oracle.log.macros import quoted
 from oracle.log.state import pattern_of, set_aside, tell_of_state
 from oracle.log.views import create_log_views
@@ -30,7 +31,7 @@ def open_audit(
     """A connection with the log's views and, as they are now, the store's tables (`titles`, `trait_risk` …).
 
     The store is copied and the copy attached as `store`, so that nobody waits for this connection, nor it for them;
-    only the log's views see what comes later.
+    only the log's views, and what people decide about titles in the file beside the store, are read as they come.
 
     Args:
         store_path: a store's file. Its log is the folder of the same name with the suffix .log, unless `log_root`.
@@ -38,7 +39,7 @@ def open_audit(
             into the log's folder are for `query` to refuse, which takes a SELECT of known parts only.
         threads: of DuckDB; null: all cores.
         memory: what DuckDB may take at most, such as "1GB"; null: most of the machine's.
-        copied: `store_path` is a copy that nobody writes to, and needs no further one.
+        copied: `store_path` is a copy that nobody writes to, and needs no further one. The decisions are those beside the copy.
 
     Raises:
         UserError: no store at `store_path`, no room for its copy, or no log can be made beside it.
@@ -59,8 +60,9 @@ def open_audit(
     tell_of_state(root)
     set_aside(connection, root)
     connection.execute(SEARCH_PATH)
+    use_alias_files(connection, store)
     if locked:
-        lock_down(connection, root, _alias_patterns(connection))
+        lock_down(connection, root, readable_as(store))
     return connection
 
 
@@ -68,27 +70,18 @@ def beside(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     """Another connection to the same audit, as locked as it is, for another thread: each asks one query at a time."""
     other = connection.cursor()
     other.execute(SEARCH_PATH)
+    use_same_alias_files(other, connection)
     return other
 
 
-def _alias_patterns(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """The files of decisions about titles, as the store names them to its views; none of an older store."""
-    try:
-        return connection.sql("select alias_files()").fetchall()[0][0]
-    except duckdb.CatalogException:
-        return []
-
-
 def lock_down(connection: duckdb.DuckDBPyConnection, log_root: Path, files: Sequence[str] = ()) -> None:
-    """Refuse, from now on, every file outside `log_root` but for `files` (patterns), extensions, and changes of settings."""
-    # A pattern, and what it finds.
-    allowed = [text for pattern in files for text in (pattern, pattern[:-3] + "l")]
+    """Refuse, from now on, every file outside `log_root` but for `files`, extensions, and changes of settings."""
     for setting in (
         "python_enable_replacements = false",
         "temp_directory = ''",
         # DuckDB compares patterns as they are written.
         f"allowed_directories = [{quoted(str(log_root))}, {quoted(pattern_of(log_root))}]",
-        f"allowed_paths = [{', '.join(map(quoted, allowed))}]",
+        f"allowed_paths = [{', '.join(map(quoted, files))}]",
         "enable_external_access = false",
         "lock_configuration = true",
     ):

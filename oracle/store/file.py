@@ -18,7 +18,7 @@ from oracle.base.errors import UserError, first_line
 from oracle.base.files import beside, log_around, log_root
 from oracle.base.nouns import FILMS, Nouns
 from oracle.base.resources import read_sql
-from oracle.log import create_log_views, pattern_of, quoted
+from oracle.log import create_log_views, name_alias_files, use_alias_files
 
 STORE_FORMAT = 4
 """Of what a store holds. Raise it when one that was built before would be read wrongly; tests/oracle/store/test_format.py
@@ -72,37 +72,23 @@ def changed_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def _complete(connection: duckdb.DuckDBPyConnection, path: str | Path) -> None:
     """Derive what a store at `path` has beside its tables, and have all of it in its file."""
-    _name_alias_files(connection, path)
+    name_alias_files(connection, path)
     derive(connection)
-    _create_log_views(connection, path)
+    create_log_views(connection, log_root(path))
+    connection.execute(read_sql("titles/candidates"))
+    put_down(connection)
+
+
+def settle(connection: duckdb.DuckDBPyConnection, path: str | Path) -> None:
+    """Tell a store that was made elsewhere that its place is `path`."""
+    name_alias_files(connection, path)
+    create_log_views(connection, log_root(path))
     put_down(connection)
 
 
 def put_down(connection: duckdb.DuckDBPyConnection) -> None:
     """Have all that was written in the file itself. Closing does so too, but on a full disk it fails in silence."""
     connection.execute("checkpoint")
-
-
-def _create_log_views(connection: duckdb.DuckDBPyConnection, path: str | Path) -> None:
-    """Add the views over the store's run log, and what its titles could mean."""
-    create_log_views(connection, log_root(path))
-    connection.execute(read_sql("titles/candidates"))
-
-
-def alias_files(path: str | Path) -> list[Path]:
-    """Where the decisions about a store's titles are: the file of an older name, only read, and the one that is written.
-
-    `store.duckdb` -> `store.aliases.jsonl`, `store.duckdb.aliases.jsonl`.
-    """
-    path = Path(path).absolute()
-    return list(dict.fromkeys((path.with_suffix(".aliases.jsonl"), path.with_name(path.name + ".aliases.jsonl"))))
-
-
-def _name_alias_files(connection: duckdb.DuckDBPyConnection, path: str | Path) -> None:
-    """Tell a store where the decisions about its titles are; files that aren't there are none."""
-    # As patterns: of those, none need be there.
-    files = ", ".join(quoted(pattern_of(file)[:-1] + "[l]") for file in alias_files(path))
-    connection.execute(f"create or replace macro alias_files() as coalesce(getvariable('alias_files'), [{files}])")
 
 
 def derive(connection: duckdb.DuckDBPyConnection) -> None:
@@ -129,6 +115,7 @@ def open_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
     with open_file(path) as connection:
         connection.execute("set enable_progress_bar = false")
         _check_format(connection, path)
+        use_alias_files(connection, path)
         try:
             yield connection
         except (duckdb.CatalogException, duckdb.BinderException) as error:

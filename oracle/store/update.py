@@ -10,9 +10,8 @@ import duckdb
 
 from oracle.base.database import connect
 from oracle.base.errors import UserError, first_line
-from oracle.base.files import hold, log_root
+from oracle.base.files import hold
 from oracle.base.resources import read_sql
-from oracle.log import create_log_views
 from oracle.store.build import build_starter_store
 from oracle.store.file import (
     STORE_FORMAT,
@@ -21,8 +20,8 @@ from oracle.store.file import (
     new_store,
     open_file,
     place_of,
-    put_down,
     refuse_in_use,
+    settle,
 )
 
 
@@ -50,8 +49,7 @@ def updated_store(path: str | Path, starter: bool = True) -> Iterator[duckdb.Duc
                     connection.execute("delete from catalog")
                     yield connection
                 with connect(draft) as connection:
-                    create_log_views(connection, log_root(path))
-                    put_down(connection)
+                    settle(connection, path)
                 os.replace(draft, os.path.realpath(path))
 
 

@@ -77,6 +77,8 @@ def test_the_store_has_the_starter_risks_but_only_the_given_catalog(prepared):
     with duckdb.connect(prepared / "store.duckdb", read_only=True) as store:
         assert store.sql("select count(*) from catalog").fetchall() == [(3,)]
         assert store.sql("select count(distinct imdb_id) > 400 from trait_risk").fetchall() == [(True,)]
+        [(log, aliases)] = store.sql("select log_root(), alias_files()").fetchall()
+    assert {Path(path).parent for path in (log, *aliases)} == {prepared}  # not of the draft that it was
     oracle = create_oracle(store=prepared / "store.duckdb")
     assert not oracle.check_safety("Saw", 2004, {"Anti-gore": True}).is_safe
     assert oracle.check_safety("A Very Own Film", 2020).imdb_id == "tt9999999"

@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import shutil
 import string
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oracle import UserError, build_store, confirm_alias, create_oracle
-from oracle.log import open_audit
+from oracle.log import beside, open_audit, pattern_of, query
 from oracle.store import alias_files
 from oracle.titles import nearest
 from oracle.titles.aliases import aliases_path, append_alias, current_aliases, current_decisions
@@ -172,6 +173,24 @@ def test_a_confirmed_film_of_any_domain_is_the_same_for_python_sql_explain_and_t
     finally:
         aliases_path(built).unlink()
     assert in_sql(built, statement) == [(None, None)]
+
+
+def test_a_store_that_was_copied_or_moved_has_the_decisions_beside_it_and_no_others(built, tmp_path):
+    moved = tmp_path / "sweep[1] *'é" / "other.db"
+    moved.parent.mkdir()
+    shutil.copyfile(built, moved)
+    confirm_alias(built, "Another", None, "game:doom")
+    confirm_alias(moved, "Another", None, SAW)
+    statement = "select imdb_id from check_film('Another', null, 'Anti-gore / squeamish')"
+    try:
+        assert [film["imdb_id"] for film in nearest(moved, "Another") if film["is_match"]] == [SAW]
+        with open_audit(moved) as connection, beside(connection) as other:
+            assert [query(each, statement)["imdb_id"].to_pylist() for each in (connection, other)] == [[SAW]] * 2
+        with duckdb.connect(str(moved), read_only=True) as plain:
+            plain.execute("set variable alias_files = ?", [[pattern_of(aliases_path(moved))]])
+            assert plain.sql(statement).fetchall() == [(SAW,)]
+    finally:
+        aliases_path(built).unlink()
 
 
 @pytest.mark.parametrize(
