@@ -23,7 +23,8 @@ import psutil
 import pyarrow as pa
 
 from oracle import UserError
-from oracle.store import log_root
+from oracle.base.files import check_readable
+from oracle.store import alias_files, log_root
 
 PROCESSES = 3  # queries that can run at once
 MEMORY_MB = 2000  # that a process may take in all; DuckDB itself is told to take half
@@ -68,7 +69,7 @@ class QueryPool:
         """
         process = self._place(timeout_s, waiting)
         try:
-            if process is None or not process.is_alive():
+            if process is None or not process.is_as_new():
                 process = self._begun(waiting)
             return process.ask({"sql": sql, "run": run_id, "most": most, "timeout_s": timeout_s}, timeout_s, waiting)
         finally:
@@ -104,32 +105,58 @@ class _Process:
     """One process of `app.core.query_worker`."""
 
     def __init__(self, store: Path, waiting: Callable[[float], object]) -> None:
-        # It may not make its own copy, as it may write nothing; open files outlive their names.
-        with tempfile.TemporaryDirectory() as folder:
-            copy = shutil.copyfile(store, Path(folder) / "store.duckdb")
-            arguments = [str(copy), str(log_root(store)), f"{MEMORY_MB // 2}MB"]
-            root = str(Path(__file__).parents[2])
-            self._process = subprocess.Popen(
-                [sys.executable, *_WORKER, *arguments],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))},
-            )
-            self._reader = ThreadPoolExecutor(1)
-            header, _ = self._wait(
-                START_S,
-                waiting,
-                f"the process that answers queries did not start in {START_S:g} s: ask again",
-                "the process that answers queries could not start: the app's standard error says why",
-            )
-            self.is_confined: bool = header["confined"]
+        # It may not make its own copies, as it may write nothing, nor look into the folder of the store.
+        self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        self._store, self._copy = store, Path(self._folder.name) / "store.duckdb"
+        try:
+            self._begin(waiting)
+        except BaseException:
+            self._folder.cleanup()
+            raise
+
+    def _begin(self, waiting: Callable[[float], object]) -> None:
+        shutil.copyfile(self._store, self._copy)
+        arguments = [str(self._copy), str(log_root(self._store)), f"{MEMORY_MB // 2}MB"]
+        root = str(Path(__file__).parents[2])
+        self._process = subprocess.Popen(
+            [sys.executable, *_WORKER, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))},
+        )
+        self._reader = ThreadPoolExecutor(1)
+        header, _ = self._wait(
+            START_S,
+            waiting,
+            f"the process that answers queries did not start in {START_S:g} s: ask again",
+            "the process that answers queries could not start: the app's standard error says why",
+        )
+        self.is_confined: bool = header["confined"]
+        with suppress(OSError):
+            self._copy.unlink()  # the open file outlives its name
 
     def ask(self, request: dict, timeout_s: float, waiting: Callable[[float], object]) -> Answer:
         too_long = f"the query was stopped after {timeout_s:g} s: narrow it down to a run or a step"
         ended = "the query ended its process, by too much memory or a fault of DuckDB: narrow it down, or ask in another way"
+        self._bring_decisions()
         _, bodies = self._wait(timeout_s + GRACE_S, waiting, too_long, ended, json.dumps(request).encode() + b"\n")
         rows, *forms = (pa.ipc.open_stream(body).read_all() for body in bodies)
         return Answer(rows, forms[0], forms[-1])
+
+    def _bring_decisions(self) -> None:
+        """Copy what people have decided about titles so far to where the process can read it.
+
+        Raises `UserError` for files that can't be read or copied: a verdict without them would be wrong in silence.
+        """
+        for file, copy in zip(alias_files(self._store), alias_files(self._copy), strict=False):
+            try:
+                copy.unlink(missing_ok=True)
+                if os.path.lexists(file):
+                    check_readable(file)
+                    shutil.copyfile(file, copy)
+            except OSError as error:
+                self.kill()  # its folder may be gone, as old ones are from /tmp; the next process has a new one
+                raise UserError(f"cannot copy {file} for this query: {error.strerror or error}; ask again") from None
 
     def _wait(
         self, timeout_s: float, waiting: Callable[[float], object], too_long: str, ended: str, request: bytes = b""
@@ -191,7 +218,7 @@ class _Process:
 
     def is_as_new(self) -> bool:
         """Whether it can take another query; one that has kept much memory is ended."""
-        if self.is_alive() and self._megabytes() > KEPT_MB:
+        if not self.is_alive() or self._megabytes() > KEPT_MB:
             self.kill()
         return self.is_alive()
 
@@ -199,3 +226,4 @@ class _Process:
         self._process.kill()
         self._process.wait()
         self._reader.shutdown(wait=False)
+        self._folder.cleanup()

@@ -1,10 +1,11 @@
 """The process in which a person's SQL runs: it can read the log and nothing else, and can be killed at any moment.
 
-Not meant to be started by hand: `app.core.query_pool` does. The store is a private copy, named on the command line. Its first
-line says that it is ready ({"confined": whether the system confines it}). Each line on standard input is a request in JSON (sql,
-run, most, timeout_s); the answer is a line in JSON ({"error": …, "usable": …} or {"bytes": [n, m …]}), and Arrow streams of so
-many bytes: the rows, the rows flattened, and these as people may see them where that is something else. That is done here
-because it may take as much time and memory as the query.
+Not meant to be started by hand: `app.core.query_pool` does. The store is a private copy, named on the command line, in a folder
+of its own; what people decided about titles is copied there before each request. Its first line says that it is ready
+({"confined": whether the system confines it}). Each line on standard input is a request in JSON (sql, run, most, timeout_s); the
+answer is a line in JSON ({"error": …, "usable": …} or {"bytes": [n, m …]}), and Arrow streams of so many bytes: the rows, the
+rows flattened, and these as people may see them where that is something else. That is done here because it may take as much
+time and memory as the query.
 """
 
 import json
@@ -34,8 +35,10 @@ MOST_BYTES = 50_000_000  # the app keeps an answer for each person who looks at 
 
 
 def main(store: str, log_root: str, memory: str) -> None:
+    # The folder of the copies, not the copies: a file that is put there later is another one to the system.
+    readable = [Path(log_root), Path(store).parent]
     # DuckDB's threads are begun by this one, and so bound by the same limits.
-    is_confined = confine(readable=[Path(log_root), Path(store)], listable=_looked_through(Path(log_root)))
+    is_confined = confine(readable, listable=[path for root in readable for path in _looked_through(root)])
     if not _is_seen():
         threading.Thread(target=_watch_memory, daemon=True).start()
     answers, sys.stdout = sys.stdout.buffer, sys.stderr
@@ -77,7 +80,7 @@ def _watch_memory() -> None:
 
 
 def _looked_through(root: Path) -> list[Path]:
-    """The folders whose names DuckDB compares with a pattern: it takes a folder `sweep[1]` on the way to the log for one."""
+    """The folders whose names DuckDB compares with a pattern: it takes a folder `sweep[1]` on the way for one."""
     return [path.parent for path in (root, *root.parents) if set(path.name) & set("[*?")]
 
 

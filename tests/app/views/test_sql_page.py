@@ -5,6 +5,7 @@ import io
 import os
 import shutil
 import signal
+import tempfile
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from app.components import results
 from app.core import query_pool
 from app.core.flat import flattened, once
 from app.views import sql_editor
-from oracle import UserError
+from oracle import UserError, confirm_alias
 from oracle.log import named_queries
+from oracle.store import alias_files
+from oracle.titles.aliases import append_alias
 from tests.app.driving import checked, open_page, written
 
 
@@ -256,13 +259,51 @@ def test_a_process_that_reads_nothing_more_holds_up_no_long_statement(pool, monk
     assert pool.ask("select 41 + 1 as n", None, 9, 20, lambda seconds: None).rows["n"].to_pylist() == [42]
 
 
-def test_a_log_is_asked_wherever_it_lies(store, tmp_path):
+def test_a_log_and_decisions_are_read_wherever_they_lie(store, tmp_path, monkeypatch):
+    """The decisions as they are at each statement: the file was not there when the process began."""
     odd = tmp_path / "sweep[1] *'é" / "store.duckdb"
     odd.parent.mkdir()
     shutil.copyfile(store, odd)
     shutil.copytree(store.with_suffix(".log"), odd.with_suffix(".log"))
-    asked = query_pool.QueryPool(odd).ask("select count(*) as n from runs", None, 9, 20, lambda seconds: None)
-    assert asked.rows["n"].to_pylist() == [4]
+    monkeypatch.setattr(tempfile, "tempdir", str(odd.parent))  # where its copies lie
+    pool = query_pool.QueryPool(odd)
+
+    def asked(sql: str) -> list[dict]:
+        return pool.ask(sql, None, 9, 20, lambda seconds: None).rows.to_pylist()
+
+    verdict = "select matched_title, status from check_film('Zorblax', null, 'Anti-gore / squeamish')"
+    assert asked("select count(*) as n from runs") == [{"n": 4}]
+    [process] = [process for process in pool._places.queue if process]
+    assert asked(verdict) == [{"matched_title": None, "status": "unresolved"}]
+    confirm_alias(odd, "Zorblax", None, "tt0387564")
+    assert asked(verdict) == [{"matched_title": "Saw", "status": "unsafe"}]
+    _, file = alias_files(odd)
+    file.with_name("new").write_text(file.read_text() + file.read_text().replace('"confirm"', '"undo"'))
+    file.with_name("new").rename(file)
+    assert asked("from alias_decisions") == []
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(UserError, match=r"aliases\.jsonl is a folder"):
+        asked(verdict)
+    file.rmdir()
+    assert asked(verdict) == [{"matched_title": None, "status": "unresolved"}]
+    assert [each for each in pool._places.queue if each] == [process]
+    pool.close()
+    assert not list(odd.parent.glob("tmp*"))
+
+
+def test_a_process_whose_folder_was_cleared_away_is_replaced(pool, store):
+    pool.ask("select 1", None, 9, 20, lambda seconds: None)
+    [process] = [process for process in pool._places.queue if process]
+    shutil.rmtree(process._folder.name)
+    append_alias(store, "Zorblax", None, "tt0387564", "confirm")
+    try:
+        with pytest.raises(UserError, match=r"cannot copy .*aliases\.jsonl for this query: No such file .*; ask again"):
+            pool.ask("from alias_decisions", None, 9, 20, lambda seconds: None)
+        again = pool.ask("select title from alias_decisions", None, 9, 20, lambda seconds: None)
+    finally:
+        alias_files(store)[-1].unlink()
+    assert again.rows["title"].to_pylist() == ["Zorblax"]
 
 
 def test_a_fault_of_duckdb_itself_is_told_in_short_and_keeps_no_other_query_from_its_answer(store):
