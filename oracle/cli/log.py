@@ -22,7 +22,12 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     asking.add_argument("--sql", help="a SELECT to run instead; - reads it from standard input")
     for variable, kind in VARIABLES.items():
         flag, into = f"--{variable.replace('_', '-')}", f"about_{variable}"
-        asking.add_argument(flag, dest=into, type=kind, help="what a named query is about, see its header")
+        asking.add_argument(
+            flag,
+            dest=into,
+            type=kind,
+            help="what the query is about: a named one's header, and chosen_run() and its like in SQL, say how",
+        )
     asking.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="give up after (default: 60)")
     form = asking.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object a line")

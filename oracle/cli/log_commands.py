@@ -20,6 +20,7 @@ from oracle.log import (
     MOST_CHARACTERS,
     about,
     ask,
+    ask_sql,
     compact,
     delete_run,
     export_run,
@@ -63,9 +64,9 @@ def query_log(arguments: argparse.Namespace) -> None:
             raise UserError(f"--out {arguments.out}: expected a name that ends in .csv or .parquet")
         check_writable(arguments.out)
     with _connection(arguments) as connection:
+        given = {name: getattr(arguments, f"about_{name}") for name in VARIABLES}
+        chosen = {name: value for name, value in given.items() if value is not None}
         if arguments.name:
-            given = {name: getattr(arguments, f"about_{name}") for name in VARIABLES}
-            chosen = {name: value for name, value in given.items() if value is not None}
             with watched(connection, arguments.timeout):
                 rows = ask(connection, arguments.name, arguments.timeout, **chosen)
             of = about(connection, arguments.name, **chosen).items()
@@ -74,7 +75,7 @@ def query_log(arguments: argparse.Namespace) -> None:
         else:
             sql = _typed() if arguments.sql == "-" else arguments.sql
             with watched(connection, arguments.timeout):
-                rows = query(connection, sql, timeout_s=arguments.timeout)
+                rows = ask_sql(connection, sql, arguments.timeout, **chosen)
     if arguments.out:
         shown = storable(rows) if arguments.out.suffix == ".parquet" else sayable(rows)
         with written_whole(arguments.out) as part:

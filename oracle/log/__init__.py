@@ -6,7 +6,7 @@ from oracle.log.decisions import name_alias_files, use_alias_files
 from oracle.log.evasion import EvasionRule, evasion_rules
 from oracle.log.macros import quoted
 from oracle.log.plain import sayable, storable
-from oracle.log.queries import NamedQuery, about, ask, named_queries
+from oracle.log.queries import NamedQuery, about, ask, ask_sql, named_queries
 from oracle.log.reading import GRACE_S, query
 from oracle.log.run_info import run_info
 from oracle.log.select import MOST_CHARACTERS
@@ -24,6 +24,7 @@ __all__ = [
     "NamedQuery",
     "about",
     "ask",
+    "ask_sql",
     "beside",
     "compact",
     "create_log_views",

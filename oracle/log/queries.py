@@ -1,5 +1,8 @@
 """The named audit queries of `sql/queries/`: questions with their SQL, for the shell, the app and Python."""
 
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 
@@ -49,19 +52,46 @@ def ask(
         knows = ", ".join(known[name].variables) or "nothing"
         raise UserError(f"query {name} can't be asked about a {unknown[0]}: it can about {knows}")
     sql = known[name].sql
-    try:
-        for variable in ("run", "other_run"):
-            _check_run(connection, variables.get(variable))
-        for variable in known[name].variables:
-            connection.execute(f"set variable {variable} = ?", [variables.get(variable)])
+    with _chosen_by(connection, variables):
         for macro in CHOSEN:  # chosen now, they are constants: DuckDB opens that run's files only
             if f"{macro}()" in sql:
                 value = _chosen(connection, macro)
                 connection.execute(f"set variable {macro} = ?", [value])
                 sql = sql.replace(f"{macro}()", f"getvariable('{macro}')")
         return query(connection, sql, timeout_s=timeout_s)
+
+
+def ask_sql(
+    connection: duckdb.DuckDBPyConnection, sql: str, timeout_s: float | None = None, **variables: str | int | None
+) -> pa.Table:
+    """The rows of any SELECT. `variables` choose what `chosen_run()` and its like are in it, as in a named query.
+
+    Raises:
+        UserError: no such run, a variable that the statement doesn't read, or the query fails or takes too long.
+    """
+    given = {name: value for name, value in variables.items() if value is not None}
+    if unread := [name for name in given if name not in _read_by(sql)]:
+        reading = next(
+            (f"{macro}()" for macro in CHOSEN if macro == f"chosen_{unread[0]}"), f"getvariable('{unread[0]}')"
+        )
+        raise UserError(
+            f"the statement says nowhere that it is about a {unread[0]}: write {reading} where it should stand"
+        )
+    with _chosen_by(connection, given):
+        return query(connection, sql, timeout_s=timeout_s)
+
+
+@contextmanager
+def _chosen_by(connection: duckdb.DuckDBPyConnection, variables: Mapping[str, str | int | None]) -> Iterator[None]:
+    """What the variables choose, which must be there, is chosen; null: the macros choose. It is forgotten afterwards."""
+    try:
+        for variable in ("run", "other_run"):
+            _check_run(connection, variables.get(variable))
+        for variable in VARIABLES:
+            connection.execute(f"set variable {variable} = ?", [variables.get(variable)])
+        yield
     finally:
-        for variable in (*known[name].variables, *CHOSEN):
+        for variable in (*VARIABLES, *CHOSEN):
             connection.execute(f"reset variable {variable}")
 
 
@@ -96,6 +126,11 @@ def _check_run(connection: duckdb.DuckDBPyConnection, run_id: object) -> None:
 def _parsed(name: str, text: str) -> NamedQuery:
     lines = text.splitlines()
     header = [line.removeprefix("-- ") for line in lines if line.startswith("--")]
-    chosen = {CHOSEN[macro] for macro in CHOSEN if f"{macro}()" in text}
-    read = [v for v in VARIABLES if v in chosen or f"getvariable('{v}')" in text]
-    return NamedQuery(name, header[0], "\n".join(header[1:]), text, tuple(read))
+    return NamedQuery(name, header[0], "\n".join(header[1:]), text, _read_by(text))
+
+
+def _read_by(sql: str) -> tuple[str, ...]:
+    """The variables that a statement reads. Those that choose a part of a run, or one beside it, hang on the run."""
+    read = {variable for macro, variable in CHOSEN.items() if re.search(rf"\b{macro}\b", sql, re.IGNORECASE)}
+    read |= {v for v in VARIABLES if re.search(rf"\bgetvariable\s*\(\s*'{v}'", sql, re.IGNORECASE)}
+    return tuple(v for v in VARIABLES if v in read or (v == "run" and read))

@@ -51,6 +51,17 @@ def test_any_select_is_answered_on_the_screen_or_into_a_file(log):
     assert (log.folder / "rows.csv").read_text().count("\n") >= 26
 
 
+def test_a_select_is_about_what_the_flags_choose(log):
+    sql = (
+        "select chosen_run() as run, chosen_other_run() as other, Chosen_Step() as step, getvariable('completion') as n"
+    )
+    chosen = ("--run", log.run_id, "--other-run", log.run_id, "--step", 1, "--completion", 2)
+    code, out, _ = log("query", "--sql", sql, "--json", *chosen)
+    assert (code, json.loads(out)) == (0, {"run": log.run_id, "other": log.run_id, "step": 1, "n": 2})
+    code, out, _ = log("query", "--sql", sql, "--json")
+    assert (code, json.loads(out)) == (0, {"run": log.run_id, "other": None, "step": 2, "n": None})
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -60,6 +71,14 @@ def test_any_select_is_answered_on_the_screen_or_into_a_file(log):
         (("query", "--sql", "from nowhere"), "nowhere does not exist"),
         (("query", "--sql", "select 1", "--out", "rows.txt"), "expected a name that ends in .csv or .parquet"),
         (("query", "worst_films", "--step", 1), "can't be asked about a step"),
+        (("query", "--sql", "select chosen_run()", "--run", "no"), "no run 'no' in this log: it has 2"),
+        (("query", "--sql", "select chosen_other_run()", "--other-run", "no"), "no run 'no' in this log: it has 2"),
+        (("query", "--sql", "from runs", "--run", "no"), "nowhere that it is about a run: write chosen_run() where"),
+        (
+            ("query", "--sql", "select chosen_run()", "--step", 1),
+            "nowhere that it is about a step: write chosen_step()",
+        ),
+        (("query", "--sql", "select 1", "--completion", 1), "about a completion: write getvariable('completion')"),
         (("delete", "20200101-000000-0000"), "say --yes if you mean it"),
         (("delete", "20200101-000000-0000", "--yes"), "no run '20200101-000000-0000'"),
         (("compact", "20200101-000000-0000"), "no run '20200101-000000-0000'"),
