@@ -43,7 +43,7 @@ def ask(
     """The rows of a named query. `variables` (run, step …) choose what it is about; null: as its header says.
 
     Raises:
-        UserError: no such query, variable or run, or the query fails or takes too long.
+        UserError: no such query, variable, run, step or completion, or the query fails or takes too long.
     """
     known = named_queries()
     if name not in known:
@@ -67,7 +67,7 @@ def ask_sql(
     """The rows of any SELECT. `variables` choose what `chosen_run()` and its like are in it, as in a named query.
 
     Raises:
-        UserError: no such run, a variable that the statement doesn't read, or the query fails or takes too long.
+        UserError: no such run, step or completion, a variable that the statement doesn't read, or the query fails or takes too long.
     """
     given = {name: value for name, value in variables.items() if value is not None}
     if unread := [name for name in given if name not in _read_by(sql)]:
@@ -85,10 +85,11 @@ def ask_sql(
 def _chosen_by(connection: duckdb.DuckDBPyConnection, variables: Mapping[str, str | int | None]) -> Iterator[None]:
     """What the variables choose, which must be there, is chosen; null: the macros choose. It is forgotten afterwards."""
     try:
-        for variable in ("run", "other_run"):
-            _check_run(connection, variables.get(variable))
-        for variable in VARIABLES:
-            connection.execute(f"set variable {variable} = ?", [variables.get(variable)])
+        for variable in VARIABLES:  # a step is one of the run, a completion one of the step
+            value = variables.get(variable)
+            if value is not None:
+                _check(connection, variable, value)
+            connection.execute(f"set variable {variable} = ?", [value])
         yield
     finally:
         for variable in (*VARIABLES, *CHOSEN):
@@ -104,7 +105,8 @@ def about(
         macros = [macro for macro in CHOSEN if CHOSEN[macro] == variable and f"{macro}()" in named_queries()[name].sql]
         asked[variable] = variables.get(variable)
         if asked[variable] is None and macros:
-            asked[variable] = _chosen(connection, macros[0])
+            with _chosen_by(connection, variables):  # the newest step is that of the run that is given
+                asked[variable] = _chosen(connection, macros[0])
     return asked
 
 
@@ -112,14 +114,32 @@ def _chosen(connection: duckdb.DuckDBPyConnection, macro: str) -> str | int | No
     return query(connection, f"select {macro}() as chosen")["chosen"][0].as_py()
 
 
-def _check_run(connection: duckdb.DuckDBPyConnection, run_id: object) -> None:
-    if run_id is None:
-        return
+def _check(connection: duckdb.DuckDBPyConnection, variable: str, value: str | int) -> None:
+    """Refuse a run that isn't in the log, a step that the chosen run hasn't, a completion that the chosen step hasn't."""
+    if variable in ("run", "other_run"):
+        return _check_run(connection, str(value))
+    of: dict[str, str | int | None] = {"run_id": _chosen(connection, "chosen_run")}
+    if variable == "completion":
+        of["step"] = _chosen(connection, "chosen_step")
+    [there] = query(
+        connection,
+        f"""select bool_or({variable} = $value) as is_one, count(distinct {variable}) as n,
+                min({variable}) as first, max({variable}) as last
+            from rollouts where {" and ".join(f"{column} = ${column}" for column in of)}""",
+        {**of, "value": value},
+    ).to_pylist()
+    if not there["is_one"]:
+        whose = f"run {of['run_id']}" + (f", step {of['step']}," if "step" in of else "")
+        has = f"its {there['n']} are {there['first']} to {there['last']}" if there["n"] else "it has none"
+        raise UserError(f"{whose} has no {variable} {value} in this log: {has}")
+
+
+def _check_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
     runs = query(connection, "select run_id from runs order by run_id desc")["run_id"].to_pylist()
     if run_id in runs:
         return
-    if wrong := wrong_with(connection, str(run_id)):
-        raise left_out(str(run_id), wrong)
+    if wrong := wrong_with(connection, run_id):
+        raise left_out(run_id, wrong)
     raise UserError(f"no run {run_id!r} in this log: it has {', '.join(runs[:5]) or 'none'}")
 
 

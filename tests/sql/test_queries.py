@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from oracle import UserError
-from oracle.log import ask, compact, named_queries, open_log, query
+from oracle.log import about, ask, compact, named_queries, open_log, query
 from tests.synthetic_log import write_run
 
 SQL = files("sql")
@@ -48,6 +48,17 @@ def test_an_unknown_query_and_an_unknown_variable_are_told():
         ask(None, "worst")
     with pytest.raises(UserError, match="worst_films can't be asked about a step: it can about run"):
         ask(None, "worst_films", step=1)
+
+
+def test_a_step_is_one_of_the_run_that_is_asked_about_and_a_completion_one_of_the_step(log):
+    (evaluation,) = log.sql("select min(run_id) from runs").fetchall()[0]
+    assert ask(log, "rederivation", run=evaluation, step=3).num_columns > 1
+    assert about(log, "rederivation", run=evaluation) == {"run": evaluation, "step": 3}
+    with pytest.raises(UserError, match=f"run {evaluation} has no step 4 in this log: its 3 are 1 to 3"):
+        ask(log, "rederivation", run=evaluation, step=4)
+    with pytest.raises(UserError, match=f"run {evaluation}, step 3, has no completion 3 in this log: its 3 are 0 to 2"):
+        ask(log, "answer_explained", run=evaluation, completion=3)
+    assert ask(log, "answer_explained", step=6).num_rows  # of the newest training run
 
 
 def test_no_rate_of_any_view_is_outside_0_to_1(log):
@@ -127,6 +138,9 @@ def test_merging_steps_changes_no_figure(tmp_path):
         before = {view: log.sql(f"from {view} order by all").fetchall() for view in views}
         assert compact(tmp_path, run, grace_s=0.0).steps_merged == 5
         after = {view: log.sql(f"from {view} order by all").fetchall() for view in views}
+        assert ask(log, "answer_explained", step=3, completion=1).num_rows
+        with pytest.raises(UserError, match="has no step 6 in this log: its 5 are 1 to 5"):
+            ask(log, "rederivation", step=6)
     for view in views:
         assert len(after[view]) == len(before[view]) > 0
         for new, old in zip(after[view], before[view], strict=True):

@@ -71,6 +71,13 @@ def test_a_select_is_about_what_the_flags_choose(log):
         (("query", "--sql", "from nowhere"), "nowhere does not exist"),
         (("query", "--sql", "select 1", "--out", "rows.txt"), "expected a name that ends in .csv or .parquet"),
         (("query", "worst_films", "--step", 1), "can't be asked about a step"),
+        (("query", "rederivation", "--step", 9999), "has no step 9999 in this log: its 2 are 1 to 2"),
+        (("query", "answer_explained", "--step", -1), "has no step -1 in this log: its 2 are 1 to 2"),
+        (
+            ("query", "answer_explained", "--completion", 4),
+            ", step 2, has no completion 4 in this log: its 4 are 0 to 3",
+        ),
+        (("query", "--sql", "select chosen_step()", "--step", 3), "has no step 3 in this log: its 2 are 1 to 2"),
         (("query", "--sql", "select chosen_run()", "--run", "no"), "no run 'no' in this log: it has 2"),
         (("query", "--sql", "select chosen_other_run()", "--other-run", "no"), "no run 'no' in this log: it has 2"),
         (("query", "--sql", "from runs", "--run", "no"), "nowhere that it is about a run: write chosen_run() where"),
