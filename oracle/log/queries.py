@@ -67,7 +67,7 @@ def ask_sql(
     """The rows of any SELECT. `variables` choose what `chosen_run()` and its like are in it, as in a named query.
 
     Raises:
-        UserError: no such run, step or completion, a variable that the statement doesn't read, or the query fails or takes too long.
+        UserError: no such run, step or completion, a variable that isn't read, or the query fails or takes too long.
     """
     given = {name: value for name, value in variables.items() if value is not None}
     if unread := [name for name in given if name not in _read_by(sql)]:

@@ -51,7 +51,7 @@ def test_an_unknown_query_and_an_unknown_variable_are_told():
 
 
 def test_a_step_is_one_of_the_run_that_is_asked_about_and_a_completion_one_of_the_step(log):
-    (evaluation,) = log.sql("select min(run_id) from runs").fetchall()[0]
+    (evaluation,) = log.sql("select run_id from runs where kind = 'evaluate'").fetchall()[0]
     assert ask(log, "rederivation", run=evaluation, step=3).num_columns > 1
     assert about(log, "rederivation", run=evaluation) == {"run": evaluation, "step": 3}
     with pytest.raises(UserError, match=f"run {evaluation} has no step 4 in this log: its 3 are 1 to 3"):
