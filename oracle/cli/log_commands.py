@@ -77,6 +77,7 @@ def query_log(arguments: argparse.Namespace) -> None:
             with watched(connection, arguments.timeout):
                 rows = ask_sql(connection, sql, arguments.timeout, **chosen)
     if arguments.out:
+        _check_names(rows)
         shown = storable(rows) if arguments.out.suffix == ".parquet" else sayable(rows)
         with written_whole(arguments.out) as part:
             write_rows(shown.to_reader(), part, arguments.out.suffix)
@@ -133,13 +134,16 @@ def _show(rows: pa.Table, as_json: bool) -> None:
     if as_json:
         import polars as pl  # only for this
 
-        if twice := sorted({name for name in rows.column_names if rows.column_names.count(name) > 1}):
-            raise UserError(
-                f"several columns are called {', '.join(twice)}: name them apart, such as {twice[0]} as other"
-            )
+        _check_names(rows)
         sys.stdout.write(in_json(pl.DataFrame(rows).write_ndjson()))
     else:
         print_rows(rows)
+
+
+def _check_names(rows: pa.Table) -> None:
+    """Refuse two columns of one name, of which whoever reads a file or JSON gets one, or none."""
+    if twice := sorted({name for name in rows.column_names if rows.column_names.count(name) > 1}):
+        raise UserError(f"several columns are called {', '.join(twice)}: name them apart, such as {twice[0]} as other")
 
 
 def rejudge_run(arguments: argparse.Namespace) -> None:

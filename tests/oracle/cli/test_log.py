@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -86,6 +87,12 @@ def test_a_select_is_about_what_the_flags_choose(log):
             "nowhere that it is about a step: write chosen_step()",
         ),
         (("query", "--sql", "select 1", "--completion", 1), "about a completion: write getvariable('completion')"),
+        (("query", "--sql", "select 1 as n, 2 as n", "--json"), "several columns are called n: name them apart"),
+        (("query", "--sql", "select 1 as n, 2 as n", "--out", "rows.csv"), "several columns are called n: name them"),
+        (
+            ("query", "--sql", "select 1 as n, 2 as n", "--out", "rows.parquet"),
+            "several columns are called n: name them",
+        ),
         (("delete", "20200101-000000-0000"), "say --yes if you mean it"),
         (("delete", "20200101-000000-0000", "--yes"), "no run '20200101-000000-0000'"),
         (("compact", "20200101-000000-0000"), "no run '20200101-000000-0000'"),
@@ -98,6 +105,7 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, said, log):
     code, out, err = log(*arguments)
     assert (code, out) == (2, "")
     assert err.startswith("error: ") and said in err and err.count("\n") == 1
+    assert not any(Path(name).exists() for name in ("rows.csv", "rows.parquet"))
 
 
 def test_a_run_of_odd_values_is_listed_and_named_without_harm(log):
