@@ -51,22 +51,26 @@ def list_runs(arguments: argparse.Namespace) -> None:
 
 
 def query_log(arguments: argparse.Namespace) -> None:
-    if not arguments.name and not arguments.sql:
+    given = {name: getattr(arguments, f"about_{name}") for name in VARIABLES}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    if arguments.name is None and arguments.sql is None:
+        if chosen or arguments.json or arguments.out is not None:
+            raise UserError(
+                "nothing is asked: name a query, or give --sql; without further flags, the queries are listed"
+            )
         for named in named_queries().values():
             print(f"{named.name:24}{named.title}")
         return
-    if arguments.name and arguments.sql:
+    if arguments.name is not None and arguments.sql is not None:
         raise UserError(f"query {arguments.name} and --sql: give one of them")
     if not arguments.timeout > 0:
         raise UserError(f"--timeout {arguments.timeout}: expected a number of seconds above 0")
-    if arguments.out:
+    if arguments.out is not None:
         if arguments.out.suffix not in KINDS:
             raise UserError(f"--out {arguments.out}: expected a name that ends in .csv or .parquet")
         check_writable(arguments.out)
     with _connection(arguments) as connection:
-        given = {name: getattr(arguments, f"about_{name}") for name in VARIABLES}
-        chosen = {name: value for name, value in given.items() if value is not None}
-        if arguments.name:
+        if arguments.name is not None:
             with watched(connection, arguments.timeout):
                 rows = ask(connection, arguments.name, arguments.timeout, **chosen)
             of = about(connection, arguments.name, **chosen).items()
@@ -76,7 +80,7 @@ def query_log(arguments: argparse.Namespace) -> None:
             sql = _typed() if arguments.sql == "-" else arguments.sql
             with watched(connection, arguments.timeout):
                 rows = ask_sql(connection, sql, arguments.timeout, **chosen)
-    if arguments.out:
+    if arguments.out is not None:
         _check_names(rows)
         shown = storable(rows) if arguments.out.suffix == ".parquet" else sayable(rows)
         with written_whole(arguments.out) as part:

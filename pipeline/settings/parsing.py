@@ -96,6 +96,8 @@ def parse_settings(kind: type[Settings], prog: str, argv: list[str], demo: str, 
         parser.add_argument("--preset", choices=names, help="Settings of published work, in place of the defaults.")
     flags = parser.given(argv)
     config, name = flags.pop("config", None), flags.pop("preset", None)
+    if config == "":  # an unset variable of a shell, which must not train with the defaults
+        raise UserError('--config "": expected the path of a YAML file')
     given = _over(_from_file(kind, Path(config)) if config else {}, flags)
     preset = _from_file(kind, PRESETS / f"{name}.yaml") if name else {}
     if "resume" in given:
