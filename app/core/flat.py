@@ -6,6 +6,7 @@ from itertools import count
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from oracle.base.arrow import in_full as in_full  # for the process that answers
 from oracle.base.printable import STEERING, one_line, visible
 from oracle.log import sayable
 
@@ -15,20 +16,6 @@ _TEXTS = (pa.string(), pa.list_(pa.string()))
 def flattened(table: pa.Table) -> pa.Table:
     """The table with nested values as JSON, other odd ones as text, enums in full, and each column's name once."""
     return pa.table(list(map(_flat, sayable(table).columns)), names=once(table.column_names))
-
-
-def in_full(rows: pa.Table) -> pa.Table:
-    """The same rows, times with fractions of a second as text: a table on the page would cut these off, or round them."""
-    columns = [column.cast(pa.string()) if _has_fractions(column) else column for column in rows.columns]
-    is_same = all(cell is column for cell, column in zip(columns, rows.columns, strict=True))
-    return rows if is_same else pa.table(columns, names=rows.column_names)
-
-
-def _has_fractions(column: pa.ChunkedArray) -> bool:
-    kind = column.type
-    return (pa.types.is_timestamp(kind) or pa.types.is_time(kind)) and bool(
-        pc.any(pc.greater(pc.subsecond(column), 0)).as_py()
-    )
 
 
 def shown(rows: pa.Table) -> pa.Table:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 
 def array_of(table: pa.Table, name: str) -> pa.Array:
@@ -43,3 +44,17 @@ def bits_of(flags: np.ndarray) -> pa.Buffer:
 def flags_of(flags: np.ndarray) -> pa.BooleanArray:
     """Flags (bool) as a column."""
     return pa.Array.from_buffers(pa.bool_(), len(flags), [None, bits_of(flags)])
+
+
+def in_full(rows: pa.Table) -> pa.Table:
+    """The same rows, times with fractions of a second as text: a table for people would cut these off, or round them."""
+    columns = [column.cast(pa.string()) if _has_fractions(column) else column for column in rows.columns]
+    is_same = all(cell is column for cell, column in zip(columns, rows.columns, strict=True))
+    return rows if is_same else pa.table(columns, names=rows.column_names)
+
+
+def _has_fractions(column: pa.ChunkedArray) -> bool:
+    kind = column.type
+    return (pa.types.is_timestamp(kind) or pa.types.is_time(kind)) and bool(
+        pc.any(pc.greater(pc.subsecond(column), 0)).as_py()
+    )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 
+from oracle.base.arrow import in_full
 from oracle.base.printable import one_line
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def print_rows(rows: pa.Table) -> None:
 
     is_terminal = sys.stdout.isatty()
     console = Console(file=sys.stdout, width=None if is_terminal else UNLIMITED, highlight=False)
-    shown = rows.slice(0, MOST_ROWS) if is_terminal else rows
+    shown = in_full(rows.slice(0, MOST_ROWS) if is_terminal else rows)
     names = [one_line(name) for name in rows.column_names]
     cells = [[_cell(value) for value in column.to_pylist()] for column in shown.columns]
     widest = [max(map(len, [name, *column])) for name, column in zip(names, cells, strict=True)]

@@ -73,3 +73,16 @@ def test_control_characters_and_line_breaks_are_shown_by_their_numbers(monkeypat
 
 def test_no_row_still_says_which_columns_there_are(monkeypatch):
     assert shown(ROWS.slice(0, 0), monkeypatch)[0].split() == ROWS.column_names
+
+
+def test_a_time_with_a_fraction_of_a_second_is_shown_in_full(monkeypatch):
+    halves, whole = pa.array([1_500_000_001]), pa.array([1_500_000_000])
+    rows = pa.table({
+        "ns": halves.cast(pa.timestamp("ns")), "zoned": halves.cast(pa.timestamp("us", "UTC")), "time": halves.cast(pa.time64("ns")),
+        "whole": whole.cast(pa.timestamp("s")),
+    })  # fmt: skip
+    for width in (None, 200):
+        told = re.split(r"\s{2,}", shown(rows, monkeypatch, width)[2])
+        assert told == [
+            "1970-01-01 00:00:01.500000001", "1970-01-01 00:25:00.000001Z", "00:00:01.500000001", "2017-07-14 02:40:00",
+        ]  # fmt: skip
