@@ -1,5 +1,6 @@
-"""Rows as a file for other programs: .parquet as they are, .csv with lists and structs as text."""
+"""Rows as a file for other programs: .parquet as they are, .csv with lists and structs as JSON."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -36,9 +37,13 @@ def _needs_text(kind: pa.DataType) -> bool:
 
 def _flat(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     columns = [
-        pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.string())
-        if _needs_text(column.type)
-        else column
+        pa.array(map(_text, column.to_pylist()), pa.string()) if _needs_text(column.type) else column
         for column in batch.columns
     ]
     return pa.record_batch(columns, schema=schema)
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, (list, dict)):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return None if value is None else str(value)

@@ -49,7 +49,8 @@ def test_any_select_is_answered_on_the_screen_or_into_a_file(log):
         code, out, err = log("query", "--sql", "from verdicts", "--out", log.folder / name)
         assert (code, out, err.strip()) == (0, "", f"25 rows in {log.folder / name}")
     assert pq.read_table(log.folder / "rows.parquet").num_rows == 25
-    assert (log.folder / "rows.csv").read_text().count("\n") >= 26
+    written = (log.folder / "rows.csv").read_text()
+    assert written.count("\n") >= 26 and '"[""gore""]"' in written  # nested values as JSON
 
 
 def test_a_select_is_about_what_the_flags_choose(log):
