@@ -6,7 +6,6 @@ from itertools import count
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from oracle.base.arrow import in_full as in_full  # for the process that answers
 from oracle.base.printable import STEERING, one_line, visible
 from oracle.log import sayable
 

@@ -21,10 +21,11 @@ import duckdb
 import pyarrow as pa
 
 from app.core.confinement import confine
-from app.core.flat import flattened, in_full, shown
+from app.core.flat import flattened, shown
 from app.core.query_pool import LOOK_S, MEMORY_MB
 from oracle import UserError
 from oracle.base.advice import advice
+from oracle.base.arrow import in_full
 from oracle.base.memory import memory_taken
 from oracle.log import open_audit, query
 
