@@ -23,8 +23,8 @@ class TraitNames:
         return self._numbers[name]
 
     def resolve(self, names: Iterable[str]) -> list[str]:
-        """Return the full names, in the order given."""
-        return [self.names[self.number(name)] for name in names]
+        """Return the full names in the order given, each once: one trait has several short names."""
+        return list(dict.fromkeys(self.names[self.number(name)] for name in names))
 
     def _search(self, name: str) -> int:
         if not isinstance(name, str) or not name.strip():

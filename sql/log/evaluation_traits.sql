@@ -10,7 +10,7 @@ with judged as (
         and ($positions = 'emitted' or (in_catalog and not seen))
 ),
 asked as (
-    select run_id, step, completion, prompt_id, rec_num, unnest(constraints) as trait
+    select run_id, step, completion, prompt_id, rec_num, unnest(list_distinct(constraints)) as trait
     from rollouts join run_shape using (run_id)
     where list_contains($runs::varchar[], run_id)
 )

@@ -88,7 +88,7 @@ group by run_id, step, constrained, rank;
 --   risk           Σ risk over the violations
 create or replace macro single_trait_sums(folders) as table
 with asked as (
-    select run_id, step, unnest(constraints) as trait, least(n_films, rec_num) as films
+    select run_id, step, unnest(list_distinct(constraints)) as trait, least(n_films, rec_num) as films
     from single_rows('completions.parquet', folders) join run_shape using (run_id)
 ),
 violated as (

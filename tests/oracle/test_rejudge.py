@@ -183,6 +183,15 @@ def test_a_merge_and_a_further_step_meanwhile_change_nothing(small_store):
     assert rows(small_store, steps, run=again().run_id) == [(1, 4), (2, 4)]
 
 
+def test_what_is_added_for_the_length_of_a_list_is_logged_again(small_store):
+    with LogWriter(small_store.with_suffix(".log"), {**RUN, "length_control": 0.5}) as log:
+        log.write_step(1, *OLD)
+    again = rejudge(small_store, log.run_id).run_id
+    added = "select distinct length_control from verdicts where run_id = $run order by all"
+    assert rows(small_store, added, run=again) == [(-0.5,), (0.0,)]
+    assert rows(small_store, "select count(*) from rederivation where run_id = $run and differs", run=again) == [(0,)]
+
+
 def test_a_run_without_steps_is_not_judged_again(small_store):
     log = LogWriter(small_store.with_suffix(".log"), RUN)
     log.close()

@@ -65,6 +65,37 @@ def test_answers_to_a_text_are_compared_with_those_under_constraints_too_and_no_
             assert {row["prompts"] for row in rows} == {TEXTS} and {row["difference"] for row in rows} <= {0, None}
 
 
+def test_recall_is_compared_over_the_prompts_that_have_ground_truth_in_both_runs(tmp_path):
+    """As where a run is judged again by another catalog: of the answers to B and C nothing is wanted any more."""
+    runs = []
+    for wanted_later in ({"Saw": True}, {}):
+        asked = [("A", {"Saw": True}, True), ("B", wanted_later, False), ("C", wanted_later, False)]
+        answers = [
+            {"prompt_id": name, "constraints": [], "groundtruth": wanted, "verdicts": [{**FREE, "hit": hit}]}
+            for name, wanted, hit in asked
+        ]
+        with LogWriter(tmp_path, {"kind": "evaluate", "model": "m", "rec_num": 2, "num_generations": 1}) as writer:
+            writer.write_step(0, *step_tables(answers))
+        runs.append(writer.run_id)
+    with open_log(tmp_path) as connection:
+        for a, b in (runs, runs[::-1]):
+            rows = query(connection, "from compare_runs($a, $b)", {"a": a, "b": b}).to_pylist()
+            found = {row["metric"]: (row["prompts"], row["value_a"], row["value_b"], row["ties"]) for row in rows}
+            assert found["recall"] == found["ndcg"] == (1, 1, 1, 1)
+
+
+def test_a_constraint_that_is_named_twice_is_one(tmp_path):
+    with LogWriter(tmp_path, {"kind": "evaluate", "model": "m", "rec_num": 2, "num_generations": 1}) as writer:
+        answer = {"prompt_id": "A", "constraints": ["gore", "gore"], "groundtruth": {}, "verdicts": [UNSAFE]}
+        writer.write_step(1, *step_tables([answer]))
+    with open_log(tmp_path) as connection:
+        by_trait = query(connection, "select lists, films, violations from trait_breakdown").to_pylist()
+        runs = {"runs": [writer.run_id], "positions": "emitted"}
+        of_report = query(connection, read_sql("log/evaluation_traits"), runs).to_pylist()
+    assert by_trait == [{"lists": 1, "films": 1, "violations": 1}]
+    assert {(row["films"], row["violations"]) for row in of_report} == {(1, 1)}
+
+
 def test_the_interval_of_one_prompt_is_not_known(tmp_path):
     runs = []
     for verdicts in ([SAFE], [UNSAFE]):

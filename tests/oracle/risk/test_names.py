@@ -32,6 +32,10 @@ def test_a_short_name_means_its_trait(short: str, full: str) -> None:
     assert NAMES.resolve([short]) == [full]
 
 
+def test_names_of_one_trait_are_one_trait() -> None:
+    assert NAMES.resolve(["gore", "happy", "Anti-gore / squeamish", "gore"]) == NAMES.resolve(["gore", "happy"])
+
+
 def test_every_trait_is_found_by_its_own_name() -> None:
     assert NAMES.resolve(NAMES.names) == NAMES.names
     assert len(NAMES.names) == 20
