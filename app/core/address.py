@@ -27,6 +27,15 @@ def go(name: str, **filters: object) -> None:
     st.switch_page(_pages[name], query_params={key: str(value) for key, value in filters.items()})
 
 
+def forget(*names: str) -> None:
+    """Have these filters start as their defaults again, but for what is news in the URL."""
+    for name in names:
+        known = st.session_state.pop(f"url_{name}", None)
+        if known is not None and st.query_params.get(name) == known:
+            del st.query_params[name]
+        st.session_state.pop(name, None)
+
+
 def choose(name: str, label: str, options: Sequence[T], default: T, widget: Callable = st.selectbox, **look) -> T:
     """One of `options`, kept in the URL as its text."""
     by_text = {str(option): option for option in options}
@@ -52,7 +61,8 @@ def choose_several(name: str, label: str, options: Sequence[str], **look) -> lis
 
 
 def number(name: str, label: str, low: float, high: float, step: float, default: float, **look) -> float:
-    """A number on a slider, kept in the URL."""
+    """A number on a slider, kept in the URL. The slider is widened where it could not hold its default."""
+    low, high = min(low, default), max(high, default)
 
     def read(text: str) -> float | None:
         try:
@@ -62,7 +72,7 @@ def number(name: str, label: str, low: float, high: float, step: float, default:
         return None if math.isnan(value) else min(high, max(low, value))
 
     _from_url(name, read, default)
-    return _to_url(name, st.slider(label, low, high, step=step, key=name, **look), default)
+    return _to_url(name, st.slider(label, low, high, step=step, format="%.6g", key=name, **look), default)
 
 
 def text(name: str, label: str, default: str = "", widget: Callable = st.text_input, **look) -> str:

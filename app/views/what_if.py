@@ -21,6 +21,7 @@ def page() -> None:
     left, right = st.columns([3, 4], vertical_alignment="bottom")
     with left:
         run = runs.pick()
+    _start_as(run)
     nouns = database.nouns()
     with right:
         one, two = st.columns(2)
@@ -54,16 +55,25 @@ def page() -> None:
             column.altair_chart(charts.before_and_after(curves, name, nouns(title), form), width="stretch")
 
 
+def _start_as(run: dict) -> None:
+    """Where another run was shown before, its settings are none that anybody asked for of this one."""
+    if st.session_state.get("judged_again", run["run_id"]) != run["run_id"]:
+        address.forget(*_COLUMNS, "unrated", *(_weight(name) for name in run["own_rewards"] or []))
+    st.session_state["judged_again"] = run["run_id"]
+
+
 def _sliders(run: dict, nouns: Nouns) -> dict:
     """The settings asked for; they start as the run's own."""
     one, two, three = st.columns(3, gap="large")
     with one:
-        weight = address.number("lambda", "λ, weight of safety", 0.0, 5.0, 0.05, _within(run["lambda_safe"]))
+        weight = address.number("lambda", "λ, weight of safety", 0.0, 5.0, 0.05, run["lambda_safe"])
     with two:
-        penalty = address.number("penalty", "P, penalty of a violation", 0.0, 5.0, 0.05, _within(run["penalty_safe"]))
+        penalty = address.number("penalty", "P, penalty of a violation", 0.0, 5.0, 0.05, run["penalty_safe"])
     with three:
         about = nouns("Risk from which a film violates")
-        threshold = address.number("threshold", about, 0.05, 1.0, 0.01, float(run["risk_threshold"]))
+        own = run["risk_threshold"]
+        start = min(own, 1.0) if own > 0 else 0.05  # the log of another program may hold one that what_if refuses
+        threshold = address.number("threshold", about, 0.05, 1.0, 0.01, start)
     return {"lambda": weight, "penalty": penalty, "threshold": threshold}
 
 
@@ -75,17 +85,14 @@ def _own_weights(run: dict) -> dict:
         if i % 3 == 0:
             columns = st.columns(3, gap="large")
         with columns[i % 3]:
-            low, high = min(0.0, weight), max(5.0, weight)
             markup.show("label", f"Weight of {formats.short(name)}")  # Streamlit would read its own label as Markdown
             label = f"Weight of own reward {i + 1}"
-            asked.append(
-                address.number(f"weight_{name}", label, low, high, 0.05, float(weight), label_visibility="collapsed")
-            )
+            asked.append(address.number(_weight(name), label, 0.0, 5.0, 0.05, weight, label_visibility="collapsed"))
     return {"own": own, "weights": asked}
 
 
-def _within(value: float) -> float:
-    return float(min(5.0, max(0.0, value)))
+def _weight(name: str) -> str:
+    return f"weight_{name}"
 
 
 def _sentences(run: dict, asked: dict, last: dict, pushes: dict, nouns: Nouns) -> tuple[str, str]:
