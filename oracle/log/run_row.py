@@ -1,6 +1,9 @@
 """The one row of run.parquet: the settings of a run, as they are written, and as they are believed when they are read."""
 
+import sys
 from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -9,6 +12,10 @@ from oracle.base.errors import UserError
 from oracle.log.schema import MOST_RANKS, RUN
 from oracle.rewards import REWARDS, SETTINGS
 
+MOST_SETTINGS = 100_000_000
+"""Bytes of a run's row, as Parquet writes it, that readers take."""
+
+_MOST_WRITTEN = MOST_SETTINGS * 9 // 10  # in memory, so that it is no more than that in Parquet
 _CHOICES = {
     "kind": ("train", "evaluate"),
     **{setting.name: setting.choices for setting in SETTINGS if setting.choices},
@@ -28,42 +35,53 @@ def run_table(run: dict) -> pa.Table:
     """The one row of run.parquet from a mapping; settings that are left out take DESIGN's defaults.
 
     Raises:
-        UserError: a missing or unknown name, or a value outside its choices.
+        UserError: a missing or unknown name, or a value outside its choices: whatever readers would leave out as damaged.
     """
     row = {**_RUN_DEFAULTS, **run}
     if missing := [name for name in RUN.names if name not in row]:
         raise UserError(f"the run lacks {', '.join(missing)}: give them to LogWriter")
-    if unknown := sorted(set(row) - set(RUN.names)):
+    if unknown := sorted(map(str, set(row) - set(RUN.names))):
         raise UserError(f"the run log has no setting {', '.join(unknown)}: put it in 'settings' (JSON)")
+    if not isinstance(row["started_at"], datetime):
+        raise UserError(f"started_at {row['started_at']!r}: expected a time (datetime), or None for now")
     _check_settings(row)
     try:
-        return pa.Table.from_pylist([row], schema=RUN)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        table = pa.Table.from_pylist([row], schema=RUN)
+    except (pa.ArrowException, OverflowError, ValueError) as error:
         raise UserError(f"the run cannot be logged: {error}") from None
+    if table.nbytes > _MOST_WRITTEN:
+        raise UserError(f"the run's settings have {table.nbytes:,} bytes: expected {_MOST_WRITTEN:,} at most")
+    _check_written(table)
+    return table
 
 
 def is_run(table: pa.Table) -> bool:
     """Whether the table of a run.parquet is one that a writer of some version has left; the earlier ones lack columns."""
     if table.num_rows != 1 or not {"run_id", "kind", "rec_num", "started_at"} <= set(table.column_names):
         return False
-    if table["started_at"].null_count:
-        return False
-    [row] = table.drop_columns(["started_at"]).to_pylist()  # Python has no times beyond the year 9999
     try:
-        _check_settings({**_RUN_DEFAULTS, **row, "unrated": row.get("unrated") or "safe"})
+        _check_written(table)
     except UserError:
         return False
     return True
 
 
+def _check_written(table: pa.Table) -> None:
+    """What is asked of a row as it is stored: by readers, and by the writer, which leaves nothing that they would leave out."""
+    if table["started_at"].null_count:
+        raise UserError("started_at is null: expected a time")
+    [row] = table.drop_columns(["started_at"]).to_pylist()  # Python has no times beyond the year 9999
+    _check_settings({**_RUN_DEFAULTS, **row, "unrated": row.get("unrated") or "safe"})
+
+
 def _check_settings(row: Mapping) -> None:
     for name, choices in _CHOICES.items():
-        if row[name] not in choices:
+        if not (isinstance(row[name], str) and row[name] in choices):
             raise UserError(f"{name} {row[name]!r}: expected one of {', '.join(choices)}")
     for name in ("rec_num", "num_generations"):
         if not (isinstance(row[name], int | np.integer) and row[name] >= 1):
             raise UserError(f"{name} {row[name]!r}: expected a whole number of at least 1")
-    last = row["rec_num"] + (isinstance(row["lambda_end"], int | float) and row["lambda_end"] > 0)
+    last = int(row["rec_num"]) + (isinstance(row["lambda_end"], int | float) and row["lambda_end"] > 0)
     if last > MOST_RANKS:  # the end of a list is rewarded one rank behind the last
         raise UserError(f"rec_num {row['rec_num']} makes {last} ranks a list: expected {MOST_RANKS} at most")
     own = [f"own_weights of {name}" for name, _ in _pairs(row["own_weights"])]
@@ -74,11 +92,15 @@ def _check_settings(row: Mapping) -> None:
     if row["length_control"] is not None:
         values["length_control"] = row["length_control"]
     for name, value in values.items():
-        if not (isinstance(value, int | float | np.number) and np.isfinite(value)):
+        if not (isinstance(value, int | float | np.integer | np.floating) and abs(value) <= sys.float_info.max):
             raise UserError(f"{name} {value!r}: expected a finite number")
     if len(set(own)) < len(own):
         raise UserError("own_weights: expected one weight for each name")
 
 
-def _pairs(weights: Mapping | list | None) -> list[tuple]:
-    return list(weights.items() if isinstance(weights, Mapping) else weights or [])
+def _pairs(weights: Any) -> list[tuple]:
+    """The names and weights of own_weights: a mapping as it is given, a list of pairs as Arrow gives it back."""
+    pairs = list(weights.items()) if isinstance(weights, Mapping) else [] if weights is None else weights
+    if not (isinstance(pairs, list) and all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs)):
+        raise UserError(f"own_weights {weights!r}: expected weights by their names")
+    return pairs

@@ -14,10 +14,9 @@ import pyarrow.parquet as pq
 from oracle.base.advice import is_shortage
 from oracle.base.errors import UserError
 from oracle.log.folders import FORMAT, MANIFEST, MANIFEST_NAME, Steps, is_parquet, left_out
-from oracle.log.run_row import is_run
+from oracle.log.run_row import MOST_SETTINGS, is_run
 from oracle.log.schema import COMPLETIONS, LOSS, RUN, VERDICTS
 
-MOST_SETTINGS = 100_000_000  # bytes of a run's row, as Parquet writes it
 _COLUMNS = {"completions": COMPLETIONS, "verdicts": VERDICTS}
 _SUMS = ("rank_sums", "trait_sums")
 TABLES = (*_COLUMNS, *_SUMS)

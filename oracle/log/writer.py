@@ -74,14 +74,15 @@ class LogWriter:
     """
 
     def __init__(self, log_root: str | Path, run: Mapping):
-        """Begin a run. `run` has the columns of `runs` (see sql/log/tables.sql) but run_id; `started_at` defaults to now.
+        """Begin a run. `run` has the columns of `runs` (see sql/log/tables.sql) but run_id; `started_at`: None is now.
 
         Raises:
-            UserError: unknown or missing settings, or a folder that can't be written.
+            UserError: unknown or missing settings, values that no reader would take, or a folder that can't be written.
         """
         root = Path(log_root).absolute()
         now = datetime.now(UTC)
-        row = {"started_at": now, **run}
+        started = run.get("started_at")
+        row = {**run, "started_at": now if started is None else started}
         run_table({**row, "run_id": ""})  # what it refuses leaves nothing
         with told_plainly(f"cannot begin a run in the log {root}"):
             root.mkdir(parents=True, exist_ok=True)

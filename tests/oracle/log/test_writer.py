@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from oracle import UserError
-from oracle.log import LogWriter, compact, compaction, delete_run, open_log, run_info, upkeep, whole_run
+from oracle.log import LogWriter, compact, compaction, delete_run, open_log, run_info, run_row, upkeep, whole_run
 from oracle.log import writer as writer_module
 from oracle.log.compaction import merge_steps
 from oracle.log.schema import LOSS
@@ -52,7 +52,12 @@ def test_runs_that_start_in_the_same_second_are_told_apart(tmp_path, monkeypatch
         ({"lamda_safe": 1}, "no setting lamda_safe"),
         ({"lambda_safe": "a lot"}, "lambda_safe 'a lot': expected a finite number"),
         ({"own_weights": {"mine": float("nan")}}, "own_weights of mine nan: expected a finite number"),
+        ({"lambda_safe": 10**400}, "lambda_safe 1000*: expected a finite number"),
+        ({"own_weights": [1]}, r"own_weights \[1\]: expected weights by their names"),
         ({"target_count": "many"}, "the run cannot be logged"),
+        ({"target_count": 10**30}, "the run cannot be logged"),
+        ({"settings": "\udce9"}, "the run cannot be logged"),
+        ({"started_at": 5}, r"started_at 5: expected a time \(datetime\), or None for now"),
     ],
 )
 def test_a_run_with_unusable_settings_is_refused_in_one_line(change, said, tmp_path):
@@ -60,6 +65,15 @@ def test_a_run_with_unusable_settings_is_refused_in_one_line(change, said, tmp_p
         LogWriter(tmp_path / "store.log", {**RUN, **change})
     assert "\n" not in str(error.value)
     assert not (tmp_path / "store.log").exists()
+
+
+def test_a_run_without_a_time_began_now_and_one_too_large_for_its_readers_is_refused(tmp_path, monkeypatch):
+    with LogWriter(tmp_path, {**RUN, "started_at": None}) as writer:
+        writer.write_step(1, *STEP)
+    assert counts(tmp_path) == {1: 13} and writer.run["started_at"].strftime("%Y%m%d-%H%M%S") == writer.run_id[:15]
+    monkeypatch.setattr(run_row, "_MOST_WRITTEN", 2000)
+    with pytest.raises(UserError, match=r"the run's settings have 2,\d+ bytes: expected 2,000 at most"):
+        LogWriter(tmp_path, {**RUN, "settings": "x" * 2000})
 
 
 def test_a_step_that_is_written_again_is_replaced(tmp_path):
