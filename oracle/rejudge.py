@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from oracle.annotate import Annotator
 from oracle.base.errors import UserError
+from oracle.base.printable import in_short
 from oracle.base.resources import read_sql
 from oracle.cut_off import open_entries
 from oracle.log import LogWriter, open_log, query, run_info, state_of, whole_run
@@ -60,8 +61,8 @@ def rejudge(
 
     Raises:
         UserError: no such run, one without steps or with steps that can't be read, one that is deleted, cut back or written
-            again meanwhile, settings out of range, or a catalog that the run had in place of the store's and that is gone
-            or not what it was. The log is then as it was.
+            again meanwhile, settings out of range or of another type, or a catalog that the run had in place of the store's and
+            that is gone or not what it was. The log is then as it was.
     """
     root = log_root(store)
     with open_log(root) as log, tempfile.TemporaryDirectory() as folder:
@@ -74,10 +75,14 @@ def rejudge(
         _refuse_damaged(root, run_id)
         run = _again(found[0], {name: value for name, value in changes.items() if value is not None}, thought_tags)
         settings = json.loads(run["settings"])
+        try:
+            catalog = noted_catalog(settings)
+        except UserError as error:
+            raise UserError(f"cannot judge run {run_id} again: {error}") from None
         oracle = create_oracle(
             store=store, risk_threshold=run["risk_threshold"], unresolved=run["unresolved"], unrated=run["unrated"]
         )
-        annotator = Annotator(oracle, noted_catalog(settings), settings["thought_tag"])
+        annotator = Annotator(oracle, catalog, settings["thought_tag"])
         shape = "select distinct step, rewarded_ranks from rollouts join run_shape using (run_id) where run_id = $run order by step"
         slots = {row["step"]: row["rewarded_ranks"] for row in query(log, shape, {"run": run_id}).to_pylist()}
         _refuse_damaged(root, run_id)  # found as it is read, and in no view from then on
@@ -89,14 +94,19 @@ def rejudge(
                 _refuse_changed(root, run_id, is_as_it_was=len(completions) > 0)
                 draft.write_step(step, completions, verdicts)
         done = _with_rewards(Path(folder), draft.run_id, root, run, run_id, list(slots))
-        return replace(done, notes=tuple(_notes(run, settings)))
+        return replace(done, notes=tuple(_notes(run, settings, _noted(found[0]) is None)))
 
 
 def _again(run: dict, changes: dict, thought_tags: Sequence[str] | None) -> dict:
     """The row of the new run: that of `run`, with `changes`."""
     info = run_info()
-    had = json.loads(run["settings"] or "null") or {}
+    had = _noted(run) or {}
     tags = had.get("thought_tag") or [] if thought_tags is None else thought_tags
+    if isinstance(tags, str) or not (isinstance(tags, Sequence) and all(isinstance(tag, str) for tag in tags)):
+        raise UserError(
+            f"cannot judge run {run['run_id']} again: thought_tag is {in_short(json.dumps(tags))}, expected a list of names; "
+            "give them (--thought_tag)"
+        )
     settings = {**had, **changes, "thought_tag": list(tags), ORIGIN: run["run_id"]}
     kept = {name: value for name, value in run.items() if name not in ("run_id", "started_at")}
     return {
@@ -107,6 +117,15 @@ def _again(run: dict, changes: dict, thought_tags: Sequence[str] | None) -> dict
         "versions": json.dumps(info["versions"]),
         "git": json.dumps(info["git"]),
     }
+
+
+def _noted(run: dict) -> dict | None:
+    """The settings that a run noted; null: they are JSON of another kind, as somebody's own writer may leave it."""
+    try:
+        noted = json.loads(run["settings"] or "{}")
+    except (ValueError, RecursionError):  # a number of 5,000 digits, JSON nested too deeply
+        return None
+    return noted if isinstance(noted, dict) else {} if noted is None else None
 
 
 def _refuse_damaged(root: Path, run_id: str) -> None:
@@ -123,7 +142,9 @@ def _refuse_changed(root: Path, run_id: str, is_as_it_was: bool) -> None:
         raise UserError(f"cannot judge run {run_id} again: it was changed, or deleted, meanwhile; begin again")
 
 
-def _notes(run: dict, settings: dict) -> Iterator[str]:
+def _notes(run: dict, settings: dict, is_unknown: bool) -> Iterator[str]:
+    if is_unknown:
+        yield "the run's settings are no JSON object: its catalog, and marks of thoughts of its own, are taken for none"
     if settings.get("catalog_path") and not settings.get("catalog"):
         yield f"{settings['catalog_path']} is taken as it is now: the run noted no sum of its catalog"
     if own := dict(run["own_weights"] or {}):

@@ -16,6 +16,7 @@ MOST_SETTINGS = 100_000_000
 """Bytes of a run's row, as Parquet writes it, that readers take."""
 
 _MOST_WRITTEN = MOST_SETTINGS * 9 // 10  # in memory, so that it is no more than that in Parquet
+_LARGEST = sys.float_info.max
 _CHOICES = {
     "kind": ("train", "evaluate"),
     **{setting.name: setting.choices for setting in SETTINGS if setting.choices},
@@ -92,7 +93,7 @@ def _check_settings(row: Mapping) -> None:
     if row["length_control"] is not None:
         values["length_control"] = row["length_control"]
     for name, value in values.items():
-        if not (isinstance(value, int | float | np.integer | np.floating) and abs(value) <= sys.float_info.max):
+        if not (isinstance(value, int | float | np.integer | np.floating) and -_LARGEST <= value <= _LARGEST):
             raise UserError(f"{name} {value!r}: expected a finite number")
     if len(set(own)) < len(own):
         raise UserError("own_weights: expected one weight for each name")

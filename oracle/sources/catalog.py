@@ -1,6 +1,7 @@
 """A ground-truth catalog read for itself, without a store; and read again for a run that had it."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pyarrow as pa
 
 from oracle.base.database import connect
 from oracle.base.errors import UserError
+from oracle.base.printable import in_short
 from oracle.base.resources import read_sql
 from oracle.base.unpacked import LARGEST, LARGEST_MB, bytes_of
 from oracle.sources import kinds
@@ -40,9 +42,17 @@ def catalog_note(path: str | Path | None) -> dict[str, dict]:
 def noted_catalog(settings: Mapping) -> pa.Table | None:
     """The catalog of a run with these settings, as `read_catalog`; None: it had the store's.
 
-    Raises `UserError` for a file that is gone, or is not what it was; a run that noted no sum is taken at its word.
+    Raises `UserError` for a file that is gone, or is not what it was, and for settings of another type; a run that noted no sum
+    is taken at its word.
     """
-    noted = settings.get("catalog") or {"path": settings.get("catalog_path")}
+    catalog, catalog_path, max_mb = (settings.get(name) for name in ("catalog", "catalog_path", "max_mb"))
+    if catalog and not (isinstance(catalog, Mapping) and isinstance(catalog.get("path"), str)):
+        raise _mistyped("catalog", catalog, '{"path": …, "sha256": …}')
+    if catalog_path and not isinstance(catalog_path, str):
+        raise _mistyped("catalog_path", catalog_path, "the path of a file")
+    if max_mb and not isinstance(max_mb, int):
+        raise _mistyped("max_mb", max_mb, "a whole number")
+    noted = catalog or {"path": catalog_path}
     if not noted["path"]:
         return None
     path = Path(noted["path"])
@@ -50,7 +60,11 @@ def noted_catalog(settings: Mapping) -> pa.Table | None:
         raise UserError(f"{path}, the catalog that the run was judged with, is gone: bring it back")
     if "sha256" in noted and noted["sha256"] != _sum(path):
         raise UserError(f"{path}, the catalog that the run was judged with, is not what it was: bring it back")
-    return read_catalog(path, bytes_of(settings.get("max_mb") or LARGEST_MB))
+    return read_catalog(path, bytes_of(max_mb or LARGEST_MB))
+
+
+def _mistyped(name: str, value: object, expected: str) -> UserError:
+    return UserError(f"its setting {name} is {in_short(json.dumps(value))}, expected {expected}")
 
 
 def _sum(path: Path) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from oracle import UserError, build_store
 from oracle.log import LogWriter, ask, compact, delete_run, open_log, query
-from oracle.rejudge import rejudge
+from oracle.rejudge import _noted, rejudge
 from oracle.sources import catalog_note
 from tests.app.sample_log import write_sample
 from tests.tiny_log import RUN, STEP_1, step_tables
@@ -126,6 +126,33 @@ def test_a_run_with_a_damaged_step_is_not_judged_again_without_it(tmp_path, is_n
     ):
         rejudge(store, log.run_id)
     assert rows(store, "select run_id from runs") == [(log.run_id,)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ('{"thought_tag": 5}', "thought_tag is 5, expected a list of names; give them"),
+        ('{"thought_tag": "plan"}', 'thought_tag is "plan", expected a list of names'),
+        ('{"thought_tag": [1]}', r"thought_tag is \[1\], expected a list of names"),
+        ('{"catalog": 5}', "its setting catalog is 5, expected"),
+        ('{"catalog": {"sha256": "x"}}', "its setting catalog is .*, expected"),
+        ('{"catalog_path": 5}', "its setting catalog_path is 5, expected the path of a file"),
+        ('{"catalog_path": "a.csv", "max_mb": "1"}', 'its setting max_mb is "1", expected a whole number'),
+    ],
+)
+def test_a_setting_of_another_type_is_refused_in_one_line_that_names_the_run(small_store, settings, said):
+    with LogWriter(small_store.with_suffix(".log"), {**RUN, "settings": settings}) as log:
+        log.write_step(1, *OLD)
+    with pytest.raises(UserError, match=f"^cannot judge run {log.run_id} again: {said}"):
+        rejudge(small_store, log.run_id)
+
+
+def test_settings_that_are_no_object_say_nothing_of_the_run_and_this_is_told(small_store):
+    with LogWriter(small_store.with_suffix(".log"), {**RUN, "settings": '{"a": 1' + "0" * 5000 + "}"}) as log:
+        log.write_step(1, *OLD)
+    [note] = rejudge(small_store, log.run_id).notes  # Python reads no number of 5,000 digits
+    assert note.startswith("the run's settings are no JSON object: its catalog, and marks of thoughts")
+    assert [_noted({"settings": text}) for text in ("[1]", "5", '"x"', "null", None)] == [None, None, None, {}, {}]
 
 
 OLD, NEW = answers("1. Heat (1995)"), answers("1. Heat (1995)", "1. Saw (2004)")
