@@ -14,9 +14,15 @@ STEERING = "[" + "".join(f"\\x{{{code:X}}}" for code in _STEERING if code not in
 LONGEST = 1900
 """Characters of a line for people that may hold the names and texts of a file."""
 
+_AS_NUMBERS = {code: sign for code, sign in _STEERING.items() if code in _HALVES}
 _BREAKS = {ord(sign): f"[U+{ord(sign):04X}]" for sign in "\t\n\r"}
 
 _IN_JSON = {code: f"\\u{code:04x}" for code in _STEERING if code >= 0x20}  # JSON has numbers of its own for those below
+
+
+def storable_text(text: str) -> str:
+    """Text as UTF-8 can hold it: bytes of a file's name that are no text, and other halves of characters, as [U+DCE9]."""
+    return text.translate(_AS_NUMBERS)
 
 
 def visible(text: object) -> str:

@@ -85,7 +85,7 @@ def query_log(arguments: argparse.Namespace) -> None:
         shown = storable(rows) if arguments.out.suffix == ".parquet" else sayable(rows)
         with written_whole(arguments.out) as part:
             write_rows(shown.to_reader(), part, arguments.out.suffix)
-        print(f"{rows.num_rows} rows in {arguments.out}", file=sys.stderr)
+        print(f"{rows.num_rows} rows in {one_line(arguments.out)}", file=sys.stderr)
     else:
         _show(rows, arguments.json)
 
@@ -122,7 +122,7 @@ def _compact_one(root: Path, run_id: str, must: bool) -> bool:
 
 def export_one(arguments: argparse.Namespace) -> None:
     rows = export_run(log_root(arguments.store), arguments.run_id, arguments.file, overwrite=arguments.overwrite)
-    print(f"{rows} verdicts in {arguments.file}")
+    print(f"{rows} verdicts in {one_line(arguments.file)}")
 
 
 def delete_runs(arguments: argparse.Namespace) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from oracle.base.errors import UserError
+from oracle.base.printable import storable_text
 from oracle.log.schema import MOST_RANKS, RUN
 from oracle.rewards import REWARDS, SETTINGS
 
@@ -39,6 +40,9 @@ def run_table(run: dict) -> pa.Table:
         UserError: a missing or unknown name, or a value outside its choices: whatever readers would leave out as damaged.
     """
     row = {**_RUN_DEFAULTS, **run}
+    row |= {
+        name: storable_text(row[name]) for name in ("model", "dataset") if isinstance(row[name], str)
+    }  # names of files
     if missing := [name for name in RUN.names if name not in row]:
         raise UserError(f"the run lacks {', '.join(missing)}: give them to LogWriter")
     if unknown := sorted(map(str, set(row) - set(RUN.names))):

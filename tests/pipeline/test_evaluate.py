@@ -116,6 +116,18 @@ def test_answers_without_prompts_and_prompts_without_answers_are_told(asked, sma
     assert "[v2].jsonl" in capsys.readouterr().out
 
 
+def test_files_whose_names_are_no_text_are_evaluated_and_keep_their_settings(asked, small, tmp_path, capsys):
+    given(tmp_path, {"id": "a", "text": "1. Up (2009)"})
+    (tmp_path / "[v2].jsonl").rename(tmp_path / "m\udce9.jsonl")
+    (tmp_path / "data.jsonl").rename(tmp_path / "d\udce9.jsonl")
+    main([flag.replace("[v2]", "m\udce9").replace("data.jsonl", "d\udce9.jsonl") for flag in asked])
+    with open_log(log_root(f"{small}/store.duckdb")) as log:
+        sql = "select settings->>'data' as settings from runs where model = 'm[U+DCE9].jsonl' and dataset = $data"
+        assert query(log, sql, {"data": f"{tmp_path}/d[U+DCE9].jsonl"}).to_pylist() == [
+            {"settings": f"{tmp_path}/d[U+DCE9].jsonl"}
+        ]
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [({"id": "a", "text": None}, "answer 2 is .*None.*; expected"), ({"id": "a", "text": ["x"]}, "answer 2 is"),

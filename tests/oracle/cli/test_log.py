@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from oracle.base.printable import one_line
 from oracle.cli.main import main
 from tests.tiny_log import write_tiny_log
 
@@ -45,9 +46,11 @@ def test_named_queries_are_listed_and_asked(log):
 def test_any_select_is_answered_on_the_screen_or_into_a_file(log):
     code, out, _ = log("query", "--sql", "select 41 + 1 as answer", "--json")
     assert (code, json.loads(out)) == (0, {"answer": 42})
-    for name in ("rows.csv", "rows.parquet"):
+    (log.folder / "n\udce9").mkdir()  # bytes that are no text
+    for name in ("rows.csv", "rows.parquet", "n\udce9/rows.csv", "n\udce9/rows.parquet"):
         code, out, err = log("query", "--sql", "from verdicts", "--out", log.folder / name)
-        assert (code, out, err.strip()) == (0, "", f"25 rows in {log.folder / name}")
+        assert (code, out, err.strip()) == (0, "", f"25 rows in {one_line(log.folder / name)}")
+        assert (log.folder / name).exists()
     assert pq.read_table(log.folder / "rows.parquet").num_rows == 25
     written = (log.folder / "rows.csv").read_text()
     assert written.count("\n") >= 26 and '"[""gore""]"' in written  # nested values as JSON

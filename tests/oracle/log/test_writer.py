@@ -68,8 +68,9 @@ def test_a_run_with_unusable_settings_is_refused_in_one_line(change, said, tmp_p
 
 
 def test_a_run_without_a_time_began_now_and_one_too_large_for_its_readers_is_refused(tmp_path, monkeypatch):
-    with LogWriter(tmp_path, {**RUN, "started_at": None}) as writer:
+    with LogWriter(tmp_path, {**RUN, "started_at": None, "dataset": "d\udce9.jsonl"}) as writer:
         writer.write_step(1, *STEP)
+    assert writer.run["dataset"] == "d[U+DCE9].jsonl", "a file's name may be no UTF-8 text"
     assert counts(tmp_path) == {1: 13} and writer.run["started_at"].strftime("%Y%m%d-%H%M%S") == writer.run_id[:15]
     monkeypatch.setattr(run_row, "_MOST_WRITTEN", 2000)
     with pytest.raises(UserError, match=r"the run's settings have 2,\d+ bytes: expected 2,000 at most"):
