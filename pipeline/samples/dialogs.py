@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from oracle import UserError, create_oracle
 from oracle.base.files import written_whole
+from oracle.base.printable import one_line
 from oracle.base.resources import DATA
 from oracle.base.unpacked import read_parquet, too_large
 from oracle.sources import Source, read_document, rejects_beside, rejects_path
@@ -157,12 +158,13 @@ def write_dataset(
     with ExitStack() as last:
         for read in reads:
             last.enter_context(rejects_beside(read.rejects, rejects_path(store, read.source.path, 0)))
-        with written_whole(path) as whole:
-            pq.write_table(pa.Table.from_pylist(rows, schema), whole, compression="zstd")
+        with written_whole(path) as whole, open(whole, "wb") as file:  # whose name Arrow may not be able to say
+            pq.write_table(pa.Table.from_pylist(rows, schema), file, compression="zstd")
     fate = "kept" if rules.violating == "keep" else "removed"
     rejected = sum(len(read.rejects) for read in reads)
     line = (
-        f"{path}: {len(rows):,} samples ({sum(is_train):,} train, {len(rows) - sum(is_train):,} heldout), {rejected:,} rejected; "
+        f"{one_line(path)}: {len(rows):,} samples ({sum(is_train):,} train, {len(rows) - sum(is_train):,} heldout), "
+        f"{rejected:,} rejected; "
         f"{sum(map(bool, constraints)):,} with constraints, of {sum(map(bool, suitability.safe)):,} whose ground truth allows any; "
         f"{sum(map(len, against)):,} ground-truth {nouns} violate their own, and are {fate}; "
         f"{suitability.covered:,} of {suitability.groundtruth:,} ground-truth {nouns} have risk data"

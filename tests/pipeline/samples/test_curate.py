@@ -110,9 +110,9 @@ def test_the_same_input_and_seed_give_the_same_bytes_and_the_rules_stand_in_the_
         "--heldout",
         "0.25",
     ]
-    for name in ("one.parquet", "two.parquet"):
+    for name in ("one.parquet", "n\udce9/two.parquet"):  # a folder whose name is no text
         main(["--store", "s.duckdb", "--dataset", name, "--report", "r.html", *flags, "chats.jsonl"])
-    assert (folder / "one.parquet").read_bytes() == (folder / "two.parquet").read_bytes()
+    assert (folder / "one.parquet").read_bytes() == (folder / "n\udce9/two.parquet").read_bytes()
     assert "train: samples by trait" in capsys.readouterr().out
     assert "train: samples by trait" in (folder / "r.html").read_text()
     table = pq.read_table("one.parquet")
