@@ -165,10 +165,10 @@ def of_one_state(
         return answer, root is None or epochs(root) == before
 
     answer, is_one = again_if_removed(attempt, timeout_s)
-    for _ in range(EPOCHS):
-        if is_one:
-            break
-        with suppress(Stopped):
+    with suppress(Stopped):  # no time is left to ask again
+        for _ in range(EPOCHS):
+            if is_one:
+                break
             answer, is_one = again_if_removed(attempt, None if timeout_s is None else end - time.monotonic())
     return answer
 

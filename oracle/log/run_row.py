@@ -40,9 +40,8 @@ def run_table(run: dict) -> pa.Table:
         UserError: a missing or unknown name, or a value outside its choices: whatever readers would leave out as damaged.
     """
     row = {**_RUN_DEFAULTS, **run}
-    row |= {
-        name: storable_text(row[name]) for name in ("model", "dataset") if isinstance(row[name], str)
-    }  # names of files
+    # Both may be the name of a file, and that no text.
+    row |= {name: storable_text(row[name]) for name in ("model", "dataset") if isinstance(row.get(name), str)}
     if missing := [name for name in RUN.names if name not in row]:
         raise UserError(f"the run lacks {', '.join(missing)}: give them to LogWriter")
     if unknown := sorted(map(str, set(row) - set(RUN.names))):

@@ -13,6 +13,7 @@ create or replace macro severity_texts(severities) as
     [s.key || ': ' || ['None', 'Mild', 'Moderate', 'Severe'][s.value + 1]
      for s in map_entries(coalesce(severities, map {})) if s.value > 0];
 
+-- What is asked, or an error where it is none.
 create or replace macro only_traits(constraints, known) as list_transform(constraints, lambda name:
     case when list_contains(known, name) then name
          else error(concat('no trait ', coalesce(name, 'NULL'), ': from traits tells their names, which are written in full here')) end);

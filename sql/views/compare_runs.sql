@@ -74,12 +74,15 @@ create or replace macro compare_runs(run_a, run_b, step_a := null, step_b := nul
 with pairs as materialized (
     select
         row_number() over (order by prompt_id) - 1 as i, count(*) over () as n,
+        -- null where either run has no ground truth for the prompt, as its `one` is null then.
+        a.recall * b.one as recall_a, a.ndcg * b.one as ndcg_a, a.one * b.one as one_a,
+        b.recall * a.one as recall_b, b.ndcg * a.one as ndcg_b, b.one * a.one as one_b,
         a.violations as violations_a, a.constrained_films as constrained_films_a,
-        a.recall * b.one as recall_a, a.ndcg * b.one as ndcg_a, a.one * b.one as one_a, a.films_any as films_any_a, a.lists as lists_a, a.repeated as repeated_a,
+        a.films_any as films_any_a, a.lists as lists_a, a.repeated as repeated_a,
         a.unresolved as unresolved_a, a.films as films_a, a.unsafe as unsafe_a, a.judged as judged_a,
         a.unrated as unrated_a, a.ambiguous as ambiguous_a,
         b.violations as violations_b, b.constrained_films as constrained_films_b,
-        b.recall * a.one as recall_b, b.ndcg * a.one as ndcg_b, b.one * a.one as one_b, b.films_any as films_any_b, b.lists as lists_b, b.repeated as repeated_b,
+        b.films_any as films_any_b, b.lists as lists_b, b.repeated as repeated_b,
         b.unresolved as unresolved_b, b.films as films_b, b.unsafe as unsafe_b, b.judged as judged_b,
         b.unrated as unrated_b, b.ambiguous as ambiguous_b
     from prompt_totals(run_a, step_a, run_b, step_b) a join prompt_totals(run_b, step_b, run_a, step_a) b using (prompt_id)
