@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from oracle import Oracle
 from oracle.annotate import AnnotatedBatch, Annotator
-from oracle.log import LogWriter
+from oracle.log import LogWriter, open_audit, query
 from oracle.store.build import build_starter_store
 from oracle.store.file import open_store
 from tests.synthetic_log import PARTS, SETTINGS, advantages, reward_parts
@@ -195,6 +195,11 @@ def _advantages(step: pl.DataFrame, run: dict) -> pl.Series:
     values = np.full(step.height, np.nan)
     values[taught] = advantages(run, parts, run["num_generations"]).ravel()
     return pl.Series("advantage", values, nan_to_null=True)
+
+
+def ask(store: Path, sql: str, **params: object) -> list[dict]:
+    with open_audit(store) as connection:
+        return query(connection, sql, params or None).to_pylist()
 
 
 if __name__ == "__main__":

@@ -18,10 +18,10 @@ if importlib.util.find_spec("playwright") is None or shutil.which("chromium") is
 from playwright.sync_api import Browser, Page, expect
 
 from app.text import formats
-from oracle.log import LogWriter, open_audit, query
+from oracle.log import LogWriter
 from oracle.store.build import build_starter_store
 from oracle.titles.aliases import aliases_path, current_aliases
-from tests.app.sample_log import HOSTILE_STEP
+from tests.app.sample_log import HOSTILE_STEP, ask
 from tests.app.screenshots import LAPTOP, PAGES, PATIENCE_S, PHONE, ROOT, chromium, picture, served, settle, visit
 from tests.synthetic_log import SETTINGS, World, make_step, write_run
 
@@ -63,11 +63,6 @@ def _is_foreign(page: Page, url: str) -> bool:
     if scheme not in ("http", "https", "ws", "wss"):
         return False
     return page.url.startswith("http") and rest.split("/")[0] != page.url.split("/")[2]
-
-
-def ask(store: Path, sql: str, **params: object) -> list[dict]:
-    with open_audit(store) as connection:
-        return query(connection, sql, params or None).to_pylist()
 
 
 def newest(store: Path) -> str:

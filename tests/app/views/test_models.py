@@ -1,18 +1,11 @@
 """The Models page: figures of the views, filters, and two models side by side."""
 
-from pathlib import Path
-
 import pytest
 
 from app.text import formats
 from app.views.models import _rival, _sentences
-from oracle.log import open_audit, query
 from tests.app.driving import open_page, written
-
-
-def ask(store: Path, sql: str, **params: object) -> list[dict]:
-    with open_audit(store) as connection:
-        return query(connection, sql, params or None).to_pylist()
+from tests.app.sample_log import ask
 
 
 def test_the_leaderboard_has_the_figures_of_run_summary_the_safest_first(store):

@@ -17,26 +17,15 @@ from app.components.markup import piece
 from app.text import formats
 from oracle import Oracle
 from oracle.base.resources import read_sql
-from oracle.log import LogWriter, open_audit, query
+from oracle.log import LogWriter, query
 from oracle.store.build import build_starter_store
 from oracle.titles.aliases import aliases_path, current_aliases, current_decisions
 from tests.app.driving import checked, open_page, written
-from tests.app.sample_log import K, Policy
+from tests.app.sample_log import K, Policy, ask
 from tests.synthetic_log import write_run
 from tests.tiny_log import NOTHING, RUN, STEP_1, step_tables
 
 PAGES = ("overview", "models", "ranks", "answer", "films", "titles", "what_if", "sql_editor")
-
-
-def ask(store: Path, sql: str, **params: object) -> list[dict]:
-    with open_audit(store) as connection:
-        return query(connection, sql, params or None).to_pylist()
-
-
-@pytest.fixture(scope="module")
-def run(store: Path) -> str:
-    """The newest training run."""
-    return ask(store, "from runs where kind = 'train' order by started_at desc limit 1")[0]["run_id"]
 
 
 @pytest.fixture(scope="module")
@@ -324,45 +313,6 @@ def test_decisions_that_nobody_made_are_left_out_and_told(store, run):
     aliases_path(store).unlink()
 
 
-def test_with_its_own_settings_a_run_stays_what_it_was(store, run):
-    assert "These are the run’s own settings" in written(open_page("what_if", store, run=run))
-
-
-def test_whatever_a_run_had_its_sliders_start_so_and_another_runs_as_that_one_had(empty_store):
-    own = {"lambda_safe": 8.03, "penalty_safe": -1.0, "risk_threshold": 0.02, "own_weights": {"novelty": 7.003}}
-    runs = []
-    for settings in (own | {"unresolved": "ignore"}, {"risk_threshold": 0.663}, {"risk_threshold": 1.5}):
-        with LogWriter(empty_store.with_suffix(".log"), RUN | settings) as log:
-            log.write_step(1, *step_tables(STEP_1))
-        runs.append(log.run_id)
-    odd, usual, foreign = runs
-    app = open_page("what_if", empty_store, run=odd)
-    assert [slider.value for slider in app.slider] == [8.03, -1.0, 0.02, 7.003]
-    assert "These are the run’s own settings" in written(app)
-    checked(app.selectbox(key="run").set_value(usual).run())
-    assert [slider.value for slider in app.slider] == [1.0, 1.0, 0.663]
-    assert "These are the run’s own settings" in written(app)
-    app.query_params["run"], app.query_params["lambda"] = odd, "2.0"  # as the back button does
-    assert [slider.value for slider in checked(app.run()).slider] == [2.0, -1.0, 0.02, 7.003]
-    checked(app.selectbox(key="run").set_value(foreign).run())
-    assert [slider.value for slider in app.slider] == [1.0, 1.0, 1.0] and "state error" not in written(app)
-
-
-def test_a_lower_threshold_shows_the_violations_that_it_would_make(store, run):
-    page = written(open_page("what_if", store, run=run, threshold=0.4))
-    [row] = ask(
-        store,
-        """
-        select avg(svr) as was, avg(svr_if) as would_be
-        from (from what_if_summary($run, new_threshold := 0.4) order by step desc limit 5)
-        """,
-        run=run,
-    )
-    assert (
-        f"{formats.percent(row['would_be'])} of the last films would violate, not {formats.percent(row['was'])}" in page
-    )
-
-
 def test_new_steps_are_seen_without_a_restart(empty_store):
     from app.core import database
 
@@ -425,37 +375,6 @@ def test_long_runs_are_drawn_with_few_points_and_cells():
     assert sum(cell["lists"] for cell in cells) == 4 * 3500
     assert {(cell["penalty"], cell["violation_rate"], cell["signal"]) for cell in cells} == {(-0.25, 0.5, 1.0)}
     assert {(cell["ratio"], cell["clip_ratio"], cell["kl"]) for cell in cells} == {(1.5, 0.25, None)}
-
-
-def test_a_long_run_that_is_judged_again_is_drawn_with_few_points_and_its_last_steps_are_whole():
-    asked = {
-        "run": "r",
-        "lambda": 1,
-        "penalty": 1,
-        "threshold": 0.5,
-        "unresolved": "safe",
-        "unrated": "safe",
-        "own": [],
-        "weights": [],
-    }
-    with duckdb.connect() as connection:
-        connection.execute(
-            """
-            create macro what_if_summary(
-                run, new_lambda := 1, new_penalty := 1, new_threshold := 1, new_unresolved := '', new_unrated := '', new_weights := map()
-            ) as table
-            select range::integer as step, range / 1000 as svr, 1 - range / 1000 as svr_if, 0.5 as punished, 0.25 as punished_if,
-                range as mean_total_reward, -range as mean_total_reward_if, 0 as no_signal_rate, 1 as no_signal_rate_if
-            from range(1, 1001)
-            """
-        )
-        sql = read_sql("app/what_if_curves")
-        many = connection.sql(sql, params=asked | {"steps": list(range(1, 1001))}).to_arrow_table().to_pylist()
-        few = connection.sql(sql, params=asked | {"steps": [4, 8, 1000]}).to_arrow_table().to_pylist()
-    assert len(many) == 250 and [row["step"] for row in many[:3]] == [1, 5, 9]
-    assert many[0]["svr"] == pytest.approx(0.0025) and many[-1]["mean_total_reward_if"] == -998.5
-    assert {row["last_reward"] for row in many} == {998.0}  # of steps 996 to 1000, not of points
-    assert [(row["step"], row["svr"]) for row in few] == [(4, 0.004), (8, 0.008), (1000, 1.0)]
 
 
 def test_what_the_loss_made_of_a_rank_is_weighed_by_its_lists():
