@@ -16,7 +16,7 @@ create or replace macro severity_texts(severities) as
 -- What is asked, or an error where it is none.
 create or replace macro only_traits(constraints, known) as list_transform(constraints, lambda name:
     case when list_contains(known, name) then name
-         else error(concat('no trait ', coalesce(name, 'NULL'), ': from traits tells their names, which are written in full here')) end);
+         else error(concat('no trait ', coalesce(name, 'NULL'), ': names are written in full here, and FROM traits lists them')) end);
 create or replace macro only_threshold(threshold) as
     case when threshold > 0 and threshold <= 1 then threshold
          else error(concat('risk_threshold ', coalesce(threshold::varchar, 'NULL'), ': expected a number above 0, and at most 1')) end;

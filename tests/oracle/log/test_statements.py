@@ -275,7 +275,7 @@ def test_all_macros_that_tell_a_path_are_known(audit):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ("'gore'", "no trait gore: from traits tells"),
+        ("'gore'", "no trait gore: names are written in full here, and FROM traits lists them"),
         ("'anti-gore / squeamish'", "no trait anti-gore / squeamish: "),
         ("null", "no trait NULL: "),
         ("'Anti-gore / squeamish', risk_threshold := null", "risk_threshold NULL: expected a number above 0"),
