@@ -11,7 +11,7 @@ import pyarrow as pa
 from oracle.base.errors import UserError
 from oracle.base.printable import storable_text
 from oracle.log.schema import MOST_RANKS, RUN
-from oracle.rewards import REWARDS, SETTINGS
+from oracle.rewards import REWARD_NAMES, REWARDS, SETTINGS
 
 MOST_SETTINGS = 100_000_000
 """Bytes of a run's row, as Parquet writes it, that readers take."""
@@ -31,6 +31,12 @@ _RUN_DEFAULTS = {
     **{setting.name: setting.default for setting in SETTINGS}, **{f"w_{reward.column}": 1.0 for reward in REWARDS},
     "settings": None, "versions": None, "git": None,
 }  # fmt: skip
+_EVER = {
+    "run_id", "kind", "started_at", "model", "dataset", "rec_num", "num_generations", "reward_func", "lambda_safe", "penalty_safe",
+    "safety_discount", "lambda_count", "target_count", "lambda_end", "lambda_repeat", "risk_threshold", "unresolved",
+    "advantage_mode", "w_rel", "w_safe", "w_count", "w_end", "w_repeat", "settings", "versions", "git",
+}  # fmt: skip
+"""The columns that every version has written: views and pages need no default for them, which a lack would make null."""
 
 
 def run_table(run: dict) -> pa.Table:
@@ -49,6 +55,7 @@ def run_table(run: dict) -> pa.Table:
     if not isinstance(row["started_at"], datetime):
         raise UserError(f"started_at {row['started_at']!r}: expected a time (datetime), or None for now")
     _check_settings(row)
+    _check_new(row)
     try:
         table = pa.Table.from_pylist([row], schema=RUN)
     except (pa.ArrowException, OverflowError, ValueError) as error:
@@ -61,7 +68,7 @@ def run_table(run: dict) -> pa.Table:
 
 def is_run(table: pa.Table) -> bool:
     """Whether the table of a run.parquet is one that a writer of some version has left; the earlier ones lack columns."""
-    if table.num_rows != 1 or not {"run_id", "kind", "rec_num", "started_at"} <= set(table.column_names):
+    if table.num_rows != 1 or not set(table.column_names) >= _EVER:
         return False
     try:
         _check_written(table)
@@ -100,6 +107,18 @@ def _check_settings(row: Mapping) -> None:
             raise UserError(f"{name} {value!r}: expected a finite number")
     if len(set(own)) < len(own):
         raise UserError("own_weights: expected one weight for each name")
+
+
+def _check_new(row: Mapping) -> None:
+    """What is asked of new runs alone, as earlier writers let it through."""
+    for setting in SETTINGS:
+        least = 1 if setting.type is int else 0
+        if isinstance(row[setting.name], int | float | np.number) and row[setting.name] < least:
+            raise UserError(f"{setting.name} {row[setting.name]!r}: expected a number of at least {least}")
+    if taken := [name for name, _ in _pairs(row["own_weights"]) if name in REWARD_NAMES]:
+        raise UserError(
+            f"own_weights of {taken[0]}: the log has a column for the reward of that name; call yours otherwise"
+        )
 
 
 def _pairs(weights: Any) -> list[tuple]:

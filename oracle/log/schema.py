@@ -189,6 +189,12 @@ def step_tables(run: Mapping, step: int, completions: pa.Table, verdicts: pa.Tab
     )
 
 
+def loss_table(step: int, by_rank: pa.Table) -> pa.Table:
+    """What the loss made of each rank, in the shape of the log. Raises `UserError` for other columns, or values of another type."""
+    _check_columns("by_rank", by_rank, LOSS)
+    return _shaped("by_rank", by_rank, LOSS, {"step": step}, {})
+
+
 def _statuses(verdicts: pa.Table) -> pa.Array:
     """The status that follows from how a film was found, and what is known of it; null where nothing was emitted."""
     unrated = verdicts["unrated_traits"] if "unrated_traits" in verdicts.column_names else None

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -37,7 +38,7 @@ from oracle.log.folders import (
 )
 from oracle.log.reading import GRACE_S
 from oracle.log.run_row import run_table
-from oracle.log.schema import LOSS, step_tables
+from oracle.log.schema import LOSS, loss_table, step_tables
 from oracle.log.sound import check_loss, check_run
 from oracle.log.state import tell_of_state
 from oracle.log.upkeep import remove_superseded, tidy
@@ -149,8 +150,7 @@ class LogWriter:
             UserError: tables of another shape, a full disk or a folder that can't be written (all steps that were
                 finished are as they were), or a step that was merged with others.
         """
-        if step is None or not 0 <= step < 10**8:
-            raise UserError(f"step {step}: expected 0 to 99999999")
+        _check_step(step)
         with told_plainly(f"cannot log step {step} in {self.folder}"):
             now = counted(self.folder)
         if any(step in s.steps for s in now.merged):
@@ -180,10 +180,10 @@ class LogWriter:
             by_rank: the columns of `loss_by_rank` in sql/log/tables.sql but run_id and step.
 
         Raises:
-            UserError: a full disk, or a folder that can't be written; what was there stays.
+            UserError: a table of another shape, a full disk, or a folder that can't be written; what was there stays.
         """
-        new = by_rank.append_column("step", pa.array([step] * len(by_rank), pa.int32())).select(LOSS.names).cast(LOSS)
-        self._replace_loss(pa.concat_tables([self._loss_up_to(step - 1), new]))
+        _check_step(step)
+        self._replace_loss(pa.concat_tables([self._loss_up_to(step - 1), loss_table(step, by_rank)]))
 
     def _loss_up_to(self, step: int) -> pa.Table:
         file = self.folder / "loss.parquet"
@@ -216,6 +216,7 @@ class LogWriter:
 
         Raises `UserError` for one of the others that can't be read.
         """
+        _check_step(step)
         with told_plainly(f"cannot drop the steps after {step} of run {self.run_id}"):
             drop_after(self.folder, step)
         self._replace_loss(self._loss_up_to(step))
@@ -241,3 +242,8 @@ class LogWriter:
                 if not self.steps():
                     self.discard()
         self.close()
+
+
+def _check_step(step: int) -> None:
+    if isinstance(step, bool) or not isinstance(step, int | np.integer) or not 0 <= step < 10**8:
+        raise UserError(f"step {step!r}: expected a whole number of 0 to 99999999")

@@ -72,6 +72,10 @@ def without_a_column(file: Path) -> None:
     pq.write_table(pq.read_table(file).drop_columns(["title"]), file)
 
 
+def without_a_setting(file: Path) -> None:
+    pq.write_table(pq.read_table(file).drop_columns(["risk_threshold"]), file)
+
+
 def with_a_column(file: Path) -> None:
     pq.write_table(pq.read_table(file).append_column("filename", pa.array(["/etc/passwd"])), file)
 
@@ -87,6 +91,7 @@ FORGED: list[tuple[str, Callable, str]] = [
     (RUN, texts, "run"),
     (RUN, twice, "run"),
     (RUN, with_a_column, "run"),
+    (RUN, without_a_setting, "run"),
     (RUN, nulls, "run"),
     (RUN, no_number, "run"),
     (RUN, Path.unlink, "run"),

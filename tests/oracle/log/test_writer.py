@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -57,6 +58,9 @@ def test_runs_that_start_in_the_same_second_are_told_apart(tmp_path, monkeypatch
         ({"target_count": "many"}, "the run cannot be logged"),
         ({"target_count": 10**30}, "the run cannot be logged"),
         ({"settings": "\udce9"}, "the run cannot be logged"),
+        ({"target_count": 0}, "target_count 0: expected a number of at least 1"),
+        ({"lambda_repeat": -1.0}, "lambda_repeat -1.0: expected a number of at least 0"),
+        ({"own_weights": {"relevance": 1.0}}, "own_weights of relevance: the log has a column for the reward"),
         ({"started_at": 5}, r"started_at 5: expected a time \(datetime\), or None for now"),
     ],
 )
@@ -75,6 +79,32 @@ def test_a_run_without_a_time_began_now_and_one_too_large_for_its_readers_is_ref
     monkeypatch.setattr(run_row, "_MOST_WRITTEN", 2000)
     with pytest.raises(UserError, match=r"the run's settings have 2,\d+ bytes: expected 2,000 at most"):
         LogWriter(tmp_path, {**RUN, "settings": "x" * 2000})
+
+
+@pytest.mark.parametrize("step", [None, "1", 1.5, True, -1, 10**8, 2**70, float("nan")])
+def test_what_is_no_number_of_a_step_is_refused_wherever_one_is_asked_for(step, tmp_path):
+    loss = LOSS.empty_table().drop_columns(["step"])
+    with LogWriter(tmp_path, RUN) as writer:
+        writer.write_step(np.int64(1), *STEP)
+        for refused in (
+            lambda: writer.write_step(step, *STEP),
+            lambda: writer.write_loss(step, loss),
+            lambda: writer.truncate_after(step),
+        ):
+            with pytest.raises(UserError, match=r"^step .*: expected a whole number of 0 to 99999999$"):
+                refused()
+    assert counts(tmp_path) == {1: 13}
+
+
+def test_a_loss_of_another_shape_is_refused_and_what_was_there_stays(tmp_path):
+    loss = pa.table({name: [1] for name in LOSS.names if name != "step"})
+    with LogWriter(tmp_path, RUN) as writer:
+        writer.write_loss(1, loss)
+        with pytest.raises(UserError, match=r"^by_rank lack the columns rank, kl: they have lists, ratio, clip_ratio$"):
+            writer.write_loss(2, loss.drop_columns(["rank", "kl"]))
+        with pytest.raises(UserError, match=r"^by_rank.kl has type string, expected double"):
+            writer.write_loss(2, loss.set_column(4, "kl", pa.array(["much"])))
+        assert pq.read_table(writer.folder / "loss.parquet")["step"].to_pylist() == [1]
 
 
 def test_a_step_that_is_written_again_is_replaced(tmp_path):
