@@ -13,6 +13,10 @@ class UserError(ValueError):
         self.lines = lines
 
 
+class Busy(UserError):
+    """Another process has what is asked for: it is well, and may be free later."""
+
+
 def first_line(error: Exception) -> str:
     """What DuckDB said, without the picture of the statement; its kind where that is no text, of which Python may make nothing."""
     said = " ".join(line.strip() for line in str(error).split("\n\nLINE")[0].splitlines() if line.strip())

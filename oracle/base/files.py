@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from oracle.base.errors import UserError
+from oracle.base.errors import Busy, UserError
 
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 
@@ -192,14 +192,14 @@ def hold(path: str | Path, busy: str) -> FileLock:
     It ends with the process, however that ends. Where a shared folder has no locks, nobody is kept out.
 
     Raises:
-        UserError: another process has it; `busy` says of what, and its number is added where it can be known.
+        Busy: another process has it; `busy` says of what, and its number is added where it can be known.
         OSError: the file can't be made.
     """
     lock = FileLock(str(path), timeout=0, thread_local=False)
     try:
         lock.acquire()
     except Timeout:
-        raise UserError(f"{busy} by another process{_number(path)}: try again when that is done") from None
+        raise Busy(f"{busy} by another process{_number(path)}: try again when that is done") from None
     except NotImplementedError:
         pass
     except OSError as error:

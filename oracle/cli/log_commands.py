@@ -3,12 +3,13 @@
 import argparse
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
-from oracle.base.errors import UserError
+from oracle.base.errors import Busy, UserError
 from oracle.base.files import check_writable, written_whole
 from oracle.base.printable import in_json, one_line
 from oracle.base.terminal import print_rows
@@ -99,22 +100,28 @@ def compact_runs(arguments: argparse.Namespace) -> None:
     root = log_root(arguments.store)
     with open_log(root) as connection:
         runs = arguments.runs or query(connection, "select run_id from runs order by run_id")["run_id"].to_pylist()
-    merged = [run_id for run_id in runs if _compact_one(root, run_id, must=bool(arguments.runs))]
+    merged, failed = [], []
+    for run_id in runs:
+        try:
+            if _compact_one(root, run_id):
+                merged.append(run_id)
+        except UserError as error:
+            if arguments.runs:
+                raise
+            print(f"left as it is: {one_line(error)}", file=sys.stderr)
+            failed += [] if isinstance(error, Busy) else [run_id]
     if merged and not arguments.no_wait:
         time.sleep(GRACE_S + 0.1)  # until nobody reads the single folders any more
         for run_id in merged:
-            _compact_one(root, run_id, must=False)
+            with suppress(UserError):  # by another process meanwhile; the next call removes them
+                _compact_one(root, run_id)
+    if failed:
+        raise UserError(f"{len(failed)} of {len(runs)} runs could not be merged: the lines above say why")
 
 
-def _compact_one(root: Path, run_id: str, must: bool) -> bool:
+def _compact_one(root: Path, run_id: str) -> bool:
     """Whether there was anything to do."""
-    try:
-        done = compact(root, run_id, wait=False)
-    except UserError as error:
-        if must:
-            raise
-        print(f"left as it is: {one_line(error)}", file=sys.stderr)
-        return False
+    done = compact(root, run_id, wait=False)
     if done.steps_merged or done.folders_removed:
         print(f"{run_id}: {done.steps_merged} steps merged, {done.folders_removed} folders removed")
     return bool(done.steps_merged)

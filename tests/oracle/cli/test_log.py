@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from oracle.base.printable import one_line
 from oracle.cli.main import main
+from oracle.log import LogWriter
 from tests.tiny_log import write_tiny_log
 
 
@@ -158,6 +160,21 @@ with watched(duckdb.connect(config={{"memory_limit": "1MB"}}), 1000):
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert re.fullmatch(r"error: the query took more than .* KiB of memory and was stopped: .*\n", done.stderr)
+
+
+def test_of_all_runs_the_merged_ones_are_told_and_one_that_fails_is_no_success_as_one_in_use_is(log):
+    root = log.folder / "store.log"
+    with LogWriter.resume(root, log.run_id):
+        code, out, err = log("compact", "--no-wait")
+        assert (code, out) == (0, "") and err.startswith(f"left as it is: run {log.run_id} is being written by another")
+        other = Path(shutil.copytree(root / log.run_id, root / "1-other"))
+    (other / ".lock").unlink()
+    (other / ".lock").mkdir()  # as unfit for a lock as one that may not be opened, whoever runs this
+    code, out, err = log("compact", "--no-wait")
+    assert (code, out) == (2, f"{log.run_id}: 2 steps merged, 0 folders removed\n")
+    refused, failed = err.splitlines()
+    assert refused.startswith("left as it is: cannot write to run 1-other: ")
+    assert failed == "error: 1 of 2 runs could not be merged: the lines above say why"
 
 
 def test_a_log_is_merged_exported_and_deleted(log):
