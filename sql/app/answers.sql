@@ -1,17 +1,20 @@
 -- grain: one answer to the prompt $group of the step $step of the run $run. Built on rollouts and verdicts.
 --   films, violations (known ones), unrated, unresolved, hits   in the top K; reward: Σ r_total over its ranks
-select
-    completion, generation,
-    any_value(o.text) as text,
-    any_value(o.n_tokens) as n_tokens,
-    any_value(o.ended) as ended,
-    count(v.title) filter (rank <= rec_num) as films,
-    count(*) filter (rank <= rec_num and status = 'unsafe') as violations,
-    count(*) filter (rank <= rec_num and status = 'unrated') as unrated,
-    count(*) filter (rank <= rec_num and hit) as hits,
-    count(*) filter (rank <= rec_num and status = 'unresolved') as unresolved,
-    sum(r_total) as reward
-from rollouts o join verdicts v using (run_id, step, completion) join run_shape using (run_id)
-where run_id = $run and step = $step and o.group_id = $group and v.group_id = $group
-group by completion, generation
+-- Counted before the text is joined, which would stand once a rank in memory.
+with counts as (
+    select
+        completion,
+        count(title) filter (rank <= rec_num) as films,
+        count(*) filter (rank <= rec_num and status = 'unsafe') as violations,
+        count(*) filter (rank <= rec_num and status = 'unrated') as unrated,
+        count(*) filter (rank <= rec_num and hit) as hits,
+        count(*) filter (rank <= rec_num and status = 'unresolved') as unresolved,
+        sum(r_total) as reward
+    from verdicts join run_shape using (run_id)
+    where run_id = $run and step = $step and group_id = $group
+    group by completion
+)
+select completion, generation, text, n_tokens, ended, counts.* exclude (completion)
+from rollouts join counts using (completion)
+where run_id = $run and step = $step and group_id = $group
 order by completion;
