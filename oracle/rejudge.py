@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from oracle.annotate import Annotator
 from oracle.base.errors import UserError
-from oracle.base.printable import in_short
+from oracle.base.printable import in_short, storable_json
 from oracle.base.resources import read_sql
 from oracle.cut_off import open_entries
 from oracle.log import LogWriter, open_log, query, run_info, state_of, whole_run
@@ -113,7 +113,7 @@ def _again(run: dict, changes: dict, thought_tags: Sequence[str] | None) -> dict
         **kept,
         "unrated": run["unrated"] or "safe",
         **changes,
-        "settings": json.dumps(settings),
+        "settings": storable_json(settings),
         "versions": json.dumps(info["versions"]),
         "git": json.dumps(info["git"]),
     }

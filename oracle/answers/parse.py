@@ -69,7 +69,8 @@ class Recommendation:
 
 
 def parse_recommendations(text: str, thought_tags: Sequence[str] = ()) -> list[Recommendation]:
-    """The films that `text` recommends, ranked 1..n in order of appearance whatever number is printed. Never raises.
+    """The films that `text` recommends, ranked 1..n in order of appearance whatever number is printed; of more than 32,767 the
+    first ones. Never raises.
 
     Args:
         thought_tags: further names of tags that enclose thoughts: "plan" for <plan>…</plan> or [plan]…[/plan].

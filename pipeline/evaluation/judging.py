@@ -11,7 +11,7 @@ from datasets import Dataset
 
 from oracle.annotate import Annotator
 from oracle.answers import parse_batch
-from oracle.base.printable import storable_text
+from oracle.base.printable import storable_json
 from oracle.cut_off import cells_of, open_entries, without_open_entries
 from oracle.log import run_info, whole_run
 from oracle.store import log_root
@@ -68,7 +68,7 @@ def log_answers(
         "unresolved": annotator.oracle.unresolved, "unrated": annotator.oracle.unrated,
         "w_count": 0.0, "w_end": 0.0, "w_repeat": 0.0,
         "own_weights": dict.fromkeys(own_names(list(own)), 1.0),
-        "settings": storable_text(json.dumps({**settings, **answers.notes}, ensure_ascii=False)),
+        "settings": storable_json({**settings, **answers.notes}),
         "versions": json.dumps(info["versions"]), "git": json.dumps(info["git"]),
     }  # fmt: skip
     table = answer_table(answers, dataset, annotator.thought_tags, rec_num)

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+from oracle.base.printable import storable_json
 from oracle.log import LogWriter, run_info
 from oracle.sources import catalog_note, noted_catalog
 from oracle.store import log_root
@@ -67,4 +68,4 @@ def open_evaluations(settings: TrainSettings, log: LogWriter) -> LogWriter:
 
 
 def _as_json(settings: TrainSettings, **more: str) -> str:
-    return json.dumps({**asdict(settings), **catalog_note(settings.catalog_path), **more})
+    return storable_json({**asdict(settings), **catalog_note(settings.catalog_path), **more})

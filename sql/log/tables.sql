@@ -203,7 +203,7 @@ join read_parquet(older_merged_files(name) || older_single_files(name), hive_par
 --   group_id      completions of one prompt, compared with each other: completion // num_generations
 --   prompt_id     the same for the same text of a prompt, in every run; dataset_id: the id that the dataset gives it, if any
 --   groundtruth   eligible films (in the catalog, not seen), is_safe for this prompt's constraints
---   n_tokens      tokens generated; n_films: entries parsed, beyond rank K too; ended: wrote its end-of-text token
+--   n_tokens      tokens generated; n_films: entries parsed, beyond rank K too (of a longer list the first 32,767); ended: wrote its end-of-text token
 create or replace view rollouts as from log_rows('completions.parquet');
 
 -- grain: one rank of one completion. Key: (run_id, step, completion, rank); ranks count from 1. Every completion has
