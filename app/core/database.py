@@ -41,11 +41,7 @@ class Audit:
         Raises:
             UserError: it, or the wait for a connection, takes too long; it has more than `MOST_BYTES`; the log is gone.
         """
-        if not (self._log / "_schema").is_dir():
-            raise UserError(
-                f"the log {self._log} is gone, or its folder _schema: bring it back, or start the app again, which makes an "
-                "empty one"
-            )
+        _check_log(self._log)
         try:
             connection = self._free.get(timeout=TIMEOUT_S)
         except Empty:
@@ -60,6 +56,14 @@ class Audit:
                 "the log holds texts or lists of unusual length; ask the SQL page for parts of them"
             )
         return rows
+
+
+def _check_log(folder: Path) -> None:
+    """Raises `UserError` where there is no log (any more)."""
+    if not (folder / "_schema").is_dir():
+        raise UserError(
+            f"the log {folder} is gone, or its folder _schema: bring it back, or start the app again, which makes an empty one"
+        )
 
 
 def use(store: str | Path) -> None:
@@ -93,6 +97,7 @@ def ask(sql: str, run_id: str | None, most: int, timeout_s: float, waiting: Call
 
     `waiting` is called with the seconds that have passed, again and again; what it raises stops the query.
     """
+    _check_log(log_root(store_path()))
     return _pool(str(store_path()), _state()).ask(sql, run_id, most, timeout_s, waiting)
 
 

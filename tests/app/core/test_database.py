@@ -84,8 +84,13 @@ def test_a_log_that_is_taken_away_is_told_as_such(store, tmp_path):
     shutil.copyfile(store, copy)
     audit = database.Audit(str(copy))
     shutil.rmtree(copy.with_suffix(".log"))
-    with pytest.raises(UserError, match="is gone, or its folder _schema: bring it back"):
-        audit.query("select 1", None)
+    database.use(copy)
+    for ask in (
+        lambda: audit.query("select 1", None),
+        lambda: database.ask("select 1", None, 1, 1.0, lambda seconds: None),
+    ):
+        with pytest.raises(UserError, match="is gone, or its folder _schema: bring it back"):
+            ask()
 
 
 def test_who_waits_for_a_place_or_for_a_process_to_start_hears_stop(store, monkeypatch):
