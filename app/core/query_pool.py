@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
@@ -56,6 +57,7 @@ class QueryPool:
         self._places: LifoQueue[_Process | None] = LifoQueue()  # None: not begun yet
         for _ in range(PROCESSES):
             self._places.put(None)
+        self._waiting: deque[object] = deque()
 
     def ask(
         self, sql: str, run_id: str | None, most: int, timeout_s: float, waiting: Callable[[float], object]
@@ -76,11 +78,18 @@ class QueryPool:
             self._places.put(process if process and process.is_as_new() else None)
 
     def _place(self, timeout_s: float, waiting: Callable[[float], object]) -> "_Process | None":
-        begun = time.monotonic()
-        while (seconds := time.monotonic() - begun) < timeout_s:
-            with suppress(Empty):
-                return self._places.get(timeout=LOOK_S)
-            waiting(seconds)
+        begun, ticket = time.monotonic(), object()
+        self._waiting.append(ticket)
+        try:
+            while (seconds := time.monotonic() - begun) < timeout_s:
+                if self._waiting[0] is ticket:  # who came first is served first
+                    with suppress(Empty):
+                        return self._places.get(timeout=LOOK_S)
+                else:
+                    time.sleep(LOOK_S)
+                waiting(seconds)
+        finally:
+            self._waiting.remove(ticket)
         raise UserError(f"{PROCESSES} other queries are running: try again in a moment")
 
     def _begun(self, waiting: Callable[[float], object]) -> "_Process":

@@ -5,6 +5,7 @@ import resource
 import shutil
 import tempfile
 import threading
+import time
 from contextlib import suppress
 
 import psutil
@@ -105,6 +106,27 @@ def test_who_waits_for_a_place_or_for_a_process_to_start_hears_stop(store, monke
         query_pool._Process(store, stop)
     with pytest.raises(UserError, match="other queries are running"):
         QueryPool(store).ask("select 1", None, 10, 0.1, lambda seconds: None)
+
+
+def test_who_came_first_is_served_first(store):
+    pool, served, there = QueryPool(store), [], threading.Semaphore(0)
+
+    def wait_and_serve(n: int) -> None:
+        seen = threading.Event()
+        pool._places.put(
+            pool._place(60.0, lambda _: seen.is_set() or (seen.set(), there.release())) or served.append(n)
+        )
+
+    held = [pool._place(1.0, lambda _: None) for _ in range(query_pool.PROCESSES)]
+    people = [threading.Thread(target=wait_and_serve, args=(n,)) for n in range(5)]
+    for one in people:
+        one.start()
+        assert there.acquire(timeout=60)  # it waits before the next one comes
+        time.sleep(query_pool.LOOK_S / 4)  # so that they look at different times
+    pool._places.put(held[0])
+    for one in people:
+        one.join(60)
+    assert served == [0, 1, 2, 3, 4]
 
 
 def test_a_process_that_nobody_is_left_to_kill_ends_by_itself(store):
