@@ -4,7 +4,8 @@
 -- the same as no risk. Known is what a risk was given for, what has a severity in a category that the trait weighs, and
 -- what a source of tags was asked about (a film with any tag, or with "no" votes), if tags can trigger the trait.
 --   risk = max(tag_trigger, pg_risk), or the ready-made risk where that is higher; all in 0..1
---   pg_risk = (w . s) / (3 * sum(w)) over the Parent Guide categories, 0 where sum(w) = 0
+--   pg_risk = (w . s) / (3 * sum(w)) over the Parent Guide categories, 0 where sum(w) = 0; to 9 digits, as sums of
+--   weights such as 0.1 miss their last one, and a risk that is the threshold must reach it
 --   source: which of 'tags', 'guide', 'both', 'given' gives the risk; null where the risk is 0
 
 create or replace view derived_risk as
@@ -17,7 +18,7 @@ asked as (
 -- A category that nobody rated counts as None (0): its weight stays in the denominator.
 guide as (
     select imdb_id, trait,
-           sum(weight * severity) / (3 * any_value(total_weight)) as pg_risk,
+           least(round(sum(weight * severity) / (3 * any_value(total_weight)), 9), 1) as pg_risk,
            map_from_entries(list((category, severity) order by category)) as severities
     -- Two sources may rate the same film: the more severe rating counts.
     from (select imdb_id, category, max(severity) as severity from film_severities group by all)
