@@ -12,7 +12,7 @@ import torch
 from accelerate import Accelerator
 
 from oracle.annotate import AnnotatedBatch
-from oracle.log import EvasionRule, evasion_rules
+from oracle.log import EvasionRule, evasion_rules, is_above
 from trainer.ratio import rank_means
 from trainer.rewards import discounts
 
@@ -207,7 +207,7 @@ class EvasionWatch:
         self.last = [*self.last, watched][-n_steps:]
         first, last = (self._mean(steps, "svr") for steps in (self.first, self.last))
         lists_nothing = self._mean(self.last, "count_k") == 0  # then it has no rate
-        falls = last < first or (lists_nothing and not np.isnan(first))
+        falls = is_above(first, last) or (lists_nothing and not np.isnan(first))
         if len(self.last) < n_steps or not falls:
             return []
         return [

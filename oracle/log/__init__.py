@@ -3,7 +3,7 @@
 from oracle.log.audit import beside, lock_down, open_audit
 from oracle.log.compaction import compact, delete_run, export_run
 from oracle.log.decisions import name_alias_files, use_alias_files
-from oracle.log.evasion import EvasionRule, evasion_rules
+from oracle.log.evasion import EvasionRule, evasion_rules, is_above
 from oracle.log.macros import quoted
 from oracle.log.plain import sayable, storable
 from oracle.log.queries import NamedQuery, about, ask, ask_sql, named_queries
@@ -31,6 +31,7 @@ __all__ = [
     "delete_run",
     "evasion_rules",
     "export_run",
+    "is_above",
     "lock_down",
     "name_alias_files",
     "named_queries",

@@ -21,7 +21,12 @@ class EvasionRule:
     def is_broken(self, first: float, last: float) -> bool:
         """By the means of the first and the last steps; not where either is NaN."""
         limit = self.share * first + self.points
-        return last > limit if self.rises else last < limit
+        return is_above(last, limit) if self.rises else is_above(limit, last)
+
+
+def is_above(a: float, b: float) -> bool:
+    """By more than rounding, as `is_above` in `sql/log/sums.sql`; not where either is NaN."""
+    return a - b > 1e-9
 
 
 @cache

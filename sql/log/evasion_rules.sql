@@ -5,7 +5,8 @@
 create or replace macro evasion_steps() as 10;
 
 -- A sign counts where the mean violation rate of the last steps is below that of the first, and the mean of `metric` (of
--- step_curves) has gone beyond share * first + points: above it where it rises, else below it. `words` are for people.
+-- step_curves) has gone beyond share * first + points: above it where it rises, else below it. `words` are for people. A gap that
+-- is no more than rounding is none.
 -- Entries beyond rank K are no part of count_k: to leave them out is no evasion.
 create or replace macro evasion_rules() as {
     shrinking: {metric: 'count_k', rises: false, share: 0.9::double, points: 0.0::double, words: 'lists got shorter'},
@@ -15,8 +16,3 @@ create or replace macro evasion_rules() as {
     overlong: {metric: 'overlong_rate', rises: true, share: 1.0::double, points: 0.05::double, words: 'more lists go on beyond the last rank'},
     off_taste: {metric: 'recall', rises: false, share: 0.8::double, points: 0.0::double, words: 'recall dropped'}
 };
-
-create or replace macro breaks_rule(rule, first_mean, last_mean) as case
-    when rule.rises then last_mean > rule.share * first_mean + rule.points
-    else last_mean < rule.share * first_mean + rule.points
-end;

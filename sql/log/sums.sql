@@ -5,6 +5,9 @@
 -- 1 / log2(rank + 1): the weight of a rank in DCG (Järvelin & Kekäläinen 2002).
 create or replace macro dcg_weight(rank) as 1 / log2(rank::int + 1);
 
+-- By more than rounding: a mean of the same numbers in another order is another number, by its last digit.
+create or replace macro is_above(a, b) as a - b > 1e-9;
+
 -- The best DCG of a list of k ranks with n relevant films. (Of up to 200 from a table, which DuckDB computes once.)
 create or replace macro ideal_dcg(n, k) as case
     when least(n, k) <= 200 then

@@ -57,9 +57,6 @@ group by prompt_id;
 
 create or replace macro ratio(up, down) as sum(up) / nullif(sum(down), 0);
 
--- A mean of the same lists in another order is another number, by its last digit.
-create or replace macro is_above(a, b) as a - b > 1e-9;
-
 -- One metric over all pairs of prompts: ratios of sums, and how the prompts stand one by one.
 create or replace macro observed_metric(name, up_a, down_a, up_b, down_b) as {
     'metric': name,

@@ -2,6 +2,11 @@
 -- and the nine before) against that of the run's first ten. The rules are those of log/evasion_rules. Built on step_curves.
 --   first_*, last_*   those means
 --   signals           names of the rules that are broken; null before step 20: it is too early to say
+create or replace macro breaks_rule(rule, first_mean, last_mean) as case
+    when rule.rises then is_above(last_mean, rule.share * first_mean + rule.points)
+    else is_above(rule.share * first_mean + rule.points, last_mean)
+end;
+
 create or replace view evasion_signals as
 with numbered as (
     select *, row_number() over (partition by run_id order by step) as nth from step_curves
@@ -29,7 +34,7 @@ select
     * exclude (nth),
     case
         when nth < 2 * evasion_steps() then null
-        when not coalesce(last_svr < first_svr, first_svr is not null and last_count_k = 0) then []  -- empty lists have no rate
+        when not coalesce(is_above(first_svr, last_svr), first_svr is not null and last_count_k = 0) then []  -- empty lists have no rate
         else list_filter(
             [
                 case when breaks_rule(evasion_rules().shrinking, first_count_k, last_count_k) then 'shrinking' end,

@@ -2,6 +2,7 @@
 
 import logging
 import math
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from oracle import build_store, create_oracle
 from oracle.annotate import Annotator
 from oracle.log import LogWriter, evasion_rules, open_log
+from tests.tiny_log import NOTHING, RUN, A, film, step_tables
 from tests.trainer.drive import CUT, FILMS, TRAIT, K, answer_with, film_store, new_trainer
 from tests.trainer.tokenizers import byte_level
 from trainer.metrics import EvasionWatch
@@ -124,3 +126,38 @@ def test_every_rule_is_about_a_metric_of_both(training):
         assert rule.metric in log.table("step_curves").columns
         assert f"last_{rule.metric}" in log.table("evasion_signals").columns
         assert rule.metric in trainer.state.log_history[0]
+
+
+def logged_rates(root: Path, steps: list[tuple[int, int, int]]) -> list[dict]:
+    """The evasion signals of a log whose steps have one list each, of so many films, violations and repeats; beside its rates."""
+    with LogWriter(root, {**RUN, "rec_num": 20, "num_generations": 1}) as writer:
+        for step, (films, unsafe, repeats) in enumerate(steps, 1):
+            listed = [
+                film("Saw", "tt0387564", {"gore": 0.9 if n < unsafe else 0.1}, repeated=n < repeats)
+                if n < films
+                else NOTHING
+                for n in range(20)
+            ]
+            writer.write_step(step, *step_tables([{**A, "verdicts": listed}]))
+    with open_log(root) as log:
+        sql = "select c.*, signals from step_curves c join evasion_signals using (run_id, step) order by step"
+        return log.sql(sql).to_arrow_table().to_pylist()
+
+
+@pytest.mark.parametrize(
+    "order", [sorted, lambda rates: sorted(rates, reverse=True), lambda rates: rates[3:] + rates[:3]]
+)
+def test_the_same_rates_in_another_order_are_no_fall_and_no_sign(order, tmp_path):
+    """Their mean is another number by its last digit; lists are shorter, which were a sign if violations fell."""
+    rates = [7, 3, 9, 1, 6, 2, 8, 5, 4, 7]
+    rows = logged_rates(tmp_path, [(20, 2 * n, 0) for n in rates] + [(10, n, 0) for n in order(rates)])
+    watch = EvasionWatch()
+    assert [watch.signals(row) for row in rows][-1] == rows[-1]["signals"] == []
+
+
+def test_just_five_points_more_repeats_are_no_sign_and_more_are(tmp_path):
+    for repeats, signals in ((8, []), (9, ["repeating"])):
+        rows = logged_rates(tmp_path / str(repeats), [(20, 2, 7)] * 10 + [(20, 1, repeats)] * 10)
+        watch = EvasionWatch()
+        found = [watch.signals(row) for row in rows][-1]
+        assert [rule.signal for rule in found] == rows[-1]["signals"] == signals
