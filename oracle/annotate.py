@@ -99,15 +99,14 @@ class Annotator:
         truth = self._identified(_flatten([[as_film(f) for f in films or []] for films in groundtruth]))
         seen_films = self._identified(_flatten(films_seen))
         listed = self._named(entries)
-        truth = (
-            truth.with_columns(in_catalog=self._in_catalog(truth), seen=_matches(truth, seen_films, ["completion"]))
-            .filter("in_catalog", ~pl.col("seen"))
-            .filter(_is_first_named())
-        )
+        truth = truth.with_columns(
+            in_catalog=self._in_catalog(truth), seen=_matches(truth, seen_films, ["completion"])
+        ).filter("in_catalog", ~pl.col("seen"))
+        truth = truth.filter(~_repeats(truth))  # of two that are the same, one could never be recalled
         flags = listed.select(
             in_catalog=self._in_catalog(listed),
             seen=_matches(listed, seen_films, ["completion"]),
-            repeated=pl.struct("completion", "identity").is_first_distinct().not_(),
+            repeated=_repeats(listed),
             hit=_claims(listed, truth),
         )
         for name in flags.columns:
@@ -121,7 +120,7 @@ class Annotator:
         return table.append_column("is_safe", verdict["is_safe"])
 
     def _identified(self, films: pa.Table) -> pl.DataFrame:
-        """Films with their imdb_id (null: unresolved), normalised title `key`, and `identity`, the better of both."""
+        """Films with their imdb_id (null: unresolved) and normalised title `key`."""
         return self._named(films.append_column("imdb_id", self.oracle.resolve(films)["imdb_id"]))
 
     def _named(self, films: pa.Table) -> pl.DataFrame:
@@ -129,11 +128,7 @@ class Annotator:
         names = [n for n in ("completion", "rank", "title", "year", "imdb_id", "key") if n in films.column_names]
         frame = pl.from_arrow(films.select(names))
         assert isinstance(frame, pl.DataFrame)
-        return frame.with_columns(
-            pl.col("year").cast(pl.Int32),
-            # A NUL can't stand in a normalised title: an invented film never passes for an id.
-            identity=pl.coalesce("imdb_id", pl.concat_str(pl.lit("\0"), "key")),
-        )
+        return frame.with_columns(pl.col("year").cast(pl.Int32))
 
     def _in_catalog(self, films: pl.DataFrame) -> pl.Series:
         if self._catalog.is_empty():
@@ -164,10 +159,14 @@ def _matches(left: pl.DataFrame, right: pl.DataFrame, within: list[str]) -> pl.S
     return pl.int_range(left.height, dtype=pl.get_index_type(), eager=True).is_in(found.implode())
 
 
-def _is_first_named() -> pl.Expr:
-    """Whether an earlier film of the completion is not the same: else one of the two could never be recalled."""
-    year_of_unresolved = pl.when(pl.col("imdb_id").is_null()).then("year")
-    return pl.struct("completion", "identity", year_of_unresolved).is_first_distinct()
+def _repeats(films: pl.DataFrame) -> pl.Series:
+    """True where an earlier film of the same completion is the same."""
+    at = pl.int_range(films.height, dtype=pl.get_index_type(), eager=True)
+    # Of what is written in the same way, one: of a title no more are left than there are years, and pairs stay few.
+    once = films.with_columns(at=at).filter(pl.struct("completion", "imdb_id", "key", "year").is_first_distinct())
+    same = _pairs(once, once, ["completion"]).filter(pl.col("right") < pl.col("left"))["left"]
+    is_new = ~pl.int_range(once.height, dtype=pl.get_index_type(), eager=True).is_in(same.implode())
+    return ~at.is_in(once.filter(is_new)["at"].implode())
 
 
 def _claims(listed: pl.DataFrame, truth: pl.DataFrame) -> pl.Series:

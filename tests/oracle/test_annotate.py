@@ -1,0 +1,68 @@
+"""What of an answer is the same film: repeated by it, or twice in the ground truth; by a definition of two lines."""
+
+import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oracle.annotate import YEAR_TOLERANCE, Annotator
+
+TITLES = st.sampled_from(["Saw", "Zqxv Alpha", "Halloween", "Sooty Bear"])
+YEARS = st.sampled_from([None, 1950, 1951, 1953, 1978, 2004, 2018])
+FILMS = st.lists(st.tuples(TITLES, YEARS), max_size=12)
+
+
+def same(a: dict, b: dict) -> bool:
+    """The same id; or, where one was not found, the same title and years that are near, or not both known."""
+    if a["imdb_id"] and b["imdb_id"]:
+        return a["imdb_id"] == b["imdb_id"]
+    near = None in (a["year"], b["year"]) or abs(a["year"] - b["year"]) <= YEAR_TOLERANCE
+    return a["title"].casefold() == b["title"].casefold() and near
+
+
+def repeats(films: list[dict]) -> list[bool]:
+    return [any(same(film, earlier) for earlier in films[:at]) for at, film in enumerate(films)]
+
+
+def written(films: list[tuple]) -> str:
+    return "\n".join(f"{n}. {title}" + (f" ({year})" if year else "") for n, (title, year) in enumerate(films, 1))
+
+
+@settings(max_examples=40, deadline=None)
+@given(answers=st.lists(FILMS, min_size=1, max_size=3))
+def test_an_entry_repeats_an_earlier_one_of_its_answer_that_is_the_same_film(small_oracle, answers):
+    entries = Annotator(small_oracle).annotate([written(films) for films in answers]).entries.to_pylist()
+    for n in range(len(answers)):
+        listed = [entry for entry in entries if entry["completion"] == n]
+        assert [entry["repeated"] for entry in listed] == repeats(listed)
+
+
+@settings(max_examples=40, deadline=None)
+@given(truth=FILMS)
+def test_of_ground_truth_that_is_the_same_film_the_first_stays(small_oracle, truth):
+    asked = pa.table({"title": [t for t, _ in truth], "year": [y for _, y in truth]})
+    films = [
+        {"title": title, "year": year, "imdb_id": imdb_id}
+        for (title, year), imdb_id in zip(truth, small_oracle.resolve(asked)["imdb_id"].to_pylist(), strict=True)
+    ]
+    kept = Annotator(small_oracle).annotate([""], [truth]).groundtruth.select(["title", "year", "imdb_id"])
+    assert kept.to_pylist() == [film for film, again in zip(films, repeats(films), strict=True) if not again]
+
+
+def test_two_films_of_one_title_that_are_not_found_are_no_repetition(small_oracle):
+    answer, truth = written([("Zqxv Alpha", 1950), ("Zqxv Alpha", 2010)]), [("Zqxv Alpha", 2010)]
+    entries = Annotator(small_oracle).annotate([answer], [truth]).entries.to_pylist()
+    assert [(entry["hit"], entry["repeated"]) for entry in entries] == [(False, False), (True, False)]
+
+
+def test_a_list_can_recall_all_of_its_ground_truth(small_oracle):
+    """Of two that one entry names, such as one film with and without its year, one alone is asked for."""
+    truth = [
+        ("Zqxv Alpha", 2000),
+        ("Zqxv Alpha", 2001),
+        ("Zqxv Alpha", 2010),
+        ("Sooty Bear", 1994),
+        ("Sooty Bear", None),
+    ]
+    found = Annotator(small_oracle).annotate([written([truth[1], truth[2], truth[3]])], [truth])
+    assert [film["year"] for film in found.groundtruth.to_pylist()] == [2000, 2010, 1994]
+    assert found.entries["hit"].to_pylist() == [True, True, True]
