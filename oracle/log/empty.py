@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from oracle.base.database import connect
 from oracle.base.errors import UserError
-from oracle.log.folders import FORMAT, MANIFEST, is_parquet
+from oracle.log.folders import FORMAT, MANIFEST, is_parquet, told_plainly
 from oracle.log.macros import create_base
 from oracle.log.schema import COMPLETIONS, LOSS, RUN, VERDICTS
 
@@ -35,14 +35,15 @@ def ensure_schema(log_root: Path) -> None:
         UserError: the folder lacks any of it and can't be written, or the log there is of a later format, or broken.
     """
     there = log_root / "_schema"
-    if later := [f.name for f in there.glob("step-*-f[0-9]") if int(f.name[-1]) > FORMAT]:
-        raise UserError(
-            f"the run log {log_root} has format {later[0][-1]}, and this program knows 1 to {FORMAT}: update it"
-        )
-    if os.path.lexists(there):
-        _check_schema(there)
-    if _is_whole(there):
-        return
+    with told_plainly(f"cannot read the run log {log_root}"):
+        if later := [f.name for f in there.glob("step-*-f[0-9]") if int(f.name[-1]) > FORMAT]:
+            raise UserError(
+                f"the run log {log_root} has format {later[0][-1]}, and this program knows 1 to {FORMAT}: update it"
+            )
+        if os.path.lexists(there):
+            _check_schema(there)
+        if _is_whole(there):
+            return
     new = log_root / f".tmp-{uuid.uuid4().hex}"
     try:
         _write_schema(new)

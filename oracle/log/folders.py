@@ -222,9 +222,10 @@ def run_folder(log_root: str | Path, run_id: str) -> Path:
     """The folder of a run. Raises `UserError` for a run that isn't there."""
     folder = Path(log_root).absolute() / run_id
     is_named = re.fullmatch(r"[0-9][\w.-]{0,99}", run_id)
-    if is_named and (run := folder / "run.parquet").is_file():
-        return folder
-    runs = sorted((p.parent.name for p in Path(log_root).glob("[0-9]*/run.parquet")), reverse=True)
+    with told_plainly(f"cannot look for run {run_id[:100]} in {log_root}"):
+        if is_named and (run := folder / "run.parquet").is_file():
+            return folder
+        runs = sorted((p.parent.name for p in Path(log_root).glob("[0-9]*/run.parquet")), reverse=True)
     if is_named and run_id in runs:
         raise left_out(run_id, run)
     if run_id in runs:

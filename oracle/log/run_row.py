@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,10 @@ def run_table(run: dict) -> pa.Table:
         raise UserError(f"the run log has no setting {', '.join(unknown)}: put it in 'settings' (JSON)")
     if not isinstance(row["started_at"], datetime):
         raise UserError(f"started_at {row['started_at']!r}: expected a time (datetime), or None for now")
+    try:
+        row["started_at"].astimezone(UTC)
+    except (OverflowError, ValueError):
+        raise UserError(f"started_at {row['started_at']}: expected a time of the years 1 to 9999 in UTC") from None
     _check_settings(row)
     _check_new(row)
     try:

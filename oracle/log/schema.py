@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from oracle.base.errors import UserError
+from oracle.base.columns import repeated
+from oracle.base.errors import UserError, in_a_line
 from oracle.rewards import REWARDS, SETTINGS
 
 _TYPES = {float: pa.float64(), int: pa.int32(), str: pa.string()}
@@ -215,6 +216,14 @@ def _is_filled(lists: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _check_columns(name: str, table: pa.Table, schema: pa.Schema, also_derived: set[str] | None = None) -> None:
+    if not isinstance(table, pa.Table):
+        raise UserError(f"{name} are a {type(table).__name__}: expected a pyarrow Table (of polars: frame.to_arrow())")
+    if twice := repeated(table.column_names):
+        raise UserError(f"{name} have several columns called {', '.join(twice)}: expected one of each")
+    try:
+        table.validate(full=True)
+    except pa.ArrowInvalid as error:  # text that is no UTF-8, say, which no reader would take
+        raise UserError(f"{name} can't be logged: {in_a_line(error)}") from None
     needed = set(schema.names) - DERIVED - OPTIONAL - (also_derived or set())
     if missing := [column for column in schema.names if column in needed - set(table.column_names)]:
         raise UserError(f"{name} lack the columns {', '.join(missing)}: they have {', '.join(table.column_names)}")

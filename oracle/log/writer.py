@@ -9,18 +9,22 @@ import errno
 import os
 import secrets
 import shutil
+import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import wraps
 from itertools import pairwise
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from oracle.base.database import check_path
 from oracle.base.errors import UserError
 from oracle.base.files import sync
 from oracle.log.compaction import begin_epoch, drop_after, merge_steps
@@ -46,6 +50,24 @@ from oracle.log.upkeep import remove_superseded, tidy
 MERGE_EVERY = 200
 """Steps that stand alone at most, so that a query opens few files; merging them takes about a second."""
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _changing(method: Callable[Concatenate["LogWriter", P], R]) -> Callable[Concatenate["LogWriter", P], R]:
+    """A change of a run: by one thread at a time, of the process that holds the run, until it lets go."""
+
+    @wraps(method)
+    def changing(self: "LogWriter", *args: P.args, **kwargs: P.kwargs) -> R:
+        if self._process != os.getpid():  # forked from the one that holds the run
+            raise UserError(f"run {self.run_id} is being written by process {self._process}: it alone can change it")
+        with self._one_at_a_time:
+            if not self._is_open:
+                raise UserError(f"run {self.run_id} is closed: LogWriter.resume goes on with it")
+            return method(self, *args, **kwargs)
+
+    return changing
+
 
 @contextmanager
 def whole_run(log_root: str | Path, run: Mapping) -> Iterator["LogWriter"]:
@@ -67,7 +89,7 @@ def whole_run(log_root: str | Path, run: Mapping) -> Iterator["LogWriter"]:
 
 
 class LogWriter:
-    """Writes the steps of one run below `<log_root>/<run_id>/`.
+    """Writes the steps of one run below `<log_root>/<run_id>/`: one process, of which threads take turns, until it is closed.
 
     Attributes:
         run_id: new and unique, such as "20261122-142501-ab12" (UTC).
@@ -81,6 +103,7 @@ class LogWriter:
             UserError: unknown or missing settings, values that no reader would take, or a folder that can't be written.
         """
         root = Path(log_root).absolute()
+        check_path(root, "\\")
         now = datetime.now(UTC)
         started = run.get("started_at")
         row = {**run, "started_at": now if started is None else started}
@@ -135,9 +158,12 @@ class LogWriter:
 
     def _begin(self) -> None:
         self._is_new = False
+        self._process, self._one_at_a_time = os.getpid(), threading.RLock()
         self._lock = lock_run(self.folder)
+        self._is_open = True
         self._run: dict = pq.read_table(self.folder / "run.parquet").to_pylist()[0]
 
+    @_changing
     def write_step(self, step: int, completions: pa.Table, verdicts: pa.Table) -> None:
         """Write a step, whole or not at all; one of that number that is there already is replaced.
 
@@ -173,6 +199,7 @@ class LogWriter:
             with suppress(UserError, OSError):  # no space: the steps are there, and stand alone until there is some
                 merge_steps(self.folder)
 
+    @_changing
     def write_loss(self, step: int, by_rank: pa.Table) -> None:
         """Add what the loss made of the ranks up to `step`, since it was last written; the file is replaced whole.
 
@@ -211,20 +238,24 @@ class LogWriter:
         around = pairwise([1 - every, *there, last + 1])
         return [(a + every, b - 1) for a, b in around if b - a > every]
 
+    @_changing
     def truncate_after(self, step: int) -> None:
         """Drop the steps after `step`, the one of the checkpoint that training goes on from; all at once.
 
         Raises `UserError` for one of the others that can't be read.
         """
         _check_step(step)
+        loss = self._loss_up_to(step)  # refused where it can't be read, before anything is dropped
         with told_plainly(f"cannot drop the steps after {step} of run {self.run_id}"):
             drop_after(self.folder, step)
-        self._replace_loss(self._loss_up_to(step))
+        self._replace_loss(loss)
 
     def close(self) -> None:
         """Let go of the run, so that it can be merged, exported, deleted, or gone on with by others."""
+        self._is_open = False
         self._lock.release()
 
+    @_changing
     def discard(self) -> None:
         """Remove the run and all its steps, and let go of it."""
         with told_plainly(f"cannot remove run {self.run_id}"):

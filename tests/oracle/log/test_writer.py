@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+from datetime import datetime, timedelta, timezone
 
 import numpy as np
 import pyarrow as pa
@@ -61,6 +62,10 @@ def test_runs_that_start_in_the_same_second_are_told_apart(tmp_path, monkeypatch
         ({"target_count": 0}, "target_count 0: expected a number of at least 1"),
         ({"lambda_repeat": -1.0}, "lambda_repeat -1.0: expected a number of at least 0"),
         ({"own_weights": {"relevance": 1.0}}, "own_weights of relevance: the log has a column for the reward"),
+        (
+            {"started_at": datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))},
+            "expected a time of the years 1 to 9999 in UTC",
+        ),
         ({"started_at": 5}, r"started_at 5: expected a time \(datetime\), or None for now"),
     ],
 )
