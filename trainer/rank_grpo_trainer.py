@@ -26,8 +26,9 @@ from trainer.answers import read_answers
 from trainer.config import RankGRPOConfig
 from trainer.credit import NO_RANK, pad_slots
 from trainer.dropout import evaluating
+from trainer.log_check import check_log
 from trainer.metrics import EvasionWatch, advantage_metrics, correction_metrics, list_counts, list_metrics
-from trainer.own_rewards import as_rank_reward, is_own, name_of, own_names
+from trainer.own_rewards import as_rank_reward, is_own, name_of
 from trainer.rank_loss import RankLossTrainer
 from trainer.ratio import corrections, generator_log_ratios, of_tokens
 from trainer.rewards import RankRewardFunc
@@ -70,7 +71,7 @@ class RankGRPOTrainer(RankLossTrainer):
                 raise UserError(
                     "a rollout log needs verdicts: name the annotator, or use a reward function made with one"
                 )
-            _check_own(own_names(reward_funcs), log)
+            check_log(log, reward_funcs, args, self.annotator, in_training=log is rollout_log)
         if evaluation_log is not None and isinstance(kwargs.get("eval_dataset"), dict):
             raise UserError("evaluation_log: takes one eval_dataset, whose evaluation is a step of the log")
         reward_funcs = [as_rank_reward(f, self.annotator, args.rec_num) if is_own(f) else f for f in reward_funcs]
@@ -256,13 +257,6 @@ def _in_parts(functions: list[RankRewardFunc], args: RankGRPOConfig) -> tuple[li
         args = copy(args)
         args.reward_weights = [weight for weight, of in zip(weights, parts, strict=True) for _ in of]
     return [part for of in parts for part in of], args
-
-
-def _check_own(names: list[str], log: LogWriter) -> None:
-    """Raises `UserError` where the log's run says nothing of the weight of a reward, or of one that isn't there."""
-    if set(names) != set(known := dict(log.run["own_weights"] or {})):
-        given = {name: known.get(name, 1.0) for name in names}
-        raise UserError(f"own rewards {names}: begin the run's log with LogWriter(root, {{…, 'own_weights': {given}}})")
 
 
 def _refuse(options: dict, reward_names: list[str]) -> None:

@@ -7,7 +7,7 @@ last rank. NaN means: no reward here, leave this entry out of its group's mean. 
 off in the middle of a title. Functions made from one `Annotator` parse and judge a batch only once between them.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -48,7 +48,7 @@ def make_relevance_func(
         gains = hits * discounts(rec_num)
         return gains if reward_func == "log_decay" else gains[:, ::-1].cumsum(axis=1)[:, ::-1]
 
-    return _reward_func("relevance", oracle, rec_num, relevance)
+    return _reward_func("relevance", oracle, rec_num, relevance, {"reward_func": reward_func})
 
 
 def make_safety_func(
@@ -66,7 +66,8 @@ def make_safety_func(
     def safety(judged: AnnotatedBatch) -> np.ndarray:
         return -lambda_safe * penalty_safe * scale * _grid(judged, "unsafe", rec_num)
 
-    return _reward_func("safety", oracle, rec_num, safety)
+    settings = {"lambda_safe": lambda_safe, "penalty_safe": penalty_safe, "safety_discount": safety_discount}
+    return _reward_func("safety", oracle, rec_num, safety, settings)
 
 
 def make_safe_reward_func(
@@ -134,7 +135,8 @@ def make_count_func(
         per_list = np.where(n == target, lambda_count, -lambda_count * abs(n - target) / target)
         return np.repeat(per_list[:, None], rec_num, axis=1)
 
-    return _reward_func("count", oracle, rec_num, count, defined_without_films=True)
+    settings = {"lambda_count": lambda_count, "target_count": target}
+    return _reward_func("count", oracle, rec_num, count, settings, defined_without_films=True)
 
 
 def make_end_func(oracle: Oracle | Annotator, lambda_end: float, rec_num: int = 20) -> RankRewardFunc:
@@ -151,7 +153,7 @@ def make_end_func(oracle: Oracle | Annotator, lambda_end: float, rec_num: int = 
         rewards[wrong, np.minimum(n[wrong], rec_num)] = -lambda_end
         return rewards
 
-    return _reward_func("end", oracle, rec_num, end, defined_without_films=True)
+    return _reward_func("end", oracle, rec_num, end, {"lambda_end": lambda_end}, defined_without_films=True)
 
 
 def make_repeat_func(oracle: Oracle | Annotator, lambda_repeat: float, rec_num: int = 20) -> RankRewardFunc:
@@ -160,7 +162,7 @@ def make_repeat_func(oracle: Oracle | Annotator, lambda_repeat: float, rec_num: 
     def repeat(judged: AnnotatedBatch) -> np.ndarray:
         return -lambda_repeat * _grid(judged, "repeated", rec_num)
 
-    return _reward_func("repeat", oracle, rec_num, repeat)
+    return _reward_func("repeat", oracle, rec_num, repeat, {"lambda_repeat": lambda_repeat})
 
 
 def _reward_func(
@@ -168,6 +170,7 @@ def _reward_func(
     oracle: Oracle | Annotator,
     rec_num: int,
     rewards_of: Callable[[AnnotatedBatch], np.ndarray],
+    settings: Mapping[str, object],
     defined_without_films: bool = False,
 ) -> RankRewardFunc:
     annotator = Annotator.of(oracle)
@@ -191,6 +194,7 @@ def _reward_func(
 
     reward.__name__ = name
     reward.annotator = annotator  # type: ignore[attr-defined]
+    reward.settings = settings  # type: ignore[attr-defined]
     return reward
 
 

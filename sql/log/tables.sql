@@ -143,12 +143,19 @@ files_1 as materialized (
     from glob(log_files('step*/verdicts.parquet'))
     where not log_is_foreign(log_part(file, -3)) and regexp_full_match(log_part(file, -2), 'step-\d{8}|steps-\d{8}-\d{8}-\d{10}-9{10}')
 ),
+whole as (
+    select log_folder(file) as folder, count(*) as n_files
+    from glob(log_files('steps-*/*.parquet'))
+    where log_part(file, -1) in ('completions.parquet', 'verdicts.parquet', 'rank_sums.parquet', 'trait_sums.parquet')
+    group by all
+    having n_files = 4
+),
 counted as (
     -- What a manifest lists was there before it (a copy of a log that is not done yet may lack it).
-    select run_id, case when file is null and not log_is_left_out(run_id) and not log_is_left_out(folder)
-        then error(folder || ' is gone, or not copied yet: the manifest of its run lists it') else folder end as folder
+    select run_id, case when n_files is null and not log_is_left_out(run_id) and not log_is_left_out(folder)
+        then error(folder || ' lacks files, or is not copied yet: the manifest of its run lists it') else folder end as folder
     from (from manifests where folder is not null and run_id <> '_schema')
-    left join glob(log_files('steps-*/verdicts.parquet')) on file = folder || '/verdicts.parquet'
+    left join whole using (folder)
     union all
     select manifests.run_id, log_folder(file)
     from glob(single_files('verdicts.parquet', format := '[0-9]'))

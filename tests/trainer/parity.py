@@ -58,7 +58,10 @@ def train(folder: Path, name: str, group: int, mode: str, accumulation: int = 1,
         **options,
     )  # fmt: skip
     is_main = os.environ.get("RANK", "0") == "0"
-    run = {"kind": "train", "rec_num": K, "num_generations": group, "w_safe": 2.0, "w_end": 1.0, "w_repeat": 0.5}
+    run = {
+        "kind": "train", "rec_num": K, "num_generations": group, "advantage_mode": mode, "lambda_end": 1.0, "lambda_repeat": 1.0,
+        "w_safe": 2.0, "w_end": 1.0, "w_repeat": 0.5,
+    }  # fmt: skip
     functions = [
         make_relevance_func(annotator, rec_num=K), make_safety_func(annotator, rec_num=K), make_end_func(annotator, 1.0, K),
         make_repeat_func(annotator, 1.0, K),

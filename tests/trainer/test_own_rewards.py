@@ -3,6 +3,8 @@
 import math
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from oracle import UserError
@@ -71,9 +73,12 @@ def test_own_rewards_are_part_of_totals_and_advantages_and_the_rest_is_derived_a
 
 def test_a_total_that_hides_an_own_reward_is_found_out(make_trainer, annotator, tmp_path):
     functions = [make_relevance_func(annotator, rec_num=K), make_safety_func(annotator, rec_num=K), brevity]
-    with train(
-        make_trainer, annotator, tmp_path, functions, [1.0, 1.0, 1.0], {"own_weights": {"brevity": 0.25}}
-    ) as log:  # trained on 1.0
+    train(make_trainer, annotator, tmp_path, functions, [1.0, 1.0, 1.0], {"own_weights": {"brevity": 1.0}}).close()
+    (run,) = (tmp_path / "store.log").glob("[0-9]*/run.parquet")
+    row = pq.read_table(run)
+    lighter = pa.array([[("brevity", 0.25)]], row.schema.field("own_weights").type)
+    pq.write_table(row.set_column(row.column_names.index("own_weights"), "own_weights", lighter), run)
+    with open_log(tmp_path / "store.log") as log:
         assert log.sql("select count(*) filter (not differs) from rederivation where rank <= 3").fetchall() == [(0,)]
 
 

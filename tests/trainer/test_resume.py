@@ -48,9 +48,8 @@ def test_stopped_and_resumed_equals_never_stopped(make_trainer, annotator, tmp_p
             gradient_accumulation_steps=2, lr_scheduler_type="cosine", rows=5,
         )  # fmt: skip
 
-    log = LogWriter(
-        tmp_path / "log", {"kind": "train", "rec_num": K, "num_generations": 2, "own_weights": {"variety": 1.0}}
-    )
+    weights = {"w_rel": 0.0, "w_safe": 0.0, "lambda_end": 1.0, "own_weights": {"variety": 1.0}}
+    log = LogWriter(tmp_path / "log", {"kind": "train", "rec_num": K, "num_generations": 2, **weights})
     whole = trainer(log)
     whole.train()
     expected, expected_steps = written(log), log.steps()

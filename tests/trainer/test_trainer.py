@@ -131,7 +131,8 @@ def test_the_clip_ratio_that_trackers_see_counts_whole_ranks(make_trainer):
 
 
 def test_training_moves_the_weights_and_logs_each_step_once(make_trainer, annotator, tmp_path):
-    log = LogWriter(tmp_path / "store.log", {"kind": "train", "rec_num": K, "num_generations": G})
+    run = {"kind": "train", "rec_num": K, "num_generations": G, "lambda_end": 1.0, "lambda_repeat": 1.0}
+    log = LogWriter(tmp_path / "store.log", run)
     functions = [
         make_relevance_func(annotator, rec_num=K), make_safety_func(annotator, rec_num=K), make_end_func(annotator, 1.0, K),
         make_repeat_func(annotator, 1.0, K),

@@ -86,9 +86,12 @@ def test_plain_duckdb_misses_no_merged_steps_in_silence(log):
     with duckdb.connect() as plain:
         create_log_views(plain, log)
         [merged] = run.glob("steps-*")
-        merged.rename(log.parent / "away")  # as in a mirror that has the manifest already
-        with pytest.raises(duckdb.Error, match=f"{merged.name} is gone, or not copied yet"):
-            plain.sql("select count(*) from verdicts").fetchall()
+        for missing in (merged, *merged.glob("*.parquet")):  # as in a mirror that has the manifest already
+            missing.rename(log.parent / "away")
+            for view in ("rollouts", "verdicts", "run_summary", "trait_breakdown"):
+                with pytest.raises(duckdb.Error, match=f"{merged.name} lacks files, or is not copied yet"):
+                    plain.sql(f"select count(*) from {view}").fetchall()
+            (log.parent / "away").rename(missing)
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs Linux")

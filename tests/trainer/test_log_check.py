@@ -1,0 +1,59 @@
+"""A log says what its trainer does, or is refused before a step is trained."""
+
+import pytest
+
+from oracle import UserError, create_oracle
+from oracle.annotate import Annotator
+from oracle.log import LogWriter
+from tests.trainer.drive import G, K
+from tests.trainer.tokenizers import byte_level
+from trainer.rewards import make_count_func, make_relevance_func, make_safe_reward_func, make_safety_func
+
+RUN = {"kind": "train", "rec_num": K, "num_generations": G}
+
+
+@pytest.mark.parametrize(
+    ("run", "options", "told"),
+    [
+        ({"rec_num": K + 2}, {}, f"'rec_num': {K}"),
+        ({"num_generations": 1}, {}, f"'num_generations': {G}"),
+        ({}, {"advantage_mode": "gdpo"}, "'advantage_mode': 'gdpo'"),
+        ({}, {"reward_weights": [1.0, 2.0]}, "'w_safe': 2.0"),
+        ({"lambda_safe": 3.0, "risk_threshold": 0.5}, {}, "'risk_threshold': 0.66, 'lambda_safe': 1.0"),
+        ({"unresolved": "violation"}, {}, "'unresolved': 'safe'"),
+        ({"lambda_repeat": 1.0}, {}, "'lambda_repeat': 0.0"),
+        ({"own_weights": {"novelty": 1.0}}, {}, r"'own_weights': \{\}"),
+        ({}, {"missing_ranks": "leave_out"}, r"""'settings': '\{"missing_ranks": "leave_out"\}'"""),
+    ],
+)
+def test_a_log_that_says_otherwise_is_refused_with_what_to_write(run, options, told, make_trainer, tmp_path):
+    with (
+        LogWriter(tmp_path / "log", RUN | run) as log,
+        pytest.raises(UserError, match=rf"LogWriter\(root, \{{…, {told}\}}\)$"),
+    ):
+        make_trainer(byte_level(), log=log, **options)
+
+
+def test_what_is_told_is_taken(make_trainer, small_oracle_of_policies, tmp_path):
+    annotator = Annotator(small_oracle_of_policies)
+    functions = [
+        make_relevance_func(annotator, "exp_inf", K), make_safety_func(annotator, 2.0, 3.0, "dcg", K),
+        make_count_func(annotator, 0.5, None, K),
+    ]  # fmt: skip
+    run = {
+        "reward_func": "exp_inf", "lambda_safe": 2.0, "penalty_safe": 3.0, "safety_discount": "dcg", "lambda_count": 0.5,
+        "w_count": 0.25, "unresolved": "violation", "unrated": "ignore", "risk_threshold": 0.4,
+    }  # fmt: skip
+    with LogWriter(tmp_path / "log", RUN | run) as log:
+        make_trainer(byte_level(), functions, log, reward_weights=[1.0, 1.0, 0.25])
+
+
+def test_relevance_and_safety_in_one_are_their_two_weights(make_trainer, annotator, tmp_path):
+    functions = [make_safe_reward_func(annotator, rec_num=K)]
+    with LogWriter(tmp_path / "log", RUN | {"w_rel": 0.5, "w_safe": 0.5}) as log:
+        make_trainer(byte_level(), functions, log, reward_weights=[0.5])
+
+
+@pytest.fixture
+def small_oracle_of_policies(annotator):
+    return create_oracle(store=annotator.oracle.store, risk_threshold=0.4, unresolved="violation", unrated="ignore")

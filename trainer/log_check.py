@@ -1,0 +1,68 @@
+"""Whether the run of a log says what its trainer does: from it, and from nothing else, figures and rewards follow later."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from oracle import UserError
+from oracle.annotate import Annotator
+from oracle.log import LogWriter
+from oracle.rewards import REWARDS
+from trainer.config import RankGRPOConfig
+from trainer.own_rewards import is_own, name_of, own_names
+from trainer.rewards import RankRewardFunc
+
+
+def check_log(
+    log: LogWriter, functions: list[RankRewardFunc], args: RankGRPOConfig, annotator: Annotator, in_training: bool
+) -> None:
+    """Raises `UserError` where the log's run has another K, policy, weight, λ … than the trainer; all of them are named.
+
+    Args:
+        in_training: its steps are those of training, with `args.num_generations` answers a prompt; else evaluations.
+    """
+    said, done = _said(log.run), _done(functions, args, annotator)
+    if in_training:
+        done["num_generations"] = args.num_generations
+    if other := {name: value for name, value in done.items() if said.get(name) != value}:
+        if (missing := other.pop("missing_ranks", None)) is not None:
+            other["settings"] = json.dumps({"missing_ranks": missing})
+        given = ", ".join(f"{name!r}: {value!r}" for name, value in other.items())
+        raise UserError(f"the log's run says otherwise than the trainer: begin it with LogWriter(root, {{…, {given}}})")
+
+
+def _said(run: Mapping) -> dict[str, Any]:
+    """The run's row, with what stands for a value that it leaves out."""
+    try:
+        missing = json.loads(run["settings"] or "{}").get("missing_ranks")
+    except (ValueError, AttributeError):  # somebody's own text
+        missing = None
+    return {
+        **run,
+        "missing_ranks": missing or "zero",
+        "own_weights": dict(run["own_weights"] or {}),
+        "target_count": run["target_count"] or run["rec_num"],
+        "length_control": run["length_control"] or 0.0,
+    }
+
+
+def _done(functions: list[RankRewardFunc], args: RankGRPOConfig, annotator: Annotator) -> dict[str, Any]:
+    """What the run has to say: columns of `runs`, and missing_ranks."""
+    weights = dict(zip(map(name_of, functions), args.reward_weights or [1.0] * len(functions), strict=False))
+    ours = {name_of(function): function for function in functions if not is_own(function)}
+    done: dict[str, Any] = {
+        "rec_num": args.rec_num,
+        "advantage_mode": args.advantage_mode,
+        "length_control": args.length_control,
+        "missing_ranks": args.missing_ranks,
+        "risk_threshold": annotator.oracle.risk_threshold,
+        "unresolved": annotator.oracle.unresolved,
+        "unrated": annotator.oracle.unrated,
+        "own_weights": {name: weights[name] for name in own_names(functions)},
+    }
+    for reward in REWARDS:
+        if function := ours.get(reward.name):
+            done |= function.settings | {f"w_{reward.column}": weights[reward.name]}  # type: ignore[attr-defined]
+        else:
+            done[reward.switch or f"w_{reward.column}"] = 0.0
+    return done
