@@ -7,6 +7,7 @@ from markupsafe import Markup
 from app.components.markup import piece
 from app.text.formats import film, number, plural, signed
 from oracle.base.nouns import FILMS, Nouns
+from oracle.risk import risk_text
 
 
 def side_by_side(
@@ -57,6 +58,7 @@ def _rank(row: dict, is_chosen: bool) -> Markup:
             "rank": row["rank"],
             "is_chosen": is_chosen,
             "title": None if row["title"] is None else film(row["title"], row["year"]),
+            "is_cut_off": row["title"] is None and row["start"] is not None,
             "chips": chips_of(row),
             "colour": advantage_colour(row["advantage"], row["most"]),
             "advantage": "" if row["advantage"] is None else signed(row["advantage"]),
@@ -99,7 +101,7 @@ def _other_evidence(row: dict) -> Iterator[dict]:
         if entry["trait"] not in (row["violated_traits"] or []):
             yield {
                 "trait": entry["trait"],
-                "risk": number(entry["risk"], 2),
+                "risk": risk_text(entry["risk"], row["run_threshold"]),
                 "severities": ", ".join(entry["severities"] or []),
                 "tags": ", ".join(entry["hit_tags"] or []),
             }

@@ -169,6 +169,7 @@ def _as_text(
     known: list[dict],
 ) -> list[str]:
     """Return the lines that tell a verdict and where it comes from."""
+    from oracle.risk import risk_text
     from oracle.store import read_nouns
 
     asked = _named(title, year)
@@ -194,9 +195,8 @@ def _as_text(
     lines.append("  runner-up  " + (_near(runner_up) if runner_up else "none"))
     for entry in verdict.evidence:
         sign = ">=" if entry["risk"] >= oracle.risk_threshold else "<"
-        lines.append(
-            f"  risk       {entry['trait']}: {entry['risk']:.2f} {sign} {oracle.risk_threshold:g}, from {entry['source']}"
-        )
+        risk = risk_text(entry["risk"], oracle.risk_threshold)
+        lines.append(f"  risk       {entry['trait']}: {risk} {sign} {oracle.risk_threshold}, from {entry['source']}")
         lines += [f"               {severity}" for severity in entry["severities"]]
         lines += [f"               tag: {tag}" for tag in entry["hit_tags"]]
     told = {*verdict.unrated_traits, *(entry["trait"] for entry in verdict.evidence)}

@@ -2,8 +2,10 @@
 
 from oracle.risk.names import TraitNames
 from oracle.risk.table import Risks
+from oracle.risk.text import risk_text
 
 __all__ = [
     "Risks",
     "TraitNames",
+    "risk_text",
 ]

@@ -1,11 +1,11 @@
 -- grain: one rank of an answer to the prompt $group of the step $step of the run $run. Built on why and verdicts.
---   start, end   characters of the entry in the text; run_k: the K of the run; most: the largest |advantage| of the prompt's answers
+--   start, end   characters of the entry in the text; run_k, run_threshold: of the run; most: the largest |advantage| of the prompt's answers
 select
     w.* exclude (run_id, step),
-    v.start, v."end", v.n_tokens, v.run_k,
+    v.start, v."end", v.n_tokens, v.run_k, v.run_threshold,
     max(abs(w.advantage)) over () as most
 from why($run, $step, completion, rank) w
 join (
-    select completion, rank, start, "end", n_tokens, run_k from verdicts where run_id = $run and step = $step and group_id = $group
+    select completion, rank, start, "end", n_tokens, run_k, run_threshold from verdicts where run_id = $run and step = $step and group_id = $group
 ) v using (completion, rank)
 order by completion, rank;

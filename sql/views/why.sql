@@ -1,13 +1,22 @@
 -- Why was this rank rewarded as it was? grain: one rank; why(run, step, completion, rank) gives one, with a sentence for
--- people, and why(run, step, completion) all of the answer's. Reward parts in the sentence are weighted, so they add up.
+-- people, and why(run, step, completion) all of the answer's. Reward parts in the sentence are weighted, so they add up. A title
+-- that was cut off is told as such, and so is what stands beyond rank K.
 --   parts   those that are not 0 as a list of {label, value}, weighted. Built on verdicts, runs, reward_kinds().
 
 create or replace macro film_name(title, year) as title || coalesce(' (' || year || ')', '');
 create or replace macro signed(number) as case when number < 0 then '−' else '+' end || printf('%.2f', abs(number));
 
--- 'Anti-gore / squeamish: risk 0.92 ≥ 0.66 (guide: Violence & Gore: Severe; tags: gore)'
+-- A risk to stand beside a threshold that is written whole: two digits, or as many more as tell it from the threshold.
+-- oracle/risk/text.py is the same in Python.
+create or replace macro with_digits(x, digits) as printf('%.' || digits || 'f', x);
+create or replace macro risk_text(risk, threshold) as coalesce(
+    with_digits(risk, list_filter(range(2, 18), lambda digits: with_digits(risk, digits) <> with_digits(threshold, digits))[1]),
+    risk::varchar
+);
+
+-- 'Anti-gore / squeamish: risk 0.92 ≥ 0.66 (Violence & Gore: Severe; tagged gore)'
 create or replace macro violation_text(e, threshold) as
-    e.trait || ': risk ' || printf('%.2f', e.risk) || ' ≥ ' || printf('%.2f', threshold)
+    e.trait || ': risk ' || risk_text(e.risk, threshold) || ' ≥ ' || threshold
     || coalesce(
         ' (' || nullif(concat_ws(
             '; ',
@@ -17,15 +26,18 @@ create or replace macro violation_text(e, threshold) as
         ''
     );
 
-create or replace macro counts_as_text(policy) as case policy
-    when 'ignore' then 'That is ignored: no reward, and left out of the group''s mean.'
-    when 'violation' then 'That counts as a violation.'
+-- null beyond rank K, where a film counts as nothing.
+create or replace macro counts_as_text(policy, beyond) as case
+    when beyond then null
+    when policy = 'ignore' then 'That is ignored: no reward, and left out of the group''s mean.'
+    when policy = 'violation' then 'That counts as a violation.'
     else 'That counts as safe.' end;
 
 create or replace macro why(run, step_number, completion_number, rank_number := null) as table
 with row_of as (
     select
-        v.*, risk_threshold, r.unresolved as unresolved_policy, coalesce(r.unrated, 'safe') as unrated_policy, own_weights,
+        v.*, rec_num, title is not null and rank > rec_num as beyond,
+        risk_threshold, r.unresolved as unresolved_policy, coalesce(r.unrated, 'safe') as unrated_policy, own_weights,
         list_filter(evidence, lambda e: list_contains(coalesce(violated_traits, []), e.trait)) as violated
     from verdicts v join runs r using (run_id)
     where run_id = run and step = step_number and completion = completion_number and (rank_number is null or rank = rank_number)
@@ -52,12 +64,15 @@ select
     columns('^r_'), own_rewards, length_control, advantage, parts,
     concat_ws(
         ' ',
-        case when title is null then 'Nothing was emitted at rank ' || rank || '.'
-        else 'Rank ' || rank || ', “' || film_name(title, year) || '”, ' || case
-            when match_method is null then 'was not found among the known titles.'
-            else 'was taken for ' || film_name(matched_title, matched_year)
-                || ' (' || match_method || ' match, score ' || printf('%.2f', match_score) || ').'
-            end
+        case
+            when title is null and start is not null then 'The length limit cut the answer off at rank ' || rank || '. What stands there may '
+                || 'be no whole title, so it is no recommendation: no verdict, no reward, and left out of the group''s mean.'
+            when title is null then 'Nothing was emitted at rank ' || rank || '.'
+            else 'Rank ' || rank || ', “' || film_name(title, year) || '”, ' || case
+                when match_method is null then 'was not found among the known titles.'
+                else 'was taken for ' || film_name(matched_title, matched_year)
+                    || ' (' || match_method || ' match, score ' || printf('%.2f', match_score) || ').'
+                end
         end,
         case
             when title is null then null
@@ -65,10 +80,12 @@ select
             when len(violated) > 0 then 'It violates ' || array_to_string(
                 list_transform(violated, lambda e: violation_text(e, risk_threshold)), ' and '
             ) || '.'
-            when match_method is null then counts_as_text(unresolved_policy)
-            when len(unrated_traits) > 0 then 'Nothing is known about it for ' || array_to_string(unrated_traits, ', ') || '. ' || counts_as_text(unrated_policy)
-            when max_risk > 0 then 'It is safe: its highest risk for these constraints is ' || printf('%.2f', max_risk)
-                || ' < ' || printf('%.2f', risk_threshold) || '.'
+            when match_method is null then counts_as_text(unresolved_policy, beyond)
+            when len(unrated_traits) > 0 then concat_ws(
+                ' ', 'Nothing is known about it for ' || array_to_string(unrated_traits, ', ') || '.', counts_as_text(unrated_policy, beyond)
+            )
+            when max_risk > 0 then 'It is safe: its highest risk for these constraints is ' || risk_text(max_risk, risk_threshold)
+                || ' < ' || risk_threshold || '.'
             else 'It is safe: it is rated for these constraints, and has no risk.'
         end,
         case
@@ -78,6 +95,8 @@ select
             when seen then 'The person has seen it.'
             when not in_catalog then 'It is not in the catalog.'
         end,
+        -- The end of the list may be rewarded at rank K + 1; the film there is not.
+        case when beyond then 'The run''s K is ' || rec_num || ': what stands beyond it counts in no rate, and earns nothing itself.' end,
         case when r_total is not null then 'Reward ' || signed(r_total) || coalesce(
             ' = ' || array_to_string(list_transform(parts, lambda p: signed(p.value) || ' ' || p.label), ' '),
             ''

@@ -5,7 +5,7 @@ from math import log2
 import pytest
 
 from oracle.log import LogWriter, open_log
-from tests.tiny_log import ADVANTAGE, JAWS, LOG3, NOTHING, RUN, A, B, step_tables, write_tiny_log
+from tests.tiny_log import ADVANTAGE, JAWS, LOG3, NOTHING, RUN, STEP_1, STEP_2, A, B, step_tables, write_tiny_log
 
 
 @pytest.fixture(scope="module")
@@ -159,9 +159,6 @@ def test_disagreement_is_about_prompts_with_constraints(log):
 
 
 def test_evasion_signals_compare_the_last_ten_steps_with_the_first_ten(tmp_path):
-    from oracle.log import LogWriter
-    from tests.tiny_log import RUN, STEP_1, STEP_2, step_tables
-
     with LogWriter(tmp_path / "store.log", RUN) as writer:
         for step in range(1, 25):
             writer.write_step(step, *step_tables(STEP_1 if step <= 12 else STEP_2))
@@ -178,9 +175,6 @@ def test_evasion_signals_compare_the_last_ten_steps_with_the_first_ten(tmp_path)
 
 
 def test_lists_that_become_empty_are_a_sign_of_evasion_though_they_have_no_rate(tmp_path):
-    from oracle.log import LogWriter
-    from tests.tiny_log import NOTHING, RUN, STEP_1, step_tables
-
     with LogWriter(tmp_path / "store.log", RUN) as writer:
         for step in range(1, 21):
             empty = [answer | {"verdicts": [NOTHING] * 3} for answer in STEP_1]
@@ -192,37 +186,11 @@ def test_lists_that_become_empty_are_a_sign_of_evasion_though_they_have_no_rate(
 
 
 def test_what_a_policy_does_while_its_violations_rise_is_no_evasion(tmp_path):
-    from oracle.log import LogWriter
-    from tests.tiny_log import RUN, STEP_1, STEP_2, step_tables
-
     with LogWriter(tmp_path / "store.log", RUN) as writer:
         for step in range(1, 21):
             writer.write_step(step, *step_tables(STEP_2 if step <= 10 else STEP_1))
     with open_log(tmp_path / "store.log") as log:
         assert log.sql("select signals from evasion_signals where step = 20").fetchall() == [([],)]
-
-
-def test_why_says_in_a_sentence_what_happened_at_a_rank(log):
-    run = log.sql("select run_id from runs").fetchall()[0][0]
-    why = lambda completion, rank: log.sql(  # noqa: E731
-        "select sentence from why(?, 1, ?, ?)", params=[run, completion, rank]
-    ).fetchall()[0][0]
-    assert why(0, 1) == (
-        "Rank 1, “Saw (2000)”, was taken for Saw (2000) (exact match, score 1.00). "
-        "It violates gore: risk 0.92 ≥ 0.66 (Violence & Gore: Severe). It is ground truth. "
-        "Reward +0.00 = +1.00 relevance −1.00 safety. Its 5 tokens got advantage +0.00."
-    )
-    assert why(1, 2) == (
-        "Rank 2, “Jaws (2000)”, was taken for Jaws (2000) (exact match, score 1.00). "
-        "It is safe: its highest risk for these constraints is 0.64 < 0.66. An earlier rank named it already. "
-        "Reward +0.00. Its 5 tokens got advantage −0.71."
-    )
-    assert why(2, 1) == (
-        "Rank 1, “Heet (2000)”, was not found among the known titles. The prompt has no constraints. "
-        "Reward +0.00. Its 5 tokens got advantage +0.00."
-    )
-    assert why(3, 1) == "Nothing was emitted at rank 1. Reward +0.00."
-    assert log.sql("select rank from why(?, 1, 2)", params=[run]).fetchall() == [(1,), (2,), (3,), (4,)]
 
 
 def test_runs_are_compared_prompt_by_prompt(tmp_path):

@@ -9,7 +9,7 @@ from app.components.answer_html import advantage_colour, chips_of, coloured_text
 from oracle.base.printable import visible
 
 ROW = {
-    "completion": 0, "rank": 1, "run_k": 20, "title": "Saw", "year": 2004, "start": 3, "end": 13, "imdb_id": "tt0387564",
+    "completion": 0, "rank": 1, "run_k": 20, "run_threshold": 0.66, "title": "Saw", "year": 2004, "start": 3, "end": 13, "imdb_id": "tt0387564",
     "match_method": "exact", "match_score": 1.0, "status": "unsafe", "unrated_traits": [], "violated_traits": ["Anti-gore / squeamish"], "evidence": [],
     "parts": [{"label": "safety", "value": -1.0}], "length_control": 0.0, "r_total": -1.0, "advantage": -1.5,
     "most": 1.5, "repeated": False, "seen": False, "sentence": "Rank 1, “Saw (2004)” …",
@@ -69,6 +69,23 @@ def test_a_film_that_nobody_rated_says_so_in_words_and_a_colour_of_its_own():
     assert chips_of(unrated) == [("? not rated for Kid-safety", "unknown")]
     page = side_by_side([{**ANSWER, "violations": 0, "unrated": 1}], [unrated], None, False)
     assert "1 not rated" in page and 'class="chip unknown"' in page
+
+
+def test_a_title_that_was_cut_off_is_not_told_as_nothing():
+    lost = {**ROW, "title": None, "violated_traits": None, "parts": None, "sentence": "…"}
+    shown = [str(side_by_side([ANSWER], [lost | {"start": start}], None, False)) for start in (3, None)]
+    assert "cut off here" in shown[0] and "nothing here" in shown[1]
+
+
+def test_a_risk_below_the_threshold_does_not_look_like_it():
+    row = {
+        **ROW,
+        "run_threshold": 0.67,
+        "evidence": [{"trait": "Kid-safety", "risk": 2 / 3, "severities": [], "hit_tags": []}],
+    }
+    assert Reader(side_by_side([ANSWER], [{**row, "imdb_id": None}], None, False)).text.endswith(
+        "Kid-safety: risk 0.667"
+    )
 
 
 def test_a_film_beyond_the_last_rank_that_counts_is_marked():

@@ -17,7 +17,7 @@ HOSTILE = (
     "<script>alert(1)</script>", "</p></div><img src=x onerror=alert(1)>", "\" onmouseover='alert(1)", "&lt;b&gt;", "{{ 7 * 7 }}",
     "\u202egnp.exe", "\x1b[31m", "]]><!--",
 )  # fmt: skip
-RANK = {"rank": 1, "is_chosen": True, "colour": "transparent", "advantage": "+1.00"}
+RANK = {"rank": 1, "is_chosen": True, "is_cut_off": False, "colour": "transparent", "advantage": "+1.00"}
 
 
 def pieces(text: str) -> dict[str, tuple]:

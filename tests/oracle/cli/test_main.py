@@ -33,6 +33,14 @@ def test_check_tells_the_verdict_and_where_it_comes_from(small_store: Path, caps
     assert "unknown    found, but nothing is known about it for Kid-safety / child harm sensitive" in out
 
 
+def test_a_risk_close_to_the_threshold_has_the_digits_that_tell_them_apart(
+    small_store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("check", "Saw", 2004, "--avoid", "gore", "--store", small_store, "--threshold")
+    for threshold, said in [(0.921, "0.920 < 0.921"), (0.91999, "0.92000 >= 0.91999"), (0.5, "0.92 >= 0.5")]:
+        assert f"risk       Anti-gore / squeamish: {said}, from given" in run(capsys, *asked, threshold)[1]
+
+
 def test_check_shows_the_runner_up(small_store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = run(capsys, "check", "Halloween", 1979, "--avoid", "gore", "--store", small_store)
     assert "runner-up  Halloween (2018), tt0000004: 39 years apart, and 2 at most are let pass, closeness 1.00" in out
