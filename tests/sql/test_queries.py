@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from oracle import UserError
-from oracle.log import about, ask, compact, named_queries, open_log, query
+from oracle.log import LogWriter, about, ask, compact, named_queries, open_log, query
 from tests.synthetic_log import write_run
+from tests.tiny_log import RUN, SAW, A, film, step_tables
 
 SQL = files("sql")
 
@@ -59,6 +60,16 @@ def test_a_step_is_one_of_the_run_that_is_asked_about_and_a_completion_one_of_th
     with pytest.raises(UserError, match=f"run {evaluation}, step 3, has no completion 3 in this log: its 3 are 0 to 2"):
         ask(log, "answer_explained", run=evaluation, completion=3)
     assert ask(log, "answer_explained", step=6).num_rows  # of the newest training run
+
+
+def test_hits_that_are_unsafe_as_they_were_not_found_are_told_by_name(tmp_path):
+    lost = {"hit": True, "status": "unresolved", "is_safe": False, "r_rel": 1.0, "r_safe": -1.0}
+    answer = {**A, "verdicts": [film("Heet", **lost), film("Allien", **lost), SAW]}
+    with LogWriter(tmp_path, {**RUN, "unresolved": "violation"}) as writer:
+        writer.write_step(1, *step_tables([answer, {**A, "verdicts": [film("Heet", **lost)]}]))
+    with open_log(tmp_path) as log:
+        told = [(row["title"], row["year"], row["times"]) for row in ask(log, "unsafe_hits").to_pylist()]
+    assert told == [("Heet", 2000, 2), ("Allien", 2000, 1), ("Saw", 2000, 1)]
 
 
 def test_no_rate_of_any_view_is_outside_0_to_1(log):
