@@ -65,14 +65,15 @@ def _start_as(run: dict) -> None:
 def _sliders(run: dict, nouns: Nouns) -> dict:
     """The settings asked for; they start as the run's own."""
     one, two, three = st.columns(3, gap="large")
+    # The log of another program may hold settings that what_if refuses.
     with one:
-        weight = address.number("lambda", "λ, weight of safety", 0.0, 5.0, 0.05, run["lambda_safe"])
+        weight = address.number("lambda", "λ, weight of safety", 0.0, 5.0, 0.05, max(0.0, run["lambda_safe"]))
     with two:
-        penalty = address.number("penalty", "P, penalty of a violation", 0.0, 5.0, 0.05, run["penalty_safe"])
+        penalty = address.number("penalty", "P, penalty of a violation", 0.0, 5.0, 0.05, max(0.0, run["penalty_safe"]))
     with three:
         about = nouns("Risk from which a film violates")
         own = run["risk_threshold"]
-        start = min(own, 1.0) if own > 0 else 0.05  # the log of another program may hold one that what_if refuses
+        start = min(own, 1.0) if own > 0 else 0.05
         threshold = address.number("threshold", about, 0.05, 1.0, 0.01, start)
     return {"lambda": weight, "penalty": penalty, "threshold": threshold}
 

@@ -22,9 +22,15 @@ create or replace macro only_policy(name, policy) as
          else error(concat(name, ' ', policy, ': expected safe, violation or ignore')) end;
 create or replace macro only_share(name, x) as
     case when x is null or x > 0 and x <= 1 then x else error(concat(name, ' ', x, ': expected a number above 0, and at most 1')) end;
+create or replace macro only_amount(name, x) as
+    case when x is null or x >= 0 and x < 'infinity'::double then x else error(concat(name, ' ', x, ': expected a number of at least 0')) end;
+-- Weights may be negative, as those of --reward_weights.
 create or replace macro only_rewards(weights, known) as
-    case when coalesce(list_has_all(known, map_keys(cast(weights as map(varchar, double)))), true) then weights
-         else error(concat('new_weights ', weights, ': expected some of ', array_to_string(list_sort(known), ', '))) end;
+    case when not coalesce(list_has_all(known, map_keys(cast(weights as map(varchar, double)))), true)
+             then error(concat('new_weights ', weights, ': expected some of ', array_to_string(list_sort(known), ', ')))
+         when not coalesce(list_bool_and(list_transform(map_values(cast(weights as map(varchar, double))), lambda w: isfinite(w))), true)
+             then error(concat('new_weights ', weights, ': expected finite numbers'))
+         else weights end;
 
 -- What films that can't be judged count as, as a value of is_safe; null: ignored.
 create or replace macro counts_as(policy) as case policy when 'safe' then true when 'violation' then false end;
@@ -56,7 +62,8 @@ settings as not materialized (
         coalesce(weight_in(given.weights, 'repeat'), w_repeat) as w_repeat,
         own_weights,
         coalesce(json_extract_string(settings, '$.missing_ranks'), 'zero') = 'leave_out' as leaves_missing_out,
-        coalesce(new_lambda, lambda_safe) * coalesce(new_penalty, penalty_safe) as price,
+        coalesce(only_amount('new_lambda', new_lambda), lambda_safe)
+            * coalesce(only_amount('new_penalty', new_penalty), penalty_safe) as price,
         coalesce(only_share('new_threshold', new_threshold), risk_threshold) as threshold,
         coalesce(only_policy('new_unresolved', new_unresolved), unresolved) as unresolved_policy,
         coalesce(only_policy('new_unrated', new_unrated), unrated, 'safe') as unrated_policy
@@ -163,9 +170,9 @@ from (
 
 -- grain: one verdict. What it would have earned, and taught, under other settings: the same answers, judged again.
 --   step_number               one step; null: the run's steps, all of them
---   new_lambda, new_penalty   of the safety penalty -lambda * penalty; new_threshold: risk from which a film violates
+--   new_lambda, new_penalty   of the safety penalty -lambda * penalty, at least 0; new_threshold: risk from which a film violates
 --   new_unresolved, new_unrated   'safe' | 'violation' | 'ignore'; each null = as it was
---   new_weights               MAP of a reward's name (own ones too) to its weight; those not named are as they were
+--   new_weights               MAP of a reward's name (own ones too) to its weight, a finite number; those not named are as they were
 --   status_if, safe_if, r_*_if   verdict and reward parts; r_total_if their weighted sum; null = left out of the mean
 --   advantage_if              grpo: (r - mean) / (std + 1e-4) over the group, rank by rank. gdpo: each reward so on its
 --                             own, their weighted sum, divided by (its std over the step + 1e-4). 0 where left out,

@@ -149,6 +149,12 @@ def test_a_threshold_is_a_comparison_with_the_stored_risk(tmp_path):
         "new_weights := map {'saftey': 0}",
         "new_threshold := 66",
         "new_threshold := 'nan'::double",
+        "new_lambda := -1",
+        "new_lambda := 'nan'::double",
+        "new_penalty := -0.5",
+        "new_penalty := 'infinity'::double",
+        "new_weights := map {'safety': 'nan'::double}",
+        "new_weights := map {'relevance': 1.0, 'safety': '-infinity'::double}",
     ],
 )
 def test_a_setting_that_is_none_is_refused(tmp_path, changed):
@@ -157,6 +163,13 @@ def test_a_setting_that_is_none_is_refused(tmp_path, changed):
         for view in ("what_if", "what_if_summary"):
             with pytest.raises(duckdb.InvalidInputException, match=changed.split()[0]):
                 log.execute(f"from {view}($run, {changed})", {"run": run}).fetchall()
+
+
+def test_a_weight_may_be_negative_as_when_training(tmp_path):
+    run = write_tiny_log(tmp_path)
+    with open_log(tmp_path) as log:
+        asked = "select title, r_total_if from what_if($run, new_weights := map {'safety': -2}) where step = 1 and not is_safe"
+        assert log.execute(asked, {"run": run}).fetchall() == [("Saw", 1 * 1 + -2 * -1)]
 
 
 def test_group_advantages_by_hand(tmp_path):
