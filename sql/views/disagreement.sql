@@ -1,13 +1,13 @@
 -- grain: one verdict in the top K that could as well have been the other. Key: (run_id, step, completion, rank, reason).
 -- Built on verdicts.
---   reason   'near threshold': the highest risk is within 0.05 of the run's threshold (distance = risk - threshold);
+--   reason   'near threshold': the highest risk is at most 0.05 from the run's threshold (distance = risk - threshold);
 --            'doubtful match': the film was found with doubt, and the prompt has constraints
 create or replace view disagreement as
 with close as (
     select
         v.*,
         max_risk - run_threshold as distance,
-        abs(max_risk - run_threshold) <= 0.05 as near_threshold,
+        not is_above(abs(max_risk - run_threshold), 0.05) as near_threshold,  -- 0.61 and 0.71 at 0.66, whatever their last digits
         is_doubtful(match_method, match_score) as doubtful
     from verdicts v
     where constrained and title is not null and rank <= run_k

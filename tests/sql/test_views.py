@@ -5,7 +5,7 @@ from math import log2
 import pytest
 
 from oracle.log import LogWriter, open_log
-from tests.tiny_log import ADVANTAGE, JAWS, LOG3, NOTHING, RUN, STEP_1, STEP_2, A, B, step_tables, write_tiny_log
+from tests.tiny_log import ADVANTAGE, JAWS, LOG3, NOTHING, RUN, STEP_1, STEP_2, A, B, film, step_tables, write_tiny_log
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +156,15 @@ def test_disagreement_is_about_prompts_with_constraints(log):
     # Jaws has risk 0.64, 0.02 below the threshold; Up is doubtful, but nothing hangs on it
     near = [(1, 0, 3), (1, 1, 1), (1, 1, 2), (2, 0, 1), (2, 1, 1)]
     assert log.sql(sql).fetchall() == [(*key, "near threshold", "Jaws", -0.02) for key in near]
+
+
+def test_a_risk_as_far_from_the_threshold_as_allowed_is_near_it_on_both_sides(tmp_path):
+    risks = {"Below": 0.61, "Above": 0.71, "Far below": 0.6099, "Far above": 0.7101}
+    answers = [{**A, "verdicts": [film(title, title, {"gore": risk})]} for title, risk in risks.items()]
+    with LogWriter(tmp_path / "store.log", RUN) as writer:
+        writer.write_step(1, *step_tables(answers))
+    with open_log(tmp_path / "store.log") as log:
+        assert log.sql("select title from disagreement order by completion").fetchall() == [("Below",), ("Above",)]
 
 
 def test_evasion_signals_compare_the_last_ten_steps_with_the_first_ten(tmp_path):
