@@ -1,8 +1,8 @@
 -- Does the policy settle on few films? The films recommended most, by part of the run
 -- SET VARIABLE run = '<run_id>' chooses the run; else the newest training run.
--- In the top K.
+-- In the top K. first_half, second_half: of the run's steps.
 with halves as (
-    select (min(step) + max(step)) / 2 as middle from rank_sums where run_id = chosen_run()
+    select median(distinct step) as middle from rank_sums where run_id = chosen_run()
 )
 select
     matched_title as title, matched_year as year, count(*) as times,

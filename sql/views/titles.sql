@@ -1,8 +1,9 @@
 -- Titles that the oracle could not place, or placed with doubt. Built on verdicts.
 
--- A match is doubtful when it was not exact: by a way other than the title itself, or with a score below 1.
+-- A match is doubtful when its score is below 0.95 (sql/titles/rules.sql has what scores are made of): a slip, a shorter or reordered
+-- title, two years apart, several films of that title. Another title of the film alone, or one year apart, is not.
 create or replace macro is_doubtful(match_method, match_score) as
-    match_method is not null and (coalesce(match_score, 1) < 0.95);
+    match_method is not null and coalesce(match_score, 1) < 0.95;
 
 -- grain: run x title and year as written, not found. In the top K and beyond.
 --   times, lists     occurrences, completions with it; first_step, last_step
@@ -10,7 +11,7 @@ create or replace macro is_doubtful(match_method, match_score) as
 --                    a policy learns to write because nothing is known of it has a large one
 create or replace view unresolved_titles as
 with halfway as (
-    select run_id, (min(step) + max(step)) / 2 as middle from rank_sums group by run_id
+    select run_id, median(distinct step) as middle from rank_sums group by run_id
 )
 select
     run_id,

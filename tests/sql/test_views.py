@@ -4,7 +4,7 @@ from math import log2
 
 import pytest
 
-from oracle.log import LogWriter, open_log
+from oracle.log import LogWriter, ask, open_log
 from tests.tiny_log import ADVANTAGE, JAWS, LOG3, NOTHING, RUN, STEP_1, STEP_2, A, B, film, step_tables, write_tiny_log
 
 
@@ -165,6 +165,17 @@ def test_a_risk_as_far_from_the_threshold_as_allowed_is_near_it_on_both_sides(tm
         writer.write_step(1, *step_tables(answers))
     with open_log(tmp_path / "store.log") as log:
         assert log.sql("select title from disagreement order by completion").fetchall() == [("Below",), ("Above",)]
+
+
+def test_the_halves_of_a_run_have_the_same_number_of_steps_whatever_their_numbers(tmp_path):
+    with LogWriter(tmp_path / "store.log", RUN) as writer:
+        for step in (1, 2, 3, 4, 5, 60):
+            writer.write_step(step, *step_tables(STEP_1 if step == 4 else STEP_2))
+    with open_log(tmp_path / "store.log") as log:
+        # Heet: twice in each step, but once in step 4. Jaws: twice, and there three times.
+        assert log.sql("select title, early, late, trend from unresolved_titles").fetchall() == [("Heet", 6, 5, -1)]
+        halves = {row["title"]: row for row in ask(log, "most_recommended").to_pylist()}
+        assert (halves["Jaws"]["first_half"], halves["Jaws"]["second_half"]) == (6, 7)
 
 
 def test_evasion_signals_compare_the_last_ten_steps_with_the_first_ten(tmp_path):
