@@ -58,6 +58,7 @@ class QueryPool:
         for _ in range(PROCESSES):
             self._places.put(None)
         self._waiting: deque[object] = deque()
+        self._is_closed = False
 
     def ask(
         self, sql: str, run_id: str | None, most: int, timeout_s: float, waiting: Callable[[float], object]
@@ -76,6 +77,8 @@ class QueryPool:
             return process.ask({"sql": sql, "run": run_id, "most": most, "timeout_s": timeout_s}, timeout_s, waiting)
         finally:
             self._places.put(process if process and process.is_as_new() else None)
+            if self._is_closed:  # meanwhile: nobody else would end it
+                self.close()
 
     def _place(self, timeout_s: float, waiting: Callable[[float], object]) -> "_Process | None":
         begun, ticket = time.monotonic(), object()
@@ -104,10 +107,16 @@ class QueryPool:
         return process
 
     def close(self) -> None:
-        """End the processes that no query is using."""
-        while not self._places.empty():
-            if process := self._places.get_nowait():
+        """End the processes that no query is using, and the others when they have answered. Who has the pool still may ask it."""
+        self._is_closed = True
+        free = []
+        with suppress(Empty):
+            while True:
+                free.append(self._places.get_nowait())
+        for process in free:
+            if process:
                 process.kill()
+            self._places.put(None)
 
 
 class _Process:
@@ -117,6 +126,7 @@ class _Process:
         # It may not make its own copies, as it may write nothing, nor look into the folder of the store.
         self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self._store, self._copy = store, Path(self._folder.name) / "store.duckdb"
+        self._log = _identity(log_root(store))  # before it begins: what takes its place meanwhile is another one
         try:
             self._begin(waiting)
         except BaseException:
@@ -226,8 +236,9 @@ class _Process:
         return self._process.poll() is None
 
     def is_as_new(self) -> bool:
-        """Whether it can take another query; one that has kept much memory is ended."""
-        if not self.is_alive() or self._megabytes() > KEPT_MB:
+        """Whether it can take another query. It is ended where it has kept much memory, and where another folder has taken the
+        place of the log, as from a backup: the system lets it read only the one that it began with (`confinement`)."""
+        if not self.is_alive() or self._megabytes() > KEPT_MB or _identity(log_root(self._store)) != self._log:
             self.kill()
         return self.is_alive()
 
@@ -236,3 +247,11 @@ class _Process:
         self._process.wait()
         self._reader.shutdown(wait=False)
         self._folder.cleanup()
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Which folder a path leads to now, whatever it is called; null for none."""
+    with suppress(OSError):
+        status = os.stat(folder)
+        return status.st_dev, status.st_ino
+    return None

@@ -7,6 +7,7 @@ import tempfile
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 import pytest
@@ -92,6 +93,54 @@ def test_a_log_that_is_taken_away_is_told_as_such(store, tmp_path):
     ):
         with pytest.raises(UserError, match="is gone, or its folder _schema: bring it back"):
             ask()
+
+
+def restored(log: Path) -> None:
+    shutil.copytree(log, copy := log.with_name("copy"))
+    shutil.rmtree(log)
+    copy.rename(log)
+
+
+def made_anew(log: Path) -> None:
+    shutil.copytree(log, copy := log.with_name("copy"))
+    shutil.rmtree(log)
+    shutil.copytree(copy, log)  # its number may be that of the one that is gone
+
+
+def linked_anew(log: Path) -> None:
+    shutil.copytree(log, copy := log.with_name("copy"))
+    log.rename(log.with_name("moved"))
+    log.symlink_to(copy)
+
+
+@pytest.mark.parametrize("brought_back", [restored, made_anew, linked_anew])
+def test_a_log_that_is_brought_back_is_read_by_the_next_statement(store, tmp_path, brought_back):
+    """A process that is confined may read only the folder that was the log when it began."""
+    copy, log = tmp_path / "store.duckdb", tmp_path / "store.log"
+    shutil.copyfile(store, copy)
+    shutil.copytree(store.with_suffix(".log"), log)
+    pool = QueryPool(copy)
+
+    def asked() -> list[dict]:
+        answer = pool.ask("select count(*) as n from verdicts", None, 9, 20.0, lambda seconds: None)
+        return answer.rows.to_pylist()
+
+    before = asked()
+    brought_back(log)
+    assert asked() == before != [{"n": 0}]
+    for run in log.glob("2*"):
+        shutil.rmtree(run)
+    assert asked() == [{"n": 0}]
+    pool.close()
+
+
+def test_a_process_that_answers_while_its_pool_is_closed_ends_with_its_answer(store):
+    """As where the store is replaced meanwhile. Who had the pool before is answered still, and leaves no process either."""
+    before, pool = {child.pid for child in psutil.Process().children()}, QueryPool(store)
+    for waiting in (lambda seconds: pool.close(), lambda seconds: None):
+        answer = pool.ask("select 41 + 1 as n", None, 9, 20.0, waiting)
+        assert answer.rows.to_pylist() == [{"n": 42}]
+        assert {child.pid for child in psutil.Process().children()} <= before
 
 
 def test_who_waits_for_a_place_or_for_a_process_to_start_hears_stop(store, monkeypatch):
