@@ -5,6 +5,7 @@ a title and year holds, and an undo takes it back. A file of the older name, sto
 applies the confirmed ones when it opens the store; SQL reads them anew (`sql/titles/aliases.sql`, the same rules).
 """
 
+import errno
 import json
 import logging
 import os
@@ -32,6 +33,7 @@ DECISIONS = pa.schema(
     ]
 )
 
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _log = logging.getLogger(__name__)
 
 
@@ -97,14 +99,28 @@ def append_alias(
             size = os.fstat(handle).st_size
             os.lseek(handle, max(0, size - 1), os.SEEK_SET)
             torn = size > 0 and os.read(handle, 1) != b"\n"  # by a process that was killed
-            os.write(handle, b"\n" * torn + line)
-            os.fsync(handle)
+            _write(handle, path, b"\n" * torn + line)
         finally:
             os.close(handle)
     except OSError as error:
-        raise UserError(
-            f"cannot write {path}: {error.strerror or error}; choose a folder that can be written"
-        ) from None
+        do = "free some space" if error.errno in _FULL else "choose a folder that can be written"
+        raise UserError(f"cannot write {path}: {error.strerror or error}; {do}") from None
+
+
+def _write(handle: int, path: Path, octets: bytes) -> None:
+    """Append, and have it on disk; raises `OSError` where that fails, and takes back what was written."""
+    written = os.write(handle, octets)
+    end = os.lseek(handle, 0, os.SEEK_CUR)
+    try:
+        if written < len(octets):  # on a full disk no error says so
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(handle)
+    except OSError:
+        # Line ends take its place: to cut it off could cut off what another process has appended meanwhile.
+        with suppress(OSError), open(path, "r+b") as file:
+            file.seek(end - written)
+            file.write(b"\n" * written)
+        raise
 
 
 def current_aliases(store_path: str | Path) -> pa.Table:

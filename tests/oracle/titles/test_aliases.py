@@ -1,7 +1,9 @@
 """Decisions about titles: appended, never lost, never trusted."""
 
+import errno
 import json
 import multiprocessing
+import os
 import shutil
 import string
 from pathlib import Path
@@ -117,6 +119,44 @@ def test_a_line_torn_by_a_killed_process_spoils_no_other(store):
         aliases_path(store).write_bytes(whole + whole[:length])
         append_alias(store, "Aliien", 1979, "tt0078748", "confirm")
         assert current_aliases(store)["title"].to_pylist() == ["Saaw", "Aliien"]
+
+
+def test_a_decision_that_found_no_room_on_the_disk_is_told_and_is_none(store):
+    """Whatever part of its line was written; a whole one without its end would be a decision. The next decision is noted."""
+    resource = pytest.importorskip("resource")
+    append_alias(store, "Saaw", 2004, SAW, "confirm")
+    path, limits = aliases_path(store), resource.getrlimit(resource.RLIMIT_FSIZE)
+    whole = path.read_bytes()
+    needed = len(whole.replace(b"confirm", b"reject"))
+    for torn in (b"", b"{"):
+        for room in range(len(torn), 2 * len(torn) + needed):  # a torn line is ended first
+            path.write_bytes(whole + torn)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + room, limits[1]))
+            try:
+                with pytest.raises(
+                    UserError, match=r"aliases.jsonl: (No space left on device|File too large); free some"
+                ):
+                    append_alias(store, "Saaw", 2004, SAW, "reject")
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            assert current_decisions(store)[0]["action"].to_pylist() == ["confirm"]
+            append_alias(store, "Aliien", 1979, "tt0078748", "confirm")
+            decisions, ignored = current_decisions(store)
+            assert (decisions["title"].to_pylist(), ignored) == (["Saaw", "Aliien"], len(torn))
+
+
+def test_a_decision_that_the_disk_refuses_in_the_end_is_none_and_another_process_loses_nothing(store, monkeypatch):
+    """As NFS refuses at the end what no longer fits."""
+
+    def refuse(handle: int) -> None:
+        monkeypatch.undo()
+        append_alias(store, "Aliien", 1979, "tt0078748", "confirm")  # by another process meanwhile
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(UserError, match="quota exceeded; free some space"):
+        append_alias(store, "Saaw", 2004, SAW, "confirm")
+    assert current_decisions(store)[0]["title"].to_pylist() == ["Aliien"]
 
 
 @pytest.fixture(scope="module")
