@@ -36,12 +36,12 @@ from oracle.log.folders import (
     lock_run,
     merged_path,
     new_folder,
-    remove_folder,
     run_folder,
     told_plainly,
 )
 from oracle.log.macros import create_base
 from oracle.log.reading import GRACE_S, of_one_state, without_what_is_broken
+from oracle.log.removal import remove_run
 from oracle.log.sound import check_run, has_its_columns, is_broken, is_readable, pattern_of
 from oracle.log.state import state_of
 from oracle.log.tables import write_rows
@@ -191,16 +191,12 @@ def delete_run(log_root: str | Path, run_id: str) -> None:
     """Remove a run and all its steps: from the log at once, then from the disk.
 
     Raises:
-        UserError: no such run, or another process is writing it.
+        UserError: no such run, another process is writing it, or it can't be removed; and where it is no longer in the log,
+            but some of its files can't be removed.
     """
     tidy_log(Path(log_root))  # of an earlier one that was killed too: its run is in no list any more
     folder = run_folder(log_root, run_id)
-    lock = lock_run(folder)
-    try:
-        with told_plainly(f"cannot delete run {run_id}"):
-            remove_folder(folder, lock)
-    finally:
-        lock.release()
+    remove_run(folder, lock_run(folder))
 
 
 def _write_merged(folder: Path, sources: list[Steps], steps: list[int], target: Path) -> None:

@@ -1,4 +1,4 @@
-"""The folders of a run: put there whole, taken away whole, changed by one process at a time.
+"""The folders of a run: put there whole, changed by one process at a time.
 
 `step-<step>-e<epoch>-f<format>` holds one step, `steps-<first>-<last>-e<epoch>-f<format>` merged ones. What counts is written
 down: `manifest-<epoch>.parquet` lists the merged folders that count, and besides these count the single steps of its own
@@ -282,20 +282,6 @@ def new_folder(target: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-
-
-def remove_folder(folder: Path, lock: FileLock | None = None) -> None:
-    """Remove a folder: at once for those who list it, then its files. Of a link, the link alone.
-
-    The lock of a run is released in between: some file systems (NFS, FUSE) keep a folder while a file in it is open.
-    """
-    if folder.is_symlink():
-        return folder.unlink()
-    gone = folder.with_name(f".gone-{uuid.uuid4().hex}")
-    os.rename(folder, gone)
-    if lock:
-        lock.release()
-    shutil.rmtree(gone)
 
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

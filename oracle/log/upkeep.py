@@ -1,10 +1,13 @@
 """Taking away what no longer counts, and what a killed process left behind."""
 
+import logging
 import shutil
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from oracle.base.printable import one_line
 from oracle.log.folders import (
     ENDED_1,
     MANIFEST_NAME,
@@ -14,11 +17,14 @@ from oracle.log.folders import (
     SINGLE_1,
     counted,
     manifest_path,
-    remove_folder,
 )
+from oracle.log.removal import remove_files, remove_folder
+
+_log = logging.getLogger(__name__)
 
 DAY_S = 86_400
 _first_seen: dict[Path, float] = {}  # what no longer counts -> when this process first saw that (monotonic clock)
+_told: set[str] = set()
 
 
 def tidy(folder: Path) -> None:
@@ -29,9 +35,7 @@ def tidy(folder: Path) -> None:
         n = MERGED.fullmatch(path.name)
         if (m and int(m[2]) > epoch) or (n and int(n[3]) > epoch):
             _drop(path)  # would count one day
-    for path in (*folder.glob(".tmp-*"), *folder.glob(".*.tmp"), *folder.glob(".gone-*")):
-        with suppress(OSError):  # on NFS, what somebody still reads can't go: the next one tries again
-            _drop(path)
+    _tell(remove_files(path) for path in (*folder.glob(".tmp-*"), *folder.glob(".*.tmp"), *folder.glob(".gone-*")))
 
 
 def _drop(path: Path) -> None:
@@ -42,14 +46,26 @@ def _drop(path: Path) -> None:
         path.unlink()
 
 
+def _tell(remaining: Iterable[str | None]) -> None:
+    """Warn, once, of files that can't be removed: another user's, or on NFS what somebody still reads. The next one tries again."""
+    new = [path for path in remaining if path and path not in _told]
+    _told.update(new)
+    if new:
+        more = f" and {len(new) - 1} more beside it" if len(new) > 1 else ""
+        _log.warning(
+            "these files of the log count no more, and can't be removed now: %s; remove them as the user who owns them",
+            one_line(new[0] + more),
+        )
+
+
 def tidy_log(log_root: Path) -> None:
     """Drop what a killed process left beside the runs: a deleted run half removed, and since a day a new one half written."""
-    for path in log_root.glob(".gone-*"):
-        shutil.rmtree(path, ignore_errors=True)
+    due = list(log_root.glob(".gone-*"))
     for path in log_root.glob(".tmp-*"):
         with suppress(OSError):
             if time.time() - max(p.stat().st_mtime for p in (path, *path.iterdir())) > DAY_S:
-                shutil.rmtree(path, ignore_errors=True)
+                due.append(path)
+    _tell(map(remove_files, due))
 
 
 def remove_superseded(folder: Path, grace_s: float) -> int:
@@ -62,16 +78,16 @@ def remove_superseded(folder: Path, grace_s: float) -> int:
         due = _due(folder, grace_s)
     except OSError:  # what is to count does already; the next one tries again
         return 0
-    removed = 0
+    remaining: list[str | None] = []
     for path in due:
-        with suppress(OSError):  # as in tidy
+        with suppress(OSError):  # the next one tries again
             if path.suffix == ".parquet":
                 path.unlink()
             else:
-                remove_folder(path)
-                removed += 1
+                remaining.append(remove_folder(path))
             del _first_seen[path]
-    return removed
+    _tell(remaining)
+    return remaining.count(None)
 
 
 def _due(folder: Path, grace_s: float) -> list[Path]:

@@ -34,13 +34,13 @@ from oracle.log.folders import (
     MANIFEST_0,
     counted,
     lock_run,
-    remove_folder,
     run_folder,
     single_path,
     told_plainly,
     write_folder,
 )
 from oracle.log.reading import GRACE_S
+from oracle.log.removal import remove_run
 from oracle.log.run_row import run_table
 from oracle.log.schema import LOSS, loss_table, step_tables
 from oracle.log.sound import check_loss, check_run
@@ -257,11 +257,9 @@ class LogWriter:
 
     @_changing
     def discard(self) -> None:
-        """Remove the run and all its steps, and let go of it."""
-        with told_plainly(f"cannot remove run {self.run_id}"):
-            remove_folder(self.folder, self._lock)
+        """Remove the run and all its steps, and let go of it. Raises `UserError` as `delete_run` does."""
         self._is_new = False
-        self.close()
+        remove_run(self.folder, self._lock)
 
     def __enter__(self) -> "LogWriter":
         return self

@@ -5,6 +5,9 @@ import os
 import shutil
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -108,7 +111,7 @@ def test_what_cannot_be_removed_while_somebody_reads_it_stops_no_writer_and_goes
     assert (left, list((tmp_path / run).glob(".gone-*"))) == (2, [])
 
 
-def busy(path: str, ignore_errors: bool = False) -> None:
+def busy(path: str, ignore_errors: bool = False, **_: object) -> None:
     if not ignore_errors:
         raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(path))
 
@@ -255,6 +258,67 @@ def test_a_deleted_run_is_gone_and_the_others_stay(tmp_path):
         delete_run(tmp_path, drop)
 
 
+@contextmanager
+def by_another_user(root: Path, foreign: Path) -> Iterator[None]:
+    """Go on as a user to whom the log and its runs belong, but not `foreign`, a folder in it."""
+    if not hasattr(os, "seteuid") or os.geteuid() != 0:
+        pytest.skip("needs to give up rights")
+    for folder in root.parents:
+        if os.stat(folder).st_uid == 0 and folder != Path("/"):
+            folder.chmod(folder.stat().st_mode | 0o055)
+    for path in {root, *root.glob("2*"), *root.glob("2*/*")} - {foreign}:
+        os.chown(path, 65534, -1)
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def left_in(root: Path) -> set[str]:
+    """The files that are left of what was removed from the log."""
+    return {path.name for gone in root.rglob(".gone-*") for path in gone.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("foreign", ["run", "step"])
+def test_a_run_of_which_another_user_owns_a_part_is_deleted_and_what_remains_is_told(tmp_path, caplog, foreign):
+    root = tmp_path / "log"
+    run, keep = write_run(root, steps=3, prompts=1), write_run(root, steps=1, prompts=1)
+    part = root / run if foreign == "run" else sorted((root / run).glob("step-*"))[1]
+    with by_another_user(root, part):
+        with pytest.raises(UserError) as told:
+            delete_run(root, run)
+        [gone] = root.glob(".gone-*")
+        assert str(told.value).startswith(f"run {run} is deleted from the log, but these files remain: {gone} (")
+        assert str(told.value).endswith(": Permission denied); remove them as the user who owns them")
+        of_run, of_step = (
+            {"run.parquet", ".lock", "manifest-00000000.parquet"},
+            {"completions.parquet", "verdicts.parquet"},
+        )
+        assert left_in(root) == (of_run if foreign == "run" else of_step)  # all else is removed
+        caplog.clear()
+        with pytest.raises(UserError, match=f"no run '{run}' in .*: it has {keep}$"):
+            delete_run(root, run)
+        compact(root, keep, wait=False)
+        [warning] = caplog.messages  # once
+        assert warning.startswith(f"these files of the log count no more, and can't be removed now: {gone} (")
+    compact(root, keep, wait=False)  # by the one who may
+    assert not list(root.glob(".gone-*"))
+
+
+def test_a_merged_step_that_another_user_owns_stops_no_merge_and_what_remains_is_told(tmp_path, caplog):
+    root = tmp_path / "log"
+    run = write_run(root, steps=3, prompts=1)
+    with by_another_user(root, next((root / run).glob("step-*"))):
+        done = compact(root, run, grace_s=0.0)
+        assert (done.steps_merged, done.folders_removed) == (3, 2)
+        [warning] = caplog.messages
+        assert "can't be removed now: " in warning and "Permission denied); remove them as the user" in warning
+        assert left_in(root) == {"completions.parquet", "verdicts.parquet"}
+        with open_log(root) as log:
+            assert list(seen(log)) == [1, 2, 3]
+
+
 def test_no_file_of_a_run_is_open_when_its_folder_goes_as_nfs_and_fuse_keep_it_else(tmp_path, monkeypatch):
     rmtree = shutil.rmtree
 
@@ -276,7 +340,7 @@ def test_what_failed_is_told_also_where_its_run_can_not_be_removed(tmp_path, mon
         raise OSError(errno.EIO, "Input/output error")
 
     with pytest.raises(ZeroDivisionError), LogWriter(tmp_path, RUN) as writer:
-        monkeypatch.setattr("oracle.log.writer.remove_folder", broken)
+        monkeypatch.setattr("oracle.log.removal.remove_folder", broken)
         raise ZeroDivisionError
     LogWriter.resume(tmp_path, writer.run_id).close()  # it was let go of
 
