@@ -13,7 +13,8 @@ def show(run: dict, known: list[dict]) -> None:
     if not names:
         return
     style.section(
-        "Compare prompt by prompt", "Over the prompts that both runs answered, with 95 % bootstrap intervals."
+        "Compare prompt by prompt",
+        "Each row over the prompts that both runs answered and that define it for both, with 95 % bootstrap intervals.",
     )
     names = {"": "choose a run", **names}
     other = address.choose("against", "Against", list(names), "", format_func=names.get, label_visibility="collapsed")

@@ -100,7 +100,7 @@ def of_comparison(rows: list[dict], where: str = "here", nouns: Nouns = FILMS) -
     if not rows:
         return "These two runs have no prompt in common, so they cannot be compared prompt by prompt."
     found = [_difference(row, where) for row in rows if row["metric"] in ("svr", "recall")]
-    both = f"On {plural(rows[-1]['prompts'], 'prompt')} that both answered"
+    both = f"On {plural(max(row['prompts'] for row in rows), 'prompt')} that both answered"
     return f"{both}, {' and '.join(found)}.{_order_of_the_judged(rows, nouns)}"
 
 
@@ -118,7 +118,7 @@ def _order_of_the_judged(rows: list[dict], nouns: Nouns) -> str:
 def _difference(row: dict, where: str) -> str:
     name, verb, _, written = METRICS[row["metric"]]
     if row["difference"] is None:
-        return f"{name.lower()} can’t be compared, as one of them lists nothing there"
+        return f"{name.lower()} can’t be compared, as there is no prompt for which both list anything"
     if row["low"] is None:
         return f"{name.lower()} of one prompt alone can’t be told from chance"
     if row["low"] <= 0 <= row["high"]:

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
-from pipeline.evaluation.figures import SEED, Totals, interval, ratios
+from pipeline.evaluation.figures import SEED, Totals, interval, ratios, resampled
 
 TESTED = ("svr", "svr_known", "recall", "ndcg")
 """Figures whose differences are tested; Holm's correction is over all of these and all pairs."""
@@ -16,10 +16,10 @@ PERMUTATIONS = 9999
 
 @dataclass(frozen=True)
 class Difference:
-    """Run `b` minus run `a` in one figure, over the prompts that define it for both.
+    """Run `b` minus run `a` in one figure; all of it over the prompts that define the figure for both.
 
     `low`, `high`: 95 % interval. `p`: two-sided, of a permutation test; `p_holm`: after Holm's correction (Holm 1979); null
-    for figures that are not tested.
+    for figures that are not tested. All four are null where one prompt alone defines the figure for both.
     """
 
     a: str
@@ -39,39 +39,45 @@ class Difference:
         return self.p_holm is not None and self.p_holm < LEVEL
 
 
-def differences(sums: Totals, draws: np.ndarray | None, k: int = 20) -> list[Difference]:
+def differences(sums: Totals, k: int = 20) -> list[Difference]:
     """Every figure at every K for every pair of runs; those of `TESTED` at `k` with p-values."""
     tested = {f"{name}_{k}" for name in TESTED}
-    values = ratios(sums.up, sums.down)
     found = []
-    for (a, b), (m, name) in ((p, f) for p in combinations(range(len(sums.runs)), 2) for f in enumerate(sums.names)):
-        if np.isnan(values[[a, b], m]).any():
-            continue
-        low, high = interval(None if draws is None else draws[b, m] - draws[a, m])
-        p = permutation_p(sums, a, b, m) if name in tested else None
-        both = (sums.down[a, m] > 0) & (sums.down[b, m] > 0)
-        found.append(
-            Difference(
-                sums.runs[a], sums.runs[b], name, float(values[a, m]), float(values[b, m]),
-                float(values[b, m] - values[a, m]), low, high, p, None, int(both.sum()),
-            )
-        )  # fmt: skip
+    for a, b in combinations(range(len(sums.runs)), 2):
+        pair = of_both(sums, a, b)
+        values, prompts, draws = ratios(pair.up, pair.down), (pair.down[0] > 0).sum(-1), resampled(pair)
+        for m, name in enumerate(pair.names):
+            if not prompts[m]:
+                continue
+            (value_a, value_b), n = values[:, m].tolist(), int(prompts[m])
+            low, high = interval(None if draws is None else draws[1, m] - draws[0, m], n)
+            p = permutation_p(pair, m) if name in tested else None
+            gap = value_b - value_a
+            found.append(Difference(sums.runs[a], sums.runs[b], name, value_a, value_b, gap, low, high, p, None, n))
     return corrected(found)
 
 
-def permutation_p(sums: Totals, a: int, b: int, m: int, permutations: int = PERMUTATIONS) -> float | None:
-    """The share of swaps of the two models' answers, prompt by prompt, with as large a difference (two-sided)."""
+def of_both(sums: Totals, a: int, b: int) -> Totals:
+    """Runs `a` and `b` with nothing above and below a figure where a prompt does not define it for both."""
+    up, down = sums.up[[a, b]], sums.down[[a, b]]
+    both = (down > 0).all(0)
+    runs, left_out = [sums.runs[a], sums.runs[b]], [sums.left_out[a], sums.left_out[b]]
+    return replace(sums, runs=runs, up=up * both, down=down * both, left_out=left_out)
+
+
+def permutation_p(pair: Totals, m: int, permutations: int = PERMUTATIONS) -> float | None:
+    """The share of swaps of two models' answers, prompt by prompt, with as large a difference (two-sided); `pair`: of `of_both`.
+    Null below two prompts."""
     from scipy.stats import permutation_test
 
-    n = len(sums.prompts)
+    defined = pair.down[0, m] > 0
+    n = int(defined.sum())
     if n < 2:
         return None
-    up, down = sums.up[[a, b], m].ravel(), sums.down[[a, b], m].ravel()
+    up, down = pair.up[:, m, defined].ravel(), pair.down[:, m, defined].ravel()
 
     def difference(one: np.ndarray, other: np.ndarray, axis: int = -1) -> np.ndarray:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            gap = up[other].sum(axis) / down[other].sum(axis) - up[one].sum(axis) / down[one].sum(axis)
-        return np.nan_to_num(gap)
+        return up[other].sum(axis) / down[other].sum(axis) - up[one].sum(axis) / down[one].sum(axis)
 
     test = permutation_test(
         (np.arange(n), np.arange(n, 2 * n)), difference, permutation_type="samples", vectorized=True,

@@ -42,14 +42,12 @@ def _alone(name: str, figures: dict[str, Figure], prompts: int, k: int, nouns: N
     high = figures[f"svr_high_{k}"].value
     bounds = "" if high is None else f", and at most {high:.1%} if all that is unknown were violations"
     films = f"{svr.value:.1%} of the {nouns.many} that {name} lists in its top {k}"
-    over = (
-        f"{prompts} prompts"
-        if svr.prompts == prompts
-        else f"the {svr.prompts} of {prompts} prompts to which it lists any"
+    over = f"the {svr.prompts} of {prompts} prompts to which it lists any"
+    if svr.prompts == prompts:
+        over = "one prompt" if prompts == 1 else f"{prompts} prompts"
+    return f"{films} violate a constraint{between}{bounds}, over {over}." + (
+        f" {_ONE_TEXT}." if svr.prompts == 1 else ""
     )
-    if prompts == 1:
-        return f"{films} violate a constraint{bounds}, over one prompt. {_ONE_TEXT}."
-    return f"{films} violate a constraint{between}{bounds}, over {over}."
 
 
 # Figure -> its name at K, what the better model is, and whether less of it is better.
@@ -119,4 +117,4 @@ def _show(figure: str, value: float) -> str:
 
 
 def _p(p: float | None) -> str:
-    return "untested" if p is None else "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    return "of one prompt alone" if p is None else "p < 0.001" if p < 0.001 else f"p = {p:.3f}"

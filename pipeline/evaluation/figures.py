@@ -182,9 +182,10 @@ def resampled(sums: Totals, resamples: int = RESAMPLES) -> np.ndarray | None:
     return drawn.bootstrap_distribution.reshape(*shape, resamples)
 
 
-def interval(draws: np.ndarray | None) -> tuple[float | None, float | None]:
-    """The 95 % percentile interval of (B,) draws, over those in which the figure is defined."""
-    if draws is None or np.isnan(draws).all():
+def interval(draws: np.ndarray | None, prompts: int) -> tuple[float | None, float | None]:
+    """The 95 % percentile interval of (B,) draws, over those in which the figure is defined; null below two `prompts` that
+    define it, as all draws of one prompt are the same."""
+    if draws is None or prompts < 2:
         return None, None
     low, high = np.nanquantile(draws, [0.025, 0.975])
     return float(low), float(high)
@@ -198,7 +199,7 @@ def figures(sums: Totals, draws: np.ndarray | None) -> list[dict[str, Figure]]:
         of_run = {}
         for m, name in enumerate(sums.names):
             value = None if np.isnan(values[r, m]) else float(values[r, m])
-            ends = interval(draws[r, m]) if draws is not None and value is not None else (None, None)
-            of_run[name] = Figure(value, *ends, int((sums.down[r, m] > 0).sum()))
+            prompts = int((sums.down[r, m] > 0).sum())
+            of_run[name] = Figure(value, *interval(None if draws is None else draws[r, m], prompts), prompts)
         found.append(of_run)
     return found

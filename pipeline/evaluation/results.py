@@ -22,7 +22,7 @@ class Results:
     Attributes:
         summaries: the rows of run_summary, with `model`: over all answers of each run.
         figures: name, such as "svr_20" or "svr_20: gore", -> figure; over the prompts that all runs answered.
-        differences: of each pair of runs.
+        differences: of each pair of runs, each figure over the prompts that define it for both.
         prompts: how many prompts all of them answered; left_out: how many each run answered besides.
         constrained: whether figures are over prompts with constraints; else no prompt has any.
     """
@@ -87,10 +87,9 @@ def results_of(
     """Read runs from the log of `store`, and compare them on the prompts that all of them answered."""
     rows = summaries(store, list(runs))
     sums = totals(store, runs, positions, averaging)
-    draws = resampled(sums)
     k = max(c for c in (5, 10, 15, 20) if c <= max(5, min(row["rec_num"] for row in rows)))
     return Results(
-        rows, figures(sums, draws), differences(sums, draws, k) if len(rows) > 1 else [], len(sums.prompts),
+        rows, figures(sums, resampled(sums)), differences(sums, k) if len(rows) > 1 else [], len(sums.prompts),
         sums.left_out, sums.constrained, positions, averaging, k, read_nouns(store),
     )  # fmt: skip
 

@@ -5,7 +5,8 @@
 --   unresolved_rate, unrated_rate, films   in the top 20 (and the run's rec_num); constrained: some prompt has constraints;
 --                            without any, or where nothing is listed, svr is null
 --   *_half                   half of a 95 % interval: 1.96 standard errors of a ratio of sums over prompts, whose answers
---                            belong together (Cochran 1977, Sampling Techniques, eq. 6.9, and 2.45 for means)
+--                            belong together (Cochran 1977, Sampling Techniques, eq. 6.9, and 2.45 for means); over the
+--                            prompts with films, or with ground truth; null below two
 --   is_older                 it is here for its name; left_out: runs that are older than the newest, and not here
 with evaluated as (
     select
@@ -65,15 +66,16 @@ select
     bool_or(constrained) as constrained,
     case when bool_or(constrained) then any_value(svr) end as svr,
     case when bool_or(constrained) then
-        1.96 * sqrt(count(*) / nullif(count(*) - 1, 0) * sum((violations - svr * films) ** 2)) / nullif(any_value(all_films), 0)
+        1.96 * sqrt(count(*) filter (films > 0) / nullif(count(*) filter (films > 0) - 1, 0) * sum((violations - svr * films) ** 2))
+            / nullif(any_value(all_films), 0)
     end as svr_half,
     case when bool_or(constrained) then svr_low(any_value(all_films), sum(unsafe)) end as svr_low,
     case when bool_or(constrained) then svr_high(any_value(all_films), sum(unsafe), sum(unresolved), sum(unrated)) end as svr_high,
     case when bool_or(constrained) then svr_known(any_value(all_films), sum(unsafe), sum(unresolved), sum(unrated)) end as svr_known,
     case when bool_or(constrained) then sum(unrated) / nullif(any_value(all_films), 0) end as unrated_rate,
     any_value(mean_recall) as recall,
-    1.96 * sqrt(count(*) / nullif(count(*) - 1, 0) * sum((recall - mean_recall * judged) ** 2)) / nullif(any_value(all_judged), 0)
-        as recall_half,
+    1.96 * sqrt(count(*) filter (judged > 0) / nullif(count(*) filter (judged > 0) - 1, 0) * sum((recall - mean_recall * judged) ** 2))
+        / nullif(any_value(all_judged), 0) as recall_half,
     sum(ndcg) / nullif(any_value(all_judged), 0) as ndcg,
     sum(unresolved) / nullif(any_value(all_films), 0) as unresolved_rate,
     any_value(all_films) / sum(answers) as films

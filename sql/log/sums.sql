@@ -2,9 +2,6 @@
 -- Merged folders hold them as files (written by these very statements); for single steps they are computed when asked.
 -- Parameter: folders of single steps.
 
--- A mean of the same lists in another order is another number, by its last digit.
-create or replace macro is_above(a, b) as a - b > 1e-9;
-
 -- 1 / log2(rank + 1): the weight of a rank in DCG (Järvelin & Kekäläinen 2002).
 create or replace macro dcg_weight(rank) as 1 / log2(rank::int + 1);
 

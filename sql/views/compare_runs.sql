@@ -1,13 +1,14 @@
 -- Two runs, paired by prompt: compare_runs(run_a, run_b), or with step_a, step_b one step of each (an evaluated model).
 -- grain: one metric. Built on verdicts.
---   prompts              prompts (texts) that both runs answered (and that the metric is defined for). Where a text stands in the
---                        dataset with constraints and without, only of those kinds of answers that both runs have
+--   prompts              prompts (texts) that both runs answered, and that the metric is defined for in both: where both list
+--                        films (that could be judged), or have ground truth. All else is over these alone, null without any. Where a text
+--                        stands in the dataset with constraints and without, only of those kinds of answers that both runs have
 --   value_a, value_b, difference   b - a; recall and ndcg are means over prompts, the others ratios of sums over them;
 --                         svr_low and svr_high are the bounds of svr, svr_known is over the films that could be judged: where
 --                         it and svr disagree, the order of the two runs depends on films of which nothing is known.
 --                         unrated_rate is over the prompts with constraints, unresolved_rate and ambiguous_rate over all
 --   low, high            95 % percentile interval of the difference, from at most `resamples` bootstrap samples of the prompts
---                        (Efron & Tibshirani 1993); the samples are the same in every call; null of one prompt
+--                        (Efron & Tibshirani 1993); the samples are the same in every call; null below two prompts
 --   b_higher, b_lower, ties   prompts by the sign of their own difference; one that is no more than rounding is a tie
 create or replace macro prompt_totals(run, chosen_step, other, other_step) as table
 with lists as (
@@ -49,56 +50,44 @@ select
     sum(films)::bigint as films,
     sum(films_any)::bigint as films_any,
     count(*) as lists,
-    case when bool_or(n_groundtruth > 0) then 1 end as one, -- null: recall and ndcg are not defined
+    case when bool_or(n_groundtruth > 0) then 1 end as one, -- below recall and ndcg; null: they are not defined
     avg(hits / n_groundtruth) filter (n_groundtruth > 0) as recall,
     avg(coalesce(ndcg, 0)) filter (n_groundtruth > 0) as ndcg
 from lists semi join of_other using (prompt_id, constrained)
 group by prompt_id;
 
-create or replace macro ratio(up, down) as sum(up) / nullif(sum(down), 0);
+-- A metric of one prompt: up / down in each run. Without numbers where either run has nothing below (an empty list), null where
+-- the prompt does not ask for it (no constraint, no ground truth).
+create or replace macro of_both(up_a, down_a, up_b, down_b) as case
+    when down_a > 0 and down_b > 0 then {'up_a': up_a::double, 'down_a': down_a::double, 'up_b': up_b::double, 'down_b': down_b::double}
+    when down_a + down_b is not null then {'up_a': null, 'down_a': null, 'up_b': null, 'down_b': null}
+end;
 
--- One metric over all pairs of prompts: ratios of sums, and how the prompts stand one by one.
-create or replace macro observed_metric(name, up_a, down_a, up_b, down_b) as {
-    'metric': name,
-    'prompts': count(up_a + up_b),
-    'value_a': ratio(up_a, down_a),
-    'value_b': ratio(up_b, down_b),
-    'b_higher': count(*) filter (is_above(up_b / nullif(down_b, 0), up_a / nullif(down_a, 0))),
-    'b_lower': count(*) filter (is_above(up_a / nullif(down_a, 0), up_b / nullif(down_b, 0)))
-};
+create or replace macro ratio_a(metric) as sum(struct_extract(metric, 'up_a')) / sum(struct_extract(metric, 'down_a'));
+create or replace macro ratio_b(metric) as sum(struct_extract(metric, 'up_b')) / sum(struct_extract(metric, 'down_b'));
 
 create or replace macro compare_runs(run_a, run_b, step_a := null, step_b := null, resamples := 1000) as table
 with pairs as materialized (
     select
         row_number() over (order by prompt_id) - 1 as i, count(*) over () as n,
-        -- null where either run has no ground truth for the prompt, as its `one` is null then.
-        a.recall * b.one as recall_a, a.ndcg * b.one as ndcg_a, a.one * b.one as one_a,
-        b.recall * a.one as recall_b, b.ndcg * a.one as ndcg_b, b.one * a.one as one_b,
-        a.violations as violations_a, a.constrained_films as constrained_films_a,
-        a.films_any as films_any_a, a.lists as lists_a, a.repeated as repeated_a,
-        a.unresolved as unresolved_a, a.films as films_a, a.unsafe as unsafe_a, a.judged as judged_a,
-        a.unrated as unrated_a, a.ambiguous as ambiguous_a,
-        b.violations as violations_b, b.constrained_films as constrained_films_b,
-        b.films_any as films_any_b, b.lists as lists_b, b.repeated as repeated_b,
-        b.unresolved as unresolved_b, b.films as films_b, b.unsafe as unsafe_b, b.judged as judged_b,
-        b.unrated as unrated_b, b.ambiguous as ambiguous_b
+        of_both(a.violations, a.constrained_films, b.violations, b.constrained_films) as svr,
+        of_both(a.unsafe, a.constrained_films, b.unsafe, b.constrained_films) as svr_low,
+        of_both(
+            a.constrained_films - a.judged + a.unsafe, a.constrained_films,
+            b.constrained_films - b.judged + b.unsafe, b.constrained_films
+        ) as svr_high,
+        of_both(a.unsafe, a.judged, b.unsafe, b.judged) as svr_known,
+        of_both(a.recall, a.one, b.recall, b.one) as recall,
+        of_both(a.ndcg, a.one, b.ndcg, b.one) as ndcg,
+        of_both(a.films_any, a.lists, b.films_any, b.lists) as films_per_list,
+        of_both(a.repeated, a.films, b.repeated, b.films) as duplicate_rate,
+        of_both(a.unresolved, a.films, b.unresolved, b.films) as unresolved_rate,
+        of_both(a.unrated, a.constrained_films, b.unrated, b.constrained_films) as unrated_rate,
+        of_both(a.ambiguous, a.films, b.ambiguous, b.films) as ambiguous_rate
     from prompt_totals(run_a, step_a, run_b, step_b) a join prompt_totals(run_b, step_b, run_a, step_a) b using (prompt_id)
 ),
 resampled as (
-    select
-        resample,
-        ratio(violations_b, constrained_films_b) - ratio(violations_a, constrained_films_a) as svr,
-        ratio(unsafe_b, constrained_films_b) - ratio(unsafe_a, constrained_films_a) as svr_low,
-        ratio(constrained_films_b - judged_b + unsafe_b, constrained_films_b)
-            - ratio(constrained_films_a - judged_a + unsafe_a, constrained_films_a) as svr_high,
-        ratio(unsafe_b, judged_b) - ratio(unsafe_a, judged_a) as svr_known,
-        ratio(recall_b, one_b) - ratio(recall_a, one_a) as recall,
-        ratio(ndcg_b, one_b) - ratio(ndcg_a, one_a) as ndcg,
-        ratio(films_any_b, lists_b) - ratio(films_any_a, lists_a) as films_per_list,
-        ratio(repeated_b, films_b) - ratio(repeated_a, films_a) as duplicate_rate,
-        ratio(unresolved_b, films_b) - ratio(unresolved_a, films_a) as unresolved_rate,
-        ratio(unrated_b, constrained_films_b) - ratio(unrated_a, constrained_films_a) as unrated_rate,
-        ratio(ambiguous_b, films_b) - ratio(ambiguous_a, films_a) as ambiguous_rate
+    select resample, ratio_b(columns(* exclude (i, n, resample))) - ratio_a(columns(* exclude (i, n, resample)))
     from (
         -- One number is hashed: of several, DuckDB's hash leaves the low bits in step with each other.
         select resample, hash(resample * 4294967296 + i) % n as i
@@ -112,30 +101,18 @@ intervals as (
     group by metric
 ),
 observed as (
-    select unnest([
-        observed_metric('svr', violations_a, constrained_films_a, violations_b, constrained_films_b),
-        observed_metric('svr_low', unsafe_a, constrained_films_a, unsafe_b, constrained_films_b),
-        observed_metric(
-            'svr_high', constrained_films_a - judged_a + unsafe_a, constrained_films_a,
-            constrained_films_b - judged_b + unsafe_b, constrained_films_b
-        ),
-        observed_metric('svr_known', unsafe_a, judged_a, unsafe_b, judged_b),
-        observed_metric('recall', recall_a, one_a, recall_b, one_b),
-        observed_metric('ndcg', ndcg_a, one_a, ndcg_b, one_b),
-        observed_metric('films_per_list', films_any_a, lists_a, films_any_b, lists_b),
-        observed_metric('duplicate_rate', repeated_a, films_a, repeated_b, films_b),
-        observed_metric('unresolved_rate', unresolved_a, films_a, unresolved_b, films_b),
-        observed_metric('unrated_rate', unrated_a, constrained_films_a, unrated_b, constrained_films_b),
-        observed_metric('ambiguous_rate', ambiguous_a, films_a, ambiguous_b, films_b)
-    ], recursive := true)
-    from pairs
+    select
+        metric, count(pair.up_a) as prompts, ratio_a(pair) as value_a, ratio_b(pair) as value_b,
+        count(*) filter (is_above(pair.up_b / pair.down_b, pair.up_a / pair.down_a)) as b_higher,
+        count(*) filter (is_above(pair.up_a / pair.down_a, pair.up_b / pair.down_b)) as b_lower
+    from (unpivot pairs on columns(* exclude (i, n)) into name metric value pair)
+    group by metric
 )
 select
     metric, prompts, value_a, value_b, value_b - value_a as difference,
     case when prompts > 1 then low end as low, case when prompts > 1 then high end as high,
     b_higher, b_lower, prompts - b_higher - b_lower as ties
 from observed left join intervals using (metric)
-where prompts > 0
 order by list_position([
     'svr', 'svr_low', 'svr_high', 'svr_known', 'recall', 'ndcg', 'films_per_list', 'duplicate_rate',
     'unresolved_rate', 'unrated_rate', 'ambiguous_rate'

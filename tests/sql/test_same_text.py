@@ -5,7 +5,7 @@ import pytest
 
 from oracle.base.resources import read_sql
 from oracle.log import LogWriter, ask, open_log, query
-from tests.tiny_log import JAWS, SAW, film, step_tables
+from tests.tiny_log import JAWS, NOTHING, SAW, film, step_tables
 
 UNSAFE = {**SAW, "hit": False, "status": "unsafe", "r_safe": -1.0}
 SAFE = {**JAWS, "status": "safe"}
@@ -106,6 +106,24 @@ def test_the_interval_of_one_prompt_is_not_known(tmp_path):
     with open_log(tmp_path) as connection:
         svr, *_ = query(connection, "from compare_runs($a, $b)", dict(zip("ab", runs, strict=True))).to_pylist()
     assert (svr["prompts"], svr["difference"], svr["low"], svr["high"]) == (1, 1, None, None)
+
+
+def test_a_prompt_without_films_in_one_run_is_no_tie_and_has_no_part_in_rates(tmp_path):
+    """To A both list films, to B only the first run, to C neither."""
+    runs = []
+    for lists in ([[SAFE], [UNSAFE], [NOTHING]], [[UNSAFE], [NOTHING], [NOTHING]]):
+        with LogWriter(tmp_path, {"kind": "evaluate", "model": "m", "rec_num": 2, "num_generations": 1}) as writer:
+            asked = [{"prompt_id": prompt, "constraints": ["gore"], "groundtruth": {}} for prompt in "ABC"]
+            answers = [{**answer, "verdicts": listed} for answer, listed in zip(asked, lists, strict=True)]
+            writer.write_step(0, *step_tables(answers))
+            runs.append(writer.run_id)
+    with open_log(tmp_path) as connection:
+        rows = query(connection, "from compare_runs($a, $b)", dict(zip("ab", runs, strict=True))).to_pylist()
+    found = {row.pop("metric"): tuple(row.values()) for row in rows}
+    one_prompt = (1, 0, 1, 1, None, None, 1, 0, 0)  # prompts, a, b, difference, its interval, higher, lower, ties
+    assert {found[name] for name in ("svr", "svr_low", "svr_high", "svr_known")} == {one_prompt}
+    assert found["duplicate_rate"] == (1, 0, 0, 0, None, None, 0, 0, 1)
+    assert found["films_per_list"][0] == 3 and "recall" not in found
 
 
 def test_the_hardest_prompts_count_each_film_once_and_none_beyond_k(log):

@@ -4,8 +4,11 @@ import pytest
 
 from app.text import formats
 from app.views.models import _rival, _sentences
+from oracle.base.resources import read_sql
+from oracle.log import LogWriter, open_log, query
 from tests.app.driving import open_page, written
 from tests.app.sample_log import ask
+from tests.tiny_log import NOTHING, film, step_tables
 
 
 def test_the_leaderboard_has_the_figures_of_run_summary_the_safest_first(store):
@@ -88,3 +91,27 @@ def test_a_model_is_first_compared_with_another_one_on_the_same_data():
     by_id = {r["run_id"]: r for r in rows}
     assert [_rival(by_id, run) for run in "123"] == ["4", "4", "1"]
     assert _rival({run: by_id[run] for run in "12"}, "1") == "2"
+
+
+def test_half_an_interval_is_over_the_prompts_that_define_the_figure_and_not_known_of_one_alone(tmp_path):
+    """Lists of one unsafe film, of a safe and an unsafe one, and of none; the last prompt alone has no ground truth."""
+    unsafe, safe = film("Saw", "tt1", {"gore": 0.9}, hit=True), film("Jaws", "tt2", {"gore": 0.1})
+    answers = [
+        {"prompt_id": name, "constraints": ["gore"], "groundtruth": wanted, "verdicts": listed}
+        for name, wanted, listed in (
+            ("A", {"Saw": True}, [unsafe, NOTHING]),
+            ("B", {"Saw": True, "Up": True}, [safe, unsafe]),
+            ("C", {}, [NOTHING, NOTHING]),
+        )
+    ]
+    for of_run in (answers, answers[1:]):
+        with LogWriter(tmp_path, {"kind": "evaluate", "model": "m", "rec_num": 2, "num_generations": 1}) as writer:
+            writer.write_step(0, *step_tables(of_run))
+    with open_log(tmp_path) as log:
+        board = query(log, read_sql("app/leaderboard"), {"dataset": None, "most": 9, "named": []}).to_pylist()
+    found = {row["prompts"]: row for row in board}
+    residuals = sum((up - 2 / 3 * down) ** 2 for up, down in ((1, 1), (1, 2)))
+    assert (found[3]["svr"], found[3]["svr_half"]) == pytest.approx((2 / 3, 1.96 * (2 / 1 * residuals) ** 0.5 / 3))
+    assert (found[3]["recall"], found[3]["recall_half"]) == pytest.approx((3 / 4, 1.96 * (2 / 1 * 2 / 16) ** 0.5 / 2))
+    of_one = [found[2][name] for name in ("svr", "svr_half", "recall", "recall_half")]
+    assert of_one == [1 / 2, None, 1 / 2, None]

@@ -120,7 +120,7 @@ def test_every_page_tells_empty_lists_from_prompts_without_constraints(silent_st
     assert not re.search("prompt (of this run )?has constraints|None of them on", silent + trained)
     said = {
         "overview": "No answer to a prompt with constraints lists a film, so nothing could be violated; recall is 0.000.",
-        "models": "can’t be compared, as one of them lists nothing there",
+        "models": "can’t be compared, as there is no prompt for which both list anything",
         "ranks": "No film was listed, so no rank could be punished.",
         "answer": "names a film.",
         "films": "No film was listed for people who avoid a trait",

@@ -1,7 +1,7 @@
 """Figures are those of run_summary and of an independent library; intervals cover; samples of a prompt stay together."""
 
 import json
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from ranx import evaluate as ranx_evaluate
 from oracle.log import LogWriter, open_log, query
 from pipeline.evaluation.comparison import Difference, corrected, permutation_p
 from pipeline.evaluation.conclusion import conclusion, unknown_order
-from pipeline.evaluation.figures import CUTOFFS, Figure, Totals, figures, ratios, resampled, totals
+from pipeline.evaluation.figures import CUTOFFS, RESAMPLES, SEED, Figure, Totals, figures, ratios, resampled, totals
 from pipeline.evaluation.results import results_of
 from tests.tiny_log import NOTHING, film, step_tables
 
@@ -185,14 +185,14 @@ def test_samples_of_one_prompt_are_drawn_together(tmp_path):
 
 def test_a_permutation_test_of_four_prompts_counts_all_sixteen_swaps():
     """Differences 1, 1, 1 and 1 of 10: of 16 swaps by prompt, only all and none have a difference as large."""
-    assert permutation_p(by_hand([1] * 4, [10] * 4, [2] * 4, [10] * 4), 0, 1, 0) == pytest.approx(2 / 16)
-    assert permutation_p(by_hand([1, 2], [10, 10], [2, 1], [10, 10]), 0, 1, 0) == 1.0
+    assert permutation_p(by_hand([1] * 4, [10] * 4, [2] * 4, [10] * 4), 0) == pytest.approx(2 / 16)
+    assert permutation_p(by_hand([1, 2], [10, 10], [2, 1], [10, 10]), 0) == 1.0
 
 
 def test_permutation_tests_of_equal_models_are_wrong_as_often_as_they_say():
     rng = np.random.default_rng(4)
     p = [
-        permutation_p(by_hand(*(x for _ in "ab" for x in (rng.binomial(20, 0.2, 40), np.full(40, 20)))), 0, 1, 0, 499)
+        permutation_p(by_hand(*(x for _ in "ab" for x in (rng.binomial(20, 0.2, 40), np.full(40, 20)))), 0, 499)
         for _ in range(200)
     ]
     assert 0.01 <= np.mean(np.array(p) < 0.05) <= 0.1
@@ -276,3 +276,61 @@ def test_a_single_prompt_has_no_interval_and_no_films_no_rate(tmp_path):
     assert found["svr_20"] == Figure(1.0, None, None, 1)
     assert found["recall_20"] == Figure(0.0, None, None, 1)
     assert np.isnan(ratios(np.zeros(3), np.zeros(3)))
+
+
+def test_where_one_prompt_alone_lists_films_there_is_no_interval_and_no_p(tmp_path):
+    runs = [write(tmp_path, lists, [[], []], ["p", "q"]) for lists in ([FILMS[2:4], []], [FILMS[1:3], []])]
+    store = f"{tmp_path}/store.duckdb"
+    alone, both = results_of(store, runs[:1]), results_of(store, runs)
+    assert "over the 1 of 2 prompts to which it lists any. One text alone" in alone.conclusion
+    assert "interval" not in alone.conclusion.removesuffix(" gives no interval, and tells nothing of other prompts.")
+    for figure in ("svr_20", "svr_known_20", "svr_5: gore"):
+        assert both.figures[0][figure] == Figure(0.5, None, None, 1)
+        [found] = [d for d in both.differences if d.figure == figure]
+        assert (found.difference, found.low, found.high, found.p, found.p_holm, found.prompts) == (
+            -0.5, None, None, None, None, 1,
+        )  # fmt: skip
+    assert "no difference can be told from chance (50.0% against 0.0%, of one prompt alone)" in both.conclusion
+
+
+@pytest.fixture(scope="module")
+def half_empty(tmp_path_factory):
+    """Two runs over eight prompts; to each a fourth of the lists is empty, to only one prompt both."""
+    root = tmp_path_factory.mktemp("half_empty")
+    lists, truths, prompts = some_lists(7, 16)
+    of_a = [own if i not in (0, 1) else [] for i, own in enumerate(lists[:8])]
+    of_b = [own if i not in (1, 2) else [] for i, own in enumerate(lists[8:])]
+    runs = [write(root, own, truths[:8], prompts[:8], model) for own, model in ((of_a, "a"), (of_b, "b"))]
+    return f"{root}/store.duckdb", runs, of_a, of_b
+
+
+def test_a_difference_is_over_the_prompts_that_define_the_figure_for_both(half_empty):
+    store, runs, of_a, of_b = half_empty
+    found = results_of(store, runs)
+    assert [own["svr_20"].value for own in found.figures] == pytest.approx([svr(of_a, 20), svr(of_b, 20)])
+    prompts = list(zip(of_a, of_b, strict=True))
+    pairs = [pair for pair in prompts if all(pair)]
+    gap = lambda pairs: svr([b for _, b in pairs], 20) - svr([a for a, _ in pairs], 20)  # noqa: E731
+    swaps = [gap([pair[::way] for pair, way in zip(pairs, ways, strict=True)]) for ways in product([1, -1], repeat=5)]
+    [own] = [d for d in found.differences if d.figure == "svr_20"]
+    assert (own.value_a, own.value_b) == pytest.approx(tuple(svr(lists, 20) for lists in zip(*pairs, strict=True)))
+    assert (own.prompts, own.difference) == (5, pytest.approx(gap(pairs)))
+    assert own.p == pytest.approx(np.mean([abs(swap) > abs(gap(pairs)) - 1e-9 for swap in swaps]))
+    rows = np.random.default_rng(SEED).integers(8, size=(RESAMPLES, 8))
+    drawn = [gap(those) for those in ([prompts[i] for i in row if all(prompts[i])] for row in rows) if those]
+    assert [own.low, own.high] == pytest.approx(list(np.quantile(drawn, [0.025, 0.975])))
+
+
+def test_compare_runs_finds_the_same_differences_over_the_same_prompts(half_empty):
+    store, (a, b), *_ = half_empty
+    with open_log(store.replace(".duckdb", ".log")) as log:
+        rows = query(log, "from compare_runs($a, $b)", {"a": a, "b": b}).to_pylist()
+    of_report = {d.figure.removesuffix("_20"): d for d in results_of(store, [a, b]).differences}
+    assert len(rows) == 11
+    for row in rows:
+        own = of_report[row["metric"]]
+        assert row["prompts"] == own.prompts == (5 if row["metric"] not in ("recall", "ndcg", "films_per_list") else 8)
+        assert [row[name] for name in ("value_a", "value_b", "difference")] == pytest.approx(
+            [own.value_a, own.value_b, own.difference]
+        )
+        assert [row["low"], row["high"]] == pytest.approx([own.low, own.high], abs=0.15 * (own.high - own.low))
