@@ -135,9 +135,15 @@ def export_one(arguments: argparse.Namespace) -> None:
 def delete_runs(arguments: argparse.Namespace) -> None:
     if not arguments.yes:
         raise UserError(f"this removes {', '.join(arguments.runs)} for good: say --yes if you mean it")
+    failed: list[str] = []
     for run_id in arguments.runs:
-        delete_run(log_root(arguments.store), run_id)
-        print(f"{run_id}: deleted")
+        try:
+            delete_run(log_root(arguments.store), run_id)
+            print(f"{run_id}: deleted")
+        except UserError as error:
+            failed += error.lines
+    if failed:
+        raise UserError(*failed)
 
 
 def _show(rows: pa.Table, as_json: bool) -> None:

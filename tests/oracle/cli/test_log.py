@@ -177,6 +177,15 @@ def test_of_all_runs_the_merged_ones_are_told_and_one_that_fails_is_no_success_a
     assert failed == "error: 1 of 2 runs could not be merged: the lines above say why"
 
 
+def test_of_several_runs_those_are_deleted_that_can_be_and_the_others_told(log):
+    code, out, err = log("delete", "20200101-000000-0000", log.run_id, "1-none", "--yes")
+    assert (code, out) == (2, f"{log.run_id}: deleted\n")
+    assert [line.partition("' in")[0] for line in err.splitlines()] == [
+        "error: no run '20200101-000000-0000",
+        "error: no run '1-none",
+    ]
+
+
 def test_a_log_is_merged_exported_and_deleted(log):
     code, out, _ = log("compact", "--no-wait")
     assert (code, out) == (0, f"{log.run_id}: 2 steps merged, 0 folders removed\n")
