@@ -18,6 +18,7 @@ from oracle.store import open_store
 from oracle.titles import normalise
 
 YEAR_TOLERANCE = 2
+UNKNOWN_YEAR = -1  # in joins, which take no nulls for equal
 _TITLE_YEAR = re.compile(r"(.*\S)\s*\((\d{4})\)\s*")
 _FILM = pa.struct([("title", pa.string()), ("year", pa.int16())])
 
@@ -102,7 +103,7 @@ class Annotator:
         truth = truth.with_columns(
             in_catalog=self._in_catalog(truth), seen=_matches(truth, seen_films, ["completion"])
         ).filter("in_catalog", ~pl.col("seen"))
-        truth = truth.filter(~_repeats(truth))  # of two that are the same, one could never be recalled
+        truth = _without_repeats(truth)  # of two that are the same, one could never be recalled
         flags = listed.select(
             in_catalog=self._in_catalog(listed),
             seen=_matches(listed, seen_films, ["completion"]),
@@ -160,13 +161,53 @@ def _matches(left: pl.DataFrame, right: pl.DataFrame, within: list[str]) -> pl.S
 
 
 def _repeats(films: pl.DataFrame) -> pl.Series:
-    """True where an earlier film of the same completion is the same."""
-    at = pl.int_range(films.height, dtype=pl.get_index_type(), eager=True)
-    # Of what is written in the same way, one: of a title no more are left than there are years, and pairs stay few.
-    once = films.with_columns(at=at).filter(pl.struct("completion", "imdb_id", "key", "year").is_first_distinct())
-    same = _pairs(once, once, ["completion"]).filter(pl.col("right") < pl.col("left"))["left"]
-    is_new = ~pl.int_range(once.height, dtype=pl.get_index_type(), eager=True).is_in(same.implode())
-    return ~at.is_in(once.filter(is_new)["at"].implode())
+    """True where an earlier film of the same completion is the same.
+
+    A list of n ways to write one title has n² pairs of them. So it is asked of each title and year when it, or one that is near,
+    stood first: there are no more of these than years.
+    """
+    at = films.with_row_index("at").with_columns(pl.col("year").fill_null(UNKNOWN_YEAR))
+    unresolved = pl.col("imdb_id").is_null()
+    titled = at.group_by("completion", "key", "year").agg(
+        any=pl.col("at").min(), open=pl.col("at").filter(unresolved).min()
+    )
+    near = (pl.col("year") - pl.col("year_right")).abs() <= YEAR_TOLERANCE
+    earliest = (
+        titled.join(titled, on=["completion", "key"])
+        .filter(near | (pl.col("year") == UNKNOWN_YEAR) | (pl.col("year_right") == UNKNOWN_YEAR))
+        .group_by("completion", "key", "year")
+        .agg(any=pl.col("any_right").min(), open=pl.col("open_right").min())
+    )
+    first = pl.when(unresolved).then("any").otherwise("open")  # two that were found are the same by their id alone
+    named_again = pl.struct("completion", "imdb_id").is_first_distinct().not_() & unresolved.not_()
+    found = at.join(earliest, on=["completion", "key", "year"], how="left", maintain_order="left")
+    return found.select((first < pl.col("at")).fill_null(False) | named_again).to_series()
+
+
+def _without_repeats(truth: pl.DataFrame) -> pl.DataFrame:
+    """Without films that are the same as one that is kept; those with a year are kept first."""
+    truth = truth.sort(pl.col("year").is_null(), maintain_order=True)
+    own_year = pl.when(pl.col("imdb_id").is_null()).then("year")
+    identity = pl.coalesce("imdb_id", pl.concat_str(pl.lit("\0"), "key"))  # no normalised title has a NUL
+    truth = truth.filter(pl.struct("completion", identity, own_year).is_first_distinct()).with_row_index("at")
+    title = ("completion", "key")
+    in_doubt = truth.filter((pl.len() > 1).over(title) & pl.col("imdb_id").is_null().any().over(title))
+    dropped = []
+    for _, films in in_doubt.group_by(title, maintain_order=True):  # few: titles that are there twice, and not found
+        kept: list[dict] = []
+        for film in films.iter_rows(named=True):
+            if any(_is_same(film, other) for other in kept):
+                dropped.append(film["at"])
+            else:
+                kept.append(film)
+    return truth.filter(~pl.col("at").is_in(dropped)).drop("at")
+
+
+def _is_same(film: dict, other: dict) -> bool:
+    """Of two films of one title: see `_pairs`."""
+    if film["imdb_id"] and other["imdb_id"]:
+        return film["imdb_id"] == other["imdb_id"]
+    return None in (film["year"], other["year"]) or abs(film["year"] - other["year"]) <= YEAR_TOLERANCE
 
 
 def _claims(listed: pl.DataFrame, truth: pl.DataFrame) -> pl.Series:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oracle.base.errors import UserError
+from oracle.base.thresholds import in_risk_digits
 from oracle.index import UNKNOWN, Titles, first_of_each, open_index, risk_blocks, spread
 from oracle.risk import Risks, TraitNames
 from oracle.store import build_starter_store
@@ -64,10 +65,10 @@ class Oracle:
         for name, policy in (("unresolved", unresolved), ("unrated", unrated)):
             if policy not in POLICIES:
                 raise UserError(f"{name}={policy!r}: expected one of {', '.join(POLICIES)}")
-        if not 0 < risk_threshold <= 1:
+        if not 0 < in_risk_digits(risk_threshold) <= 1:
             raise UserError(f"risk_threshold={risk_threshold}: expected a number above 0 and at most 1")
         self.store = Path(store)
-        self.risk_threshold = risk_threshold
+        self.risk_threshold = in_risk_digits(risk_threshold)
         self.unresolved = unresolved
         self.unrated = unrated
         columns = open_index(store)

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from oracle.base.errors import UserError
 from oracle.base.printable import storable_text
+from oracle.base.thresholds import in_risk_digits
 from oracle.log.schema import MOST_RANKS, RUN
 from oracle.rewards import REWARD_NAMES, REWARDS, SETTINGS
 
@@ -60,6 +61,7 @@ def run_table(run: dict) -> pa.Table:
         raise UserError(f"started_at {row['started_at']}: expected a time of the years 1 to 9999 in UTC") from None
     _check_settings(row)
     _check_new(row)
+    row["risk_threshold"] = in_risk_digits(row["risk_threshold"])
     try:
         table = pa.Table.from_pylist([row], schema=RUN)
     except (pa.ArrowException, OverflowError, ValueError) as error:

@@ -17,8 +17,9 @@ create or replace macro severity_texts(severities) as
 create or replace macro only_traits(constraints, known) as list_transform(constraints, lambda name:
     case when list_contains(known, name) then name
          else error(concat('no trait ', coalesce(name, 'NULL'), ': names are written in full here, and FROM traits lists them')) end);
+-- To as many digits as risks have: else a risk of a third would not reach 1 / 3.
 create or replace macro only_threshold(threshold) as
-    case when threshold > 0 and threshold <= 1 then threshold
+    case when round(threshold, 9) > 0 and threshold <= 1 then round(threshold, 9)
          else error(concat('risk_threshold ', coalesce(threshold::varchar, 'NULL'), ': expected a number above 0, and at most 1')) end;
 
 create or replace macro check_films(films, risk_threshold := 0.66) as table

@@ -20,8 +20,8 @@ create or replace macro gap(stored, computed) as
 create or replace macro only_policy(name, policy) as
     case when policy is null or policy in ('safe', 'violation', 'ignore') then policy
          else error(concat(name, ' ', policy, ': expected safe, violation or ignore')) end;
-create or replace macro only_share(name, x) as
-    case when x is null or x > 0 and x <= 1 then x else error(concat(name, ' ', x, ': expected a number above 0, and at most 1')) end;
+create or replace macro only_share(name, x) as  -- to as many digits as risks have
+    case when x is null or round(x, 9) > 0 and x <= 1 then round(x, 9) else error(concat(name, ' ', x, ': expected a number above 0, and at most 1')) end;
 create or replace macro only_amount(name, x) as
     case when x is null or x >= 0 and x < 'infinity'::double then x else error(concat(name, ' ', x, ': expected a number of at least 0')) end;
 -- Weights may be negative, as those of --reward_weights.

@@ -53,3 +53,16 @@ def test_a_risk_that_is_the_threshold_reaches_it(risks, store: Path) -> None:
         film, trait, *_ = next(row for row in short if row[3] == Fraction(str(threshold)) and row[0] in films)
         oracle = create_oracle(store=store, risk_threshold=threshold)
         assert oracle.check_safety(*films[film], {trait: True}).status == "unsafe", (film, trait)
+
+
+def test_a_threshold_of_more_digits_than_risks_have_is_reached_too(risks, store: Path) -> None:
+    """A third is 0.333333333 as a risk; as a threshold it was one of 16 digits, which that did not reach."""
+    with open_store(store) as connection:
+        films = dict(connection.sql("select imdb_id, (title, year) from titles where is_primary").fetchall())
+        for share in (Fraction(1, 3), Fraction(2, 3), Fraction(12, 13)):
+            film, trait, *_ = next(row for row in risks if row[3] == share and row[0] in films)
+            asked = {"t": films[film][0], "y": films[film][1], "trait": trait, "threshold": float(share)}
+            sql = "select status from check_film($t, $y, $trait, risk_threshold := $threshold)"
+            said = connection.execute(sql, asked).fetchone()
+            oracle = create_oracle(store=store, risk_threshold=float(share))
+            assert (oracle.check_safety(*films[film], {trait: True}).status, said) == ("unsafe", ("unsafe",))
