@@ -12,6 +12,8 @@ from trainer.config import RankGRPOConfig
 from trainer.own_rewards import is_own, name_of, own_names
 from trainer.rewards import RankRewardFunc
 
+_JUDGED_BY = ("risk_threshold", "unresolved", "unrated")
+
 
 def check_log(
     log: LogWriter, functions: list[RankRewardFunc], args: RankGRPOConfig, annotator: Annotator, in_training: bool
@@ -19,16 +21,37 @@ def check_log(
     """Raises `UserError` where the log's run has another K, policy, weight, λ … than the trainer; all of them are named.
 
     Args:
-        in_training: its steps are those of training, with `args.num_generations` answers a prompt; else evaluations.
+        in_training: its steps are those of training, each with `args.num_generations` answers to a prompt; else evaluations.
     """
     said, done = _said(log.run), _done(functions, args, annotator)
-    if in_training:
-        done["num_generations"] = args.num_generations
+    of_evaluations = args.num_generations_eval or args.num_generations
+    done["num_generations"] = args.num_generations if in_training else of_evaluations
     if other := {name: value for name, value in done.items() if said.get(name) != value}:
         if (missing := other.pop("missing_ranks", None)) is not None:
             other["settings"] = json.dumps({"missing_ranks": missing})
         given = ", ".join(f"{name!r}: {value!r}" for name, value in other.items())
         raise UserError(f"the log's run says otherwise than the trainer: begin it with LogWriter(root, {{…, {given}}})")
+
+
+def check_functions(functions: list[RankRewardFunc], args: RankGRPOConfig, annotator: Annotator | None) -> None:
+    """Raises `UserError` for one of our functions that was made for another K, or that judges otherwise than `annotator`."""
+    for function in functions:
+        if is_own(function):
+            continue
+        judging = _judging(function.annotator)  # type: ignore[attr-defined]
+        if annotator is not None and judging != (asked := _judging(annotator)):
+            raise UserError(
+                f"reward {name_of(function)} judges by {judging}, and the trainer by {asked}: make all of one annotator"
+            )
+        if (made_for := function.rec_num) != args.rec_num:  # type: ignore[attr-defined]
+            raise UserError(
+                f"reward {name_of(function)} is made for rec_num={made_for}, and the trainer has {args.rec_num}"
+            )
+
+
+def _judging(annotator: Annotator) -> dict[str, Any]:
+    oracle = annotator.oracle
+    return {"store": str(oracle.store), **{name: getattr(oracle, name) for name in _JUDGED_BY}}
 
 
 def _said(run: Mapping) -> dict[str, Any]:
@@ -40,9 +63,8 @@ def _said(run: Mapping) -> dict[str, Any]:
     return {
         **run,
         "missing_ranks": missing or "zero",
-        "own_weights": dict(run["own_weights"] or {}),
+        "own_weights": dict(run["own_weights"]),
         "target_count": run["target_count"] or run["rec_num"],
-        "length_control": run["length_control"] or 0.0,
     }
 
 
@@ -55,9 +77,7 @@ def _done(functions: list[RankRewardFunc], args: RankGRPOConfig, annotator: Anno
         "advantage_mode": args.advantage_mode,
         "length_control": args.length_control,
         "missing_ranks": args.missing_ranks,
-        "risk_threshold": annotator.oracle.risk_threshold,
-        "unresolved": annotator.oracle.unresolved,
-        "unrated": annotator.oracle.unrated,
+        **{name: getattr(annotator.oracle, name) for name in _JUDGED_BY},
         "own_weights": {name: weights[name] for name in own_names(functions)},
     }
     for reward in REWARDS:

@@ -26,7 +26,7 @@ from trainer.answers import read_answers
 from trainer.config import RankGRPOConfig
 from trainer.credit import NO_RANK, pad_slots
 from trainer.dropout import evaluating
-from trainer.log_check import check_log
+from trainer.log_check import check_functions, check_log
 from trainer.metrics import EvasionWatch, advantage_metrics, correction_metrics, list_counts, list_metrics
 from trainer.own_rewards import as_rank_reward, is_own, name_of
 from trainer.rank_loss import RankLossTrainer
@@ -66,6 +66,7 @@ class RankGRPOTrainer(RankLossTrainer):
         self.annotator = annotator or next((f.annotator for f in reward_funcs if hasattr(f, "annotator")), None)
         reward_funcs, args = _in_parts(reward_funcs, args)
         _refuse(kwargs, [name_of(f) for f in reward_funcs])
+        check_functions(reward_funcs, args, self.annotator)
         for log in filter(None, (rollout_log, evaluation_log)):
             if self.annotator is None:
                 raise UserError(

@@ -195,6 +195,7 @@ def _reward_func(
     reward.__name__ = name
     reward.annotator = annotator  # type: ignore[attr-defined]
     reward.settings = settings  # type: ignore[attr-defined]
+    reward.rec_num = rec_num  # type: ignore[attr-defined]
     return reward
 
 

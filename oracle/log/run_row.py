@@ -83,12 +83,18 @@ def is_run(table: pa.Table) -> bool:
     return True
 
 
+def filled(row: Mapping) -> dict[str, Any]:
+    """A row as it is stored, with what earlier versions did, where it says nothing of what they did not know."""
+    unsaid = [name for name in ("unrated", "length_control", "own_weights") if row.get(name) is None]
+    return {**_RUN_DEFAULTS, **row, **{name: _RUN_DEFAULTS[name] for name in unsaid}}
+
+
 def _check_written(table: pa.Table) -> None:
     """What is asked of a row as it is stored: by readers, and by the writer, which leaves nothing that they would leave out."""
     if table["started_at"].null_count:
         raise UserError("started_at is null: expected a time")
     [row] = table.drop_columns(["started_at"]).to_pylist()  # Python has no times beyond the year 9999
-    _check_settings({**_RUN_DEFAULTS, **row, "unrated": row.get("unrated") or "safe"})
+    _check_settings(filled(row))
 
 
 def _check_settings(row: Mapping) -> None:

@@ -41,7 +41,7 @@ from oracle.log.folders import (
 )
 from oracle.log.reading import GRACE_S
 from oracle.log.removal import remove_run
-from oracle.log.run_row import run_table
+from oracle.log.run_row import filled, run_table
 from oracle.log.schema import LOSS, loss_table, step_tables
 from oracle.log.sound import check_loss, check_run
 from oracle.log.state import tell_of_state
@@ -161,7 +161,7 @@ class LogWriter:
         self._process, self._one_at_a_time = os.getpid(), threading.RLock()
         self._lock = lock_run(self.folder)
         self._is_open = True
-        self._run: dict = pq.read_table(self.folder / "run.parquet").to_pylist()[0]
+        self._run: dict = filled(pq.read_table(self.folder / "run.parquet").to_pylist()[0])
 
     @_changing
     def write_step(self, step: int, completions: pa.Table, verdicts: pa.Table) -> None:
@@ -252,8 +252,11 @@ class LogWriter:
 
     def close(self) -> None:
         """Let go of the run, so that it can be merged, exported, deleted, or gone on with by others."""
-        self._is_open = False
-        self._lock.release()
+        if self._process != os.getpid():
+            return
+        with self._one_at_a_time:  # a step that another thread is writing is finished
+            self._is_open = False
+            self._lock.release()
 
     @_changing
     def discard(self) -> None:

@@ -1,5 +1,6 @@
 """A log says what its trainer does, or is refused before a step is trained."""
 
+import pyarrow.parquet as pq
 import pytest
 
 from oracle import UserError, create_oracle
@@ -7,6 +8,7 @@ from oracle.annotate import Annotator
 from oracle.log import LogWriter
 from tests.trainer.drive import G, K
 from tests.trainer.tokenizers import byte_level
+from trainer.log_check import check_log
 from trainer.rewards import make_count_func, make_relevance_func, make_safe_reward_func, make_safety_func
 
 RUN = {"kind": "train", "rec_num": K, "num_generations": G}
@@ -52,6 +54,35 @@ def test_relevance_and_safety_in_one_are_their_two_weights(make_trainer, annotat
     functions = [make_safe_reward_func(annotator, rec_num=K)]
     with LogWriter(tmp_path / "log", RUN | {"w_rel": 0.5, "w_safe": 0.5}) as log:
         make_trainer(byte_level(), functions, log, reward_weights=[0.5])
+
+
+def test_a_run_of_an_earlier_version_goes_on(make_trainer, tmp_path):
+    with LogWriter(tmp_path / "log", RUN) as log:
+        file = log.folder / "run.parquet"
+    pq.write_table(pq.read_table(file).drop_columns(["unrated", "length_control", "own_weights"]), file)
+    with LogWriter.resume(tmp_path / "log", log.run_id) as resumed:
+        make_trainer(byte_level(), log=resumed)
+
+
+def test_an_evaluation_log_must_have_as_many_answers_to_a_prompt_as_evaluations(make_trainer, annotator, tmp_path):
+    functions = [make_relevance_func(annotator, rec_num=K), make_safety_func(annotator, rec_num=K)]
+    with LogWriter(tmp_path / "log", RUN | {"kind": "evaluate", "num_generations": 1}) as log:
+        one = make_trainer(byte_level(), functions, num_generations_eval=1).args
+        check_log(log, functions, one, annotator, in_training=False)
+        with pytest.raises(UserError, match=rf"'num_generations': {G}\}}"):
+            check_log(log, functions, make_trainer(byte_level(), functions).args, annotator, in_training=False)
+
+
+def test_functions_that_judge_otherwise_or_rank_otherwise_are_refused(
+    make_trainer, annotator, small_oracle_of_policies
+):
+    relevance = make_relevance_func(annotator, rec_num=K)
+    with pytest.raises(
+        UserError, match=r"reward safety judges by \{.*'risk_threshold': 0.4.*: make all of one annotator"
+    ):
+        make_trainer(byte_level(), [relevance, make_safety_func(Annotator(small_oracle_of_policies), rec_num=K)])
+    with pytest.raises(UserError, match=f"reward safety is made for rec_num={K - 1}, and the trainer has {K}"):
+        make_trainer(byte_level(), [relevance, make_safety_func(annotator, rec_num=K - 1)])
 
 
 @pytest.fixture

@@ -146,3 +146,28 @@ def test_tables_that_are_none_are_refused_in_one_line(change, said, tmp_path):
         with pytest.raises(UserError, match=said) as told:
             writer.write_step(1, STEP[0], change(STEP[1]))
         assert "\n" not in str(told.value) and writer.steps() == []
+
+
+def test_to_let_go_waits_for_a_step_that_a_thread_is_writing(tmp_path, monkeypatch):
+    """Else whoever goes on with the run would take its half-written folder for one that a killed process left."""
+    begun, goes_on = threading.Event(), threading.Event()
+    write_folder = writer_module.write_folder
+
+    def slowly(*arguments) -> None:
+        begun.set()
+        assert goes_on.wait(60)
+        write_folder(*arguments)
+
+    with LogWriter(tmp_path, RUN) as writer:
+        monkeypatch.setattr(writer_module, "write_folder", slowly)
+        writing = threading.Thread(target=writer.write_step, args=(1, *STEP))
+        writing.start()
+        assert begun.wait(60)
+        closing = threading.Thread(target=writer.close)
+        closing.start()
+        with pytest.raises(UserError, match="is being written by another process"):
+            LogWriter.resume(tmp_path, writer.run_id)
+        goes_on.set()
+        writing.join()
+        closing.join()
+    assert verdicts(tmp_path) == {1: 13}
