@@ -92,7 +92,7 @@ group by run_id, step, constrained, rank;
 create or replace macro single_trait_sums(folders) as table
 with asked as (
     select run_id, step, unnest(list_distinct(constraints)) as trait, least(n_films, rec_num) as films
-    from single_rows('completions.parquet', folders) join run_shape using (run_id)
+    from single_rows('completions.parquet', folders) join main.run_shape using (run_id)
 ),
 violated as (
     select run_id, step, unnest(list_filter(evidence, lambda e: list_contains(violated_traits, e.trait))) as e, r_safe

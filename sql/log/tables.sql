@@ -57,6 +57,11 @@ create or replace macro older_merged_files(name) as
     )
     || list_transform(range(2, log_format()), lambda format: merged_files(name, format := format));
 
+-- A macro's arguments are put in its text as they are, and its tables are looked for among the caller's CTEs too. So that neither means
+-- another thing there, macros that people call name tables with their schema (main.verdicts), and compare arguments with columns whose
+-- names nobody else has: "select columns('^its_(.*)$') as '\1' from (
+-- from (select columns('(.*)') as 'its_\1' from main.verdicts) where its_run_id = run)". DuckDB still opens that run's files only, as it would not where it is told the run by a join.
+
 -- grain: one run. run_id is unique; every weight and setting that rewards and advantages follow from is a column.
 -- lambda_*, penalty_safe, w_* : reward units; own_weights: MAP, weights of own rewards by name; risk_threshold: 0..1; settings, versions, git: JSON.
 -- The evaluations of a training run are a run of kind 'evaluate', whose settings name it as training_run: a step there is the policy after that step.
@@ -85,7 +90,7 @@ create or replace macro rejudged_from(settings) as nullif(settings->>'$.rejudged
 create or replace macro chosen_run() as case
     when getvariable('run') is not null then getvariable('run')
     else (
-        select coalesce(max(run_id) filter (kind = 'train'), max(run_id)) from runs
+        select coalesce(max(run_id) filter (kind = 'train'), max(run_id)) from main.runs
         where rejudged_from(settings) is null
     )
 end;
@@ -96,9 +101,9 @@ create or replace macro chosen_later_run() as case
     when getvariable('run') is not null then getvariable('run')
     else coalesce(
         (
-            select max(run_id) from runs
+            select max(run_id) from main.runs
             where kind = 'evaluate' and training_run(settings) is null
-                and run_id > (select min(run_id) from runs where kind = 'evaluate' and training_run(settings) is null)
+                and run_id > (select min(run_id) from main.runs where kind = 'evaluate' and training_run(settings) is null)
         ),
         chosen_run()
     )
@@ -106,10 +111,10 @@ end;
 create or replace macro chosen_other_run() as case
     when getvariable('other_run') is not null then getvariable('other_run')
     else coalesce(
-        (select rejudged_from(settings) from runs where run_id = chosen_later_run()),
+        (select rejudged_from(settings) from main.runs where run_id = chosen_later_run()),
         (
-            select max(run_id) from runs
-            where run_id < chosen_later_run() and kind = (select kind from runs where run_id = chosen_later_run())
+            select max(run_id) from main.runs
+            where run_id < chosen_later_run() and kind = (select kind from main.runs where run_id = chosen_later_run())
                 and training_run(settings) is null and rejudged_from(settings) is null
         )
     )
@@ -198,12 +203,12 @@ from read_parquet(older_merged_files(name), hive_partitioning = false, filename 
 -- for single and merged steps, so that both are of one manifest. (A shared CTE would do too, but reads all columns.)
 create or replace macro log_rows(name) as table
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
-from log_paths((select list(folder) from log_counted), name)
+from log_paths((select list(folder) from main.log_counted), name)
 join read_parquet([merged_schema(name), merged_files(name), single_files(name)], hive_partitioning = false, filename = true) as files using (filename)
 where not log_step_is_left_out(files.filename)
 union all by name
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
-from log_paths((select list(folder) from log_counted), name)
+from log_paths((select list(folder) from main.log_counted), name)
 join read_parquet(older_merged_files(name) || older_single_files(name), hive_partitioning = false, filename = true, union_by_name = true) using (filename);
 
 -- grain: one completion (an answer). Key: (run_id, step, completion); completion counts from 0 in its step.

@@ -23,7 +23,8 @@ create or replace macro only_threshold(threshold) as
          else error(concat('risk_threshold ', coalesce(threshold::varchar, 'NULL'), ': expected a number above 0, and at most 1')) end;
 
 create or replace macro check_films(films, risk_threshold := 0.66) as table
-    with rules as (select list(trait) as known, only_threshold(risk_threshold) as threshold from traits),
+    with given as (select only_threshold(risk_threshold) as threshold),
+    rules as (select list(trait) as known, any_value(threshold) as threshold from main.traits, given),
     asked as materialized (
         select row_number() over () as film, *
         from (select distinct title, year::smallint as year, only_traits(constraints, known) as constraints, given_id::varchar as given_id, threshold
@@ -33,7 +34,7 @@ create or replace macro check_films(films, risk_threshold := 0.66) as table
         select film, a.title, a.year, a.constraints, a.given_id, threshold, m.method, m.score, m.place, t.imdb_id, t.title as matched_title, t.year as matched_year
         from asked a join title_matches(asked) m
           on a.title is not distinct from m.title and a.year is not distinct from m.year and a.given_id is not distinct from m.given_id
-        left join title_index t using (title_no)
+        left join main.title_index t using (title_no)
     ),
     risks as (
         select film, imdb_id,
@@ -43,7 +44,7 @@ create or replace macro check_films(films, risk_threshold := 0.66) as table
                list({trait: trait, risk: r.risk, source: r.source, hit_tags: coalesce(r.hit_tags, []), severities: severity_texts(r.severities)}
                     order by ordinal) filter (r.risk > 0) as evidence
         from (select film, imdb_id, threshold, unnest(list_distinct(constraints)) as trait from fits where imdb_id is not null)
-        join traits using (trait) left join trait_risk r using (imdb_id, trait)
+        join main.traits using (trait) left join main.trait_risk r using (imdb_id, trait)
         group by film, imdb_id
     )
     select title, year, constraints, given_id, imdb_id, matched_title, matched_year, method as match_method, score as match_score,
@@ -59,5 +60,8 @@ create or replace macro check_films(films, risk_threshold := 0.66) as table
 
 -- check_film('Saw', 2004, 'Anti-gore / squeamish'): the same for one film and one trait, named in full.
 create or replace macro check_film(title, year, trait, risk_threshold := 0.66) as table
-    with film as (select title as title, year::smallint as year, [trait] as constraints)
+    with film as (
+        select its_title as title, its_year as year, its_traits as constraints
+        from (select title as its_title, year::smallint as its_year, [trait] as its_traits)
+    )
     from check_films(film, risk_threshold := risk_threshold);

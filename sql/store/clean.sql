@@ -2,7 +2,7 @@
 
 -- 'tt' and at least seven digits, whether or not the source writes them; ids of other domains stay as they are.
 create or replace macro film_id(id) as case
-    when (select numeric_ids from domain) then trim(id)
+    when (select numeric_ids from main.domain) then trim(id)
     when regexp_full_match(trim(id), '(tt)?\d{1,7}') then 'tt' || lpad(replace(trim(id), 'tt', ''), 7, '0')
     when regexp_full_match(trim(id), '(tt)?\d+') then 'tt' || ltrim(replace(trim(id), 'tt', ''), '0')
     else trim(id) end;

@@ -20,7 +20,7 @@ create or replace macro nearest_titles(queries) as table
         full join (from matches where title_no is not null) m using (query, title_no)
     ),
     one_a_film as (
-        select e.* exclude (film_no), t.film_no, t.imdb_id, t.title as near_title, t.year as near_year from explained e join title_index t using (title_no)
+        select e.* exclude (film_no), t.film_no, t.imdb_id, t.title as near_title, t.year as near_year from explained e join main.title_index t using (title_no)
         qualify row_number() over (partition by query, t.film_no order by is_match desc, score desc, title_no) = 1
     )
     select a.title, a.year, row_number() over (partition by query order by is_match desc, o.score desc, title_no) as place,
@@ -44,11 +44,11 @@ create or replace macro nearest_titles(queries) as table
 -- similar_titles('Sow', 2004): grain a film that no key brings near, the five whose letters are most alike.
 --   similarity: Jaro-Winkler of the normalised titles, 0..1; films up to two years away, all where no year is given.
 create or replace macro similar_titles(wanted, wanted_year) as table
-    with wanted as materialized (select title_key(wanted) as wanted_key)
+    with wanted as materialized (select title_key(wanted) as wanted_key, wanted_year as asked_year)
     select imdb_id, arg_max(title, similarity) as near_title, arg_max(year, similarity) as near_year, max(similarity) as similarity
     from (
-        select *, jaro_winkler_similarity(key, wanted_key) as similarity from title_index cross join wanted
-        where wanted_year is null or abs(year - wanted_year) <= year_limits().let_pass
+        select *, jaro_winkler_similarity(key, wanted_key) as similarity from main.title_index cross join wanted
+        where asked_year is null or abs(year - asked_year) <= year_limits().let_pass
     )
     group by imdb_id
     order by similarity desc, imdb_id
@@ -57,13 +57,15 @@ create or replace macro similar_titles(wanted, wanted_year) as table
 -- could_be('Return of the King', 2003): grain a film that a title could be, at most five, the nearest first: the columns of nearest_titles from
 -- place on. Those that keys bring near; after them, unless the very title was found, those whose letters are alike.
 create or replace macro could_be(wanted, wanted_year) as table
-    with asked as materialized (select wanted::varchar as title, wanted_year::smallint as year),
+    with asked as materialized (
+        select its_title as title, its_year as year from (select wanted::varchar as its_title, wanted_year::smallint as its_year)
+    ),
     near as materialized (from nearest_titles(asked)),
     alike as (
         select null as place, imdb_id, near_title, near_year, similarity as closeness,
-               if(wanted_year is null, 0, abs(near_year - wanted_year)) as years_apart, false as is_match,
+               if(asked.year is null, 0, abs(near_year - asked.year)) as years_apart, false as is_match,
                'other words; only its letters are alike' as why
-        from similar_titles(wanted, wanted_year) anti join near using (imdb_id)
+        from similar_titles(wanted, wanted_year) cross join asked anti join near using (imdb_id)
         where not exists (from near where is_match and closeness >= closeness_levels().same_words)
     ),
     all_of_them as (

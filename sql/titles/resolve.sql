@@ -41,7 +41,7 @@ create or replace macro is_rival(closeness, words, leaves_out, same_but_case) as
     or words = 1 and leaves_out and closeness >= closeness_levels().same_key and closeness < closeness_levels().same_words;
 
 -- A title is common where enough titles of its length have a namesake that near.
-create or replace macro common_classes() as (select coalesce(list(word_class), []) from namesakes where share >= common_titles().share);
+create or replace macro common_classes() as (select coalesce(list(word_class), []) from main.namesakes where share >= common_titles().share);
 
 create or replace macro slips_allowed(length, unknown_word, has_year) as
     if(has_year, len(list_filter(if(unknown_word, slip_lengths().unknown_word, slip_lengths().known_words), lambda least: least <= length)), 0);
@@ -67,7 +67,7 @@ create or replace macro title_closeness(kind, asked, found, slips, allowed) as c
 -- Step 1. queries(query, title, year), year null = not given -> the same, and what the next steps need: the columns of title_variants, whether
 -- some word is in no title, how many slips are allowed, and alias_film, the film that people confirmed for the title.
 create or replace macro title_queries(queries) as table
-    with aliases as materialized (select * from confirmed_aliases where imdb_id in (select imdb_id from title_index)),
+    with aliases as materialized (select * from main.confirmed_aliases where imdb_id in (select imdb_id from main.title_index)),
     texts as (select title as text from query_table(queries) union all select title from aliases),
     variants as materialized (from title_variants(texts)),
     alias_films as (
@@ -75,7 +75,7 @@ create or replace macro title_queries(queries) as table
     ),
     with_unknown_word as materialized (
         select distinct text from (select text, unnest(string_split(words, ' ')) as word from variants)
-        anti join known_words on key_hash(word) = word_hash
+        anti join main.known_words on key_hash(word) = word_hash
     )
     select q.query, q.title, q.year, v.*, u.text is not null as unknown_word,
            slips_allowed(length(v.key), u.text is not null, q.year is not null) as allowed, alias_film
@@ -104,10 +104,10 @@ create or replace macro title_pairs(queries, probes) as table
            {text: t.title, key: t.key, words: t.words, wording: t.wording, short_keys: t.short_keys} as found,
            case when kind <> 'half' then null when levenshtein(q.key, t.key) > 6 then 99
                 else damerau_levenshtein(q.key, t.key) end as slips
-    from (select query, kind, title_no from query_table(probes) join title_keys using (key_hash)
+    from (select query, kind, title_no from query_table(probes) join main.title_keys using (key_hash)
           union all
-          select query, 'alias', min(title_no) from query_table(queries) join title_index on imdb_id = alias_film group by query) p
-    join title_index t using (title_no) join query_table(queries) q using (query)
+          select query, 'alias', min(title_no) from query_table(queries) join main.title_index on imdb_id = alias_film group by query) p
+    join main.title_index t using (title_no) join query_table(queries) q using (query)
     where kind in ('alias', 'key', 'bare') or q.year is null or q.year = t.year;
 
 -- Step 4. -> (query, title_no, closeness, years_apart, score, accepted, certain, ...): every pair that is close at all; whether the years
@@ -187,7 +187,7 @@ create or replace macro title_matches(queries) as table
     by_id as materialized (
         select query, min({by_title: by_title, title_no: title_no}).title_no as title_no
         from (select query, unnest([given_id, nullif(regexp_extract(title, id_as_title(), 1), '')]) as imdb_id, unnest([false, true]) as by_title from asked)
-        join title_index using (imdb_id)
+        join main.title_index using (imdb_id)
         group by query
     ),
     by_title as (from asked anti join by_id using (query)),
@@ -204,5 +204,5 @@ create or replace macro title_matches(queries) as table
 
 create or replace macro resolve_titles(queries) as table
     select m.title, m.year, m.given_id, imdb_id, t.title as matched_title, t.year as matched_year, method as match_method, score as match_score
-    from title_matches(queries) m left join title_index t using (title_no)
+    from title_matches(queries) m left join main.title_index t using (title_no)
     where place = 1 or place is null;

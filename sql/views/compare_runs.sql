@@ -28,13 +28,21 @@ with lists as (
         count(*) filter (rank <= run_k and repeated) as repeated,
         count(*) filter (rank <= run_k and hit) as hits,
         sum(dcg_weight(rank)) filter (rank <= run_k and hit) / ideal_dcg(any_value(n_groundtruth), any_value(run_k)) as ndcg
-    from verdicts
-    where run_id = run and (chosen_step is null or step = chosen_step)
+    from (
+        select columns('^its_(.*)$') as '\1' -- see log/tables.sql
+        from (
+            from (select columns('(.*)') as 'its_\1' from main.verdicts)
+            where its_run_id = run and (chosen_step is null or its_step = chosen_step)
+        )
+    )
     group by step, completion
 ),
 of_other as (
-    select distinct prompt_id, constrained from verdicts
-    where run_id = other and (other_step is null or step = other_step) and rank = 1
+    select distinct its_prompt_id as prompt_id, its_constrained as constrained
+    from (
+        from (select columns('(.*)') as 'its_\1' from main.verdicts)
+        where its_run_id = other and (other_step is null or its_step = other_step) and its_rank = 1
+    )
 )
 -- One text may stand in the dataset several times, with constraints and without.
 select
@@ -67,7 +75,8 @@ create or replace macro ratio_a(metric) as sum(struct_extract(metric, 'up_a')) /
 create or replace macro ratio_b(metric) as sum(struct_extract(metric, 'up_b')) / sum(struct_extract(metric, 'down_b'));
 
 create or replace macro compare_runs(run_a, run_b, step_a := null, step_b := null, resamples := 1000) as table
-with pairs as materialized (
+with asked as (select resamples as most),
+pairs as materialized (
     select
         row_number() over (order by prompt_id) - 1 as i, count(*) over () as n,
         of_both(a.violations, a.constrained_films, b.violations, b.constrained_films) as svr,
@@ -91,7 +100,7 @@ resampled as (
     from (
         -- One number is hashed: of several, DuckDB's hash leaves the low bits in step with each other.
         select resample, hash(resample * 4294967296 + i) % n as i
-        from (select i, n, unnest(range(least(resamples, 300 + 400000 // n))) as resample from pairs)
+        from (select i, n, unnest(range(least(most, 300 + 400000 // n))) as resample from pairs, asked)
     ) draw join pairs using (i)
     group by resample
 ),

@@ -20,5 +20,5 @@ from single_trait_sums((select folders from counted));
 -- The step that named queries are about: SET VARIABLE step = 12 chooses one; else the newest of the chosen run.
 create or replace macro chosen_step() as case
     when getvariable('step') is not null then getvariable('step')
-    else (select max(step) from rank_sums where run_id = chosen_run())
+    else (select max(step) from main.rank_sums where run_id = chosen_run())
 end;

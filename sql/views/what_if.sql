@@ -42,12 +42,28 @@ create or replace macro counts_as(policy) as case policy when 'safe' then true w
 create or replace macro rewards_if(
     run, step_number, new_lambda, new_penalty, new_threshold, new_unresolved, new_unrated, new_weights
 ) as table
-with given as not materialized (
+with asked as not materialized ( -- beside no table: its columns could have the names of what a caller gives
+    select
+        only_amount('new_lambda', new_lambda) as asked_lambda, only_amount('new_penalty', new_penalty) as asked_penalty,
+        only_share('new_threshold', new_threshold) as asked_threshold, only_policy('new_unresolved', new_unresolved) as asked_unresolved,
+        only_policy('new_unrated', new_unrated) as asked_unrated, new_weights as all_weights
+),
+runs_of as not materialized (
+    select columns('^its_(.*)$') as '\1' -- see log/tables.sql
+    from (from (select columns('(.*)') as 'its_\1' from main.runs) where run is null or its_run_id = run)
+),
+verdicts_of as not materialized (
+    select columns('^its_(.*)$') as '\1'
+    from (
+        from (select columns('(.*)') as 'its_\1' from main.verdicts)
+        where (run is null or its_run_id = run) and (step_number is null or its_step = step_number)
+    )
+),
+given as not materialized (
     select only_rewards(
-        new_weights, ['relevance', 'safety', 'count', 'end', 'repeat'] || coalesce(flatten(list(map_keys(own_weights))), [])
-    ) as weights
-    from runs
-    where run is null or run_id = run
+        any_value(all_weights), ['relevance', 'safety', 'count', 'end', 'repeat'] || coalesce(flatten(list(map_keys(own_weights))), [])
+    ) as asked_weights
+    from runs_of, asked
 ),
 settings as not materialized (
     select
@@ -55,20 +71,18 @@ settings as not materialized (
         length_control as control,
         rec_num + (lambda_end > 0 or coalesce(length_control, 0) > 0)::int as slots,
         coalesce(target_count, rec_num) as target,
-        coalesce(weight_in(given.weights, 'relevance'), w_rel) as w_rel,
-        coalesce(weight_in(given.weights, 'safety'), w_safe) as w_safe,
-        coalesce(weight_in(given.weights, 'count'), w_count) as w_count,
-        coalesce(weight_in(given.weights, 'end'), w_end) as w_end,
-        coalesce(weight_in(given.weights, 'repeat'), w_repeat) as w_repeat,
-        own_weights,
+        coalesce(weight_in(asked_weights, 'relevance'), w_rel) as w_rel,
+        coalesce(weight_in(asked_weights, 'safety'), w_safe) as w_safe,
+        coalesce(weight_in(asked_weights, 'count'), w_count) as w_count,
+        coalesce(weight_in(asked_weights, 'end'), w_end) as w_end,
+        coalesce(weight_in(asked_weights, 'repeat'), w_repeat) as w_repeat,
+        own_weights, asked_weights,
         coalesce(json_extract_string(settings, '$.missing_ranks'), 'zero') = 'leave_out' as leaves_missing_out,
-        coalesce(only_amount('new_lambda', new_lambda), lambda_safe)
-            * coalesce(only_amount('new_penalty', new_penalty), penalty_safe) as price,
-        coalesce(only_share('new_threshold', new_threshold), risk_threshold) as threshold,
-        coalesce(only_policy('new_unresolved', new_unresolved), unresolved) as unresolved_policy,
-        coalesce(only_policy('new_unrated', new_unrated), unrated, 'safe') as unrated_policy
-    from runs, given
-    where run is null or run_id = run
+        coalesce(asked_lambda, lambda_safe) * coalesce(asked_penalty, penalty_safe) as price,
+        coalesce(asked_threshold, risk_threshold) as threshold,
+        coalesce(asked_unresolved, unresolved) as unresolved_policy,
+        coalesce(asked_unrated, unrated, 'safe') as unrated_policy
+    from runs_of, asked, given
 ),
 -- What an earlier rank earns from the hits behind it; no rows unless the run asks for that reward.
 suffixes as not materialized (
@@ -77,9 +91,8 @@ suffixes as not materialized (
         sum(hit::int * dcg_weight(rank)) over (
             partition by run_id, step, completion order by rank desc rows unbounded preceding
         ) as suffix
-    from verdicts join settings using (run_id)
+    from verdicts_of join settings using (run_id)
     where reward_func = 'suffix_dcg' and rank <= rec_num
-      and (run is null or run_id = run) and (step_number is null or step = step_number)
 ),
 judged as not materialized (
     select
@@ -104,8 +117,7 @@ judged as not materialized (
             when constrained and len(unrated_traits) > 0 then 'unrated'
             else 'safe'
         end as status_if
-    from verdicts v join settings s using (run_id)
-    where (run is null or run_id = run) and (step_number is null or step = step_number)
+    from verdicts_of v join settings s using (run_id)
 ),
 parted as not materialized (
     select
@@ -137,7 +149,7 @@ parted as not materialized (
         -- Own rewards can't be derived again: their logged values are taken as given, and only their weights can change.
         -- (CASE spares runs without any the work on lists, here and below.)
         case when own_rewards is not null then list_transform(map_entries(own_rewards), lambda e: {
-            name: e.key, weight: coalesce(weight_in(new_weights, e.key), weight_in(own_weights, e.key)), value: e.value
+            name: e.key, weight: coalesce(weight_in(asked_weights, e.key), weight_in(own_weights, e.key)), value: e.value
         }) end as own,
         case
             when slot and not cut_off and coalesce(control, 0) > 0 and rank = least(n_films, rec_num) + 1

@@ -34,20 +34,30 @@ create or replace macro counts_as_text(policy, beyond) as case
     else 'That counts as safe.' end;
 
 create or replace macro why(run, step_number, completion_number, rank_number := null) as table
-with row_of as (
+with rows_of as ( -- its_: see log/tables.sql
+    select columns('^its_(.*)$') as '\1'
+    from (
+        from (select columns('(.*)') as 'its_\1' from main.verdicts)
+        where its_run_id = run and its_step = step_number and its_completion = completion_number
+          and (rank_number is null or its_rank = rank_number)
+    )
+),
+run_of as (
+    select columns('^its_(.*)$') as '\1' from (from (select columns('(.*)') as 'its_\1' from main.runs) where its_run_id = run)
+),
+row_of as (
     select
         v.*, rec_num, title is not null and rank > rec_num as beyond,
         risk_threshold, r.unresolved as unresolved_policy, coalesce(r.unrated, 'safe') as unrated_policy, own_weights,
         list_filter(evidence, lambda e: list_contains(coalesce(violated_traits, []), e.trait)) as violated
-    from verdicts v join runs r using (run_id)
-    where run_id = run and step = step_number and completion = completion_number and (rank_number is null or rank = rank_number)
+    from rows_of v join run_of r using (run_id)
 ),
 -- Reward parts by name, times their weights: r_rel x w_rel and so on, then own rewards.
 rewards as (
     select r."completion" as of_completion, r."rank" as of_rank, k.position, k.label, reward * weight as value
     from (unpivot (select "completion", "rank", columns('^r_') from row_of) on columns('^r_') into name r_name value reward) as r
     join reward_kinds() k on r_name = 'r_' || k."column"
-    join (unpivot (select columns('^w_') from runs where run_id = run) on columns('^w_') into name w_name value weight) as w
+    join (unpivot (select columns('^w_') from run_of) on columns('^w_') into name w_name value weight) as w
         on w_name = 'w_' || k."column"
     union all
     select r."completion", r."rank", 1000, e.key, e.value * own_weights[e.key]
