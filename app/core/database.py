@@ -16,13 +16,13 @@ from oracle import UserError
 from oracle.base.files import log_root, version_of
 from oracle.base.nouns import FILMS, Nouns
 from oracle.base.resources import read_sql
-from oracle.log import beside, open_audit, query, state_of
+from oracle.log import beside, last_step_at, open_audit, query, state_of
 
 FRESH_S = 5  # how old the figures of a page may be
 TIMEOUT_S = 20.0
 CONNECTIONS = 6  # of pages' queries that run at once
 MEMORY = "50%"  # of the machine's, for all of these together; to derive 2.5 million verdicts again takes 5 GB
-LIVE_S = 300  # a run that wrote a step this lately is taken to be training still
+LIVE_S = 300  # a run that wrote a step, or began, this lately is taken to be training still
 
 
 class Audit:
@@ -112,9 +112,13 @@ def left_out() -> str | None:
 
 
 def seconds_since_step(run_id: str) -> float | None:
-    """Since the run wrote its latest step; null for a run that is gone."""
-    folder = log_root(store_path()) / run_id
-    return time.time() - folder.stat().st_mtime if folder.is_dir() else None  # a step is moved into its folder
+    """Since the run wrote its newest step; null: it has none."""
+    at = last_step_at(log_root(store_path()) / run_id)
+    return None if at is None else time.time() - at
+
+
+def is_gone(run_id: str) -> bool:
+    return not (log_root(store_path()) / run_id).is_dir()
 
 
 def _state() -> tuple[int, int, int]:

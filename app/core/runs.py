@@ -1,6 +1,7 @@
 """Which run a page shows, and how runs are named to people."""
 
 from collections.abc import Collection
+from datetime import UTC, datetime
 
 import streamlit as st
 
@@ -70,9 +71,13 @@ def eyebrow(run: dict) -> str:
 
 
 def is_live(run: dict) -> bool:
-    """Whether the run seems to be training still."""
+    """Whether the run seems to be training still: by its newest step, or as long as it has none, by its start."""
+    if run["kind"] != "train" or run["rejudged_from"]:
+        return False
     since = database.seconds_since_step(run["run_id"])
-    return run["kind"] == "train" and not run["rejudged_from"] and since is not None and since < database.LIVE_S
+    if since is None and run["started_at"]:
+        since = (datetime.now(UTC).replace(tzinfo=None) - run["started_at"]).total_seconds()
+    return since is not None and since < database.LIVE_S
 
 
 @st.fragment(run_every=5)

@@ -136,7 +136,7 @@ def _own_curves(shown: list[str]) -> None:
 
 
 def _no_step(run: dict) -> None:
-    if database.seconds_since_step(run["run_id"]) is None:
+    if database.is_gone(run["run_id"]):
         return style.headline("This run is no longer in the log.", "Choose another one.", runs.eyebrow(run))
     lead = "Its figures appear here as soon as the first one is written."
     style.headline("This run has no finished step yet.", lead, runs.eyebrow(run))

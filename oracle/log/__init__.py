@@ -12,6 +12,7 @@ from oracle.log.run_info import run_info
 from oracle.log.select import MOST_CHARACTERS
 from oracle.log.state import pattern_of, state_of
 from oracle.log.tables import KINDS, write_rows
+from oracle.log.times import last_step_at
 from oracle.log.views import create_log_views, open_log
 from oracle.log.writer import LogWriter, whole_run
 
@@ -32,6 +33,7 @@ __all__ = [
     "evasion_rules",
     "export_run",
     "is_above",
+    "last_step_at",
     "lock_down",
     "name_alias_files",
     "named_queries",

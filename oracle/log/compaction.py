@@ -45,6 +45,7 @@ from oracle.log.removal import remove_run
 from oracle.log.sound import check_run, has_its_columns, is_broken, is_readable, pattern_of
 from oracle.log.state import state_of
 from oracle.log.tables import write_rows
+from oracle.log.times import keep_time
 from oracle.log.upkeep import remove_superseded, tidy, tidy_log
 from oracle.log.views import open_log
 
@@ -157,6 +158,7 @@ def _merged(folder: Path, sources: list[Steps], epoch: int) -> Steps:
     target = merged_path(folder, steps, epoch)
     with new_folder(target) as temporary:
         _write_merged(folder, sources, steps, temporary)
+        keep_time(temporary, (s.path for s in sources))
     return Steps(target, tuple(steps), merged=True, format=FORMAT)
 
 

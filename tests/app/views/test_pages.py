@@ -1,10 +1,12 @@
 """Each page on a real log and in each of its states; its figures are those of the views."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import duckdb
@@ -17,7 +19,7 @@ from app.components.markup import piece
 from app.text import formats
 from oracle import Oracle
 from oracle.base.resources import read_sql
-from oracle.log import LogWriter, query
+from oracle.log import LogWriter, compact, last_step_at, query
 from oracle.store.build import build_starter_store
 from oracle.titles.aliases import aliases_path, current_aliases, current_decisions
 from tests.app.driving import checked, open_page, written
@@ -174,6 +176,24 @@ def test_the_overview_shows_the_figures_of_the_views(store, run):
     assert f"Violations fell from {formats.percent(row['first_svr'])} to {formats.percent(row['last_svr'])}" in page
     assert f'<div class="value">{formats.number(row["last_recall"])}</div>' in page
     assert f'<div class="value">{formats.number(row["last_films"], 1)}</div>' in page
+
+
+def test_the_last_step_of_a_run_is_as_old_as_it_was_before_its_steps_were_merged(empty_store):
+    log = empty_store.with_suffix(".log")
+    with LogWriter(log, RUN) as writer:
+        began = open_page("overview", empty_store)
+        assert began.toggle[0].value and "last step" not in written(began)
+        for step in range(1, 4):
+            writer.write_step(step, *step_tables(STEP_1))
+    assert "last step just now" in written(open_page("overview", empty_store))
+    hours = {"step-00000001": 4, "step-00000002": 2, "step-00000003": 3}  # one was written again
+    for folder in writer.folder.glob("step-*"):
+        os.utime(folder, (time.time() - 3600 * hours[folder.name[:13]],) * 2)
+    (single, two_hours) = last_step_at(writer.folder), time.time() - 7200
+    compact(log, writer.run_id, grace_s=0)
+    assert last_step_at(writer.folder) == single == pytest.approx(two_hours, abs=60)
+    merged = open_page("overview", empty_store)
+    assert not merged.toggle[0].value and "last step" not in written(merged)
 
 
 def test_the_overview_of_an_evaluated_model_shows_its_summary(store):
