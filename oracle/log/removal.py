@@ -1,5 +1,6 @@
 """Taking a folder out of the log: at once for those who list it, then its files, as far as they can be removed."""
 
+import errno
 import os
 import shutil
 import uuid
@@ -9,6 +10,8 @@ from filelock import FileLock
 
 from oracle.base.errors import UserError
 from oracle.log.folders import told_plainly
+
+DELETED = ".deleted.parquet"  # the settings of a run that was deleted in place, and of which some is there
 
 
 def remove_run(folder: Path, lock: FileLock) -> None:
@@ -37,10 +40,35 @@ def remove_folder(folder: Path, lock: FileLock | None = None) -> str | None:
         folder.unlink()
         return None
     gone = folder.with_name(f".gone-{uuid.uuid4().hex}")
-    os.rename(folder, gone)
+    try:
+        os.rename(folder, gone)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        return _remove_in_place(folder, lock)
     if lock:
         lock.release()
     return remove_files(gone)
+
+
+def _remove_in_place(folder: Path, lock: FileLock | None) -> str | None:
+    """The same on overlayfs, which moves no folder of a layer below (an image's): a run without its settings is none."""
+    if not lock:  # steps that count no more
+        return remove_files(folder)
+    os.rename(folder / "run.parquet", folder / DELETED)
+    lock.release()
+    return remove_rest(folder)
+
+
+def remove_rest(folder: Path) -> str | None:
+    """Remove what is there of a run that was deleted in place; what remains, as `remove_files` tells it.
+
+    In the order of names: manifests, by which steps count, go before these, and the one that holds is the last of them. The mark
+    of the deletion goes at the very end, so that the next one finds what remains.
+    """
+    others = sorted(path for path in folder.iterdir() if path.name != DELETED)
+    remaining = [told for path in others if (told := remove_files(path))]
+    return remaining[0] if remaining else remove_files(folder)
 
 
 def remove_files(path: Path) -> str | None:

@@ -18,7 +18,7 @@ from oracle.log.folders import (
     counted,
     manifest_path,
 )
-from oracle.log.removal import remove_files, remove_folder
+from oracle.log.removal import DELETED, remove_files, remove_folder, remove_rest
 
 _log = logging.getLogger(__name__)
 
@@ -59,13 +59,18 @@ def _tell(remaining: Iterable[str | None]) -> None:
 
 
 def tidy_log(log_root: Path) -> None:
-    """Drop what a killed process left beside the runs: a deleted run half removed, and since a day a new one half written."""
+    """Drop what a killed process left among the runs: a deleted one half removed, and since a day a new one half written."""
     due = list(log_root.glob(".gone-*"))
     for path in log_root.glob(".tmp-*"):
         with suppress(OSError):
             if time.time() - max(p.stat().st_mtime for p in (path, *path.iterdir())) > DAY_S:
                 due.append(path)
-    _tell(map(remove_files, due))
+    remaining = [remove_files(path) for path in due]
+    for folder in (mark.parent for mark in log_root.glob(f"[0-9]*/{DELETED}")):
+        with suppress(OSError):
+            if not folder.is_symlink() and not (folder / "run.parquet").exists():  # which somebody has brought back
+                remaining.append(remove_rest(folder))
+    _tell(remaining)
 
 
 def remove_superseded(folder: Path, grace_s: float) -> int:

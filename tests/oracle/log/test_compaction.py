@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from oracle import UserError
-from oracle.log import LogWriter, compact, delete_run, export_run, open_log
+from oracle.log import LogWriter, compact, delete_run, export_run, open_log, query
 from oracle.log.compaction import merge_steps
 from oracle.log.folders import MOST_BYTES, MOST_STEPS, _is_swollen, counted, lock_run
 from tests.synthetic_log import SETTINGS, World, make_step, write_run
@@ -333,6 +333,81 @@ def test_no_file_of_a_run_is_open_when_its_folder_goes_as_nfs_and_fuse_keep_it_e
     with pytest.raises(ZeroDivisionError), LogWriter(tmp_path, RUN):
         raise ZeroDivisionError
     assert [path.name for path in tmp_path.iterdir()] == ["_schema"]
+
+
+@contextmanager
+def like_overlayfs(monkeypatch: pytest.MonkeyPatch, of: str) -> Iterator[None]:
+    """Have folders whose names begin like this stand in an image's layer: no move takes them to another name."""
+    rename = os.rename
+
+    def refused(source, target):
+        if Path(source).name.startswith(of) and Path(source).is_dir():
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        rename(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "rename", refused)
+        yield
+
+
+def test_a_run_that_an_image_brought_is_deleted_where_it_stands_and_readers_see_all_of_it_or_nothing(
+    tmp_path, monkeypatch
+):
+    keep, drop = write_run(tmp_path, steps=2, prompts=1), write_run(tmp_path, steps=4, prompts=1)
+    compact(tmp_path, drop, grace_s=60.0, wait=False)  # there are two manifests, and steps that count no more
+    ask = "select run_id, count(*) as n, count(distinct step) as steps from verdicts group by run_id order by run_id"
+    wrong, started, done, rmtree = [], threading.Event(), threading.Event(), shutil.rmtree
+
+    def watch() -> None:
+        with open_log(tmp_path) as log:
+            both = query(log, ask).to_pylist()
+            alone = [row for row in both if row["run_id"] == keep]
+            assert len(both) == 2
+            started.set()
+            while not done.is_set():
+                seen_now = query(log, ask).to_pylist()
+                wrong.extend([seen_now] if seen_now not in (both, alone) else [])
+
+    def slowly(folder, *args, **kwargs):
+        time.sleep(0.3)  # so that readers meet each state
+        rmtree(folder, *args, **kwargs)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    started.wait()
+    with like_overlayfs(monkeypatch, of="2"):
+        monkeypatch.setattr(shutil, "rmtree", slowly)
+        delete_run(tmp_path, drop)
+    done.set()
+    watcher.join()
+    assert wrong == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == [keep, "_schema"]
+
+
+def test_a_run_that_is_half_deleted_where_it_stands_is_removed_by_the_next_command_or_named(
+    tmp_path, monkeypatch, caplog
+):
+    keep, drop, back = (write_run(tmp_path, steps=1, prompts=1) for _ in range(3))
+    with like_overlayfs(monkeypatch, of="2"), monkeypatch.context() as stuck:
+        stuck.setattr("oracle.log.removal.shutil.rmtree", busy)
+        for run in (drop, back):
+            with pytest.raises(UserError, match=f"run {run} is deleted from the log, but these files remain: .*busy"):
+                delete_run(tmp_path, run)
+        shutil.copyfile(tmp_path / back / ".deleted.parquet", tmp_path / back / "run.parquet")
+        with pytest.raises(UserError, match=f"no run '{drop}'"):
+            delete_run(tmp_path, drop)
+        assert f"can't be removed now: {tmp_path / drop / 'step-'}" in caplog.text
+    compact(tmp_path, keep, wait=False)
+    assert not (tmp_path / drop).exists() and list((tmp_path / back).glob("step-*"))
+
+
+def test_steps_that_an_image_brought_are_removed_when_they_are_merged(tmp_path, monkeypatch):
+    run = write_run(tmp_path, steps=3, prompts=1)
+    with like_overlayfs(monkeypatch, of="step-"):
+        assert compact(tmp_path, run, grace_s=0.0).folders_removed == 3
+    assert not list((tmp_path / run).glob("step-*"))
+    with open_log(tmp_path) as log:
+        assert list(seen(log)) == [1, 2, 3]
 
 
 def test_what_failed_is_told_also_where_its_run_can_not_be_removed(tmp_path, monkeypatch):
