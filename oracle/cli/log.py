@@ -28,7 +28,13 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
             type=kind,
             help="what the query is about: a named one's header, and chosen_run() and its like in SQL, say how",
         )
-    asking.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="give up after (default: 60)")
+    asking.add_argument(
+        "--timeout",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="stop the query after; the time to copy the store and open the log is not in it (default: 60)",
+    )
     form = asking.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object a line")
     form.add_argument("--out", type=Path, help="write the rows to this .csv or .parquet file")

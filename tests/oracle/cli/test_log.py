@@ -14,6 +14,7 @@ import pytest
 from oracle.base.printable import one_line
 from oracle.cli.main import main
 from oracle.log import LogWriter
+from oracle.store.build import build_starter_store
 from tests.tiny_log import write_tiny_log
 
 
@@ -145,6 +146,26 @@ def test_a_query_that_hears_nobody_ends_all_the_same(log):
     done = subprocess.run([sys.executable, *line], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "error: the query was stopped after 0.1 s: narrow it down to a run or a step\n"
+
+
+def test_the_time_of_a_query_is_its_own_and_not_that_of_a_slow_disk_as_help_says(log, capsys):
+    """Each copy takes longer than `--timeout` and the two seconds after which the command would end."""
+    build_starter_store(store := log.folder / "store.duckdb")
+    script = f"""
+import shutil, sys, time
+from oracle.cli.main import main
+copy = shutil.copyfile
+def slowly(*paths):
+    time.sleep(3.5)
+    return copy(*paths)
+shutil.copyfile = slowly
+sys.exit(main(["log", "query", "--timeout", "1", "--sql", "select 7 as n", "--json", "--store", {str(store)!r}]))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"n": 7}), done.stderr
+    with pytest.raises(SystemExit):
+        main(["log", "query", "--help"])
+    assert "the time to copy the store and open the log is not in it" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("proc", ["there", "not there"])
