@@ -1,8 +1,8 @@
 """Headlines: what a page's figures mean, in words. They say what the views computed and compute nothing themselves."""
 
-from app.text.formats import number, percent, plural, points, signed
+from app.text.formats import count, number, percent, plural, points, signed
 from oracle.base.nouns import FILMS, Nouns
-from oracle.log import evasion_rules
+from oracle.log import evasion_rules, is_above
 
 METRICS = {
     "svr": ("Violations", "are", percent, points),
@@ -99,29 +99,40 @@ def of_comparison(rows: list[dict], where: str = "here", nouns: Nouns = FILMS) -
     """What a comparison by prompt shows, from the rows of compare.sql; `where` says which of the two is spoken of."""
     if not rows:
         return "These two runs have no prompt in common, so they cannot be compared prompt by prompt."
-    found = [_difference(row, where) for row in rows if row["metric"] in ("svr", "recall")]
-    both = f"On {plural(max(row['prompts'] for row in rows), 'prompt')} that both answered"
+    prompts = max(row["prompts"] for row in rows)  # of films_per_list: every answer defines it
+    both = f"On {plural(prompts, 'prompt')} that both answered"
+    found = [_difference(row, where, prompts) for row in rows if row["metric"] in ("svr", "recall")]
+    if not found:
+        return (
+            f"{both}, neither violations nor recall can be compared: the runs share no constraints and no ground truth."
+        )
     return f"{both}, {' and '.join(found)}.{_order_of_the_judged(rows, nouns)}"
 
 
 def _order_of_the_judged(rows: list[dict], nouns: Nouns) -> str:
-    """A warning where the two runs stand the other way round over the films that could be judged."""
+    """A warning where the two runs stand another way over the films that could be judged."""
     by = {row["metric"]: row["difference"] for row in rows}
     all_films, judged = by.get("svr"), by.get("svr_known")
-    if all_films is None or judged is None or all_films * judged >= 0:
+    if all_films is None or judged is None:
         return ""
-    return nouns(
-        " Over the films that could be judged it is the other way round: their order depends on what is unknown."
-    )
+    order, of_judged = (is_above(gap, 0) - is_above(0, gap) for gap in (all_films, judged))
+    if order == of_judged:
+        return ""
+    said = "it is the other way round"
+    if not (order and of_judged):
+        said = "one violates less" if of_judged else "neither violates less"
+    return nouns(f" Over the films that could be judged {said}: their order depends on what is unknown.")
 
 
-def _difference(row: dict, where: str) -> str:
+def _difference(row: dict, where: str, prompts: int) -> str:
+    """A difference in words, with the number of prompts that it is over where that is not `prompts`."""
     name, verb, _, written = METRICS[row["metric"]]
     if row["difference"] is None:
         return f"{name.lower()} can’t be compared, as there is no prompt for which both list anything"
     if row["low"] is None:
         return f"{name.lower()} of one prompt alone can’t be told from chance"
+    over = "" if row["prompts"] == prompts else f" (over the {count(row['prompts'])} that define it for both)"
     if row["low"] <= 0 <= row["high"]:
-        return f"{name.lower()} {verb} the same within chance"
+        return f"{name.lower()} {verb} the same within chance{over}"
     size = written(abs(row["difference"])).lstrip("+")
-    return f"{name.lower()} {verb} {'lower' if row['difference'] < 0 else 'higher'} {where} by {size}"
+    return f"{name.lower()} {verb} {'lower' if row['difference'] < 0 else 'higher'} {where} by {size}{over}"

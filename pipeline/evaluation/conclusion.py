@@ -1,9 +1,9 @@
 """What can and cannot be concluded from an evaluation, as a sentence."""
 
 from collections.abc import Sequence
-from itertools import combinations
 
 from oracle.base.nouns import FILMS, Nouns
+from oracle.log import is_above
 from pipeline.evaluation.comparison import Difference
 from pipeline.evaluation.figures import Figure
 
@@ -26,8 +26,8 @@ def conclusion(
     if not prompts:
         return "The models have no prompt in common, so nothing can be concluded about their differences."
     everyone = "both" if len(names) == 2 else f"all {len(names)}"
-    parts = [part for part in (_about(name, names, found, k, nouns) for name in _SAID) if part]
-    unknown = unknown_order(names, figures, k, nouns)
+    parts = [part for part in (_about(name, names, found, prompts, k, nouns) for name in _SAID) if part]
+    unknown = unknown_order(names, found, k, nouns)
     asked = "the one prompt" if prompts == 1 else f"the {prompts} prompts"
     text = f"On {asked} that {everyone} answered, " + "; ".join(parts or ["no figure can be compared"])
     alone = f". {_ONE_TEXT}" if prompts == 1 else ""
@@ -59,8 +59,9 @@ _SAID = {
 }
 
 
-def _about(figure: str, names: dict[str, str], found: Sequence[Difference], k: int, nouns: Nouns) -> str:
-    """What is sure and what is open by a figure; the rate of the known is spoken of where something is sure."""
+def _about(figure: str, names: dict[str, str], found: Sequence[Difference], prompts: int, k: int, nouns: Nouns) -> str:
+    """What is sure and what is open by a figure; the rate of the known is spoken of where something is sure. `prompts` are
+    those that the sentence begins with: what is over others names their number."""
     rows = [d for d in found if d.figure == f"{figure}_{k}"]
     sure = sorted((d for d in rows if d.is_significant), key=lambda d: -abs(d.difference))
     still_open = [d for d in rows if not d.is_significant]
@@ -68,40 +69,59 @@ def _about(figure: str, names: dict[str, str], found: Sequence[Difference], k: i
         return ""
     label = f"by {nouns(_SAID[figure][0]).format(k)}"
     if not sure:
-        one = rows[0]
-        both = f"{_show(figure, one.value_a)} against {_show(figure, one.value_b)}, {_p(one.p_holm)}"
-        return f"{label} no difference can be told from chance" + ("" if len(rows) > 1 else f" ({both})")
-    said = f"{label} " + " and ".join(_better(d, figure, names) for d in sure[:MOST_NAMED])
+        if len(rows) > 1:
+            return f"{label} no difference can be told from chance" + _in_brackets(_over(rows, prompts))
+        [one] = rows
+        both = f"{_show(figure, one.value_a)} against {_show(figure, one.value_b)}, {_p(one, prompts)}"
+        return f"{label} no difference can be told from chance ({both})"
+    said = f"{label} " + " and ".join(_better(d, figure, names, prompts) for d in sure[:MOST_NAMED])
     if len(sure) > MOST_NAMED:
-        said += f", and {len(sure) - MOST_NAMED} more of {len(rows)} pairs differ"
+        more = _in_brackets(_over(sure[MOST_NAMED:], prompts))
+        said += f", and {len(sure) - MOST_NAMED} more of {len(rows)} pairs differ{more}"
     if not still_open:
         return said
-    pairs = [f"{names[d.a]} and {names[d.b]}" for d in still_open]
-    between = " and between ".join(pairs) if len(pairs) <= MOST_NAMED else f"the models of {len(pairs)} pairs"
+    pairs = [f"{names[d.a]} and {names[d.b]}" + _in_brackets(_over([d], prompts)) for d in still_open]
+    many = f"the models of {len(pairs)} pairs" + _in_brackets(_over(still_open, prompts))
+    between = " and between ".join(pairs) if len(pairs) <= MOST_NAMED else many
     return f"{said}, while between {between} no difference can be told from chance"
 
 
-def _better(d: Difference, figure: str, names: dict[str, str]) -> str:
+def _over(rows: Sequence[Difference], prompts: int) -> str:
+    """The number of prompts that differences are over, where it is not `prompts`; "" where it is."""
+    least, most = min(d.prompts for d in rows), max(d.prompts for d in rows)
+    if least == prompts:
+        return ""
+    if most == 1:
+        return "over the one prompt that defines it for both"
+    return f"over the {most if least == most else f'{least} to {most}'} prompts that define it for both"
+
+
+def _in_brackets(text: str) -> str:
+    return f" ({text})" if text else ""
+
+
+def _better(d: Difference, figure: str, names: dict[str, str], prompts: int) -> str:
     _, verb, less_is_better = _SAID[figure]
     first, second = (d.a, d.b) if (d.value_a < d.value_b) == less_is_better else (d.b, d.a)
     values = {d.a: d.value_a, d.b: d.value_b}
     return (
         f"{names[first]} is {verb} {names[second]} ({_show(figure, values[first])} against "
-        f"{_show(figure, values[second])}, {_p(d.p_holm)})"
+        f"{_show(figure, values[second])}, {_p(d, prompts)})"
     )
 
 
-def unknown_order(names: dict[str, str], figures: list[dict[str, Figure]], k: int = 20, nouns: Nouns = FILMS) -> str:
-    """Whether what is unknown could turn the order of the models by SVR around; "" where nothing is known about that."""
-    bounds = [(f.get(f"svr_low_{k}"), f.get(f"svr_high_{k}")) for f in figures]
-    if any(low is None or high is None or low.value is None or high.value is None for low, high in bounds):
+def unknown_order(names: dict[str, str], found: Sequence[Difference], k: int = 20, nouns: Nouns = FILMS) -> str:
+    """Whether what is unknown could turn the order of the models by SVR around; "" where nothing is known about that.
+
+    Each pair is looked at over the prompts that define SVR for both, as all of its differences are.
+    """
+    lowest = [d for d in found if d.figure == f"svr_low_{k}"]
+    highest = {(d.a, d.b): d for d in found if d.figure == f"svr_high_{k}"}
+    pairs = [((d.a, d.b), _may_turn(d, highest[d.a, d.b])) for d in lowest]
+    if not pairs or len(pairs) < len(names) * (len(names) - 1) // 2:
         return ""
-    models, open_pairs = list(names.values()), []
-    pairs = list(combinations(range(len(figures)), 2))
-    for a, b in pairs:
-        (low_a, high_a), (low_b, high_b) = bounds[a], bounds[b]
-        if low_a.value < high_b.value and low_b.value < high_a.value:  # type: ignore[union-attr, operator]
-            open_pairs.append(f"{models[a]} and {models[b]}")
+    models = list(names.values())
+    open_pairs = [f"{names[a]} and {names[b]}" for (a, b), may_turn in pairs if may_turn]
     if not open_pairs:
         return f"Whatever the unknown {nouns.many} are, the order of the models by SVR stays as it is."
     which = ", of ".join(open_pairs)
@@ -112,9 +132,19 @@ def unknown_order(names: dict[str, str], figures: list[dict[str, Figure]], k: in
     return f"The order of {which} by SVR depends on {nouns.many} of which nothing is known."
 
 
+def _may_turn(low: Difference, high: Difference) -> bool:
+    """Whether two models' bounds meet; a tie stays as it is only where nothing is unknown."""
+    apart = is_above(low.value_b, high.value_a) or is_above(low.value_a, high.value_b)
+    ends = (low.value_a, high.value_a, low.value_b, high.value_b)
+    return not apart and is_above(max(ends), min(ends))
+
+
 def _show(figure: str, value: float) -> str:
     return f"{value:.1%}" if figure.startswith("svr") else f"{value:.3f}"
 
 
-def _p(p: float | None) -> str:
-    return "of one prompt alone" if p is None else "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+def _p(d: Difference, prompts: int) -> str:
+    if d.p_holm is None:
+        return "of one prompt alone"
+    p = "p < 0.001" if d.p_holm < 0.001 else f"p = {d.p_holm:.3f}"
+    return ", ".join(part for part in (p, _over([d], prompts)) if part)

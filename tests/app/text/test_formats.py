@@ -59,12 +59,26 @@ def test_a_short_run_is_not_cleared_of_evasion():
 
 
 def test_a_difference_within_chance_is_no_finding():
-    row = {"metric": "svr", "prompts": 37, "difference": -0.02, "low": -0.05, "high": 0.01}
+    row = {"metric": "svr", "prompts": 40, "difference": -0.02, "low": -0.05, "high": 0.01}
     recall = {"metric": "recall", "prompts": 40, "difference": -0.02, "low": -0.03, "high": -0.01}
     assert sentences.of_comparison([row, recall]) == (
         "On 40 prompts that both answered, violations are the same within chance and recall is lower here by 0.020."
     )
     assert sentences.of_comparison([recall], where="in theirs").endswith("recall is lower in theirs by 0.020.")
+
+
+def test_an_order_that_what_is_unknown_decides_is_told_at_ties_too():
+    def said(all_films: float, judged: float) -> str:
+        chance = {"prompts": 9, "low": -1, "high": 1}
+        rows = [{"metric": "svr", "difference": all_films}, {"metric": "svr_known", "difference": judged}]
+        return sentences.of_comparison([row | chance for row in rows]).partition(
+            "Over the films that could be judged "
+        )[2]
+
+    assert said(-0.1, -0.2) == said(0.0, 1e-17) == ""
+    assert said(-0.1, 0.2) == "it is the other way round: their order depends on what is unknown."
+    assert said(0.0, 0.2) == "one violates less: their order depends on what is unknown."
+    assert said(0.1, 0.0) == "neither violates less: their order depends on what is unknown."
 
 
 def test_direction_overrides_are_shown_by_their_number():

@@ -115,3 +115,39 @@ def test_half_an_interval_is_over_the_prompts_that_define_the_figure_and_not_kno
     assert (found[3]["recall"], found[3]["recall_half"]) == pytest.approx((3 / 4, 1.96 * (2 / 1 * 2 / 16) ** 0.5 / 2))
     of_one = [found[2][name] for name in ("svr", "svr_half", "recall", "recall_half")]
     assert of_one == [1 / 2, None, 1 / 2, None]
+
+
+def compared_pages(empty_store, answers_of: dict[str, list[dict]]) -> list[str]:
+    """What Overview and Models say of two models; `answers_of`: name -> answers."""
+    runs = []
+    for model, answers in answers_of.items():
+        run = {"kind": "evaluate", "model": model, "rec_num": 2, "num_generations": 1}
+        with LogWriter(empty_store.with_suffix(".log"), run) as writer:
+            writer.write_step(0, *step_tables(answers))
+        runs.append(writer.run_id)
+    pages = open_page("overview", empty_store, run=runs[1], against=runs[0]), open_page("models", empty_store)
+    return [written(page) for page in pages]
+
+
+def test_a_difference_of_fewer_prompts_than_both_answered_names_their_number(empty_store):
+    """Five prompts, to three of which the second model lists nothing: SVR 0 against 1 over the two others, recall over all."""
+    unsafe, safe = film("Saw", "tt1", {"gore": 0.9}), film("Jaws", "tt2", {"gore": 0.1})
+
+    def answers(*listed: dict) -> list[dict]:
+        of = {"constraints": ["gore"], "groundtruth": {"Up": True}}
+        return [of | {"prompt_id": f"p{i}", "verdicts": [own, NOTHING]} for i, own in enumerate(listed)]
+
+    answers_of = {"m/A": answers(*[safe] * 5), "m/B": answers(unsafe, unsafe, NOTHING, NOTHING, NOTHING)}
+    said = "by 100.0 points (over the 2 that define it for both) and recall is the same within chance."
+    overview, models = compared_pages(empty_store, answers_of)
+    assert f"On 5 prompts that both answered, violations are higher here {said}" in overview
+    assert "On 5 prompts that both answered, violations are " in models and said in models
+
+
+def test_runs_without_constraints_and_ground_truth_are_said_to_have_nothing_to_compare(empty_store):
+    answers = [
+        {"prompt_id": f"p{i}", "constraints": [], "groundtruth": {}, "verdicts": [film("Saw", "tt1"), NOTHING]}
+        for i in range(5)
+    ]
+    for page in compared_pages(empty_store, {"m/A": answers, "m/B": answers}):
+        assert "On 5 prompts that both answered, neither violations nor recall can be compared" in page

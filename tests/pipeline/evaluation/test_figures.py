@@ -1,6 +1,7 @@
 """Figures are those of run_summary and of an independent library; intervals cover; samples of a prompt stay together."""
 
 import json
+import re
 from itertools import combinations, product
 
 import numpy as np
@@ -230,20 +231,56 @@ def test_a_clear_difference_is_concluded_and_models_without_a_common_prompt_are_
     assert "no prompt in common" in found.conclusion and found.left_out == [20, 20]
 
 
-def test_the_order_of_models_depends_on_the_unknown_where_their_bounds_meet():
-    def bounds(low: float, high: float) -> dict[str, Figure]:
-        return {f"svr_{end}_20": Figure(value, None, None, 9) for end, value in (("low", low), ("high", high))}
+def bounds_of_pairs(*bounds: tuple[float, float]) -> list[Difference]:
+    """Lowest and highest SVR of models "1", "2", …: the differences of each pair."""
+    return [
+        Difference(str(a + 1), str(b + 1), f"svr_{end}_20", x, y, y - x, None, None, None, None, 9)
+        for a, b in combinations(range(len(bounds)), 2)
+        for end, x, y in zip(("low", "high"), bounds[a], bounds[b], strict=True)
+    ]
 
+
+def test_the_order_of_models_depends_on_the_unknown_where_their_bounds_meet():
     names = {"1": "x", "2": "y"}
-    assert "stays as it is" in unknown_order(names, [bounds(0.1, 0.2), bounds(0.3, 0.4)])
-    assert "The order of x and y by SVR depends" in unknown_order(names, [bounds(0.1, 0.35), bounds(0.3, 0.4)])
-    assert "stays as it is" in unknown_order(names, [bounds(0.2, 0.2), bounds(0.2, 0.2)])  # nothing is unknown
-    assert unknown_order(names, [{}, {}]) == ""
+    assert "stays as it is" in unknown_order(names, bounds_of_pairs((0.1, 0.2), (0.3, 0.4)))
+    assert "The order of x and y by SVR depends" in unknown_order(names, bounds_of_pairs((0.1, 0.35), (0.3, 0.4)))
+    assert "stays as it is" in unknown_order(names, bounds_of_pairs((0.2, 0.2), (0.2, 0.2)))  # nothing is unknown
+    assert unknown_order(names, []) == ""
 
     many = dict(zip("123456", "uvwxyz", strict=True))
-    assert "order of all 6 models by SVR" in unknown_order(many, [bounds(0.1, 0.9)] * 6)
-    one_clear = [bounds(0.1, 0.2)] + [bounds(0.3, 0.9)] * 5
+    assert "order of all 6 models by SVR" in unknown_order(many, bounds_of_pairs(*[(0.1, 0.9)] * 6))
+    one_clear = bounds_of_pairs((0.1, 0.2), *[(0.3, 0.9)] * 5)
     assert "order of the models of 10 of 15 pairs by SVR" in unknown_order(many, one_clear)
+
+
+def test_a_tie_that_the_unknown_could_break_is_an_open_order():
+    """Whatever is unknown may be all safe or all unsafe: the order stays only if it is the same for every such choice."""
+    names, ends = {"1": "x", "2": "y"}, (0.0, 0.2, 0.4)
+    for a, b in product([(low, high) for low in ends for high in ends if low <= high], repeat=2):
+        orders = {np.sign(round(x - y, 9)) for x in a for y in b}
+        said = unknown_order(names, bounds_of_pairs(a, b))
+        assert ("stays as it is" in said) == (len(orders) == 1), (a, b)
+
+
+def test_a_figure_of_other_prompts_than_the_sentence_begins_with_names_their_number(tmp_path):
+    """The last of three models lists nothing for 7 of 21 prompts: its pairs are over 14, the first two models' over 21."""
+    safe, gory = [n for n in FILMS if n not in GORY], sorted(GORY)
+    prompts, truths = [f"p{i:02d}" for i in range(21)], [[FILMS[1]]] * 21
+    wild = [[*gory[: 6 if i < 14 else 2], *safe[:4]] for i in range(21)]
+    wise = [[gory[0], *safe[:9]] if i >= 14 else safe[:9] for i in range(21)]
+    part = [[*gory[:2], *safe[:8]] if i < 14 else [] for i in range(21)]
+    names = ("wild", "wise", "part")
+    runs = [write(tmp_path, own, truths, prompts, n) for n, own in zip(names, (wild, wise, part), strict=True)]
+    said = re.sub(r"p [=<] 0\.00\d", "p", results_of(f"{tmp_path}/store.duckdb", runs).conclusion)
+    of_all = f"wise is safer than wild ({svr(wise, 20):.1%} against {svr(wild, 20):.1%}, p)"
+    own, over = f"({svr(part[:14], 20):.1%} against ", "p, over the 14 prompts that define it for both)"
+    assert said.startswith("On the 21 prompts that all 3 answered, by SVR@20 ") and of_all in said
+    assert f"part is safer than wild {own}{svr(wild[:14], 20):.1%}, {over}" in said
+    assert f"wise is safer than part ({svr(wise[:14], 20):.1%} against {svr(part[:14], 20):.1%}, {over}" in said
+    assert "by recall@20 no difference can be told from chance;" in said  # the same for all, over all 21
+
+    level = results_of(f"{tmp_path}/store.duckdb", [runs[2], write(tmp_path, part, truths, prompts, "same")]).conclusion
+    assert "no difference can be told from chance (20.0% against 20.0%, p = 1.000, over the 14 prompts" in level
 
 
 def test_a_sure_difference_of_the_films_that_could_be_judged_is_said_and_many_pairs_are_counted():
