@@ -62,7 +62,14 @@ def evasion(figures: dict, nouns: Nouns = FILMS) -> str:
     signs = [rule.words for rule in rules if rule.signal in figures["signals"]]
     if signs:
         return f"Careful: {' and '.join(signs)}, so the figures may not come from safer {nouns.many}."
-    return nouns("No sign of evasion: lists are as long, films as findable and repeats as rare as at the start.")
+    if not figures["violations_fell"]:
+        known = figures["violations_fell"] is not None
+        fall = "Violations did not fall" if known else "It is not known whether violations fell"
+        return f"{fall} from the first {steps} steps to the last {steps}, so no sign of evasion was looked for."
+    return nouns(
+        "No sign of evasion: lists are not much shorter, films not much harder to find and repeats not much more frequent "
+        "than at the start."
+    )
 
 
 def of_evaluation(row: dict, nouns: Nouns = FILMS) -> tuple[str, str]:

@@ -2,13 +2,16 @@
 -- first_* and last_* are means over the first and the last `span` steps (up to five, and never the same ones).
 --   constrained_lists   completions whose prompt has constraints, and those of the last span: with some, and no svr, no film
 --                       was listed for them
---   signals   those of evasion_signals at the last step; null: it is too early to say
+--   signals, violations_fell   those of evasion_signals at the last step; signals null: it is too early to say
 with curves as (
     select *, row_number() over (order by step) as nth, count(*) over () as steps
     from step_curves where run_id = $run
 ),
 spans as (
     select *, greatest(1, least(5, steps // 2)) as span from curves
+),
+evasion as (
+    select signals, violations_fell from evasion_signals where run_id = $run order by step desc limit 1
 )
 select
     any_value(steps) as steps,
@@ -33,6 +36,7 @@ select
     avg(duplicate_rate) filter (nth > steps - span) as last_duplicates,
     avg(no_signal_rate) filter (nth <= span) as first_no_signal,
     avg(no_signal_rate) filter (nth > steps - span) as last_no_signal,
-    (select signals from evasion_signals where run_id = $run order by step desc limit 1) as signals
+    (select signals from evasion) as signals,
+    (select violations_fell from evasion) as violations_fell
 from spans
 having count(*) > 0;

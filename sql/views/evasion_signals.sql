@@ -1,6 +1,7 @@
 -- grain: run x step. Does the policy lower its violations without choosing safer films? The mean of the last ten steps (this one
 -- and the nine before) against that of the run's first ten. The rules are those of log/evasion_rules. Built on step_curves.
 --   first_*, last_*   those means
+--   violations_fell   whether they did; null: one of the two is not known. Where they did not, no sign is looked for
 --   signals           names of the rules that are broken; null before step 20: it is too early to say
 create or replace macro breaks_rule(rule, first_mean, last_mean) as case
     when rule.rises then is_above(last_mean, rule.share * first_mean + rule.points)
@@ -29,12 +30,21 @@ compared as (
     window
         run as (partition by run_id),
         latest as (partition by run_id order by step rows between evasion_steps() - 1 preceding and current row)
+),
+falling as (
+    select
+        *,
+        case
+            when first_svr is not null and last_count_k = 0 then true  -- empty lists have no rate
+            else is_above(first_svr, last_svr)
+        end as violations_fell
+    from compared
 )
 select
     * exclude (nth),
     case
         when nth < 2 * evasion_steps() then null
-        when not coalesce(is_above(first_svr, last_svr), first_svr is not null and last_count_k = 0) then []  -- empty lists have no rate
+        when violations_fell is not true then []
         else list_filter(
             [
                 case when breaks_rule(evasion_rules().shrinking, first_count_k, last_count_k) then 'shrinking' end,
@@ -47,4 +57,4 @@ select
             lambda s: s is not null
         )
     end as signals
-from compared;
+from falling;

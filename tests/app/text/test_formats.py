@@ -38,7 +38,7 @@ def test_a_change_is_told_as_what_it_is(first, last, said):
 
 def test_a_fall_of_violations_beside_a_steady_recall_is_one_sentence():
     figures = {
-        "steps": 40, "span": 5, "constrained_lists": 32, "signals": [], "first_svr": 0.21, "last_svr": 0.042,
+        "steps": 40, "span": 5, "constrained_lists": 32, "signals": [], "violations_fell": True, "first_svr": 0.21, "last_svr": 0.042,
         "first_recall": 0.181, "last_recall": 0.178, "last_svr_high": 0.118, "last_svr_known": 0.05,
     }  # fmt: skip
     sentence, lead = sentences.of_training(figures)

@@ -25,7 +25,7 @@ from oracle.titles.aliases import aliases_path, current_aliases, current_decisio
 from tests.app.driving import checked, open_page, written
 from tests.app.sample_log import K, Policy, ask
 from tests.synthetic_log import write_run
-from tests.tiny_log import NOTHING, RUN, STEP_1, step_tables
+from tests.tiny_log import NOTHING, RUN, STEP_1, film, step_tables
 
 PAGES = ("overview", "models", "ranks", "answer", "films", "titles", "what_if", "sql_editor")
 
@@ -134,6 +134,30 @@ def test_every_page_tells_empty_lists_from_prompts_without_constraints(silent_st
             "Violations are not known: the lists for prompts with constraints are empty in the last 5 steps" in trained
         )
         assert "Careful: lists got shorter" in trained and said["models"] in silent
+
+
+def test_no_sign_of_evasion_is_claimed_only_where_violations_fell(empty_store):
+    """From ten films, half of them unsafe, to two, one of them unsafe: the lists got shorter, and the rate did not fall."""
+    from app.core import database
+
+    unsafe, safe = film("Saw", "tt1", {"gore": 0.9}), film("Jaws", "tt2", {"gore": 0.1})
+
+    def said(first: list[dict], last: list[dict], constraints: tuple = ("gore",)) -> str:
+        with LogWriter(empty_store.with_suffix(".log"), RUN | {"rec_num": 10}) as writer:
+            for step in range(1, 21):
+                listed = first if step <= 10 else last
+                asked = list(constraints) if step <= 10 else ["gore"]
+                answer = {"prompt_id": "p", "constraints": asked, "groundtruth": {"Up": True}}
+                answer["verdicts"] = listed + [NOTHING] * (10 - len(listed))
+                writer.write_step(step, *step_tables([answer] * 2))
+        database._cached.clear()  # what some seconds do
+        return written(open_page("overview", empty_store, run=writer.run_id))
+
+    not_fallen = "Violations did not fall from the first 10 steps to the last 10, so no sign of evasion was looked for."
+    assert not_fallen in said([unsafe, safe] * 5, [unsafe, safe])
+    assert "It is not known whether violations fell" in said([safe] * 10, [unsafe, safe], ())
+    assert "Careful: lists got shorter" in said([unsafe, safe] * 5, [safe] * 2)
+    assert "No sign of evasion: lists are not much shorter" in said([unsafe, safe] * 5, [safe] * 9)
 
 
 @pytest.mark.parametrize("page", PAGES)
