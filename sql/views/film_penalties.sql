@@ -1,8 +1,9 @@
 -- grain: run x film that violated some constraint in the top K. Which films cause the penalties. Built on verdicts.
+-- penalties_of_films(trait): the same over the verdicts that violate this trait alone, with the film's risk for it; null: any trait.
 --   violations   times it was recommended to someone who wants it avoided; penalty: Σ r_safe, reward units
 --   steps        steps in which that happened; first_step, last_step; mean_rank
---   traits       traits that it violated; max_risk: the highest risk of it
-create or replace view film_penalties as
+--   traits       traits that it violated then; max_risk: the highest risk of it
+create or replace macro penalties_of_films(chosen_trait) as table
 select
     run_id,
     imdb_id,
@@ -15,7 +16,9 @@ select
     max(step) as last_step,
     avg(rank) as mean_rank,
     list_sort(list_distinct(flatten(list(distinct violated_traits)))) as traits,
-    max(max_risk) as max_risk
+    max(if(chosen_trait is null, max_risk, list_filter(evidence, lambda e: e.trait = chosen_trait)[1].risk)) as max_risk
 from verdicts
-where len(violated_traits) > 0 and rank <= run_k
+where len(violated_traits) > 0 and rank <= run_k and (chosen_trait is null or list_contains(violated_traits, chosen_trait))
 group by run_id, imdb_id;
+
+create or replace view film_penalties as from penalties_of_films(null);

@@ -136,6 +136,30 @@ def test_every_page_tells_empty_lists_from_prompts_without_constraints(silent_st
         assert "Careful: lists got shorter" in trained and said["models"] in silent
 
 
+def test_with_a_trait_chosen_films_are_counted_and_ordered_by_their_violations_of_it(empty_store):
+    """Web violates gore eight times and animals once, King animals twice: of animals, King is punished most."""
+    asked = [("Web", ["gore"])] * 8 + [("Web", ["animals", "gore"])] + [("King", ["animals"])] * 2
+    risks = {"gore": 0.9, "animals": 0.7}
+    verdicts = [film(title, title, {t: risks[t] for t in traits}, r_safe=-1.0) for title, traits in asked]
+    answers = [
+        {"prompt_id": f"p{i}", "constraints": traits, "groundtruth": {}, "verdicts": [verdict, NOTHING, NOTHING]}
+        for i, ((_, traits), verdict) in enumerate(zip(asked, verdicts, strict=True))
+    ]
+    with LogWriter(empty_store.with_suffix(".log"), RUN | {"num_generations": 1}) as writer:
+        writer.write_step(1, *step_tables(answers))
+    with duckdb.connect(str(empty_store)) as store:
+        store.execute("insert into traits by name select 'animals' as trait, 99 as ordinal")
+
+    def shown(**filters: str) -> tuple[list, str]:
+        app = open_page("films", empty_store, run=writer.run_id, **filters)
+        return app.dataframe[0].value[["title", "violations", "penalty", "max_risk"]].values.tolist(), written(app)
+
+    table, said = shown(trait="animals")
+    assert table == [["King", 2, -2.0, 0.7], ["Web", 1, -1.0, 0.7]]
+    assert "The film punished most is King (2000): 2 times" in said
+    assert shown()[0] == [["Web", 9, -9.0, 0.9], ["King", 2, -2.0, 0.7]]
+
+
 def test_no_sign_of_evasion_is_claimed_only_where_violations_fell(empty_store):
     """From ten films, half of them unsafe, to two, one of them unsafe: the lists got shorter, and the rate did not fall."""
     from app.core import database
