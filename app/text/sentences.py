@@ -83,8 +83,11 @@ def of_evaluation(row: dict, nouns: Nouns = FILMS) -> tuple[str, str]:
         sentence = f"No prompt has constraints, so nothing could be violated; recall is {recall}."
     elif row["svr_20"] is None:
         sentence = f"No answer to a prompt with constraints lists a {nouns.one}, so nothing could be violated; recall is {recall}."
-    answers, length = plural(int(row["lists_all"]), "answer"), number(row["films_per_list"], 1)
-    lead = f"Over {answers} of {length} {nouns.many}"
+    answers, length = plural(int(row["lists_all"]), "answer"), f"of {number(row['films_per_list'], 1)} {nouns.many}"
+    lead = f"Over {answers} {length}"
+    if 0 < row["lists"] < row["lists_all"]:
+        lead = f"Over the {count(row['lists'])} of {answers} that are to prompts with constraints, {length}"
+    lead += f", in {row['steps']} steps" if row["steps"] > 1 else ""
     if row["unresolved_rate"] is not None:
         lead += f"; {percent(row['unresolved_rate'])} of the titles were not found"
     if row["svr_20"] is None:

@@ -66,8 +66,8 @@ def _evaluated(run: dict) -> None:
 
 def _own_mean(run: dict, name: str) -> float | None:
     """A reward that is somebody's own: its sum over an answer, on average."""
-    points = database.rows("own_curve", runs=[run["run_id"]], reward=name).to_pylist()
-    return points[-1]["own"] if points else None
+    [mean] = database.rows("own_mean", run=run["run_id"], reward=name)["own"].to_pylist()
+    return mean
 
 
 def _trained(run: dict, others: list[str]) -> None:
@@ -147,7 +147,7 @@ def _all_runs() -> None:
     style.section(
         "All runs",
         nouns(
-            "Over all steps, on prompts with constraints: the share of violating films in the top 20, "
+            "Over all steps, on prompts with constraints (a run without any: on all): the share of violating films in the top 20, "
             "and what it is to be read beside."
         ),
     )

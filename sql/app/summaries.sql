@@ -1,4 +1,4 @@
--- grain: one run, the newest first; of an evaluation with several steps, its last. Built on runs and run_summary.
+-- grain: one run, the newest first, over all of its steps. Built on runs and summary_of_runs.
 -- Figures are over the completions whose prompt has constraints (lists of them); without any of those, over all.
 select
     run_id, r.kind, in_calendar(r.started_at) as started_at, r.model, r.lambda_safe,
@@ -10,6 +10,5 @@ select
     if(s.lists > 0, s.films_per_list, s.films_per_list_all) as films_per_list,
     if(s.lists > 0, s.duplicate_rate, s.duplicate_rate_all) as duplicate_rate,
     if(s.lists > 0, s.unresolved_rate, s.unresolved_rate_all) as unresolved_rate
-from runs r join run_summary s using (run_id)
-qualify row_number() over (partition by run_id order by s.step desc) = 1
+from runs r join summary_of_runs(false) s using (run_id)
 order by started_at desc, run_id desc;

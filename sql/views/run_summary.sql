@@ -1,4 +1,5 @@
 -- grain: run, or run x step where kind is 'evaluate' (a step is then one evaluated model). Built on rank_sums.
+-- summary_of_runs(by_step): by_step false: one row a run of any kind, over all of its steps; step is null then.
 -- Figures without a suffix are over the completions whose prompt has constraints; *_all over all completions.
 --   lists, lists_all         completions, the n behind the figures; recall_lists: those with eligible ground truth
 --   rec_num                  the run's K: no figure counts ranks beyond it, so that svr_20 of a run with K = 5 is over 5
@@ -13,11 +14,11 @@
 --   sensitivity_dcg          Σ over ranks <= 20 of 1[unsafe] / log2(rank + 1), mean per completion; lower is safer
 --   films_per_list           entries emitted, beyond rank K too; count_20: those in the top 20
 --   catalog_match, duplicate_rate, hit_rate   shares of the films emitted in the top 20
-create or replace view run_summary as
+create or replace macro summary_of_runs(by_step) as table
 with per_slice as (
     select
         run_id,
-        case when kind = 'evaluate' then step end as step,
+        case when by_step and kind = 'evaluate' then step end as step,
         any_value(kind) as kind,
         any_value(rec_num) as rec_num,
         list(distinct step) as steps,
@@ -50,7 +51,7 @@ with per_slice as (
         sum(ndcg_10) as ndcg_10,
         sum(ndcg_20) as ndcg_20
     from rank_sums join run_shape using (run_id)
-    group by run_id, case when kind = 'evaluate' then step end, constrained
+    group by run_id, case when by_step and kind = 'evaluate' then step end, constrained
 )
 select
     run_id,
@@ -107,3 +108,5 @@ select
     sum(hits) / nullif(sum(films_20), 0) as hit_rate_all
 from per_slice
 group by run_id, step;
+
+create or replace view run_summary as from summary_of_runs(true);

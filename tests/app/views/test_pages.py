@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 from markupsafe import escape
 from streamlit.testing.v1 import AppTest
@@ -248,6 +249,36 @@ def test_the_overview_of_an_evaluated_model_shows_its_summary(store):
     [row] = ask(store, "from run_summary where kind = 'evaluate' order by svr_20 limit 1")
     page = written(open_page("overview", store, run=row["run_id"]))
     assert f"{formats.percent(row['svr_20'])} of the recommended films violate a constraint" in page
+
+
+def test_an_evaluated_model_has_one_figure_on_all_pages_over_all_of_its_steps(empty_store):
+    """Two steps: an answer of two films, one unsafe, and one of a safe film, to prompts with constraints; four of three others."""
+    unsafe, safe = film("Saw", "tt1", {"gore": 0.9}), film("Jaws", "tt2", {"gore": 0.1})
+
+    def answer(name: str, traits: list[str], *listed: dict) -> dict:
+        verdicts = [*listed, *[NOTHING] * (3 - len(listed))]
+        return {"prompt_id": name, "constraints": traits, "groundtruth": {"Up": True}, "verdicts": verdicts}
+
+    def with_own_reward(completions: pa.Table, verdicts: pa.Table) -> tuple[pa.Table, pa.Table]:
+        own = [[("mine", 1.0)] if title else [] for title in verdicts["title"].to_pylist()]
+        return completions, verdicts.append_column("own_rewards", pa.array(own, pa.map_(pa.string(), pa.float64())))
+
+    others = [answer(f"q{i}", [], film("Up", "tt3", hit=True), safe, safe) for i in range(4)]
+    steps = [[answer("p", ["gore"], unsafe, safe), *others], [answer("p", ["gore"], safe)]]
+    run = RUN | {"kind": "evaluate", "num_generations": 1, "own_weights": {"mine": 1.0}}
+    with LogWriter(empty_store.with_suffix(".log"), run) as writer:
+        for step, answers in enumerate(steps, start=1):
+            writer.write_step(step, *with_own_reward(*step_tables(answers)))
+    overview, models = open_page("overview", empty_store, run=writer.run_id), open_page("models", empty_store)
+    said = written(overview)
+    assert f"{formats.percent(1 / 3)} of the recommended films violate a constraint" in said
+    assert "Over the 2 of 6 answers that are to prompts with constraints, of 1.5 films, in 2 steps" in said
+    [row], [board] = (page.dataframe[-1].value.to_dict("records") for page in (overview, models))
+    assert (row["svr_20"], row["films_per_list"], row["steps"]) == (pytest.approx(1 / 3), 1.5, 2)
+    assert (board["SVR@20"], board["films a list"]) == (pytest.approx(1 / 3), 1.5)
+    assert (
+        f'<div class="value">{formats.number(15 / 6, 2)}</div>' in said
+    )  # the own reward: a film each, over all six answers
 
 
 def test_evaluations_of_a_training_run_are_points_of_its_own_curves_and_no_models(odd_store):
