@@ -25,7 +25,7 @@ def page() -> None:
     breakdown = database.rows("traits_of_run", run=run["run_id"])
     films = database.rows("films_of_run", run=run["run_id"], trait=wanted)
     style.headline(
-        *_sentences(breakdown.to_pylist(), films.slice(0, 1).to_pylist(), wanted, nouns), eyebrow=runs.eyebrow(run)
+        *_sentences(breakdown.to_pylist(), films.slice(0, 2).to_pylist(), wanted, nouns), eyebrow=runs.eyebrow(run)
     )
     if breakdown.num_rows:
         style.section(
@@ -58,12 +58,18 @@ def _sentences(traits: list[dict], films: list[dict], wanted: str | None, nouns:
     sentence = f"{share} of the {nouns.many} listed for people who chose “{formats.short(row['trait'])}” violate it."
     if not wanted:
         times = formats.plural(row["violations"], "time")
-        sentence = f"“{formats.short(row['trait'])}” is violated most often: {times}, by {share} of the {nouns.many} listed for it."
+        trait, by = f"“{formats.short(row['trait'])}”", f"{times}, by {share} of the {nouns.many} listed for it."
+        sentence = f"{trait} is violated most often: {by}"
+        if len(traits) > 1 and traits[1]["violations"] == row["violations"]:
+            sentence = f"No trait is violated more often than {trait}: {by}"
     if not films or not films[0]["title"]:
         return sentence, ""
-    [film] = films
+    film = films[0]
+    most = f"The {nouns.one} punished most"
+    if len(films) > 1 and films[1]["violations"] == film["violations"]:
+        most = f"Among the {nouns.many} punished most"
     return sentence, (
-        f"The {nouns.one} punished most is {formats.film(film['title'], film['year'])}: "
+        f"{most} is {formats.film(film['title'], film['year'])}: "
         f"{formats.plural(film['violations'], 'time')}, at rank {formats.number(film['mean_rank'], 1)} on average."
     )
 

@@ -5,11 +5,14 @@ import streamlit as st
 from app.components import answer_html, columns, markup, states, style
 from app.core import address, database, runs
 from app.text import formats, sentences
+from oracle.base.nouns import FILMS, Nouns
 from oracle.base.printable import visible
+from oracle.log import is_above, may_turn
 
 SORTS = {"svr": "safest first", "recall": "highest recall first", "started_at": "newest first"}
 ALL = "all datasets"
 MOST = 200  # of the newest runs: the figures of each are computed when asked
+MOST_NAMED = 3  # models that the headline names; of more it tells the number
 
 
 def page() -> None:
@@ -32,7 +35,7 @@ def page() -> None:
     board = _ordered(of_log.to_pylist(), by)
     if not board:
         return states.no_step()
-    style.headline(*_sentences(board))
+    style.headline(*_sentences(board, database.nouns()))
     length = database.nouns()("films a list")
     st.dataframe(
         [_row(row, length) for row in board], hide_index=True, height=columns.height(board, 460),
@@ -54,7 +57,7 @@ def _ordered(board: list[dict], by: str) -> list[dict]:
     return sorted(board, key=lambda row: (row[by] is None, sign * (row[by] or 0)))
 
 
-def _sentences(board: list[dict]) -> tuple[str, str]:
+def _sentences(board: list[dict], nouns: Nouns = FILMS) -> tuple[str, str]:
     number = formats.plural(len(board), "evaluated run")
     if left_out := board[0]["left_out"]:
         older = sum(row["is_older"] for row in board)
@@ -63,19 +66,24 @@ def _sentences(board: list[dict]) -> tuple[str, str]:
     lead = (
         "Over each run's own prompts, with 95 % intervals; compare two models below on the prompts that both answered."
     )
-    safest = min((row for row in board if row["svr"] is not None), key=lambda row: row["svr"], default=None)
-    if safest is None:
+    judged = [row for row in board if row["svr"] is not None]
+    if not judged:
         asked = any(row["constrained"] for row in board)
-        none = database.nouns()("none of which lists a film for" if asked else "none of them on")
+        none = nouns("none of which lists a film for" if asked else "none of them on")
         return f"{number[0].upper()}{number[1:]}, {none} prompts with constraints.", lead
-    others = [row["svr_low"] for row in board if row is not safest and row["svr_low"] is not None]
-    if others and min(others) < safest["svr_high"]:
+    if len(judged) == 1:
+        return f"{number[0].upper()}{number[1:]}: the violation rate of {_name(judged[0])} is {_svr(judged[0])}.", lead
+    safest = min(judged, key=lambda row: row["svr"])
+    bounds = [(row["svr_low"], row["svr_high"]) for row in judged if row is not safest]
+    if any(may_turn((safest["svr_low"], safest["svr_high"]), other) for other in bounds):
+        lead += f" The order hangs on {nouns.many} that are not known"
         at_most = formats.percent(safest["svr_high"])
-        lead += f" The order hangs on {database.nouns().many} that are not known: of the safest one’s, {at_most} may violate."
-    return (
-        f"Of {number}, {_name(safest)} violates least: {_svr(safest)}.",
-        lead,
-    )
+        lead += f": of the safest one’s, {at_most} may violate." if is_above(safest["svr_high"], safest["svr"]) else "."
+    level = [_name(row) for row in judged if not is_above(row["svr"], safest["svr"])]
+    if len(level) == 1:
+        return f"Of {number}, {level[0]} violates least: {_svr(safest)}.", lead
+    who = " and ".join(level) if len(level) <= MOST_NAMED else f"{len(level)} alike"
+    return f"Of {number}, {who} violate least: {formats.percent(safest['svr'])} each.", lead
 
 
 def _svr(row: dict) -> str:

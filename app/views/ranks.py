@@ -7,6 +7,9 @@ from app.components import columns, rank_charts, states, style
 from app.core import address, database, flat, runs
 from app.text import formats
 from oracle.base.nouns import Nouns
+from oracle.log import is_above
+
+MOST_NAMED = 3  # ranks that a sentence names; of more it tells the number
 
 MEASURES = {
     "violations": ("violation_rate", "Share of the films at this rank that violate a constraint.", ".1%"),
@@ -76,17 +79,38 @@ def _sentences(totals: list[dict], run: dict, nouns: Nouns) -> tuple[str, str]:
     if not any(row["violations"] for row in judged):
         return nouns(
             "No rank was ever punished: no film violated a constraint."
-        ), "Hits are all that tells these ranks apart."
-    most, least = (choose(judged, key=lambda row: row["violation_rate"]) for choose in (max, min))
-    best = max(judged, key=lambda row: row["hit_reward"] or 0)
-    return (
-        f"Rank {most['rank']} violates most, with {formats.percent(most['violation_rate'])} of its {nouns.many}; "
-        f"rank {least['rank']} least, with {formats.percent(least['violation_rate'])}.",
-        f"Rank {best['rank']} earns most by hits, {formats.signed(best['hit_reward'], 3)} a list. "
-        + nouns(
-            "Each rank has its own advantage, so a film punished at one rank pushes down the tokens of that rank only."
-        ),
+        ), "Hits are all that tells these ranks apart." if any(
+            row["hit_rate"] for row in judged
+        ) else "No rank has a hit."
+    most, least = (choose(row["violation_rate"] for row in judged) for choose in (max, min))
+    sentence = f"All ranks violate alike, with {formats.percent(most)} of their {nouns.many}."
+    if is_above(most, least):
+        worst, best = _that_are(judged, "violation_rate", most), _that_are(judged, "violation_rate", least)
+        verb, whose = ("violates", "its") if worst.startswith("rank ") else ("violate", "their")
+        sentence = (
+            f"{worst[0].upper()}{worst[1:]} {verb} most, with {formats.percent(most)} of {whose} {nouns.many}; "
+            f"{best} least, with {formats.percent(least)}."
+        )
+    return sentence, _earned(judged) + nouns(
+        " Each rank has its own advantage, so a film punished at one rank pushes down the tokens of that rank only."
     )
+
+
+def _earned(judged: list[dict]) -> str:
+    most = max(row["hit_reward"] or 0 for row in judged)
+    if not is_above(most, 0):
+        return "" if any(row["hit_rate"] for row in judged) else "No rank has a hit."  # an evaluation gives no rewards
+    best = _that_are(judged, "hit_reward", most)
+    verb = "earns" if best.startswith("rank ") else "earn"
+    return f"{best[0].upper()}{best[1:]} {verb} most by hits, {formats.signed(most, 3)} a list."
+
+
+def _that_are(rows: list[dict], column: str, value: float) -> str:
+    """The ranks that have this value: "rank 1", "ranks 1, 2 and 5", "7 ranks"."""
+    ranks = [str(row["rank"]) for row in rows if not is_above(abs((row[column] or 0) - value), 0)]
+    if len(ranks) == 1:
+        return f"rank {ranks[0]}"
+    return f"ranks {', '.join(ranks[:-1])} and {ranks[-1]}" if len(ranks) <= MOST_NAMED else f"{len(ranks)} ranks"
 
 
 def _chosen_cell(event, cells: list[dict]) -> dict | None:

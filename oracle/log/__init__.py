@@ -1,6 +1,7 @@
 """The rollout log: written by one process a run, read by anybody through the views of `sql/`."""
 
 from oracle.log.audit import beside, lock_down, open_audit
+from oracle.log.bounds import may_turn
 from oracle.log.compaction import compact, delete_run, export_run
 from oracle.log.decisions import name_alias_files, use_alias_files
 from oracle.log.evasion import EvasionRule, evasion_rules, is_above
@@ -35,6 +36,7 @@ __all__ = [
     "is_above",
     "last_step_at",
     "lock_down",
+    "may_turn",
     "name_alias_files",
     "named_queries",
     "open_audit",

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from oracle.base.nouns import FILMS, Nouns
-from oracle.log import is_above
+from oracle.log import may_turn
 from pipeline.evaluation.comparison import Difference
-from pipeline.evaluation.figures import Figure
+from pipeline.evaluation.figures import Averaging, Figure
 
 MOST_NAMED = 3
 """Pairs of models that a sentence names; of more it tells the number."""
@@ -19,10 +19,12 @@ def conclusion(
     prompts: int,
     k: int = 20,
     nouns: Nouns = FILMS,
+    averaging: Averaging = "micro",
 ) -> str:
     """One sentence on what can be concluded and what can't; `names`: run id -> model, in the order of `figures`."""
     if len(names) < 2:
-        return _alone(next(iter(names.values()), "The model"), figures[0], prompts, k, nouns) if figures else ""
+        name = next(iter(names.values()), "The model")
+        return _alone(name, figures[0], prompts, k, nouns, averaging) if figures else ""
     if not prompts:
         return "The models have no prompt in common, so nothing can be concluded about their differences."
     everyone = "both" if len(names) == 2 else f"all {len(names)}"
@@ -34,7 +36,7 @@ def conclusion(
     return text + alone + (f". {unknown}" if unknown else ".")
 
 
-def _alone(name: str, figures: dict[str, Figure], prompts: int, k: int, nouns: Nouns) -> str:
+def _alone(name: str, figures: dict[str, Figure], prompts: int, k: int, nouns: Nouns, averaging: Averaging) -> str:
     svr = figures.get(f"svr_{k}")
     if svr is None or svr.value is None:
         return f"No prompt of {name} has constraints and {nouns.many}, so no violation rate can be concluded."
@@ -42,6 +44,8 @@ def _alone(name: str, figures: dict[str, Figure], prompts: int, k: int, nouns: N
     high = figures[f"svr_high_{k}"].value
     bounds = "" if high is None else f", and at most {high:.1%} if all that is unknown were violations"
     films = f"{svr.value:.1%} of the {nouns.many} that {name} lists in its top {k}"
+    if averaging == "macro":  # a mean of shares, in which a film of a short list counts more
+        films = f"On average over answers, {films}"
     over = f"the {svr.prompts} of {prompts} prompts to which it lists any"
     if svr.prompts == prompts:
         over = "one prompt" if prompts == 1 else f"{prompts} prompts"
@@ -117,11 +121,12 @@ def unknown_order(names: dict[str, str], found: Sequence[Difference], k: int = 2
     """
     lowest = [d for d in found if d.figure == f"svr_low_{k}"]
     highest = {(d.a, d.b): d for d in found if d.figure == f"svr_high_{k}"}
-    pairs = [((d.a, d.b), _may_turn(d, highest[d.a, d.b])) for d in lowest]
+    both = [(low, highest[low.a, low.b]) for low in lowest]
+    pairs = [(low.a, low.b, may_turn((low.value_a, high.value_a), (low.value_b, high.value_b))) for low, high in both]
     if not pairs or len(pairs) < len(names) * (len(names) - 1) // 2:
         return ""
     models = list(names.values())
-    open_pairs = [f"{names[a]} and {names[b]}" for (a, b), may_turn in pairs if may_turn]
+    open_pairs = [f"{names[a]} and {names[b]}" for a, b, is_open in pairs if is_open]
     if not open_pairs:
         return f"Whatever the unknown {nouns.many} are, the order of the models by SVR stays as it is."
     which = ", of ".join(open_pairs)
@@ -130,13 +135,6 @@ def unknown_order(names: dict[str, str], found: Sequence[Difference], k: int = 2
     elif len(open_pairs) > MOST_NAMED:
         which = f"the models of {len(open_pairs)} of {len(pairs)} pairs"
     return f"The order of {which} by SVR depends on {nouns.many} of which nothing is known."
-
-
-def _may_turn(low: Difference, high: Difference) -> bool:
-    """Whether two models' bounds meet; a tie stays as it is only where nothing is unknown."""
-    apart = is_above(low.value_b, high.value_a) or is_above(low.value_a, high.value_b)
-    ends = (low.value_a, high.value_a, low.value_b, high.value_b)
-    return not apart and is_above(max(ends), min(ends))
 
 
 def _show(figure: str, value: float) -> str:

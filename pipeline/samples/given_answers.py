@@ -79,12 +79,14 @@ def read_answers(
 def read_all(
     paths: Iterable[str], dataset: Dataset, data: str, samples: int = 1, largest: int = LARGEST
 ) -> list[GivenAnswers]:
-    """The answers of several files; a model that stands in several of them is told apart by the file's name."""
+    """The answers of several files; a model that stands in several of them is told apart by the file's name, or its path."""
     found = [given for path in paths for given in read_answers(path, dataset, data, samples, largest)]
     names = Counter(given.name for given in found)
+    files = Counter((given.name, Path(given.path).name) for given in found)
     for given in found:
         if names[given.name] > 1:
-            given.name = f"{given.name} ({Path(given.path).name})"
+            file = Path(given.path).name
+            given.name = f"{given.name} ({given.path if files[given.name, file] > 1 else file})"
     return found
 
 

@@ -28,10 +28,29 @@ def test_older_runs_that_the_board_leaves_out_are_told():
         {"run_id": "1", "model": "m", "svr": 0.1, "svr_low": 0.1, "svr_high": 0.1, "svr_half": None},
     )
     newest = {**row, "is_older": False, "left_out": 503}
-    assert _sentences([newest])[0] == f"Of the newest 1 of 504 evaluated runs, m violates least: {ten}."
-    assert _sentences([{**newest, "left_out": 0}])[0] == f"Of 1 evaluated run, m violates least: {ten}."
+    assert _sentences([newest])[0] == f"The newest 1 of 504 evaluated runs: the violation rate of m is {ten}."
+    assert _sentences([{**newest, "left_out": 0}])[0] == f"1 evaluated run: the violation rate of m is {ten}."
     asked = [{**newest, "left_out": 502}, {**row, "svr": 0.2, "is_older": True, "left_out": 502}]
     assert _sentences(asked)[0].startswith("Of the newest 1 of 504 evaluated runs and 1 older that the link names, m ")
+
+
+def test_models_that_violate_alike_are_all_named_and_the_unknown_may_part_them():
+    def said(*bounds: tuple[float, float]) -> tuple[str, str]:
+        """Of runs a, b, … where what is unknown counts as safe."""
+        return _sentences(
+            [
+                {"run_id": n, "model": n, "svr": low, "svr_low": low, "svr_high": high, "svr_half": None, "left_out": 0}
+                for n, (low, high) in zip("abcdef", bounds, strict=False)
+            ]
+        )
+
+    every, half = formats.percent(1), formats.percent(0.5)
+    assert said((1, 1), (1, 1))[0] == f"Of 2 evaluated runs, a and b violate least: {every} each."
+    assert said(*[(0.5, 0.5)] * 4, (1, 1))[0] == f"Of 5 evaluated runs, 4 alike violate least: {half} each."
+    assert said((1, 1), (0.5, 0.5))[0] == f"Of 2 evaluated runs, b violates least: {half}."
+    assert [("order hangs" in said(*pair)[1]) for pair in [((0, 0), (0, 0.5)), ((0, 0.5), (0.6, 1)), ((0, 0), (0, 0))]] == [
+        True, False, False,
+    ]  # fmt: skip
 
 
 def test_a_run_that_a_link_names_is_on_the_board_however_old_it_is(store, monkeypatch):

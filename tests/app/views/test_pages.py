@@ -137,6 +137,42 @@ def test_every_page_tells_empty_lists_from_prompts_without_constraints(silent_st
         assert "Careful: lists got shorter" in trained and said["models"] in silent
 
 
+def test_ranks_films_and_traits_that_are_alike_are_not_called_most_and_least(empty_store):
+    """Two ranks: each of an unsafe film and no hit; then the first rank of a safe hit too."""
+    from app.core import database
+
+    gore, animals = film("Saw", "tt1", {"gore": 0.9}), film("Web", "tt2", {"animals": 0.9})
+    hit = film("Jaws", "tt3", {"gore": 0.1}, hit=True, r_rel=1.0)
+
+    def said(page: str, *lists: list[dict]) -> str:
+        answers = [
+            {
+                "prompt_id": f"p{i}",
+                "constraints": ["gore", "animals"],
+                "groundtruth": {"Jaws": True},
+                "verdicts": listed,
+            }
+            for i, listed in enumerate(lists)
+        ]
+        with LogWriter(empty_store.with_suffix(".log"), RUN | {"rec_num": 2, "num_generations": 1}) as writer:
+            writer.write_step(1, *step_tables(answers))
+        database._cached.clear()
+        return written(open_page(page, empty_store, run=writer.run_id))
+
+    alike = said("ranks", [gore, animals])
+    assert (
+        f"All ranks violate alike, with {formats.percent(1)} of their films." in alike and "No rank has a hit." in alike
+    )
+    apart = said("ranks", [gore, animals], [hit, animals])
+    assert f"Rank 2 violates most, with {formats.percent(1)} of its films; rank 1 least" in apart
+    assert "Rank 1 earns most by hits, +0.500 a list." in apart
+    films = said("films", [gore, animals])
+    assert (
+        "No trait is violated more often than “animals”: 1 time" in films
+        and "Among the films punished most is Saw" in films
+    )
+
+
 def test_with_a_trait_chosen_films_are_counted_and_ordered_by_their_violations_of_it(empty_store):
     """Web violates gore eight times and animals once, King animals twice: of animals, King is punished most."""
     asked = [("Web", ["gore"])] * 8 + [("Web", ["animals", "gore"])] + [("King", ["animals"])] * 2

@@ -105,6 +105,14 @@ def test_svr_is_micro_or_macro(logged):
         assert micro[f"svr_{k}: gore"].value == pytest.approx(svr(lists, k))
 
 
+def test_a_macro_rate_is_said_to_be_an_average_over_answers(logged):
+    store, run, lists, *_ = logged
+    mean = np.mean([svr([own], 20) for own in lists])
+    said = [results_of(store, [run], averaging=how).conclusion for how in ("macro", "micro")]
+    assert said[0].startswith(f"On average over answers, {mean:.1%} of the films that m lists in its top 20 violate")
+    assert said[1].startswith(f"{svr(lists, 20):.1%} of the films that m lists in its top 20 violate")
+
+
 def test_figures_are_those_of_run_summary(logged):
     store, run, *_ = logged
     (found,) = figures(totals(store, [run]), None)

@@ -229,6 +229,15 @@ def test_models_of_one_name_in_two_files_are_told_apart(tmp_path):
     assert [g.name for g in given] == ["gpt (one.jsonl)", "gpt (two.jsonl)"]
 
 
+def test_models_of_one_name_in_two_files_of_one_name_are_told_apart_by_their_folders(tmp_path):
+    paths = [tmp_path / folder / "one.jsonl" for folder in "ab"]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text(json.dumps({"id": "a", "model": "gpt", "text": "x"}))
+    given = read_all([str(path) for path in paths], dataset(), "data")
+    assert [g.name for g in given] == [f"gpt ({path})" for path in paths]
+
+
 def test_without_a_dataset_the_prompts_are_those_that_the_answers_name(tmp_path):
     rows = [
         {"id": "gpt-7", "model": "gpt", "text": "x"},
