@@ -15,10 +15,11 @@
 --   films_per_list           entries emitted, beyond rank K too; count_20: those in the top 20
 --   catalog_match, duplicate_rate, hit_rate   shares of the films emitted in the top 20
 create or replace macro summary_of_runs(by_step) as table
-with per_slice as (
+with asked as (select by_step as asked_by_step), -- see log/tables.sql
+per_slice as (
     select
         run_id,
-        case when by_step and kind = 'evaluate' then step end as step,
+        case when asked_by_step and kind = 'evaluate' then step end as step,
         any_value(kind) as kind,
         any_value(rec_num) as rec_num,
         list(distinct step) as steps,
@@ -50,8 +51,8 @@ with per_slice as (
         sum(ndcg_5) as ndcg_5,
         sum(ndcg_10) as ndcg_10,
         sum(ndcg_20) as ndcg_20
-    from rank_sums join run_shape using (run_id)
-    group by run_id, case when by_step and kind = 'evaluate' then step end, constrained
+    from main.rank_sums join main.run_shape using (run_id), asked
+    group by run_id, case when asked_by_step and kind = 'evaluate' then step end, constrained
 )
 select
     run_id,
