@@ -8,14 +8,6 @@ from oracle.log import LogWriter, ask, open_log
 from tests.tiny_log import ADVANTAGE, JAWS, LOG3, NOTHING, RUN, STEP_1, STEP_2, A, B, film, step_tables, write_tiny_log
 
 
-@pytest.fixture(scope="module")
-def log(tmp_path_factory):
-    root = tmp_path_factory.mktemp("log") / "store.log"
-    write_tiny_log(root)
-    with open_log(root) as connection:
-        yield connection
-
-
 def rows(log, sql):
     relation = log.sql(sql)
     return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]

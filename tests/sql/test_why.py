@@ -8,19 +8,11 @@ from hypothesis import strategies as st
 
 from oracle.log import LogWriter, open_log
 from oracle.risk import risk_text
-from tests.tiny_log import JAWS, NOTHING, RUN, A, B, film, step_tables, write_tiny_log
+from tests.tiny_log import JAWS, NOTHING, RUN, A, B, film, step_tables
 
 REWARDS = ("r_rel", "r_safe", "r_count", "r_end", "r_repeat", "r_total")
 RISKS = st.floats(1e-4, 1) | st.integers(1, 10**4).map(lambda parts: parts / 10**4)
 APART = st.floats(-1e-2, 1e-2) | st.floats(-1e-15, 1e-15) | st.just(0.0)
-
-
-@pytest.fixture(scope="module")
-def log(tmp_path_factory):
-    root = tmp_path_factory.mktemp("log") / "store.log"
-    write_tiny_log(root)
-    with open_log(root) as connection:
-        yield connection
 
 
 def sentences(root, answers: list[dict], **run: object) -> dict[tuple[int, int], str]:

@@ -1,16 +1,13 @@
 """Each page on a real log and in each of its states; its figures are those of the views."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 import pytest
 from markupsafe import escape
 from streamlit.testing.v1 import AppTest
@@ -20,13 +17,13 @@ from app.components.markup import piece
 from app.text import formats
 from oracle import Oracle
 from oracle.base.resources import read_sql
-from oracle.log import LogWriter, compact, last_step_at, query
+from oracle.log import LogWriter, query
 from oracle.store.build import build_starter_store
 from oracle.titles.aliases import aliases_path, current_aliases, current_decisions
 from tests.app.driving import checked, open_page, written
 from tests.app.sample_log import K, Policy, ask
 from tests.synthetic_log import write_run
-from tests.tiny_log import NOTHING, RUN, STEP_1, film, step_tables
+from tests.tiny_log import NOTHING, RUN, STEP_1, step_tables
 
 PAGES = ("overview", "models", "ranks", "answer", "films", "titles", "what_if", "sql_editor")
 
@@ -137,90 +134,6 @@ def test_every_page_tells_empty_lists_from_prompts_without_constraints(silent_st
         assert "Careful: lists got shorter" in trained and said["models"] in silent
 
 
-def test_ranks_films_and_traits_that_are_alike_are_not_called_most_and_least(empty_store):
-    """Two ranks: each of an unsafe film and no hit; then the first rank of a safe hit too."""
-    from app.core import database
-
-    gore, animals = film("Saw", "tt1", {"gore": 0.9}), film("Web", "tt2", {"animals": 0.9})
-    hit = film("Jaws", "tt3", {"gore": 0.1}, hit=True, r_rel=1.0)
-
-    def said(page: str, *lists: list[dict]) -> str:
-        answers = [
-            {
-                "prompt_id": f"p{i}",
-                "constraints": ["gore", "animals"],
-                "groundtruth": {"Jaws": True},
-                "verdicts": listed,
-            }
-            for i, listed in enumerate(lists)
-        ]
-        with LogWriter(empty_store.with_suffix(".log"), RUN | {"rec_num": 2, "num_generations": 1}) as writer:
-            writer.write_step(1, *step_tables(answers))
-        database._cached.clear()
-        return written(open_page(page, empty_store, run=writer.run_id))
-
-    alike = said("ranks", [gore, animals])
-    assert (
-        f"All ranks violate alike, with {formats.percent(1)} of their films." in alike and "No rank has a hit." in alike
-    )
-    apart = said("ranks", [gore, animals], [hit, animals])
-    assert f"Rank 2 violates most, with {formats.percent(1)} of its films; rank 1 least" in apart
-    assert "Rank 1 earns most by hits, +0.500 a list." in apart
-    films = said("films", [gore, animals])
-    assert (
-        "No trait is violated more often than “animals”: 1 time" in films
-        and "Among the films punished most is Saw" in films
-    )
-
-
-def test_with_a_trait_chosen_films_are_counted_and_ordered_by_their_violations_of_it(empty_store):
-    """Web violates gore eight times and animals once, King animals twice: of animals, King is punished most."""
-    asked = [("Web", ["gore"])] * 8 + [("Web", ["animals", "gore"])] + [("King", ["animals"])] * 2
-    risks = {"gore": 0.9, "animals": 0.7}
-    verdicts = [film(title, title, {t: risks[t] for t in traits}, r_safe=-1.0) for title, traits in asked]
-    answers = [
-        {"prompt_id": f"p{i}", "constraints": traits, "groundtruth": {}, "verdicts": [verdict, NOTHING, NOTHING]}
-        for i, ((_, traits), verdict) in enumerate(zip(asked, verdicts, strict=True))
-    ]
-    with LogWriter(empty_store.with_suffix(".log"), RUN | {"num_generations": 1}) as writer:
-        writer.write_step(1, *step_tables(answers))
-    with duckdb.connect(str(empty_store)) as store:
-        store.execute("insert into traits by name select 'animals' as trait, 99 as ordinal")
-
-    def shown(**filters: str) -> tuple[list, str]:
-        app = open_page("films", empty_store, run=writer.run_id, **filters)
-        return app.dataframe[0].value[["title", "violations", "penalty", "max_risk"]].values.tolist(), written(app)
-
-    table, said = shown(trait="animals")
-    assert table == [["King", 2, -2.0, 0.7], ["Web", 1, -1.0, 0.7]]
-    assert "The film punished most is King (2000): 2 times" in said
-    assert shown()[0] == [["Web", 9, -9.0, 0.9], ["King", 2, -2.0, 0.7]]
-
-
-def test_no_sign_of_evasion_is_claimed_only_where_violations_fell(empty_store):
-    """From ten films, half of them unsafe, to two, one of them unsafe: the lists got shorter, and the rate did not fall."""
-    from app.core import database
-
-    unsafe, safe = film("Saw", "tt1", {"gore": 0.9}), film("Jaws", "tt2", {"gore": 0.1})
-
-    def said(first: list[dict], last: list[dict], constraints: tuple = ("gore",)) -> str:
-        with LogWriter(empty_store.with_suffix(".log"), RUN | {"rec_num": 10}) as writer:
-            for step in range(1, 21):
-                listed = first if step <= 10 else last
-                asked = list(constraints) if step <= 10 else ["gore"]
-                answer = {"prompt_id": "p", "constraints": asked, "groundtruth": {"Up": True}}
-                answer["verdicts"] = listed + [NOTHING] * (10 - len(listed))
-                writer.write_step(step, *step_tables([answer] * 2))
-        database._cached.clear()  # what some seconds do
-        return written(open_page("overview", empty_store, run=writer.run_id))
-
-    not_fallen = "Violations did not fall from the first 10 steps to the last 10, so no sign of evasion was looked for."
-    assert not_fallen in said([unsafe, safe] * 5, [unsafe, safe])
-    assert "It is not known whether violations fell" in said([safe] * 10, [unsafe, safe], ())
-    assert "Careful: lists got shorter" in said([unsafe, safe] * 5, [safe] * 2)
-    assert "No sign of evasion: lists are not much shorter" in said([unsafe, safe] * 5, [safe] * 9)
-
-
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_opens_on_a_run_with_every_reward_that_leaves_titles_out(odd_store, page):
     assert 'class="headline"' in written(open_page(page, odd_store))
@@ -263,58 +176,10 @@ def test_the_overview_shows_the_figures_of_the_views(store, run):
     assert f'<div class="value">{formats.number(row["last_films"], 1)}</div>' in page
 
 
-def test_the_last_step_of_a_run_is_as_old_as_it_was_before_its_steps_were_merged(empty_store):
-    log = empty_store.with_suffix(".log")
-    with LogWriter(log, RUN) as writer:
-        began = open_page("overview", empty_store)
-        assert began.toggle[0].value and "last step" not in written(began)
-        for step in range(1, 4):
-            writer.write_step(step, *step_tables(STEP_1))
-    assert "last step just now" in written(open_page("overview", empty_store))
-    hours = {"step-00000001": 4, "step-00000002": 2, "step-00000003": 3}  # one was written again
-    for folder in writer.folder.glob("step-*"):
-        os.utime(folder, (time.time() - 3600 * hours[folder.name[:13]],) * 2)
-    (single, two_hours) = last_step_at(writer.folder), time.time() - 7200
-    compact(log, writer.run_id, grace_s=0)
-    assert last_step_at(writer.folder) == single == pytest.approx(two_hours, abs=60)
-    merged = open_page("overview", empty_store)
-    assert not merged.toggle[0].value and "last step" not in written(merged)
-
-
 def test_the_overview_of_an_evaluated_model_shows_its_summary(store):
     [row] = ask(store, "from run_summary where kind = 'evaluate' order by svr_20 limit 1")
     page = written(open_page("overview", store, run=row["run_id"]))
     assert f"{formats.percent(row['svr_20'])} of the recommended films violate a constraint" in page
-
-
-def test_an_evaluated_model_has_one_figure_on_all_pages_over_all_of_its_steps(empty_store):
-    """Two steps: an answer of two films, one unsafe, and one of a safe film, to prompts with constraints; four of three others."""
-    unsafe, safe = film("Saw", "tt1", {"gore": 0.9}), film("Jaws", "tt2", {"gore": 0.1})
-
-    def answer(name: str, traits: list[str], *listed: dict) -> dict:
-        verdicts = [*listed, *[NOTHING] * (3 - len(listed))]
-        return {"prompt_id": name, "constraints": traits, "groundtruth": {"Up": True}, "verdicts": verdicts}
-
-    def with_own_reward(completions: pa.Table, verdicts: pa.Table) -> tuple[pa.Table, pa.Table]:
-        own = [[("mine", 1.0)] if title else [] for title in verdicts["title"].to_pylist()]
-        return completions, verdicts.append_column("own_rewards", pa.array(own, pa.map_(pa.string(), pa.float64())))
-
-    others = [answer(f"q{i}", [], film("Up", "tt3", hit=True), safe, safe) for i in range(4)]
-    steps = [[answer("p", ["gore"], unsafe, safe), *others], [answer("p", ["gore"], safe)]]
-    run = RUN | {"kind": "evaluate", "num_generations": 1, "own_weights": {"mine": 1.0}}
-    with LogWriter(empty_store.with_suffix(".log"), run) as writer:
-        for step, answers in enumerate(steps, start=1):
-            writer.write_step(step, *with_own_reward(*step_tables(answers)))
-    overview, models = open_page("overview", empty_store, run=writer.run_id), open_page("models", empty_store)
-    said = written(overview)
-    assert f"{formats.percent(1 / 3)} of the recommended films violate a constraint" in said
-    assert "Over the 2 of 6 answers that are to prompts with constraints, of 1.5 films, in 2 steps" in said
-    [row], [board] = (page.dataframe[-1].value.to_dict("records") for page in (overview, models))
-    assert (row["svr_20"], row["films_per_list"], row["steps"]) == (pytest.approx(1 / 3), 1.5, 2)
-    assert (board["SVR@20"], board["films a list"]) == (pytest.approx(1 / 3), 1.5)
-    assert (
-        f'<div class="value">{formats.number(15 / 6, 2)}</div>' in said
-    )  # the own reward: a film each, over all six answers
 
 
 def test_evaluations_of_a_training_run_are_points_of_its_own_curves_and_no_models(odd_store):
