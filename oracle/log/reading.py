@@ -18,6 +18,7 @@ from oracle.base.errors import UserError, first_line
 from oracle.log.folders import epochs
 from oracle.log.plain import known_to_arrow
 from oracle.log.select import check_reads_only, what_duckdb_said
+from oracle.log.sound import sign_of
 from oracle.log.state import SEARCH_S, find_broken, set_aside, state_of
 
 GRACE_S = 5.0
@@ -127,7 +128,12 @@ def _root_of(connection: duckdb.DuckDBPyConnection) -> Path | None:
         [(pattern,)] = connection.execute("select log_root()").fetchall()
     except duckdb.CatalogException:
         return None
-    return Path(re.sub(r"\[([*?[])\]", r"\1", pattern))
+    return _path_of(pattern)
+
+
+def _path_of(pattern: str) -> Path:
+    """The one path that a pattern of `pattern_of` fits, or one of a file that need not be there."""
+    return Path(re.sub(r"\[([*?[l])\]", r"\1", pattern))
 
 
 def again_if_removed(read: Callable[[float | None], T], timeout_s: float | None) -> T:
@@ -151,18 +157,19 @@ def again_if_removed(read: Callable[[float | None], T], timeout_s: float | None)
 def of_one_state(
     connection: duckdb.DuckDBPyConnection, read: Callable[[float | None], T], timeout_s: float | None
 ) -> T:
-    """What `read` returns, as `again_if_removed` asks; asked again if a run began another epoch meanwhile, as time allows.
+    """What `read` returns, as `again_if_removed` asks; asked again if a run began another epoch meanwhile, or somebody decided
+    about a title, as time allows.
 
     A statement lists what counts once for each table that it reads: of a run that goes back to a checkpoint in between, it
-    could join verdicts of the steps before with answers of those after.
+    could join verdicts of the steps before with answers of those after. Likewise decisions, which each part of it reads anew.
     """
     root = _root_of(connection)
     end = math.inf if timeout_s is None else time.monotonic() + timeout_s
 
     def attempt(left_s: float | None) -> tuple[T, bool]:
-        before = epochs(root) if root else None
+        before = _versions(connection, root)
         answer = read(left_s)
-        return answer, root is None or epochs(root) == before
+        return answer, _versions(connection, root) == before
 
     answer, is_one = again_if_removed(attempt, timeout_s)
     with suppress(Stopped):  # no time is left to ask again
@@ -171,6 +178,12 @@ def of_one_state(
                 break
             answer, is_one = again_if_removed(attempt, None if timeout_s is None else end - time.monotonic())
     return answer
+
+
+def _versions(connection: duckdb.DuckDBPyConnection, root: Path | None) -> tuple:
+    """What changes where a statement could meet two states: of a log and a store, as far as the connection has them."""
+    [(decisions,)] = connection.execute("select getvariable('alias_files')").fetchall()
+    return epochs(root) if root else None, [sign_of(_path_of(pattern)) for pattern in decisions or []]
 
 
 def _way_out(connection: duckdb.DuckDBPyConnection) -> str:

@@ -12,6 +12,7 @@ import pytest
 
 from oracle import UserError
 from oracle.log import LogWriter, create_log_views, open_audit, open_log, query, reading
+from oracle.titles.aliases import aliases_path
 from tests.tiny_log import RUN, STEP_1, step_tables, write_tiny_log
 
 
@@ -83,6 +84,20 @@ def test_a_query_is_asked_again_as_time_allows_where_a_run_goes_back_to_a_checkp
 
     with open_log(root) as connection:
         assert reading.of_one_state(connection, read, timeout_s) == answers - 1
+
+
+def test_a_query_is_asked_again_where_somebody_decides_about_a_title_meanwhile(store):
+    """Each part of a statement reads the decisions anew, and could meet others than the part before."""
+    given = []
+
+    def read(left_s):
+        if not given:
+            aliases_path(store).write_text("{}\n")
+        given.append(len(given))
+        return given[-1]
+
+    with open_audit(store) as audit:
+        assert reading.of_one_state(audit, read, 9.0) == 1
 
 
 def test_no_log_is_told_plainly(tmp_path):
