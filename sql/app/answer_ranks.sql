@@ -4,8 +4,7 @@ select
     w.* exclude (run_id, step),
     v.start, v."end", v.n_tokens, v.run_k, v.run_threshold,
     max(abs(w.advantage)) over () as most
-from why($run, $step, completion, rank) w
-join (
+from (
     select completion, rank, start, "end", n_tokens, run_k, run_threshold from verdicts where run_id = $run and step = $step and group_id = $group
-) v using (completion, rank)
-order by completion, rank;
+) v, why($run, $step, v.completion, v.rank) w
+order by w.completion, w.rank;
