@@ -18,9 +18,9 @@ from oracle.store import open_store
 from oracle.titles import normalise
 
 YEAR_TOLERANCE = 2
-UNKNOWN_YEAR = -1  # in joins, which take no nulls for equal
 _TITLE_YEAR = re.compile(r"(.*\S)\s*\((\d{4})\)\s*")
 _FILM = pa.struct([("title", pa.string()), ("year", pa.int16())])
+_IS_NEAR = ((pl.col("year") - pl.col("year_right")).abs() <= YEAR_TOLERANCE).fill_null(True)  # an unknown year fits any
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _pairs(left: pl.DataFrame, right: pl.DataFrame, within: list[str]) -> pl.Dat
     by_id = one.filter(pl.col("imdb_id").is_not_null()).join(other, on=[*within, "imdb_id"])
     by_key = one.join(other, on=[*within, "key"]).filter(
         pl.col("imdb_id").is_null() | pl.col("imdb_id_right").is_null(),
-        ((pl.col("year") - pl.col("year_right")).abs() <= YEAR_TOLERANCE).fill_null(True),
+        _IS_NEAR,
     )
     both = pl.concat([by_id.select("left", "right"), by_key.select("left", "right")])
     return both.unique(maintain_order=True).collect()
@@ -161,53 +161,36 @@ def _matches(left: pl.DataFrame, right: pl.DataFrame, within: list[str]) -> pl.S
 
 
 def _repeats(films: pl.DataFrame) -> pl.Series:
-    """True where an earlier film of the same completion is the same.
+    """True where an earlier film of the same completion is the same (see `_pairs`).
 
     A list of n ways to write one title has n² pairs of them. So it is asked of each title and year when it, or one that is near,
     stood first: there are no more of these than years.
     """
-    at = films.with_row_index("at").with_columns(pl.col("year").fill_null(UNKNOWN_YEAR))
-    unresolved = pl.col("imdb_id").is_null()
-    titled = at.group_by("completion", "key", "year").agg(
-        any=pl.col("at").min(), open=pl.col("at").filter(unresolved).min()
-    )
-    near = (pl.col("year") - pl.col("year_right")).abs() <= YEAR_TOLERANCE
+    numbered, unresolved = films.with_row_index("at"), pl.col("imdb_id").is_null()
+    written = ["completion", "key", "year"]
+    titled = numbered.group_by(written).agg(any=pl.col("at").min(), open=pl.col("at").filter(unresolved).min())
     earliest = (
         titled.join(titled, on=["completion", "key"])
-        .filter(near | (pl.col("year") == UNKNOWN_YEAR) | (pl.col("year_right") == UNKNOWN_YEAR))
-        .group_by("completion", "key", "year")
+        .filter(_IS_NEAR)
+        .group_by(written)
         .agg(any=pl.col("any_right").min(), open=pl.col("open_right").min())
     )
     first = pl.when(unresolved).then("any").otherwise("open")  # two that were found are the same by their id alone
     named_again = pl.struct("completion", "imdb_id").is_first_distinct().not_() & unresolved.not_()
-    found = at.join(earliest, on=["completion", "key", "year"], how="left", maintain_order="left")
+    found = numbered.join(earliest, on=written, how="left", nulls_equal=True, maintain_order="left")
     return found.select((first < pl.col("at")).fill_null(False) | named_again).to_series()
 
 
 def _without_repeats(truth: pl.DataFrame) -> pl.DataFrame:
     """Without films that are the same as one that is kept; those with a year are kept first."""
     truth = truth.sort(pl.col("year").is_null(), maintain_order=True)
-    own_year = pl.when(pl.col("imdb_id").is_null()).then("year")
-    identity = pl.coalesce("imdb_id", pl.concat_str(pl.lit("\0"), "key"))  # no normalised title has a NUL
-    truth = truth.filter(pl.struct("completion", identity, own_year).is_first_distinct()).with_row_index("at")
-    title = ("completion", "key")
-    in_doubt = truth.filter((pl.len() > 1).over(title) & pl.col("imdb_id").is_null().any().over(title))
-    dropped = []
-    for _, films in in_doubt.group_by(title, maintain_order=True):  # few: titles that are there twice, and not found
-        kept: list[dict] = []
-        for film in films.iter_rows(named=True):
-            if any(_is_same(film, other) for other in kept):
-                dropped.append(film["at"])
-            else:
-                kept.append(film)
-    return truth.filter(~pl.col("at").is_in(dropped)).drop("at")
-
-
-def _is_same(film: dict, other: dict) -> bool:
-    """Of two films of one title: see `_pairs`."""
-    if film["imdb_id"] and other["imdb_id"]:
-        return film["imdb_id"] == other["imdb_id"]
-    return None in (film["year"], other["year"]) or abs(film["year"] - other["year"]) <= YEAR_TOLERANCE
+    truth = truth.filter(pl.struct("completion", "imdb_id", "key", "year").is_first_distinct())
+    dropped: set[int] = set()
+    same = _pairs(truth, truth, ["completion"]).filter(pl.col("right") < pl.col("left")).sort("left")
+    for film, earlier in same.iter_rows():  # few: ground truth names a film once, as a rule
+        if earlier not in dropped:
+            dropped.add(film)
+    return truth.with_row_index("at").filter(~pl.col("at").is_in(dropped)).drop("at")
 
 
 def _claims(listed: pl.DataFrame, truth: pl.DataFrame) -> pl.Series:
