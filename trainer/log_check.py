@@ -6,6 +6,7 @@ from typing import Any
 
 from oracle import UserError
 from oracle.annotate import Annotator
+from oracle.base.thresholds import in_risk_digits
 from oracle.log import LogWriter
 from oracle.rewards import REWARDS
 from trainer.config import RankGRPOConfig
@@ -13,6 +14,8 @@ from trainer.own_rewards import is_own, name_of, own_names
 from trainer.rewards import RankRewardFunc
 
 _JUDGED_BY = ("risk_threshold", "unresolved", "unrated")
+_IN_SETTINGS = ("missing_ranks", "end_credit")
+"""What a run says in its settings (JSON), as it has no column of its own."""
 
 
 def check_log(
@@ -20,15 +23,24 @@ def check_log(
 ) -> None:
     """Raises `UserError` where the log's run has another K, policy, weight, λ … than the trainer; all of them are named.
 
+    And for a trainer without relevance or safety: what they are at each rank is computed again from any log.
+
     Args:
         in_training: its steps are those of training, each with `args.num_generations` answers to a prompt; else evaluations.
     """
+    own = own_names(functions)
+    named = set(map(name_of, functions)) - set(own)
+    if lacking := [name for name in ("relevance", "safety") if name not in named]:
+        raise UserError(
+            f"a log holds the {' and '.join(lacking)} of each rank, and the trainer has no such reward: add "
+            f"{' and '.join(f'make_{name}_func' for name in lacking)} to reward_funcs, of weight 0 in reward_weights"
+        )
     said, done = _said(log.run), _done(functions, args, annotator)
     of_evaluations = args.num_generations_eval or args.num_generations
     done["num_generations"] = args.num_generations if in_training else of_evaluations
     if other := {name: value for name, value in done.items() if said.get(name) != value}:
-        if (missing := other.pop("missing_ranks", None)) is not None:
-            other["settings"] = json.dumps({"missing_ranks": missing})
+        if noted := {name: other.pop(name) for name in _IN_SETTINGS if name in other}:
+            other["settings"] = json.dumps(noted)
         given = ", ".join(f"{name!r}: {value!r}" for name, value in other.items())
         raise UserError(f"the log's run says otherwise than the trainer: begin it with LogWriter(root, {{…, {given}}})")
 
@@ -57,19 +69,21 @@ def _judging(annotator: Annotator) -> dict[str, Any]:
 def _said(run: Mapping) -> dict[str, Any]:
     """The run's row, with what stands for a value that it leaves out."""
     try:
-        missing = json.loads(run["settings"] or "{}").get("missing_ranks")
-    except (ValueError, AttributeError):  # somebody's own text
-        missing = None
+        noted = dict(json.loads(run["settings"] or "{}"))
+    except (ValueError, TypeError):  # somebody's own text
+        noted = {}
     return {
         **run,
-        "missing_ranks": missing or "zero",
+        "risk_threshold": in_risk_digits(run["risk_threshold"]),  # of an earlier version it had more
+        "missing_ranks": noted.get("missing_ranks") or "zero",
+        "end_credit": bool(noted.get("end_credit")),
         "own_weights": dict(run["own_weights"]),
         "target_count": run["target_count"] or run["rec_num"],
     }
 
 
 def _done(functions: list[RankRewardFunc], args: RankGRPOConfig, annotator: Annotator) -> dict[str, Any]:
-    """What the run has to say: columns of `runs`, and missing_ranks."""
+    """What the run has to say: columns of `runs`, and `_IN_SETTINGS`."""
     weights = dict(zip(map(name_of, functions), args.reward_weights or [1.0] * len(functions), strict=False))
     ours = {name_of(function): function for function in functions if not is_own(function)}
     done: dict[str, Any] = {
@@ -85,4 +99,6 @@ def _done(functions: list[RankRewardFunc], args: RankGRPOConfig, annotator: Anno
             done |= function.settings | {f"w_{reward.column}": weights[reward.name]}  # type: ignore[attr-defined]
         else:
             done[reward.switch or f"w_{reward.column}"] = 0.0
+    if not (args.end_credit and (done["lambda_end"] or args.length_control)):  # of these it follows
+        done["end_credit"] = args.end_credit
     return done

@@ -3,11 +3,13 @@
     def novelty(batch, rec_num): …        # of the annotated batch (`oracle.annotate`), and K where it asks for that
     def brevity(completions, **_): …      # of TRL's keyword arguments, one element a completion in each
 
-Both return (N, K) numbers, NaN where they have no say; K + 1 slots where the end of a list is credited.
+Both return (N, K) numbers, NaN where they have no say; K + 1 slots where the end of a list is credited (`end_credit`).
 """
 
 import inspect
 from collections.abc import Callable
+
+import numpy as np
 
 from oracle import UserError
 from oracle.annotate import Annotator
@@ -35,6 +37,30 @@ def as_rank_reward(function: Callable, annotator: Annotator | None, rec_num: int
 
     reward.__name__ = name_of(function)
     return reward
+
+
+def rank_table(function: Callable, given: object, n: int, n_slots: int) -> np.ndarray:
+    """What a reward function gave for n answers, as (n, n_slots) float64; slots that it does not speak of are 0.
+
+    Raises:
+        UserError: anything but numbers (NaN among them) of so many rows and at most so many columns.
+    """
+    try:
+        ranks = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise UserError(f"{name_of(function)} gives no table of numbers: expected (completions, ranks)") from None
+    if ranks.ndim != 2 or len(ranks) != n:
+        raise UserError(
+            f"{name_of(function)} gives rewards of shape {ranks.shape}: expected (completions, ranks), {n} rows here"
+        )
+    if np.isinf(ranks).any():
+        raise UserError(f"{name_of(function)} gives infinite rewards: expected numbers, or NaN to leave a rank out")
+    if ranks.shape[1] > n_slots:
+        raise UserError(
+            f"{name_of(function)} gives {ranks.shape[1]} slots, and there are {n_slots}: set rec_num to the same K, and "
+            "end_credit=True for a reward of the list's end"
+        )
+    return np.pad(ranks, ((0, 0), (0, n_slots - ranks.shape[1])))
 
 
 def takes_batch(function: Callable) -> bool:

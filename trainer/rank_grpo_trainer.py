@@ -28,7 +28,7 @@ from trainer.credit import NO_RANK, pad_slots
 from trainer.dropout import evaluating
 from trainer.log_check import check_functions, check_log
 from trainer.metrics import EvasionWatch, advantage_metrics, correction_metrics, list_counts, list_metrics
-from trainer.own_rewards import as_rank_reward, is_own, name_of
+from trainer.own_rewards import as_rank_reward, is_own, name_of, rank_table
 from trainer.rank_loss import RankLossTrainer
 from trainer.ratio import corrections, generator_log_ratios, of_tokens
 from trainer.rewards import RankRewardFunc
@@ -94,24 +94,7 @@ class RankGRPOTrainer(RankLossTrainer):
         """The reward function that TRL calls: the sum over ranks, with the table of ranks put aside."""
 
         def row_sums(**batch) -> list[float]:
-            ranks = np.asarray(reward_func(**batch), dtype=np.float64)
-            n = len(batch["completions"])
-            if ranks.ndim != 2 or len(ranks) != n:
-                raise UserError(
-                    f"{row_sums.__name__} gives rewards of shape {ranks.shape}: expected (completions, ranks), "
-                    f"{n} rows here"
-                )
-            if np.isinf(ranks).any():
-                raise UserError(
-                    f"{row_sums.__name__} gives infinite rewards: expected numbers, or NaN to leave a rank out"
-                )
-            if ranks.shape[1] > self.n_slots:
-                raise ValueError(
-                    f"{row_sums.__name__} gives {ranks.shape[1]} slots, but the trainer has {self.n_slots}: "
-                    "set rec_num to the same K, and end_credit=True for a reward of the list's end"
-                )
-            padded = np.zeros((len(ranks), self.n_slots))
-            padded[:, : ranks.shape[1]] = ranks
+            padded = rank_table(reward_func, reward_func(**batch), len(batch["completions"]), self.n_slots)
             padded[self._answers.left_out] = np.nan
             self._rank_rewards.append(padded)
             return np.nansum(padded, axis=1).tolist()
@@ -254,7 +237,11 @@ def _in_parts(functions: list[RankRewardFunc], args: RankGRPOConfig) -> tuple[li
     """Reward functions that are sums of others as these, each with the weight of the sum."""
     parts = [getattr(function, "parts", [function]) for function in functions]
     weights = args.reward_weights
-    if weights is not None and len(weights) == len(functions):
+    if weights is not None and len(weights) != len(functions):
+        raise UserError(
+            f"reward_weights has {len(weights)} numbers: expected one for each of {len(functions)} reward_funcs"
+        )
+    if weights is not None:
         args = copy(args)
         args.reward_weights = [weight for weight, of in zip(weights, parts, strict=True) for _ in of]
     return [part for of in parts for part in of], args

@@ -110,7 +110,7 @@ def of_comparison(rows: list[dict], where: str = "here", nouns: Nouns = FILMS) -
     if not rows:
         return "These two runs have no prompt in common, so they cannot be compared prompt by prompt."
     prompts = max(row["prompts"] for row in rows)  # of films_per_list: every answer defines it
-    both = f"On {plural(prompts, 'prompt')} that both answered"
+    both = f"On {plural(prompts, 'prompt')} that both answered, over the top {rows[0]['k']}"
     found = [_difference(row, where, prompts) for row in rows if row["metric"] in ("svr", "recall")]
     if not found:
         return (

@@ -83,17 +83,25 @@ def ask_sql(
 
 @contextmanager
 def _chosen_by(connection: duckdb.DuckDBPyConnection, variables: Mapping[str, str | int | None]) -> Iterator[None]:
-    """What the variables choose, which must be there, is chosen; null: the macros choose. It is forgotten afterwards."""
+    """What the variables choose, which must be there, is chosen; null: what the connection has set, or else the macros.
+
+    The connection's variables are afterwards as they were.
+    """
+    names = ", ".join(f"getvariable('{variable}')" for variable in VARIABLES)
+    [own] = connection.execute(f"select {names}").fetchall()
+    had = dict(zip(VARIABLES, own, strict=True))
     try:
         for variable in VARIABLES:  # a step is one of the run, a completion one of the step
-            value = variables.get(variable)
+            value = had[variable] if variables.get(variable) is None else variables[variable]
             if value is not None:
                 _check(connection, variable, value)
             connection.execute(f"set variable {variable} = ?", [value])
         yield
     finally:
-        for variable in (*VARIABLES, *CHOSEN):
-            connection.execute(f"reset variable {variable}")
+        for variable, value in had.items():
+            connection.execute(f"set variable {variable} = ?", [value])
+        for macro in CHOSEN:
+            connection.execute(f"reset variable {macro}")
 
 
 def about(

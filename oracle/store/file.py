@@ -20,7 +20,7 @@ from oracle.base.nouns import FILMS, Nouns
 from oracle.base.resources import read_sql
 from oracle.log import create_log_views, name_alias_files, use_alias_files
 
-STORE_FORMAT = 6
+STORE_FORMAT = 7
 """Of what a store holds. Raise it when one that was built before would be read wrongly; tests/oracle/store/test_format.py
 reminds. `store update` brings an older one up to date."""
 DERIVATIONS = (

@@ -15,7 +15,7 @@ from oracle.base.printable import storable_json
 from oracle.cut_off import cells_of, open_entries, without_open_entries
 from oracle.log import run_info, whole_run
 from oracle.store import log_root
-from trainer.own_rewards import as_rank_reward, name_of, own_names
+from trainer.own_rewards import as_rank_reward, name_of, own_names, rank_table
 from trainer.rewards import make_relevance_func, make_safety_func
 from trainer.rollout_log import concat, step_tables
 
@@ -115,9 +115,10 @@ def judge(
         "safety": make_safety_func(annotator, rec_num=rec_num),
         **{name_of(function): as_rank_reward(function, annotator, rec_num) for function in own},
     }
+    given = {name: function(completions=texts, ended=ended, **columns) for name, function in functions.items()}
+    # An own reward may speak of the end of a list too, behind its ranks.
     rewards = {
-        name: np.array(function(completions=texts, ended=ended, **columns), dtype=np.float64)
-        for name, function in functions.items()
+        name: rank_table(functions[name], table, len(texts), rec_num + 1)[:, :rec_num] for name, table in given.items()
     }
     left_out = np.zeros((len(texts), rec_num), dtype=bool)
     left_out[cells_of(cut_off, rec_num)] = True

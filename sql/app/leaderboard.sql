@@ -11,7 +11,7 @@
 with evaluated as (
     select
         run_id, model, dataset, in_calendar(started_at) as started_at, rec_num,
-        row_number() over (order by in_calendar(started_at) desc, run_id desc) > $most as is_older
+        row_number() over (order by run_order(started_at, run_id) desc) > $most as is_older
     from runs
     where kind = 'evaluate' and training_run(settings) is null and ($dataset::varchar is null or dataset = $dataset)
 ),
@@ -81,4 +81,4 @@ select
     any_value(all_films) / sum(answers) as films
 from sums join chosen using (run_id)
 group by run_id
-order by started_at desc, run_id desc;
+order by run_order(any_value(chosen.started_at), run_id) desc;

@@ -5,4 +5,4 @@ select
     map_keys(own_weights) as own_rewards, map_values(own_weights) as own_weights,
     training_run(settings) as training_run, rejudged_from(settings) as rejudged_from, settings, versions, git
 from runs
-order by started_at desc, run_id desc;
+order by run_order(runs.started_at, run_id) desc;

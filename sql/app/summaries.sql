@@ -11,4 +11,4 @@ select
     if(s.lists > 0, s.duplicate_rate, s.duplicate_rate_all) as duplicate_rate,
     if(s.lists > 0, s.unresolved_rate, s.unresolved_rate_all) as unresolved_rate
 from runs r join summary_of_runs(false) s using (run_id)
-order by started_at desc, run_id desc;
+order by run_order(r.started_at, run_id) desc;

@@ -79,6 +79,11 @@ where not log_is_foreign(log_part(filename, -2));
 -- A time, or null where it is none of the years 1 to 9999: Python has no other.
 create or replace macro in_calendar(moment) as case when moment >= timestamp '0001-01-01' and moment < timestamp '10000-01-01' then moment end;
 
+-- What newest means of runs, wherever it is asked: of two that began at one moment the name decides, and one without a time is the oldest.
+-- (Not the names alone, which have the second, and four digits by chance.)
+create or replace macro run_order(started_at, run_id) as
+    row(coalesce(in_calendar(started_at), timestamp '-infinity'), run_id);
+
 -- The training run whose evaluations a run is; null: it is none of that kind.
 create or replace macro training_run(settings) as nullif(settings->>'$.training_run', '');
 
@@ -90,8 +95,7 @@ create or replace macro rejudged_from(settings) as nullif(settings->>'$.rejudged
 create or replace macro chosen_run() as case
     when getvariable('run') is not null then getvariable('run')
     else (
-        select coalesce(max(run_id) filter (kind = 'train'), max(run_id)) from main.runs
-        where rejudged_from(settings) is null
+        select arg_max(run_id, row(kind = 'train', run_order(started_at, run_id))) from main.runs where rejudged_from(settings) is null
     )
 end;
 
@@ -101,9 +105,8 @@ create or replace macro chosen_later_run() as case
     when getvariable('run') is not null then getvariable('run')
     else coalesce(
         (
-            select max(run_id) from main.runs
+            select case when count(*) > 1 then arg_max(run_id, run_order(started_at, run_id)) end from main.runs
             where kind = 'evaluate' and training_run(settings) is null
-                and run_id > (select min(run_id) from main.runs where kind = 'evaluate' and training_run(settings) is null)
         ),
         chosen_run()
     )
@@ -113,16 +116,23 @@ create or replace macro chosen_other_run() as case
     else coalesce(
         (select rejudged_from(settings) from main.runs where run_id = chosen_later_run()),
         (
-            select max(run_id) from main.runs
-            where run_id < chosen_later_run() and kind = (select kind from main.runs where run_id = chosen_later_run())
-                and training_run(settings) is null and rejudged_from(settings) is null
+            select arg_max(before.run_id, run_order(before.started_at, before.run_id))
+            from main.runs as before join main.runs as later using (kind)
+            where later.run_id = chosen_later_run()
+                and run_order(before.started_at, before.run_id) < run_order(later.started_at, later.run_id)
+                and training_run(before.settings) is null and rejudged_from(before.settings) is null
         )
     )
 end;
 
+-- Ranks that have a reward and an advantage of their own: K, and the one behind where the end of a list is credited.
+create or replace macro ranks_of_run(rec_num, lambda_end, length_control, settings) as rec_num + (
+    lambda_end > 0 or coalesce(length_control, 0) > 0 or coalesce(json_extract_string(settings, '$.end_credit') = 'true', false)
+)::integer;
+
 -- grain: one run. What the shape of its lists follows from; apart from runs, whose names many sums share.
 create or replace view run_shape as
-select run_id, kind, rec_num, rec_num + (lambda_end > 0 or coalesce(length_control, 0) > 0)::integer as rewarded_ranks from runs;
+select run_id, kind, rec_num, ranks_of_run(rec_num, lambda_end, length_control, settings) as rewarded_ranks from runs;
 
 -- grain: one folder of steps that counts. folder: its path.
 -- Files are listed when a statement is bound; by union_by_name all of the manifests, at once.

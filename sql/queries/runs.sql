@@ -4,4 +4,4 @@ select r.run_id, r.kind, r.model, r.dataset, count(distinct s.step) as steps, ma
     date_trunc('second', max(r.started_at)) as started_at
 from runs r left join rank_sums s using (run_id)
 group by all
-order by max(r.started_at) desc, r.run_id desc;
+order by run_order(max(r.started_at), any_value(r.run_id)) desc;

@@ -3,9 +3,9 @@
 -- trait_risk: grain film x trait of which something is known; key (imdb_id, trait). No row: nothing is known, which is not
 -- the same as no risk. Known is what a risk was given for, what has a severity in a category that the trait weighs, and
 -- what a source of tags was asked about (a film with any tag, or with "no" votes), if tags can trigger the trait.
---   risk = max(tag_trigger, pg_risk), or the ready-made risk where that is higher; all in 0..1
---   pg_risk = (w . s) / (3 * sum(w)) over the Parent Guide categories, 0 where sum(w) = 0; to 9 digits, as sums of
---   weights such as 0.1 miss their last one, and a risk that is the threshold must reach it
+--   risk = max(tag_trigger, pg_risk), or the ready-made risk where that is higher; all in 0..1, to 9 digits like thresholds, as
+--   sums of weights such as 0.1 miss their last one, and a risk that is the threshold must reach it
+--   pg_risk = (w . s) / (3 * sum(w)) over the Parent Guide categories, 0 where sum(w) = 0
 --   source: which of 'tags', 'guide', 'both', 'given' gives the risk; null where the risk is 0
 
 create or replace view derived_risk as
@@ -41,7 +41,7 @@ left join tagged using (imdb_id, trait);
 create or replace table trait_risk as
 with given as (
     -- Two sources may deliver the same film: the more cautious one counts.
-    select imdb_id, trait, max(risk) as risk, max(pg_risk) as pg_risk, max(tag_trigger) as tag_trigger,
+    select imdb_id, trait, round(max(risk), 9) as risk, round(max(pg_risk), 9) as pg_risk, max(tag_trigger) as tag_trigger,
            arg_max(hit_tags, risk) as hit_tags
     from given_risk group by all
 ),

@@ -69,7 +69,7 @@ settings as not materialized (
     select
         run_id, kind, rec_num, reward_func, safety_discount, lambda_count, lambda_end, lambda_repeat, advantage_mode,
         length_control as control,
-        rec_num + (lambda_end > 0 or coalesce(length_control, 0) > 0)::int as slots,
+        ranks_of_run(rec_num, lambda_end, length_control, settings) as slots,
         coalesce(target_count, rec_num) as target,
         coalesce(weight_in(asked_weights, 'relevance'), w_rel) as w_rel,
         coalesce(weight_in(asked_weights, 'safety'), w_safe) as w_safe,
@@ -79,7 +79,7 @@ settings as not materialized (
         own_weights, asked_weights,
         coalesce(json_extract_string(settings, '$.missing_ranks'), 'zero') = 'leave_out' as leaves_missing_out,
         coalesce(asked_lambda, lambda_safe) * coalesce(asked_penalty, penalty_safe) as price,
-        coalesce(asked_threshold, risk_threshold) as threshold,
+        asked_threshold, risk_threshold,
         coalesce(asked_unresolved, unresolved) as unresolved_policy,
         coalesce(asked_unrated, unrated, 'safe') as unrated_policy
     from runs_of, asked, given
@@ -100,19 +100,21 @@ judged as not materialized (
         rank <= rec_num as ranked,
         rank <= slots and kind = 'train' as slot,
         title is null and start is not null as cut_off,
+        -- An earlier version logged all digits of a risk, and compared them.
+        coalesce(round(max_risk, 9) >= asked_threshold, max_risk >= risk_threshold) as reaches,
         -- Cut off in the middle of its title; or missing, where such ranks are left out (but for the end of the list).
         cut_off or title is null and leaves_missing_out and rank <= rec_num and rank > n_films + slots - rec_num as left_out,
         case
             when title is null then null
             when not constrained then true
-            when max_risk >= threshold then false
+            when reaches then false
             when match_method is null then counts_as(unresolved_policy)
             when len(unrated_traits) > 0 then counts_as(unrated_policy)
             else true
         end as safe_if,
         case
             when title is null then null
-            when constrained and max_risk >= threshold then 'unsafe'
+            when constrained and reaches then 'unsafe'
             when match_method is null then 'unresolved'
             when constrained and len(unrated_traits) > 0 then 'unrated'
             else 'safe'

@@ -97,3 +97,35 @@ def test_answers_of_any_model_are_given_the_documented_reward(small, novelty, tm
     assert rewards == [("Alien", 0.0, 0.0), ("Saw", 0.5, 0.0)]
     with pytest.raises(UserError, match="--reward: is not known to the machines of --engine ray"):
         evaluate.main([*flags, "--reward", novelty, "--engine", "ray"])
+
+
+@pytest.mark.parametrize(
+    ("width", "said"), [(1, None), (20, None), (21, None), (22, "gives 22 slots, and there are 21")]
+)
+def test_answers_of_any_model_are_given_a_reward_of_any_width_that_training_takes(
+    small, tmp_path, capsys, monkeypatch, width, said
+):
+    (tmp_path / f"wide{width}.py").write_text(
+        f"def wide(completions, **_):\n    return [[1.0] * {width}] * len(completions)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "given.jsonl").write_text(json.dumps({"id": "0", "text": "1. Alien (1979)"}))
+    flags = [
+        "--answers",
+        "given.jsonl",
+        "--constraints",
+        "gore",
+        "--store",
+        f"{small}/store.duckdb",
+        "--ids",
+        "--reward",
+        f"wide{width}:wide",
+    ]
+    if said:
+        with pytest.raises(UserError, match=said):
+            evaluate.main(flags)
+        return
+    evaluate.main(flags)
+    with open_log(small / "store.log") as log:
+        asked = "select sum(own_rewards['wide']), count(*) filter (differs) from verdicts join rederivation using (run_id, step, completion, rank) where run_id = $run"
+        assert log.sql(asked, params={"run": capsys.readouterr().out.strip()}).fetchall() == [(min(width, 20), 0)]

@@ -1,13 +1,15 @@
 """The named queries, the headers of the SQL, and what holds for views over any log."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 
 import numpy as np
 import pytest
 
 from oracle import UserError
-from oracle.log import LogWriter, about, ask, compact, named_queries, open_log, query
+from oracle.base.resources import read_sql
+from oracle.log import LogWriter, about, ask, ask_sql, compact, named_queries, open_log, query
 from tests.synthetic_log import write_run
 from tests.tiny_log import RUN, SAW, A, film, step_tables
 
@@ -176,3 +178,70 @@ def test_every_view_can_be_queried_by_run_alone(log):
     (run,) = log.sql("select max(run_id) from runs").fetchall()[0]
     for view in views:
         assert query(log, f"select count(*) from {view} where run_id = ?", [run]).num_rows == 1
+
+
+def test_a_variable_that_the_connection_has_set_chooses_and_stays(log):
+    oldest, *_, newest = (
+        run for (run,) in log.sql("select run_id from runs where kind = 'train' order by run_id").fetchall()
+    )
+    log.execute("set variable run = ?", [oldest])
+    try:
+        for _ in range(2):
+            assert about(log, "worst_traits") == {"run": oldest}
+            assert ask(log, "rederivation")["run_id"].to_pylist() in ([], [oldest])
+            assert ask_sql(log, "select chosen_run() as it")["it"].to_pylist() == [oldest]
+            assert ask_sql(log, "select chosen_run() as it", run=newest)["it"].to_pylist() == [newest]
+        log.execute("set variable run = 'none'")
+        with pytest.raises(UserError, match="no run 'none' in this log"):
+            ask(log, "worst_traits")
+    finally:
+        log.execute("reset variable run")
+    assert ask_sql(log, "select chosen_run() as it")["it"].to_pylist() == [newest]
+
+
+def test_two_runs_of_unlike_k_are_compared_over_the_ranks_that_both_have_and_never_beyond_20(tmp_path):
+    """A is unsafe at rank 21, B at rank 2, and C lists one film."""
+    runs = {}
+    safe, unsafe = film("Up", "tt1", {"gore": 0.1}), film("Saw", "tt2", {"gore": 0.9}, is_safe=False)
+    lists = {"A": [*[safe] * 20, unsafe], "B": [safe, unsafe, *[safe] * 19], "C": [safe]}
+    for model, listed in lists.items():
+        row = RUN | {"kind": "evaluate", "model": model, "rec_num": len(listed), "num_generations": 1}
+        with LogWriter(tmp_path, row) as writer:
+            asked = {"prompt_id": "p", "constraints": ["gore"], "groundtruth": {}, "verdicts": listed}
+            writer.write_step(0, *step_tables([asked]))
+            runs[model] = writer.run_id
+    with open_log(tmp_path) as log:
+        for (one, other), k, svr in (
+            ("AB", 20, (0, 0.05)),
+            ("BA", 20, (0.05, 0)),
+            ("AC", 1, (0, 0)),
+            ("CB", 1, (0, 0)),
+        ):
+            [row] = query(
+                log, "from compare_runs($a, $b) where metric = 'svr'", {"a": runs[one], "b": runs[other]}
+            ).to_pylist()
+            assert (row["k"], (row["value_a"], row["value_b"])) == (k, svr), (one, other)
+
+
+def test_the_newest_run_is_the_one_that_began_last_whatever_the_names_of_two_of_one_second_say(tmp_path):
+    began = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+    for kind in ("train", "evaluate"):
+        for nth, end in enumerate(("ffff", "8888", "0000")):
+            row = RUN | {
+                "kind": kind,
+                "model": f"{kind} {nth}",
+                "started_at": began + timedelta(milliseconds=200 * nth),
+            }
+            with LogWriter(tmp_path, row) as writer:
+                pass
+            (tmp_path / writer.run_id).rename(tmp_path / f"20260101-12000{len(kind) - 5}-{end}")
+    with open_log(tmp_path) as log:
+        chosen = query(
+            log, "select chosen_run() as it union all select chosen_later_run() union all select chosen_other_run()"
+        )
+        models = dict(log.sql("select run_id, model from runs").fetchall())
+        assert [models[run] for run in chosen["it"].to_pylist()] == ["train 2", "evaluate 2", "evaluate 1"]
+        for rows in (ask(log, "runs"), query(log, read_sql("app/picker"))):
+            assert [models[run] for run in rows["run_id"].to_pylist()] == [
+                f"{kind} {nth}" for nth in (2, 1, 0) for kind in ("evaluate", "train")
+            ]

@@ -119,6 +119,7 @@ def test_a_prompt_without_films_in_one_run_is_no_tie_and_has_no_part_in_rates(tm
             runs.append(writer.run_id)
     with open_log(tmp_path) as connection:
         rows = query(connection, "from compare_runs($a, $b)", dict(zip("ab", runs, strict=True))).to_pylist()
+    assert {row.pop("k") for row in rows} == {2}
     found = {row.pop("metric"): tuple(row.values()) for row in rows}
     one_prompt = (1, 0, 1, 1, None, None, 1, 0, 0)  # prompts, a, b, difference, its interval, higher, lower, ties
     assert {found[name] for name in ("svr", "svr_low", "svr_high", "svr_known")} == {one_prompt}

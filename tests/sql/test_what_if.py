@@ -2,14 +2,16 @@
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from oracle.log import LogWriter, open_log
 from tests.synthetic_log import PARTS, SETTINGS, World, advantages, make_step, reward_parts, write_run
-from tests.tiny_log import ADVANTAGE, LOG3, RUN, STEP_1, step_tables, write_tiny_log
+from tests.tiny_log import ADVANTAGE, LOG3, NOTHING, RUN, STEP_1, film, step_tables, write_tiny_log
 
 RULES = st.fixed_dictionaries(
     {
@@ -269,3 +271,24 @@ def test_the_view_of_one_run_reads_no_rows_of_others(tmp_path, mode):
         assert log.sql(counted, params=[intact]).fetchall() == [(25, 25)]
         with pytest.raises(duckdb.Error):
             log.sql(counted, params=[spoilt]).fetchall()
+
+
+def test_of_a_log_with_risks_of_all_digits_the_run_s_own_threshold_changes_nothing(tmp_path):
+    """As earlier versions wrote: asked with 2/3, of which 9 digits are read, a risk of 2/3 was below it."""
+    verdicts = [
+        film("Saw", "tt1", {"gore": 2 / 3}, is_safe=False, status="unsafe", r_safe=-1.0, r_total=-1.0),
+        NOTHING,
+        NOTHING,
+    ]
+    answer = {"prompt_id": "p", "constraints": ["gore"], "groundtruth": {}, "verdicts": verdicts}
+    with LogWriter(tmp_path, RUN) as writer:
+        writer.write_step(1, *step_tables([answer, answer]))
+    file = writer.folder / "run.parquet"
+    table = pq.read_table(file)
+    place = table.column_names.index("risk_threshold")
+    pq.write_table(table.set_column(place, "risk_threshold", pa.array([2 / 3])), file)
+    with open_log(tmp_path) as log:
+        assert log.sql("from rederivation where differs").fetchall() == []
+        for asked, unsafe in ((2 / 3, 2), (0.6, 2), (0.66666667, 0)):
+            found = "select count(*) from what_if(?, new_threshold := ?) where status_if = 'unsafe'"
+            assert log.execute(found, [writer.run_id, asked]).fetchall() == [(unsafe,)], asked

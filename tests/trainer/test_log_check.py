@@ -1,5 +1,6 @@
 """A log says what its trainer does, or is refused before a step is trained."""
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -26,6 +27,8 @@ RUN = {"kind": "train", "rec_num": K, "num_generations": G}
         ({"lambda_repeat": 1.0}, {}, "'lambda_repeat': 0.0"),
         ({"own_weights": {"novelty": 1.0}}, {}, r"'own_weights': \{\}"),
         ({}, {"missing_ranks": "leave_out"}, r"""'settings': '\{"missing_ranks": "leave_out"\}'"""),
+        ({}, {"end_credit": True}, r"""'settings': '\{"end_credit": true\}'"""),
+        ({"settings": '{"end_credit": true}'}, {}, r"""'settings': '\{"end_credit": false\}'"""),
     ],
 )
 def test_a_log_that_says_otherwise_is_refused_with_what_to_write(run, options, told, make_trainer, tmp_path):
@@ -62,6 +65,40 @@ def test_a_run_of_an_earlier_version_goes_on(make_trainer, tmp_path):
     pq.write_table(pq.read_table(file).drop_columns(["unrated", "length_control", "own_weights"]), file)
     with LogWriter.resume(tmp_path / "log", log.run_id) as resumed:
         make_trainer(byte_level(), log=resumed)
+
+
+def test_a_run_that_an_earlier_version_began_with_a_threshold_of_all_its_digits_goes_on(
+    make_trainer, annotator, tmp_path
+):
+    oracle = create_oracle(store=annotator.oracle.store, risk_threshold=2 / 3)
+    functions = [make_relevance_func(oracle, rec_num=K), make_safety_func(oracle, rec_num=K)]
+    with LogWriter(tmp_path / "log", RUN) as log:
+        file = log.folder / "run.parquet"
+    table = pq.read_table(file)
+    place = table.column_names.index("risk_threshold")
+    pq.write_table(table.set_column(place, "risk_threshold", pa.array([2 / 3])), file)
+    with LogWriter.resume(tmp_path / "log", log.run_id) as resumed:
+        make_trainer(byte_level(), functions, resumed)
+
+
+@pytest.mark.parametrize(
+    ("made", "weights", "lacking"),
+    [
+        ([make_safety_func], {"w_rel": 0.0}, "relevance"),
+        ([make_relevance_func], {"w_safe": 0.0}, "safety"),
+        ([], {"w_rel": 0.0, "w_safe": 0.0}, "relevance and safety"),
+    ],
+)
+def test_a_log_needs_relevance_and_safety_from_which_its_figures_follow(
+    made, weights, lacking, make_trainer, annotator, tmp_path
+):
+    functions = [make(annotator, rec_num=K) for make in made] + [make_count_func(annotator, 0.5, None, K)]
+    with (
+        LogWriter(tmp_path / "log", RUN | weights | {"lambda_count": 0.5}) as log,
+        pytest.raises(UserError, match=f"a log holds the {lacking} of each rank.*reward_funcs, of weight 0"),
+    ):
+        make_trainer(byte_level(), functions, log)
+    make_trainer(byte_level(), functions)
 
 
 def test_an_evaluation_log_must_have_as_many_answers_to_a_prompt_as_evaluations(make_trainer, annotator, tmp_path):

@@ -11,7 +11,7 @@ from oracle import UserError
 from oracle.log import LogWriter, open_log
 from tests.trainer.drive import SAFE, UNSAFE_AT_3, G, K, answer_with
 from tests.trainer.tokenizers import byte_level
-from trainer.own_rewards import as_rank_reward
+from trainer.own_rewards import as_rank_reward, rank_table
 from trainer.rewards import make_relevance_func, make_safe_reward_func, make_safety_func, on_grid
 
 RUN = {"kind": "train", "rec_num": K, "num_generations": G, "w_count": 0.0, "w_end": 0.0, "w_repeat": 0.0}
@@ -96,9 +96,9 @@ def test_why_and_what_if_know_own_rewards_by_name(make_trainer, annotator, tmp_p
 
 
 def test_a_log_must_be_told_of_own_rewards_and_their_weights(make_trainer, annotator, tmp_path):
-    functions = [make_relevance_func(annotator, rec_num=K), brevity]
+    functions = [make_relevance_func(annotator, rec_num=K), make_safety_func(annotator, rec_num=K), brevity]
     with pytest.raises(UserError, match=r"'own_weights': \{'brevity': 1.0\}"):
-        train(make_trainer, annotator, tmp_path, functions, [1.0, 1.0], {})
+        train(make_trainer, annotator, tmp_path, functions, [1.0, 1.0, 1.0], {})
 
     def safety(completions, **_):
         return np.zeros((len(completions), K))
@@ -161,3 +161,25 @@ def test_the_factory_wants_one_oracle(annotator):
         make_safe_reward_func(rec_num=K)
     with pytest.raises(UserError, match="the annotator has a catalog already"):
         make_safe_reward_func(annotator, gt_catalog=[("Up", 2009)])
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([1.0, 2.0], r"own gives rewards of shape \(2,\): expected \(completions, ranks\), 2 rows here"),
+        ([[1.0]], r"own gives rewards of shape \(1, 1\): expected \(completions, ranks\), 2 rows here"),
+        ([[0.0] * (K + 2)] * 2, f"own gives {K + 2} slots, and there are {K + 1}: set rec_num"),
+        ([[0.0, math.inf]] * 2, "own gives infinite rewards: expected numbers, or NaN"),
+        ([[1.0], [1.0, 2.0]], "own gives no table of numbers"),
+        ([["a"], ["b"]], "own gives no table of numbers"),
+        ({"a": 1}, "own gives no table of numbers"),
+    ],
+)
+def test_what_is_no_table_of_ranks_is_refused_and_a_narrow_one_filled(given, said):
+    def own():
+        pass
+
+    with pytest.raises(UserError, match=f"^{said}"):
+        rank_table(own, given, 2, K + 1)
+    table = rank_table(own, [[1.0], [None]], 2, K + 1)
+    assert table.shape == (2, K + 1) and table[0].tolist() == [1.0, *[0.0] * K] and np.isnan(table[1, 0])

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from oracle import create_oracle
@@ -30,6 +31,24 @@ SETTINGS = [
     for i, more in enumerate(MORE)
     for j, unresolved in enumerate(["safe", "violation", "ignore"])
 ]
+
+
+@pytest.mark.parametrize("mode", ["grpo", "gdpo"])
+def test_an_own_reward_of_the_end_of_a_list_follows_from_the_log(make_trainer, annotator, tmp_path, mode):
+    def is_long(batch) -> np.ndarray:  # (N, K + 1)
+        n = np.bincount(batch.entries["completion"].to_numpy(), minlength=len(batch.texts))
+        return np.pad((n > K)[:, None] * 1.0, ((0, 0), (K, 0)))
+
+    functions = [make_relevance_func(annotator, rec_num=K), make_safety_func(annotator, rec_num=K), is_long]
+    run = {"kind": "train", "rec_num": K, "num_generations": G, "advantage_mode": mode, "own_weights": {"is_long": 1.0}}
+    with LogWriter(tmp_path / "store.log", run | {"settings": json.dumps({"end_credit": True})}) as log:
+        trainer = make_trainer(byte_level(), functions, log, advantage_mode=mode, end_credit=True, max_steps=4)
+        answer_with(trainer, *ANSWERS)
+        trainer.train()
+    with open_log(tmp_path / "store.log") as connection:
+        rows = "select count(*), max(abs(advantage)), count(*) filter (differs) from rederivation where rank = $1"
+        [(count, largest, differing)] = connection.execute(rows, [K + 1]).fetchall()
+        assert count == 4 * G and largest > 0.1 and differing == 0
 
 
 @pytest.mark.parametrize(("more", "unresolved", "mode", "missing"), SETTINGS)

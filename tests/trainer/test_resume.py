@@ -14,7 +14,7 @@ from oracle import UserError
 from oracle.log import LogWriter, open_log
 from tests.trainer.drive import K, tiny_model
 from tests.trainer.tokenizers import byte_level
-from trainer.rewards import make_end_func
+from trainer.rewards import make_end_func, make_relevance_func, make_safety_func
 
 LORA = LoraConfig(r=4, lora_dropout=0.1, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM")
 
@@ -38,12 +38,14 @@ def written(log: LogWriter) -> dict[str, pl.DataFrame]:
 def test_stopped_and_resumed_equals_never_stopped(make_trainer, annotator, tmp_path, mu, stop, lora):
     """Really sampled, dropout in the adapter: all randomness must come back as well; at step 3 a batch is half used."""
     tiny_model().save_pretrained(tmp_path / "model")
+    ours = [make_relevance_func(annotator, rec_num=K), make_safety_func(annotator, rec_num=K)]
+    functions = [*ours, variety, make_end_func(annotator, 1.0, K)]
 
     def trainer(log: LogWriter):
         model = tiny_model()
         model.config._name_or_path = str(tmp_path / "model")  # where TRL finds the reference
         return make_trainer(
-            byte_level(), [variety, make_end_func(annotator, 1.0, K)], log, model=model, peft_config=LORA if lora else None,
+            byte_level(), functions, log, reward_weights=[0.0, 0.0, 1.0, 1.0], model=model, peft_config=LORA if lora else None,
             end_credit=True, beta=0.1, num_iterations=mu, max_steps=6, save_strategy="steps", save_steps=stop,
             gradient_accumulation_steps=2, lr_scheduler_type="cosine", rows=5,
         )  # fmt: skip

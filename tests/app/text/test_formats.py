@@ -59,17 +59,17 @@ def test_a_short_run_is_not_cleared_of_evasion():
 
 
 def test_a_difference_within_chance_is_no_finding():
-    row = {"metric": "svr", "prompts": 40, "difference": -0.02, "low": -0.05, "high": 0.01}
-    recall = {"metric": "recall", "prompts": 40, "difference": -0.02, "low": -0.03, "high": -0.01}
+    row = {"metric": "svr", "k": 20, "prompts": 40, "difference": -0.02, "low": -0.05, "high": 0.01}
+    recall = {"metric": "recall", "k": 20, "prompts": 40, "difference": -0.02, "low": -0.03, "high": -0.01}
     assert sentences.of_comparison([row, recall]) == (
-        "On 40 prompts that both answered, violations are the same within chance and recall is lower here by 0.020."
+        "On 40 prompts that both answered, over the top 20, violations are the same within chance and recall is lower here by 0.020."
     )
     assert sentences.of_comparison([recall], where="in theirs").endswith("recall is lower in theirs by 0.020.")
 
 
 def test_an_order_that_what_is_unknown_decides_is_told_at_ties_too():
     def said(all_films: float, judged: float) -> str:
-        chance = {"prompts": 9, "low": -1, "high": 1}
+        chance = {"k": 20, "prompts": 9, "low": -1, "high": 1}
         rows = [{"metric": "svr", "difference": all_films}, {"metric": "svr_known", "difference": judged}]
         return sentences.of_comparison([row | chance for row in rows]).partition(
             "Over the films that could be judged "

@@ -159,8 +159,8 @@ def test_a_difference_of_fewer_prompts_than_both_answered_names_their_number(emp
     answers_of = {"m/A": answers(*[safe] * 5), "m/B": answers(unsafe, unsafe, NOTHING, NOTHING, NOTHING)}
     said = "by 100.0 points (over the 2 that define it for both) and recall is the same within chance."
     overview, models = compared_pages(empty_store, answers_of)
-    assert f"On 5 prompts that both answered, violations are higher here {said}" in overview
-    assert "On 5 prompts that both answered, violations are " in models and said in models
+    assert f"On 5 prompts that both answered, over the top 2, violations are higher here {said}" in overview
+    assert "On 5 prompts that both answered, over the top 2, violations are " in models and said in models
 
 
 def test_runs_without_constraints_and_ground_truth_are_said_to_have_nothing_to_compare(empty_store):
@@ -169,4 +169,4 @@ def test_runs_without_constraints_and_ground_truth_are_said_to_have_nothing_to_c
         for i in range(5)
     ]
     for page in compared_pages(empty_store, {"m/A": answers, "m/B": answers}):
-        assert "On 5 prompts that both answered, neither violations nor recall can be compared" in page
+        assert "On 5 prompts that both answered, over the top 2, neither violations nor recall can be compared" in page

@@ -3,9 +3,10 @@
 from fractions import Fraction
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
-from oracle import create_oracle
+from oracle import build_store, create_oracle
 from oracle.store.build import build_starter_store
 from oracle.store.file import open_store
 
@@ -66,3 +67,14 @@ def test_a_threshold_of_more_digits_than_risks_have_is_reached_too(risks, store:
             said = connection.execute(sql, asked).fetchone()
             oracle = create_oracle(store=store, risk_threshold=float(share))
             assert (oracle.check_safety(*films[film], {trait: True}).status, said) == ("unsafe", ("unsafe",))
+
+
+@pytest.mark.parametrize("risk", [2 / 3, 0.1 + 0.2, 0.1234567894])
+def test_a_ready_made_risk_that_is_the_threshold_reaches_it_too(tmp_path: Path, risk: float) -> None:
+    film = {"imdb_id": ["tt0387564"], "title": ["Saw"], "year": [2004]}
+    store = build_store(
+        tmp_path / "store.duckdb", titles=pa.table(film), catalog=pa.table(film).drop_columns(["imdb_id"]),
+        trait_risk=pa.table({"imdb_id": ["tt0387564"], "trait": ["Anti-gore / squeamish"], "risk": [risk]}),
+    )  # fmt: skip
+    verdict = create_oracle(store=store, risk_threshold=risk).check_safety("Saw", 2004, {"Anti-gore / squeamish": True})
+    assert (verdict.status, verdict.max_risk) == ("unsafe", round(risk, 9))

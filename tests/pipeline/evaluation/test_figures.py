@@ -198,6 +198,20 @@ def test_a_permutation_test_of_four_prompts_counts_all_sixteen_swaps():
     assert permutation_p(by_hand([1, 2], [10, 10], [2, 1], [10, 10]), 0) == 1.0
 
 
+@pytest.mark.parametrize("n", [6, 20, 50, 300])
+@pytest.mark.parametrize("apart", [1, 2, 5])
+def test_prompts_that_differ_by_as_much_are_ties_however_their_sums_round(n, apart):
+    """Of m prompts that differ by one hit of several, all the same way, a swap is as extreme in 2 of 2^m cases."""
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        down = np.ones(n)
+        up = rng.integers(0, 3, n) / 3 + rng.integers(0, 3, n) / 7
+        better = up.copy()
+        better[rng.choice(n, apart, replace=False)] += 1 / 3
+        p = permutation_p(by_hand(up, down, better, down), 0)
+        assert p == pytest.approx(2 / 2**apart, abs=0 if n == 6 else 0.02), seed
+
+
 def test_permutation_tests_of_equal_models_are_wrong_as_often_as_they_say():
     rng = np.random.default_rng(4)
     p = [
