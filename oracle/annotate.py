@@ -60,6 +60,11 @@ class Annotator:
     def of(oracle: "Oracle | Annotator") -> "Annotator":
         return oracle if isinstance(oracle, Annotator) else Annotator(oracle)
 
+    @property
+    def catalog_id(self) -> str:
+        """How many films its catalog has, and a digest of them, whatever their order."""
+        return f"{self._catalog.height} films, {self._catalog.hash_rows().sum():016x}"
+
     def annotate(
         self,
         texts: Sequence[str],

@@ -37,6 +37,7 @@ def check_log(
         )
     said, done = _said(log.run), _done(functions, args, annotator)
     of_evaluations = args.num_generations_eval or args.num_generations
+    done["kind"] = "train" if in_training else "evaluate"
     done["num_generations"] = args.num_generations if in_training else of_evaluations
     if other := {name: value for name, value in done.items() if said.get(name) != value}:
         if noted := {name: other.pop(name) for name in _IN_SETTINGS if name in other}:
@@ -63,7 +64,8 @@ def check_functions(functions: list[RankRewardFunc], args: RankGRPOConfig, annot
 
 def _judging(annotator: Annotator) -> dict[str, Any]:
     oracle = annotator.oracle
-    return {"store": str(oracle.store), **{name: getattr(oracle, name) for name in _JUDGED_BY}}
+    of_oracle = {"store": str(oracle.store), **{name: getattr(oracle, name) for name in _JUDGED_BY}}
+    return of_oracle | {"catalog": annotator.catalog_id, "thought_tags": annotator.thought_tags}
 
 
 def _said(run: Mapping) -> dict[str, Any]:

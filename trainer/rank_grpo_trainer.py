@@ -73,6 +73,8 @@ class RankGRPOTrainer(RankLossTrainer):
                     "a rollout log needs verdicts: name the annotator, or use a reward function made with one"
                 )
             check_log(log, reward_funcs, args, self.annotator, in_training=log is rollout_log)
+        if rollout_log is not None and rollout_log is evaluation_log:
+            raise UserError("evaluation_log: expected a run of its own, as evaluations would replace steps of training")
         if evaluation_log is not None and isinstance(kwargs.get("eval_dataset"), dict):
             raise UserError("evaluation_log: takes one eval_dataset, whose evaluation is a step of the log")
         reward_funcs = [as_rank_reward(f, self.annotator, args.rec_num) if is_own(f) else f for f in reward_funcs]

@@ -127,6 +127,8 @@ def _check_new(row: Mapping) -> None:
         least = 1 if setting.type is int else 0
         if isinstance(row[setting.name], int | float | np.number) and row[setting.name] < least:
             raise UserError(f"{setting.name} {row[setting.name]!r}: expected a number of at least {least}")
+    if not 0 < in_risk_digits(row["risk_threshold"]) <= 1:
+        raise UserError(f"risk_threshold {row['risk_threshold']!r}: expected a number above 0, and at most 1")
     if taken := [name for name, _ in _pairs(row["own_weights"]) if name in REWARD_NAMES]:
         raise UserError(
             f"own_weights of {taken[0]}: the log has a column for the reward of that name; call yours otherwise"

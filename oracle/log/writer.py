@@ -180,7 +180,8 @@ class LogWriter:
         with told_plainly(f"cannot log step {step} in {self.folder}"):
             now = counted(self.folder)
         if any(step in s.steps for s in now.merged):
-            raise UserError(f"step {step} is merged with others: call truncate_after({step - 1}) to write it again")
+            way_out = f"call truncate_after({step - 1}) to write it again" if step else "begin another run"
+            raise UserError(f"step {step} is merged with others: {way_out}")
         completions, verdicts = step_tables(self._run, step, completions, verdicts)
         others = [s for s in now.single if step not in s.steps]
         again = len(others) < len(now.single)
@@ -261,7 +262,7 @@ class LogWriter:
     @_changing
     def discard(self) -> None:
         """Remove the run and all its steps, and let go of it. Raises `UserError` as `delete_run` does."""
-        self._is_new = False
+        self._is_new = self._is_open = False
         remove_run(self.folder, self._lock)
 
     def __enter__(self) -> "LogWriter":

@@ -57,6 +57,7 @@ def new_trainer(
     model=None,
     peft_config=None,
     rows=4,
+    evaluation_log=None,
     **options,
 ) -> RankGRPOTrainer:
     """A trainer of K ranks and groups of G on prompts that want no gore and liked Frozen."""
@@ -77,6 +78,7 @@ def new_trainer(
         functions or [make_relevance_func(annotator, rec_num=k), make_safety_func(annotator, rec_num=k)],
         RankGRPOConfig(**settings),
         rollout_log=log,
+        evaluation_log=evaluation_log,
         train_dataset=dataset,
         processing_class=tokenizer,
         peft_config=peft_config,

@@ -20,6 +20,7 @@ RUN = {"kind": "train", "rec_num": K, "num_generations": G}
     [
         ({"rec_num": K + 2}, {}, f"'rec_num': {K}"),
         ({"num_generations": 1}, {}, f"'num_generations': {G}"),
+        ({"kind": "evaluate"}, {}, "'kind': 'train'"),
         ({}, {"advantage_mode": "gdpo"}, "'advantage_mode': 'gdpo'"),
         ({}, {"reward_weights": [1.0, 2.0]}, "'w_safe': 2.0"),
         ({"lambda_safe": 3.0, "risk_threshold": 0.5}, {}, "'risk_threshold': 0.66, 'lambda_safe': 1.0"),
@@ -110,6 +111,20 @@ def test_an_evaluation_log_must_have_as_many_answers_to_a_prompt_as_evaluations(
             check_log(log, functions, make_trainer(byte_level(), functions).args, annotator, in_training=False)
 
 
+def test_evaluations_have_a_log_of_their_own(make_trainer, tmp_path):
+    with (
+        LogWriter(tmp_path / "log", RUN) as log,
+        pytest.raises(UserError, match="evaluation_log: expected a run of its own"),
+    ):
+        make_trainer(byte_level(), log=log, evaluation_log=log)
+    with (
+        LogWriter(tmp_path / "log", RUN) as one,
+        LogWriter(tmp_path / "log", RUN) as other,
+        pytest.raises(UserError, match=r"\{…, 'kind': 'evaluate'\}"),
+    ):
+        make_trainer(byte_level(), log=one, evaluation_log=other)
+
+
 def test_functions_that_judge_otherwise_or_rank_otherwise_are_refused(
     make_trainer, annotator, small_oracle_of_policies
 ):
@@ -118,6 +133,11 @@ def test_functions_that_judge_otherwise_or_rank_otherwise_are_refused(
         UserError, match=r"reward safety judges by \{.*'risk_threshold': 0.4.*: make all of one annotator"
     ):
         make_trainer(byte_level(), [relevance, make_safety_func(Annotator(small_oracle_of_policies), rec_num=K)])
+    films = pa.table({"title": ["Up"], "year": [2009]})
+    for other in (Annotator(annotator.oracle, films), Annotator(annotator.oracle, thought_tags=["plan"])):
+        with pytest.raises(UserError, match=r"reward safety judges by .*: make all of one annotator"):
+            make_trainer(byte_level(), [relevance, make_safety_func(other, rec_num=K)])
+    make_trainer(byte_level(), [relevance, make_safety_func(Annotator(annotator.oracle), rec_num=K)])
     with pytest.raises(UserError, match=f"reward safety is made for rec_num={K - 1}, and the trainer has {K}"):
         make_trainer(byte_level(), [relevance, make_safety_func(annotator, rec_num=K - 1)])
 

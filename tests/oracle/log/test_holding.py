@@ -40,6 +40,14 @@ def test_a_run_that_was_let_go_is_changed_by_whoever_goes_on_with_it_alone(tmp_p
     assert verdicts(tmp_path) == {1: 13, 2: 12}
 
 
+def test_a_run_that_was_discarded_is_written_no_more(tmp_path):
+    with LogWriter(tmp_path, RUN) as writer:
+        writer.discard()
+        with pytest.raises(UserError, match=f"run {writer.run_id} is closed"):
+            writer.write_step(1, *STEP)
+    assert not writer.folder.exists()
+
+
 def test_a_process_that_is_forked_from_the_writer_takes_nothing_from_it(tmp_path):
     """It leaves the block by an error before the first step: in the writer's own process that would remove the run."""
     script = f"""

@@ -86,6 +86,12 @@ def test_a_run_without_a_time_began_now_and_one_too_large_for_its_readers_is_ref
         LogWriter(tmp_path, {**RUN, "settings": "x" * 2000})
 
 
+@pytest.mark.parametrize("threshold", [-3, 0, 1e-10, 1.1, 5])
+def test_a_threshold_that_no_risk_or_every_film_reaches_is_refused(threshold, tmp_path):
+    with pytest.raises(UserError, match=r"^risk_threshold .*: expected a number above 0, and at most 1$"):
+        LogWriter(tmp_path, {**RUN, "risk_threshold": threshold})
+
+
 @pytest.mark.parametrize("step", [None, "1", 1.5, True, -1, 10**8, 2**70, float("nan")])
 def test_what_is_no_number_of_a_step_is_refused_wherever_one_is_asked_for(step, tmp_path):
     loss = LOSS.empty_table().drop_columns(["step"])
