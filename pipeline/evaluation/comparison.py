@@ -87,9 +87,10 @@ def permutation_p(pair: Totals, m: int, permutations: int = PERMUTATIONS) -> flo
         rng=np.random.default_rng(SEED),
     )  # fmt: skip
     # scipy's own p takes as ties what is closer than sums of thirds in two orders are.
-    is_as_large = np.abs(test.null_distribution) >= abs(test.statistic) - SAME
-    sampled = len(is_as_large) < 2**n  # and then what was seen is one of them (Phipson and Smyth 2010, eq. 2)
-    return float((is_as_large.sum() + sampled) / (len(is_as_large) + sampled))
+    swaps, seen = test.null_distribution, test.statistic
+    one_sided = min((swaps <= seen + SAME).sum(), (swaps >= seen - SAME).sum())
+    sampled = len(swaps) < 2**n  # and then what was seen is one of them (Phipson and Smyth 2010, eq. 2)
+    return min(1.0, float(2 * (one_sided + sampled) / (len(swaps) + sampled)))
 
 
 def corrected(found: Sequence[Difference]) -> list[Difference]:

@@ -209,7 +209,7 @@ def test_prompts_that_differ_by_as_much_are_ties_however_their_sums_round(n, apa
         better = up.copy()
         better[rng.choice(n, apart, replace=False)] += 1 / 3
         p = permutation_p(by_hand(up, down, better, down), 0)
-        assert p == pytest.approx(2 / 2**apart, abs=0 if n == 6 else 0.02), seed
+        assert p == pytest.approx(2 / 2**apart, abs=0 if n == 6 else 0.05), seed
 
 
 def test_permutation_tests_of_equal_models_are_wrong_as_often_as_they_say():
