@@ -36,8 +36,13 @@ def page() -> None:
         st.altair_chart(rank_charts.trait_changes(flat.shown(breakdown), nouns), width="stretch")
     if films.num_rows:
         style.section(
-            nouns("Films that were punished"),
-            nouns("How often a film was listed for someone who wants it avoided, and what that cost in all."),
+            nouns("Films that were punished" if _is_punished(films.to_pylist()) else "Films that violate"),
+            nouns("How often a film was listed for someone who wants it avoided, and what that cost in all.")
+            + (
+                ""
+                if wanted
+                else nouns(" A film of which nothing is known is here where the run counts it as a violation.")
+            ),
         )
         _films(films, nouns)
     _risks(wanted, nouns)
@@ -52,8 +57,9 @@ def _sentences(traits: list[dict], films: list[dict], wanted: str | None, nouns:
     row = of_trait or traits[0]
     if row["violation_rate"] is None:
         return nouns("No film was listed for people who avoid a trait, so none could violate it."), ""
+    most = _most(films, nouns) if films else ""
     if not row["violations"]:
-        return nouns("No film violated this trait." if wanted else "No film violated any trait."), ""
+        return nouns(f"No film is known to violate {'this' if wanted else 'any'} trait."), most
     share = formats.percent(row["violation_rate"])
     sentence = f"{share} of the {nouns.many} listed for people who chose “{formats.short(row['trait'])}” violate it."
     if not wanted:
@@ -62,16 +68,23 @@ def _sentences(traits: list[dict], films: list[dict], wanted: str | None, nouns:
         sentence = f"{trait} is violated most often: {by}"
         if len(traits) > 1 and traits[1]["violations"] == row["violations"]:
             sentence = f"No trait is violated more often than {trait}: {by}"
-    if not films or not films[0]["title"]:
-        return sentence, ""
-    film = films[0]
-    most = f"The {nouns.one} punished most"
+    return sentence, most
+
+
+def _most(films: list[dict], nouns: Nouns) -> str:
+    film, verb = films[0], "punished" if _is_punished(films) else "that {}"
+    most = f"The {nouns.one} {verb.format('violates')} most"
     if len(films) > 1 and films[1]["violations"] == film["violations"]:
-        most = f"Among the {nouns.many} punished most"
-    return sentence, (
+        most = f"Among the {nouns.many} {verb.format('violate')} most"
+    return (
         f"{most} is {formats.film(film['title'], film['year'])}: "
         f"{formats.plural(film['violations'], 'time')}, at rank {formats.number(film['mean_rank'], 1)} on average."
     )
+
+
+def _is_punished(films: list[dict]) -> bool:
+    """Whether violating cost anything: where λ · P is 0, and in an evaluation without rewards, it did not."""
+    return any(film["penalty"] for film in films)
 
 
 def _films(films: pa.Table, nouns: Nouns) -> None:

@@ -1,4 +1,4 @@
--- Violations to look at, with the text around them. grain: one rank; at most $most, of different films and models in turn,
+-- Known violations to look at, with the text around them. grain: one rank; at most $most, of different films and models in turn,
 -- those of the highest risk first. Built on verdicts, rollouts. Parameters: $runs, $most, $k: ranks up to it.
 with unsafe as (
     select

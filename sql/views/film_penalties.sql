@@ -1,15 +1,17 @@
--- grain: run x film that violated some constraint in the top K. Which films cause the penalties. Built on verdicts.
--- penalties_of_films(trait): the same over the verdicts that violate this trait alone, with the film's risk for it; null: any trait.
---   violations   times it was recommended to someone who wants it avoided; penalty: Σ r_safe, reward units
+-- grain: run x film that counted as a violation in the top K. Which films cause the penalties. Built on verdicts.
+-- A film counts where is_safe is false: it is known to violate, or the run's policies take what is unknown for a violation. One
+-- that was not found has no imdb_id, and its title and year as written.
+-- penalties_of_films(trait): the same over the verdicts that are known to violate this trait, with the film's risk for it; null: all.
+--   violations   times it counted; penalty: Σ r_safe, reward units (0 where λ · P is 0)
 --   steps        steps in which that happened; first_step, last_step; mean_rank
---   traits       traits that it violated then; max_risk: the highest risk of it
+--   traits       traits that it is known to violate then, [] for an unknown film; max_risk: the highest known risk of it
 create or replace macro penalties_of_films(chosen_trait) as table
 with asked as (select chosen_trait::varchar as asked_trait) -- see log/tables.sql
 select
     run_id,
     imdb_id,
-    any_value(matched_title) as title,
-    any_value(matched_year) as year,
+    any_value(coalesce(matched_title, title)) as title,
+    any_value(coalesce(matched_year, year)) as year,
     count(*) as violations,
     sum(r_safe) as penalty,
     count(distinct step) as steps,
@@ -19,7 +21,7 @@ select
     list_sort(list_distinct(flatten(list(distinct violated_traits)))) as traits,
     max(if(asked_trait is null, max_risk, list_filter(evidence, lambda e: e.trait = asked_trait)[1].risk)) as max_risk
 from main.verdicts, asked
-where len(violated_traits) > 0 and rank <= run_k and (asked_trait is null or list_contains(violated_traits, asked_trait))
-group by run_id, imdb_id;
+where not is_safe and rank <= run_k and (asked_trait is null or list_contains(violated_traits, asked_trait))
+group by run_id, imdb_id, case when imdb_id is null then title end, case when imdb_id is null then year end;
 
 create or replace view film_penalties as from penalties_of_films(null);

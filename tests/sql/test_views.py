@@ -138,6 +138,29 @@ def test_film_penalties(log):
     assert log.sql(sql).fetchall() == [("Saw", 1, -1.0, 1, 1, 1.0, ["gore"], 0.92)]
 
 
+def test_films_that_a_run_takes_for_violations_cause_its_penalties_too_as_its_curves_and_ranks_count_them(tmp_path):
+    punished = {"is_safe": False, "r_safe": -1.0}
+    saw = film("Saw", "tt1", {"gore": 0.9}, r_safe=-1.0)
+    unrated = film("Nobody knows", "tt2", max_risk=None, **punished)
+    lost = film("Heet", max_risk=None, **punished)
+    ignored = film("Up", "tt3", max_risk=None, is_safe=None)
+    lists = [[saw, unrated, lost], [unrated, lost, {**lost, "year": 1995}], [unrated, ignored, JAWS, unrated]]
+    with LogWriter(tmp_path / "store.log", {**RUN, "unrated": "violation", "unresolved": "violation"}) as writer:
+        writer.write_step(1, *step_tables([{**A, "verdicts": listed} for listed in lists]))
+    counted = [row for listed in lists for row in listed[:3] if row["is_safe"] is False]
+    with open_log(tmp_path / "store.log") as log:
+        films = rows(log, "from film_penalties order by violations desc, title, year desc")
+        assert [(row["title"], row["year"], row["imdb_id"], row["violations"], row["traits"]) for row in films] == [
+            ("Nobody knows", 2000, "tt2", 3, []), ("Heet", 2000, None, 2, []),
+            ("Heet", 1995, None, 1, []), ("Saw", 2000, "tt1", 1, ["gore"]),
+        ]  # fmt: skip
+        sums = "select sum(violations), sum({}) from {}"
+        assert log.sql(sums.format("penalty", "film_penalties")).fetchall() == [(len(counted), -len(counted))]
+        assert log.sql(sums.format("penalty * lists", "rank_penalties")).fetchall() == [(len(counted), -len(counted))]
+        assert log.sql("select title, violations from penalties_of_films('gore')").fetchall() == [("Saw", 1)]
+        assert [row["violations"] for row in ask(log, "worst_films").to_pylist()] == [3, 2, 1, 1]
+
+
 def test_unresolved_and_doubtful_titles(log):
     sql = "select title, year, times, lists, first_step, last_step, early, late, trend from unresolved_titles"
     assert log.sql(sql).fetchall() == [("Heet", 2000, 3, 3, 1, 2, 1, 2, 1)]

@@ -7,6 +7,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from app.core import database
 from app.text import formats
 from oracle.log import LogWriter, compact, last_step_at
 from tests.app.driving import open_page, written
@@ -15,8 +16,6 @@ from tests.tiny_log import NOTHING, RUN, STEP_1, film, step_tables
 
 def test_ranks_films_and_traits_that_are_alike_are_not_called_most_and_least(empty_store):
     """Two ranks: each of an unsafe film and no hit; then the first rank of a safe hit too."""
-    from app.core import database
-
     gore, animals = film("Saw", "tt1", {"gore": 0.9}), film("Web", "tt2", {"animals": 0.9})
     hit = film("Jaws", "tt3", {"gore": 0.1}, hit=True, r_rel=1.0)
 
@@ -45,7 +44,7 @@ def test_ranks_films_and_traits_that_are_alike_are_not_called_most_and_least(emp
     films = said("films", [gore, animals])
     assert (
         "No trait is violated more often than “animals”: 1 time" in films
-        and "Among the films punished most is Saw" in films
+        and "Among the films that violate most is Saw" in films  # without a penalty nothing is punished
     )
 
 
@@ -73,10 +72,31 @@ def test_with_a_trait_chosen_films_are_counted_and_ordered_by_their_violations_o
     assert shown()[0] == [["Web", 9, -9.0, 0.9], ["King", 2, -2.0, 0.7]]
 
 
+def test_films_that_the_run_takes_for_violations_are_among_those_that_it_punished(empty_store):
+    unrated = film("Nobody knows", "tt9", max_risk=None, is_safe=False)
+
+    def said(*verdicts: dict, penalty: float) -> tuple[str, list[str]]:
+        verdicts = tuple({**verdict, "r_safe": 0.0 if verdict["is_safe"] else -penalty} for verdict in verdicts)
+        answer = {"prompt_id": "p", "constraints": ["gore"], "groundtruth": {}, "verdicts": list(verdicts)}
+        with LogWriter(empty_store.with_suffix(".log"), RUN | {"unrated": "violation"}) as writer:
+            writer.write_step(1, *step_tables([answer] * 2))
+        database._cached.clear()
+        app = open_page("films", empty_store, run=writer.run_id)
+        return written(app), app.dataframe[0].value["title"].tolist()
+
+    saw, safe = film("Saw", "tt1", {"gore": 0.9}), film("Jaws", "tt2", {"gore": 0.1})
+    words, table = said(unrated, saw, unrated, penalty=1)
+    assert "The film punished most is Nobody knows (2000): 4 times, at rank 2.0" in words
+    assert "Films that were punished" in words and table == ["Nobody knows", "Saw"]
+    words, _ = said(unrated, safe, safe, penalty=1)
+    assert "No film is known to violate any trait." in words and "The film punished most is Nobody knows" in words
+    words, _ = said(saw, unrated, unrated, penalty=0)
+    assert "The film that violates most is Nobody knows (2000): 4 times" in words
+    assert "Films that violate" in words and "punished" not in words
+
+
 def test_no_sign_of_evasion_is_claimed_only_where_violations_fell(empty_store):
     """From ten films, half of them unsafe, to two, one of them unsafe: the lists got shorter, and the rate did not fall."""
-    from app.core import database
-
     unsafe, safe = film("Saw", "tt1", {"gore": 0.9}), film("Jaws", "tt2", {"gore": 0.1})
 
     def said(first: list[dict], last: list[dict], constraints: tuple = ("gore",)) -> str:
