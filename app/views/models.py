@@ -170,8 +170,9 @@ def _asked(row: dict) -> str:
 
 
 def _counts(row: dict, side: str) -> str:
-    nouns = database.nouns()
+    nouns, asked = database.nouns(), row[f"{side}_groups"]
     return (
         f"{formats.plural(row[f'{side}_violations'], 'violation')} and {formats.plural(row[f'{side}_hits'], 'hit')} "
         f"in {formats.plural(row[f'{side}_films'], nouns.one, nouns.many)}"
+        + (f", asked {asked} times, of which one is here" if asked > 1 else "")
     )

@@ -161,6 +161,33 @@ def test_where_two_models_differ_each_text_stands_with_its_constraints_and_up_to
     assert groups == set(range(1, 2 * TEXTS, 2))
 
 
+def test_all_answers_to_a_text_count_where_two_models_differ_and_the_worst_is_shown(tmp_path):
+    """One run answers text A three times, with 1, 2 and 2 unsafe films of 3, the other twice with none; B is safe in both."""
+
+    def write(k: int, **lists: list[list[dict]]) -> str:
+        asked = {"constraints": ["gore"], "groundtruth": {"Saw": True}}
+        answers = [asked | {"prompt_id": p, "verdicts": listed} for p, of in lists.items() for listed in of]
+        row = {"kind": "evaluate", "model": "m", "dataset": "d", "rec_num": k, "num_generations": 1}
+        with LogWriter(tmp_path, row) as writer:
+            writer.write_step(0, *step_tables(answers))
+        return writer.run_id
+
+    one, safe = [SAFE, UNSAFE, {**SAFE, "hit": True}], [SAFE] * 3
+    a = write(4, A=[[*one, UNSAFE], [UNSAFE, UNSAFE, SAFE], [SAFE, UNSAFE, UNSAFE]], B=[safe])
+    b = write(3, B=[safe], A=[safe, safe])
+    with open_log(tmp_path) as log:
+        for run, other, sides in ((a, b, "ab"), (b, a, "ba")):
+            rows = query(log, read_sql("app/differing_prompts"), {"run": run, "other": other}).to_pylist()
+            assert [row["name"] for row in rows] == ["A", "B"]
+            shown = [
+                [rows[0][f"{side}_{name}"] for name in ("step", "group", "groups", "films", "violations", "hits")]
+                for side in sides
+            ]
+            assert shown == [[0, 1, 3, 9, 5, 1], [0, 1, 2, 6, 0, 0]]
+            [svr] = query(log, f"from compare_runs('{run}', '{other}') where metric = 'svr'").to_pylist()
+            assert [svr[f"value_{side}"] for side in sides] == [5 / 12, 0]
+
+
 @pytest.mark.parametrize("name", ["films", "violations", "unknown"])
 def test_what_a_report_lists_ends_at_k(log, name):
     connection, a, _ = log

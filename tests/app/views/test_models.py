@@ -170,3 +170,15 @@ def test_runs_without_constraints_and_ground_truth_are_said_to_have_nothing_to_c
     ]
     for page in compared_pages(empty_store, {"m/A": answers, "m/B": answers}):
         assert "On 5 prompts that both answered, over the top 2, neither violations nor recall can be compared" in page
+
+
+def test_a_text_that_was_asked_twice_is_counted_whole_and_shown_where_it_went_worse(empty_store):
+    unsafe, safe = film("Saw", "tt1", {"gore": 0.9}), film("Jaws", "tt2", {"gore": 0.1})
+
+    def answers(*lists: list[dict]) -> list[dict]:
+        return [{"prompt_id": "p", "constraints": ["gore"], "groundtruth": {}, "verdicts": listed} for listed in lists]
+
+    answers_of = {"m/A": answers([safe, safe], [unsafe, unsafe], [safe, unsafe]), "m/B": answers([safe, NOTHING])}
+    models = compared_pages(empty_store, answers_of)[1]
+    assert "3 violations and 0 hits in 6 films, asked 3 times, of which one is here" in models
+    assert "0 violations and 0 hits in 1 film<" in models and models.count("It violates gore") == 2
