@@ -1,6 +1,7 @@
 -- grain: one violated trait of one film at one rank. Key: (run_id, step, completion, rank, trait). Built on verdicts.
+-- In the top K, as all figures of violations; entries beyond rank K earn nothing, and are in verdicts.
 -- A film that violates two traits has two rows, and is punished once: r_safe is that of the verdict, in both.
--- Unresolved films that a run counts as violations (unresolved = 'violation') violate no named trait: no rows here.
+-- Unknown films that a run counts as violations (unresolved or unrated = 'violation') violate no named trait: no rows here.
 --   risk 0..1, source 'tags' | 'guide' | 'both' | 'given'; hit_tags: content tags that triggered it;
 --   severities: Parent Guide categories that count for the trait, such as 'Violence & Gore: Severe'
 create or replace view violations as
@@ -12,5 +13,5 @@ select
 from (
     select *, unnest(list_filter(evidence, lambda e: list_contains(violated_traits, e.trait))) as e
     from verdicts
-    where len(violated_traits) > 0
+    where len(violated_traits) > 0 and rank <= run_k
 );

@@ -148,6 +148,16 @@ def test_films_beyond_k_are_no_hits_violations_or_doubts_of_an_answer_and_a_run(
     assert (doubtful["matched_title"], doubtful["times"], doubtful["violations"]) == ("Hostel", TEXTS, 0)
 
 
+def test_the_violations_of_a_run_are_those_of_its_traits_and_end_at_k(log):
+    connection, a, _ = log
+    asked = "select trait, {} as violations from {} where run_id = $run group by trait"
+    for what in (("count(*)", "violations"), ("sum(violations)::bigint", "trait_breakdown")):
+        assert query(connection, asked.format(*what), {"run": a}).to_pylist() == [
+            {"trait": "gore", "violations": TEXTS}
+        ]
+    assert [row["violations"] for row in ask(connection, "worst_traits", run=a).to_pylist()] == [TEXTS]
+
+
 def test_where_two_models_differ_each_text_stands_with_its_constraints_and_up_to_k(log):
     connection, a, b = log
     rows = query(connection, read_sql("app/differing_prompts"), {"run": a, "other": b}).to_pylist()
