@@ -77,7 +77,12 @@ def _list(rows: list[dict], decided: dict, kind: str, k: int) -> dict:
             "title": columns.text("title", 170),
             "year": columns.year(),
             "times": columns.whole("times"),
-            "trend": columns.whole("trend", "%+d", "Times in the second half of the steps, less those in the first."),
+            "trend": columns.whole(
+                "trend",
+                "%+d",
+                "Times in the second half of the steps, less those in the first; "
+                "the middle one of an odd number is in neither. None below two steps.",
+            ),
             "taken for": columns.text("taken for", 185),
             "score": columns.decimal("score", 2),
         },

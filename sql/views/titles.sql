@@ -5,13 +5,17 @@
 create or replace macro is_doubtful(match_method, match_score) as
     match_method is not null and coalesce(match_score, 1) < 0.95;
 
+-- Where the halves of a run's steps part, which have as many steps: before it and behind it, so that the middle one of an odd number is
+-- in neither. null: there are fewer than two steps, and no halves.
+create or replace macro middle_step(step) as case when count(distinct step) > 1 then median(distinct step) end;
+
 -- grain: run x title and year as written, not found. In the top K and beyond.
 --   times, lists     occurrences, completions with it; first_step, last_step
---   early, late      occurrences in the first and second half of the run's steps; trend = late - early: a title that
---                    a policy learns to write because nothing is known of it has a large one
+--   early, late      occurrences in the first and second half of the run's steps (see middle_step); trend = late - early: a title that
+--                    a policy learns to write because nothing is known of it has a large one. null: there are no halves
 create or replace view unresolved_titles as
 with halfway as (
-    select run_id, median(distinct step) as middle from rank_sums group by run_id
+    select run_id, middle_step(step) as middle from rank_sums group by run_id
 )
 select
     run_id,
@@ -21,12 +25,12 @@ select
     count(distinct (step, completion)) as lists,
     min(step) as first_step,
     max(step) as last_step,
-    count(*) filter (step <= middle) as early,
-    count(*) filter (step > middle) as late,
-    count(*) filter (step > middle) - count(*) filter (step <= middle) as trend
+    case when middle is not null then count(*) filter (step < middle) end as early,
+    case when middle is not null then count(*) filter (step > middle) end as late,
+    late - early as trend
 from verdicts join halfway using (run_id)
 where title is not null and match_method is null
-group by run_id, title, year;
+group by run_id, title, year, middle;
 
 -- grain: run x title and year as written x film it was taken for, with doubt.
 --   times, violations   occurrences, beyond rank K too, and those in the top K judged unsafe for the film that it was taken for

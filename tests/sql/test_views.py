@@ -184,15 +184,25 @@ def test_a_risk_as_far_from_the_threshold_as_allowed_is_near_it_on_both_sides(tm
         assert log.sql("select title from disagreement order by completion").fetchall() == [("Below",), ("Above",)]
 
 
-def test_the_halves_of_a_run_have_the_same_number_of_steps_whatever_their_numbers(tmp_path):
+@pytest.mark.parametrize(
+    ("steps", "heet", "jaws"),
+    [
+        ((1, 2, 3, 4, 5, 60), (6, 5, -1), (6, 7)),
+        ((1, 2, 4, 5, 60), (4, 4, 0), (4, 4)),  # the middle one is in neither half
+        ((1, 2, 3, 4, 60), (4, 3, -1), (4, 5)),
+        ((1, 4), (2, 1, -1), (2, 3)),
+        ((1,), (None, None, None), (None, None)),
+    ],
+)
+def test_the_halves_of_a_run_have_the_same_number_of_steps_whatever_their_numbers(tmp_path, steps, heet, jaws):
     with LogWriter(tmp_path / "store.log", RUN) as writer:
-        for step in (1, 2, 3, 4, 5, 60):
+        for step in steps:
             writer.write_step(step, *step_tables(STEP_1 if step == 4 else STEP_2))
     with open_log(tmp_path / "store.log") as log:
         # Heet: twice in each step, but once in step 4. Jaws: twice, and there three times.
-        assert log.sql("select title, early, late, trend from unresolved_titles").fetchall() == [("Heet", 6, 5, -1)]
+        assert log.sql("select title, early, late, trend from unresolved_titles").fetchall() == [("Heet", *heet)]
         halves = {row["title"]: row for row in ask(log, "most_recommended").to_pylist()}
-        assert (halves["Jaws"]["first_half"], halves["Jaws"]["second_half"]) == (6, 7)
+        assert (halves["Jaws"]["first_half"], halves["Jaws"]["second_half"]) == jaws
 
 
 def test_evasion_signals_compare_the_last_ten_steps_with_the_first_ten(tmp_path):

@@ -95,6 +95,18 @@ def test_films_that_the_run_takes_for_violations_are_among_those_that_it_punishe
     assert "Films that violate" in words and "punished" not in words
 
 
+def test_titles_of_a_run_of_one_step_have_no_trend(empty_store):
+    for steps, trends in ((1, [None, None]), (3, [0, 1])):
+        with LogWriter(empty_store.with_suffix(".log"), RUN | {"kind": "evaluate", "num_generations": 1}) as writer:
+            for step in range(1, steps + 1):
+                listed = [film("Heet"), film("Allien") if step == steps else NOTHING, NOTHING]
+                answer = {"prompt_id": "p", "constraints": ["gore"], "groundtruth": {}, "verdicts": listed}
+                writer.write_step(step, *step_tables([answer]))
+        database._cached.clear()
+        rows = open_page("titles", empty_store, run=writer.run_id).dataframe[0].value.set_index("title")["trend"]
+        assert [None if rows[title] != rows[title] else rows[title] for title in ("Heet", "Allien")] == trends
+
+
 def test_no_sign_of_evasion_is_claimed_only_where_violations_fell(empty_store):
     """From ten films, half of them unsafe, to two, one of them unsafe: the lists got shorter, and the rate did not fall."""
     unsafe, safe = film("Saw", "tt1", {"gore": 0.9}), film("Jaws", "tt2", {"gore": 0.1})
