@@ -74,6 +74,25 @@ def test_hits_that_are_unsafe_as_they_were_not_found_are_told_by_name(tmp_path):
     assert told == [("Heet", 2000, 2), ("Allien", 2000, 1), ("Saw", 2000, 1)]
 
 
+def test_every_answer_counts_alike_in_the_means_by_rank_however_many_its_step_has(tmp_path):
+    """Step 1 has four groups of two answers, one of them punished; step 2 has one group, of which one answer is."""
+    safe = film("Jaws", "tt1", {"gore": 0.1}, r_rel=0.5, hit=True, r_total=0.5)
+    saw = {**SAW, "hit": False, "r_rel": 0.0, "r_total": -1.0}
+    steps = [[saw, *[safe] * 7], [saw, safe]]
+    with LogWriter(tmp_path, RUN | {"rec_num": 1}) as writer:
+        for step, listed in enumerate(steps, start=1):
+            writer.write_step(step, *step_tables([{**A, "verdicts": [verdict]} for verdict in listed]))
+    with open_log(tmp_path) as log:
+        [ranks], [silent] = (ask(log, name).to_pylist() for name in ("penalties_by_rank", "no_signal"))
+        [page] = query(log, read_sql("app/rank_totals"), {"run": writer.run_id}).to_pylist()
+    every = [verdict for listed in steps for verdict in listed]
+    mean = {name: sum(verdict[name] for verdict in every) / 10 for name in ("r_safe", "r_rel", "r_total")}
+    assert (ranks["violation_rate"], ranks["no_signal_rate"]) == pytest.approx((2 / 10, 3 / 5))
+    assert (ranks["mean_penalty"], ranks["mean_hit_reward"]) == pytest.approx((mean["r_safe"], mean["r_rel"]))
+    assert (page["penalty"], page["hit_reward"]) == pytest.approx((mean["r_safe"], mean["r_rel"]))
+    assert (silent["no_signal_rate"], silent["mean_reward"]) == pytest.approx((3 / 5, mean["r_total"]))
+
+
 def test_no_rate_of_any_view_is_outside_0_to_1(log):
     for view in ("step_curves", "rank_penalties", "run_summary", "trait_breakdown", "evasion_signals"):
         rates = [c for c in log.table(view).columns if re.search("rate|svr|recall_|ndcg|catalog_match|^recall$", c)]
