@@ -86,10 +86,15 @@ def rewards(parts: pa.Table) -> alt.Chart:
     )
 
 
-def trait_changes(traits: pa.Table, nouns: Nouns = FILMS) -> Layers:
-    """A trait a row, from traits_of_run.sql: its violation rate at first (ring) and at last (dot)."""
+def trait_rates(traits: pa.Table, over_time: bool, nouns: Nouns = FILMS) -> Layers:
+    """A trait a row, from traits_of_run.sql: its violation rate over the run (dot). With `over_time` that is a stroke, which a
+    trait asked for in the middle alone has too, and the rates at first (ring) and at last (dot) are beside it."""
     colour = palette().bad
     labels = bare(labelLimit=260, labelPadding=10)
+    change = [
+        alt.Tooltip("first_rate:Q", title="at first", format=".1%"),
+        alt.Tooltip("last_rate:Q", title="at last", format=".1%"),
+    ] * over_time
     top = axis("%", tickCount=6, orient="top", domain=False)
     base = alt.Chart(traits).encode(
         y=alt.Y("trait:N", sort=None, title=None, axis=labels),
@@ -98,15 +103,18 @@ def trait_changes(traits: pa.Table, nouns: Nouns = FILMS) -> Layers:
             alt.Tooltip("violations:Q", format=","),
             alt.Tooltip("films:Q", title=nouns("films listed"), format=","),
             alt.Tooltip("violation_rate:Q", title="over all steps", format=".1%"),
-            alt.Tooltip("first_rate:Q", title="at first", format=".1%"),
-            alt.Tooltip("last_rate:Q", title="at last", format=".1%"),
+            *change,
             alt.Tooltip("mean_risk:Q", title="mean risk", format=".2f"),
         ],
     )
+    share = alt.X("violation_rate:Q", title=None, axis=top)
+    if not over_time:
+        return alt.layer(base.mark_circle(size=95, color=colour, opacity=1).encode(x=share)).properties(
+            height=alt.Step(24)
+        )
     return alt.layer(
-        base.mark_rule(strokeWidth=2.5, opacity=0.45, color=colour).encode(
-            x=alt.X("first_rate:Q", title=None, axis=top), x2="last_rate:Q"
-        ),
+        base.mark_tick(thickness=2, size=12, color=colour).encode(x=share),
+        base.mark_rule(strokeWidth=2.5, opacity=0.45, color=colour).encode(x="first_rate:Q", x2="last_rate:Q"),
         base.mark_point(size=70, filled=False, strokeWidth=2, color=colour).encode(x="first_rate:Q"),
         base.mark_circle(size=95, color=colour, opacity=1).encode(x="last_rate:Q"),
     ).properties(height=alt.Step(24))

@@ -28,12 +28,17 @@ def page() -> None:
         *_sentences(breakdown.to_pylist(), films.slice(0, 2).to_pylist(), wanted, nouns), eyebrow=runs.eyebrow(run)
     )
     if breakdown.num_rows:
+        over_time = run["kind"] == "train" and breakdown["steps"][0].as_py() > 1
         style.section(
             "Violations by trait",
             nouns("Share of the films listed for people who avoid a trait that violate it")
-            + (": from the first third of the steps (ring) to the last (dot)." if run["kind"] == "train" else "."),
+            + (
+                ": over the run (stroke), and from the first third of its steps (ring) to the last (dot)."
+                if over_time
+                else "."
+            ),
         )
-        st.altair_chart(rank_charts.trait_changes(flat.shown(breakdown), nouns), width="stretch")
+        st.altair_chart(rank_charts.trait_rates(flat.shown(breakdown), over_time, nouns), width="stretch")
     if films.num_rows:
         style.section(
             nouns("Films that were punished" if _is_punished(films.to_pylist()) else "Films that violate"),

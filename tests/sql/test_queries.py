@@ -93,6 +93,31 @@ def test_every_answer_counts_alike_in_the_means_by_rank_however_many_its_step_ha
     assert (silent["no_signal_rate"], silent["mean_reward"]) == pytest.approx((3 / 5, mean["r_total"]))
 
 
+@pytest.mark.parametrize("steps", [1, 2, 3, 5, 8, 13, 31])
+def test_the_first_and_the_last_steps_of_a_run_are_as_many_and_never_the_same(tmp_path, steps):
+    """Step n has n answers, one of them unsafe; the last step alone is asked to avoid animals too."""
+    safe, both = film("Jaws", "tt1", {"gore": 0.1}), film("Web", "tt2", {"gore": 0.9, "animals": 0.9})
+    with LogWriter(tmp_path, RUN | {"rec_num": 1, "num_generations": 1}) as writer:
+        for step in range(1, steps + 1):
+            traits = ["gore", "animals"] if step == steps else ["gore"]
+            unsafe = both if step == steps else SAW
+            asked = {"prompt_id": "p", "constraints": traits, "groundtruth": {}}
+            writer.write_step(step, *step_tables([asked | {"verdicts": [v]} for v in [unsafe] + [safe] * (step - 1)]))
+    with open_log(tmp_path) as log:
+        traits = {
+            row["trait"]: row for row in query(log, read_sql("app/traits_of_run"), {"run": writer.run_id}).to_pylist()
+        }
+        tenths = ask(log, "first_and_last_steps").to_pylist()
+    third, tenth = max(1, steps // 3), max(1, steps // 10)
+    first, last = range(1, third + 1), range(steps - third + 1, steps + 1)
+    expected = [third / sum(first), third / sum(last)] if steps > 1 else [None, None]
+    assert [traits["gore"]["first_rate"], traits["gore"]["last_rate"]] == pytest.approx(expected)
+    of_last = [traits["animals"]["first_rate"], traits["animals"]["last_rate"]]
+    assert of_last == [None, pytest.approx(1 / steps) if steps > 1 else None]
+    spans = [("first", 1, tenth), ("last", steps - tenth + 1, steps)][: 1 if steps == 1 else 2]
+    assert [(row["part"], row["from_step"], row["to_step"]) for row in tenths] == spans
+
+
 def test_no_rate_of_any_view_is_outside_0_to_1(log):
     for view in ("step_curves", "rank_penalties", "run_summary", "trait_breakdown", "evasion_signals"):
         rates = [c for c in log.table(view).columns if re.search("rate|svr|recall_|ndcg|catalog_match|^recall$", c)]

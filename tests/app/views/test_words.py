@@ -1,5 +1,6 @@
 """What pages say in words is what their figures show: of runs where the two could part."""
 
+import json
 import os
 import time
 
@@ -93,6 +94,35 @@ def test_films_that_the_run_takes_for_violations_are_among_those_that_it_punishe
     words, _ = said(saw, unrated, unrated, penalty=0)
     assert "The film that violates most is Nobody knows (2000): 4 times" in words
     assert "Films that violate" in words and "punished" not in words
+
+
+def test_every_trait_of_a_run_has_a_mark_in_the_chart_and_the_words_name_the_marks(empty_store):
+    """The run asks for gore in step 1, for animals in step 2; and a longer one for heights in the middle alone."""
+
+    def shown(kind: str, *asked: str) -> tuple[set[str], set[str], str]:
+        with LogWriter(empty_store.with_suffix(".log"), RUN | {"kind": kind, "num_generations": 1}) as writer:
+            for step, trait in enumerate(asked, start=1):
+                verdicts = [film("Saw", "tt1", {trait: 0.9}), film("Jaws", "tt2", {trait: 0.1}), NOTHING]
+                answer = {"prompt_id": "p", "constraints": [trait], "groundtruth": {}, "verdicts": verdicts}
+                writer.write_step(step, *step_tables([answer]))
+        database._cached.clear()
+        app = open_page("films", empty_store, run=writer.run_id)
+        [chart] = app.get("vega_lite_chart")
+        spec = json.loads(chart.proto.spec)
+        fields = {layer["encoding"]["x"]["field"] for layer in spec["layer"]}
+        [data] = chart.proto.datasets
+        rows = pa.ipc.open_stream(data.data.data).read_all().to_pylist()
+        marked = {row["trait"] for row in rows if any(row[field] is not None for field in fields)}
+        return marked, fields, written(app)
+
+    change = "over the run (stroke), and from the first third of its steps (ring) to the last (dot)."
+    marked, fields, words = shown("train", "gore", "heights", "animals")
+    assert marked == {"gore", "heights", "animals"} and fields > {"first_rate", "last_rate"} and change in words
+    assert shown("train", "gore", "animals")[0] == {"gore", "animals"}
+    for kind, asked in (("evaluate", ("gore", "animals", "heights")), ("train", ("gore",))):
+        marked, fields, words = shown(kind, *asked)
+        assert marked == set(asked) and fields == {"violation_rate"}
+        assert "for people who avoid a trait that violate it." in words and "(ring)" not in words
 
 
 def test_titles_of_a_run_of_one_step_have_no_trend(empty_store):
