@@ -258,6 +258,13 @@ create or replace macro judgement(verdict) as case when verdict.title is not nul
     in_catalog: verdict.in_catalog, seen: verdict.seen, repeated: verdict.repeated, hit: verdict.hit
 })::varchar end;
 
+-- What a film counts as by is_safe, in a word. (if(null, …) takes its last value.)
+create or replace macro counted_as(is_safe) as case is_safe when true then 'safe' when false then 'violations' else 'nothing' end;
+
+-- The traits that evidence violates by a threshold, in the order of their names.
+create or replace macro traits_at(evidence, threshold) as
+    list_sort(list_transform(list_filter(evidence, lambda e: round(e.risk, 9) >= round(threshold, 9)), lambda e: e.trait));
+
 -- grain: run x logged step x rank, of training runs. What the loss made of each rank, as means over the lists that have it.
 --   step          the step at which it was logged: over all steps since the one logged before
 --   lists         lists in micro-batches that have the rank; a batch that is used several times counts as often

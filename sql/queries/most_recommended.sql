@@ -1,6 +1,7 @@
 -- Does the policy settle on few films? The films recommended most, by part of the run
 -- SET VARIABLE run = '<run_id>' chooses the run; else the newest training run.
--- In the top K. first_half, second_half: of the run's steps, without the middle one of an odd number; null below two steps.
+-- The 50 most frequent in the top K. first_half, second_half: of the run's steps, without the middle one of an odd number; null below
+-- two steps.
 with halves as (
     select middle_step(step) as middle from rank_sums where run_id = chosen_run()
 )

@@ -1,6 +1,6 @@
 -- Which ground-truth films are unsafe for the person who wants them? There, relevance and safety pull apart
 -- SET VARIABLE run = '<run_id>' chooses the run; else the newest training run.
--- In the top K. title, year: of the film that was found; of one that was not, as they were written.
+-- The 50 most frequent in the top K. title, year: of the film that was found; of one that was not, as they were written.
 select
     if(match_method is null, v.title, matched_title) as title, if(match_method is null, v.year, matched_year) as year,
     violated_traits, count(*) as times,

@@ -1,5 +1,6 @@
 """Answers that are judged again: the same rules give the same run, others their own, and every reward still adds up."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -69,6 +70,20 @@ def test_films_that_count_otherwise_are_changed_verdicts_whatever_their_status(s
         told = ask(log, "changed_verdicts", run=again.run_id).to_pylist()
     assert len(told) == expected
     assert {row["reason"] for row in told} == {"unresolved films count as safe before, violations now"}
+
+
+@pytest.mark.parametrize("status", ["unresolved", "unrated"])  # and the setting that says what they count as
+def test_the_reason_says_what_films_counted_as_and_count_as_now_of_every_two_policies(store, status):
+    words = {"safe": "safe", "violation": "violations", "ignore": "nothing"}
+    origin = newest(store)
+    runs = {value: rejudge(store, origin, **{status: value}).run_id for value in words}
+    of = "select count(*) from verdicts where run_id = $run and constrained and status = $status"
+    [(expected,)] = rows(store, of, run=origin, status=status)
+    with open_log(store.with_suffix(".log")) as log:
+        for old, new in itertools.permutations(words, 2):
+            told = ask(log, "changed_verdicts", run=runs[new], other_run=runs[old]).to_pylist()
+            reason = f"{status} films count as {words[old]} before, {words[new]} now"
+            assert [row["reason"] for row in told] == [reason] * expected and expected
 
 
 def answers(*texts: str) -> tuple:

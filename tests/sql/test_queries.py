@@ -224,7 +224,10 @@ def test_every_view_can_be_queried_by_run_alone(log):
 
 def test_a_variable_that_the_connection_has_set_chooses_and_stays(log):
     oldest, *_, newest = (
-        run for (run,) in log.sql("select run_id from runs where kind = 'train' order by run_id").fetchall()
+        run
+        for (run,) in log.sql(
+            "select run_id from runs where kind = 'train' order by run_order(started_at, run_id)"
+        ).fetchall()
     )
     log.execute("set variable run = ?", [oldest])
     try:
@@ -287,3 +290,56 @@ def test_the_newest_run_is_the_one_that_began_last_whatever_the_names_of_two_of_
             assert [models[run] for run in rows["run_id"].to_pylist()] == [
                 f"{kind} {nth}" for nth in (2, 1, 0) for kind in ("evaluate", "train")
             ]
+
+
+# Risks of gore and of guns (null: not known) and the threshold, before and now; and what alone explains the change.
+RISK, THRESHOLD, ELSE = "another risk is known", "another threshold", "what is known of it changed"
+REASONS = [
+    ((0.5, 0), 0.66, (0.5, 0), 0.4, f"{THRESHOLD}: 0.66 before, 0.4 now"),
+    ((0.92, 0), 0.66, (0.1, 0), 0.66, f"{RISK}: 0.92 before, 0.1 now"),
+    ((0.92, 0), 0.66, (0.1, 0), 0.67, f"{RISK}: 0.92 before, 0.1 now"),  # the old risk is above 0.67 too
+    ((None, None), 0.66, (0.2, 0), 0.67, f"{RISK}: none before, 0.2 now"),
+    ((None, 0.1), 0.66, (0.95, 0.1), 0.67, f"{RISK}: 0.1 before, 0.95 now"),
+    ((0.7, 0), 0.66, (0.75, 0), 0.8, f"{THRESHOLD}: 0.66 before, 0.8 now"),  # the new risk is above 0.66 too
+    ((0.5, 0), 0.66, (0.9, 0), 0.4, f"{THRESHOLD}: 0.66 before, 0.4 now, {RISK}: 0.5 before, 0.9 now"),  # each would do
+    (
+        (0.5, 0),
+        0.66,
+        (0.6, 0),
+        0.55,
+        f"{THRESHOLD}: 0.66 before, 0.55 now, {RISK}: 0.5 before, 0.6 now",
+    ),  # neither would
+    ((0.9, 0.1), 0.66, (0.9, 0.8), 0.66, ELSE),
+    ((0.9, 0.7), 0.66, (0.9, 0.1), 0.7, ELSE),
+    ((0.9, 0.5), 0.66, (0.9, 0.6), 0.55, f"{THRESHOLD}: 0.66 before, 0.55 now, {ELSE}"),
+    (
+        (2 / 3, 0),
+        2 / 3,
+        (0.6, 0),
+        0.666666667,
+        f"{RISK}: {2 / 3} before, 0.6 now",
+    ),  # one threshold, as risks have 9 digits
+]
+
+
+def test_a_changed_verdict_has_the_reason_that_alone_explains_it(tmp_path):
+    for risks_before, before, risks, now, reason in REASONS:
+        log_root = tmp_path / str(len(list(tmp_path.iterdir())))
+        for given, threshold in ((risks_before, before), (risks, now)):
+            of = dict(zip(("gore", "guns"), given, strict=True))
+            known = {trait: risk for trait, risk in of.items() if risk is not None}
+            violated = [trait for trait, risk in known.items() if round(risk, 9) >= round(threshold, 9)]
+            verdict = film("Saw", "tt1", known, violated_traits=violated, is_safe=not violated)
+            verdict["unrated_traits"] = [trait for trait in of if trait not in known]
+            with LogWriter(log_root, RUN | {"kind": "evaluate", "risk_threshold": threshold}) as writer:
+                asked = {"prompt_id": "p", "constraints": ["gore", "guns"], "groundtruth": {}, "verdicts": [verdict]}
+                writer.write_step(0, *step_tables([asked]))
+        with open_log(log_root) as log:
+            assert [row["reason"] for row in ask(log, "changed_verdicts").to_pylist()] == [reason]
+
+
+@pytest.mark.parametrize("name", named_queries())
+def test_a_named_query_that_ends_after_some_rows_says_so(name):
+    named = named_queries()[name]
+    for most in re.findall(r"^limit (\d+)", named.sql, re.MULTILINE):
+        assert re.search(rf"\b{most}\b", named.about), f"{name} doesn't say that it ends after {most} rows"
