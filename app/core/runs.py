@@ -23,7 +23,8 @@ def pick(runs: list[dict] | None = None) -> dict:
         _look_again()
         st.stop()
     by_id = {run["run_id"]: run for run in runs}
-    newest = next((run for run in runs if run["kind"] == "train" and not run["rejudged_from"]), runs[0])
+    # As chosen_run() in SQL: of those that are alike in this, the first is the newest.
+    newest = min(runs, key=lambda run: (run["rejudged_from"] is not None, run["kind"] != "train"))
     tell_of_gone(by_id)
     chosen = address.choose(
         "run", "Run", list(by_id), newest["run_id"], format_func=lambda run_id: label(by_id[run_id])

@@ -43,7 +43,8 @@ def ask(
     """The rows of a named query. `variables` (run, step …) choose what it is about; null: as its header says.
 
     Raises:
-        UserError: no such query, variable, run, step or completion, or the query fails or takes too long.
+        UserError: no such query, variable, run, step or completion, no run to compare with, or the query fails or takes
+            too long.
     """
     known = named_queries()
     if name not in known:
@@ -56,6 +57,8 @@ def ask(
         for macro in CHOSEN:  # chosen now, they are constants: DuckDB opens that run's files only
             if f"{macro}()" in sql:
                 value = _chosen(connection, macro)
+                if value is None and macro == "chosen_other_run":
+                    _check_compares(connection)
                 connection.execute(f"set variable {macro} = ?", [value])
                 sql = sql.replace(f"{macro}()", f"getvariable('{macro}')")
         return query(connection, sql, timeout_s=timeout_s)
@@ -149,6 +152,16 @@ def _check_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
     if wrong := wrong_with(connection, run_id):
         raise left_out(run_id, wrong)
     raise UserError(f"no run {run_id!r} in this log: it has {', '.join(runs[:5]) or 'none'}")
+
+
+def _check_compares(connection: duckdb.DuckDBPyConnection) -> None:
+    """Refuse to compare a run for which the log has no other; a log without runs has nothing to compare, and that is no fault."""
+    named = "name the run to compare with (--other-run, or the variable other_run)"
+    of_chosen = "select run_id, rejudged_from(settings) as origin from runs where run_id = chosen_later_run()"
+    for run in query(connection, of_chosen).to_pylist():
+        if run["origin"] is not None:
+            raise UserError(f"run {run['run_id']} judges {run['origin']} again, which is not in this log: {named}")
+        raise UserError(f"the log has no run of its kind before {run['run_id']}: {named}")
 
 
 def _parsed(name: str, text: str) -> NamedQuery:

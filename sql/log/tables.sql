@@ -91,38 +91,41 @@ create or replace macro training_run(settings) as nullif(settings->>'$.training_
 -- a point of a training run's curve, nor for the run before another.
 create or replace macro rejudged_from(settings) as nullif(settings->>'$.rejudged_from', '');
 
--- The run that named queries are about: SET VARIABLE run = '<run_id>' chooses one; else the newest training run.
+-- The run that named queries are about: SET VARIABLE run = '<run_id>' chooses one; else the newest training run. Without any, it is the
+-- newest evaluation; of runs that are judged again, the newest where there are no others.
 create or replace macro chosen_run() as case
     when getvariable('run') is not null then getvariable('run')
     else (
-        select arg_max(run_id, row(kind = 'train', run_order(started_at, run_id))) from main.runs where rejudged_from(settings) is null
+        select arg_max(run_id, row(rejudged_from(settings) is null, kind = 'train', run_order(started_at, run_id))) from main.runs
     )
 end;
 
--- Two runs to compare: SET VARIABLE run and other_run choose them. Else the newest evaluation that has one before it (or,
--- without any, the newest training run), with the run that it judges again, or the one of its kind before it.
+-- grain: one run. What it is compared with where nobody names another run.
+--   place       which of two runs is the newer one
+--   other_run   the run that it judges again; of a run that judges none again, the one of its kind before it; null: there is none in the log
+create or replace view run_pairs as
+select
+    run_id, kind, settings, run_order(started_at, run_id) as place,
+    case when rejudged_from(settings) is not null then origin else last_value(
+        case when training_run(settings) is null and rejudged_from(settings) is null then run_id end ignore nulls
+    ) over (partition by kind order by run_order(started_at, run_id) rows between unbounded preceding and 1 preceding) end as other_run
+from runs left join (select run_id as origin from runs) on origin = rejudged_from(settings);
+
+-- Two runs to compare: SET VARIABLE run and other_run choose them. Else the newest evaluation that has one to be compared with (or,
+-- without any, the run that named queries are about), and that one.
 create or replace macro chosen_later_run() as case
     when getvariable('run') is not null then getvariable('run')
     else coalesce(
         (
-            select case when count(*) > 1 then arg_max(run_id, run_order(started_at, run_id)) end from main.runs
-            where kind = 'evaluate' and training_run(settings) is null
+            select arg_max(run_id, place) from main.run_pairs
+            where kind = 'evaluate' and training_run(settings) is null and other_run is not null
         ),
         chosen_run()
     )
 end;
 create or replace macro chosen_other_run() as case
     when getvariable('other_run') is not null then getvariable('other_run')
-    else coalesce(
-        (select rejudged_from(settings) from main.runs where run_id = chosen_later_run()),
-        (
-            select arg_max(before.run_id, run_order(before.started_at, before.run_id))
-            from main.runs as before join main.runs as later using (kind)
-            where later.run_id = chosen_later_run()
-                and run_order(before.started_at, before.run_id) < run_order(later.started_at, later.run_id)
-                and training_run(before.settings) is null and rejudged_from(before.settings) is null
-        )
-    )
+    else (select other_run from main.run_pairs where run_id = chosen_later_run())
 end;
 
 -- Ranks that have a reward and an advantage of their own: K, and the one behind where the end of a list is credited.

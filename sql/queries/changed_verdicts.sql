@@ -7,7 +7,7 @@ with before as (
     from verdicts where run_id = chosen_other_run()
 ),
 after as (
-    from verdicts where run_id = chosen_later_run()
+    from verdicts where run_id = chosen_later_run() and chosen_other_run() is not null
 ),
 changed as (
     select

@@ -1,5 +1,6 @@
 """The named queries, the headers of the SQL, and what holds for views over any log."""
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -9,9 +10,10 @@ import pytest
 
 from oracle import UserError
 from oracle.base.resources import read_sql
-from oracle.log import LogWriter, about, ask, ask_sql, compact, named_queries, open_log, query
+from oracle.log import LogWriter, about, ask, ask_sql, compact, delete_run, named_queries, open_log, query
+from oracle.log.empty import ensure_schema
 from tests.synthetic_log import write_run
-from tests.tiny_log import RUN, SAW, A, film, step_tables
+from tests.tiny_log import RUN, SAW, STEP_1, A, film, step_tables
 
 SQL = files("sql")
 
@@ -34,8 +36,9 @@ def test_a_named_query_answers_its_question(log, name):
     assert rows.num_columns > 1
     assert rows.num_rows > 0 or name in ("rederivation", "evasion")
     if "run" in named.variables and named.variables != ("run",):
-        (oldest,) = log.sql("select min(run_id) from runs").fetchall()[0]
-        assert ask(log, name, run=oldest) is not None
+        of_trained = "select arg_max(run_id, run_order(started_at, run_id)) from runs where kind = 'train'"
+        (trained,) = log.sql(of_trained).fetchall()[0]
+        assert ask(log, name, run=trained) is not None
         with pytest.raises(UserError, match="no run 'no such run' in this log: it has 2"):
             ask(log, name, run="no such run")
         assert ask(log, name).num_rows == rows.num_rows  # what a call chose is forgotten after it
@@ -290,6 +293,61 @@ def test_the_newest_run_is_the_one_that_began_last_whatever_the_names_of_two_of_
             assert [models[run] for run in rows["run_id"].to_pylist()] == [
                 f"{kind} {nth}" for nth in (2, 1, 0) for kind in ("evaluate", "train")
             ]
+
+
+def begun(log_root, nth: int, kind: str, again: str | None = None) -> str:
+    """A run that began as the nth, with an answer; `again`: the run that it judges again."""
+    of = {"settings": json.dumps({"rejudged_from": again})} if again else {}
+    with LogWriter(
+        log_root, RUN | of | {"kind": kind, "started_at": datetime(2026, 1, 1, 12, nth, tzinfo=UTC)}
+    ) as writer:
+        writer.write_step(1, *step_tables(STEP_1))
+    return writer.run_id
+
+
+def test_a_run_is_compared_with_one_that_is_in_the_log_or_refused_in_a_line(tmp_path):
+    compares = [name for name, named in named_queries().items() if "other_run" in named.variables]
+    assert len(compares) >= 2
+    ensure_schema(tmp_path)
+    with open_log(tmp_path) as log:
+        assert [ask(log, name).num_rows for name in compares] == [0] * len(compares)  # of a log without runs
+    first = begun(tmp_path, 1, "evaluate")
+    again = begun(tmp_path, 2, "evaluate", again=first)
+
+    def refusals() -> set[str]:
+        told = set()
+        with open_log(tmp_path) as log:
+            for name in compares:
+                assert query(log, named_queries()[name].sql).num_rows == 0, "as it is, in a shell"
+                with pytest.raises(UserError) as refused:
+                    ask(log, name)
+                told.add(str(refused.value).partition(": name the run to compare with (--other-run")[0])
+                assert ask(log, name, other_run=again) is not None
+        return told
+
+    with open_log(tmp_path) as log:
+        assert about(log, "changed_verdicts") == {"run": again, "other_run": first}
+    delete_run(tmp_path, first)
+    assert refusals() == {f"run {again} judges {first} again, which is not in this log"}
+    newer = begun(tmp_path, 3, "evaluate")
+    assert refusals() == {f"the log has no run of its kind before {newer}"}
+    trained = begun(tmp_path, 4, "train")
+    assert refusals() == {f"the log has no run of its kind before {trained}"}
+    newest = begun(tmp_path, 5, "evaluate")
+    with open_log(tmp_path) as log:
+        assert about(log, "changed_verdicts") == {"run": newest, "other_run": newer}
+
+
+def test_named_queries_are_about_some_run_as_long_as_there_is_one(tmp_path):
+    """The newest training run; else the newest evaluation; of runs that are judged again the newest such."""
+    kinds = [("evaluate", "gone"), ("train", "gone"), ("evaluate", "gone"), ("evaluate", None), ("train", None), ("evaluate", None)]  # fmt: skip
+    expected = [0, 1, 1, 3, 4, 4]
+    runs = []
+    for nth, (kind, again) in enumerate(kinds):
+        runs.append(begun(tmp_path, nth, kind, again))
+        with open_log(tmp_path) as log:
+            assert about(log, "worst_traits") == {"run": runs[expected[nth]]}, nth
+            assert ask(log, "answer_explained").num_rows > 0
 
 
 # Risks of gore and of guns (null: not known) and the threshold, before and now; and what alone explains the change.

@@ -5,10 +5,12 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
 import pytest
+import streamlit as st
 from markupsafe import escape
 from streamlit.testing.v1 import AppTest
 
@@ -201,6 +203,24 @@ def test_evaluations_of_a_training_run_are_points_of_its_own_curves_and_no_model
     ]
     [later] = ask(odd_store, "select chosen_later_run() as run_id")  # for named queries that compare
     assert later["run_id"] not in (evaluations["run_id"], again["run_id"])
+
+
+def test_the_run_that_pages_show_by_themselves_is_that_of_named_queries(tmp_path):
+    store = build_starter_store(tmp_path / "store.duckdb")
+    of = {"steps": 1, "prompts": 1, "num_generations": 1, "kind": "evaluate", "rec_num": 3}
+    again = write_run(store.with_suffix(".log"), settings='{"rejudged_from": "gone"}', **of)
+
+    def shown() -> str:
+        page = open_page("overview", store)
+        [box] = [box for box in page.selectbox if box.label == "Run"]
+        assert ask(store, "select chosen_run() as it") == [{"it": box.value}]
+        return box.value
+
+    assert shown() == again
+    evaluated = write_run(store.with_suffix(".log"), **of)
+    write_run(store.with_suffix(".log"), settings='{"rejudged_from": "gone"}', started_at=datetime(2100, 1, 1), **of)
+    st.cache_data.clear()  # it keeps figures for some seconds
+    assert shown() == evaluated
 
 
 def test_two_models_are_compared_prompt_by_prompt(store):

@@ -21,8 +21,10 @@ from app.views import sql_editor
 from oracle import UserError, confirm_alias
 from oracle.log import named_queries
 from oracle.store import alias_files
+from oracle.store.build import build_starter_store
 from oracle.titles.aliases import append_alias
 from tests.app.driving import checked, open_page, written
+from tests.synthetic_log import write_run
 
 
 def answer(store: Path, sql: str, **filters: object):
@@ -364,6 +366,15 @@ def test_hostile_titles_stay_text_in_tables(store):
 @pytest.mark.parametrize("name", named_queries())
 def test_every_named_query_can_be_asked(store, name):
     assert "This query was not answered" not in written(answer(store, named_queries()[name].sql))
+
+
+def test_of_a_log_of_one_run_there_is_nothing_to_compare_and_no_verdict_that_changed(tmp_path):
+    store = build_starter_store(tmp_path / "store.duckdb")
+    write_run(store.with_suffix(".log"), steps=1, prompts=1)
+    for named in named_queries().values():
+        page = written(answer(store, named.sql))
+        assert "This query was not answered" not in page
+        assert "other_run" not in named.variables or "The query found no rows" in page, named.name
 
 
 def test_named_queries_are_about_the_chosen_run(store):

@@ -86,6 +86,7 @@ def test_a_select_is_about_what_the_flags_choose(log):
             ", step 2, has no completion 4 in this log: its 4 are 0 to 3",
         ),
         (("query", "--sql", "select chosen_step()", "--step", 3), "has no step 3 in this log: its 2 are 1 to 2"),
+        (("query", "compare_with_previous"), "the log has no run of its kind before 2"),
         (("query", "--sql", "select chosen_run()", "--run", "no"), "no run 'no' in this log: it has 2"),
         (("query", "--sql", "select chosen_other_run()", "--other-run", "no"), "no run 'no' in this log: it has 2"),
         (("query", "--sql", "from runs", "--run", "no"), "nowhere that it is about a run: write chosen_run() where"),
