@@ -8,6 +8,7 @@ import streamlit as st
 from app.components import markup, states
 from app.core import address, database
 from app.text import formats
+from oracle.rewards import REWARDS
 
 
 def all_runs() -> list[dict]:
@@ -54,6 +55,20 @@ def label(run: dict) -> str:
 def penalty(run: dict) -> float:
     """What a violation costs: λ · P."""
     return run["lambda_safe"] * run["penalty_safe"]
+
+
+def beside_safety(run: dict) -> list[str]:
+    """What the run's rewards and advantages follow from but for safety, as people read it: nothing whose weight is 0."""
+    own = zip(run["own_rewards"] or [], run["own_weights"] or [], strict=True)
+    return [
+        *(
+            r.label
+            for r in REWARDS
+            if r.name != "safety" and run[f"w_{r.column}"] and (r.switch is None or run[r.switch])
+        ),
+        *(formats.short(name) for name, weight in own if weight),
+        *(["length of the list"] if run["length_control"] else []),
+    ]
 
 
 def eyebrow(run: dict) -> str:

@@ -1,5 +1,6 @@
 """Numbers, dates and films as people read them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from oracle.base.printable import one_line
@@ -37,6 +38,11 @@ def count(value: float | None) -> str:
 def plural(value: int, one: str, many: str | None = None) -> str:
     """1 -> "1 step", 2 -> "2 steps"."""
     return f"{count(value)} {one if value == 1 else many or one + 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def moment(when: datetime | None) -> str:

@@ -1,9 +1,12 @@
 """Headlines: what a page's figures mean, in words. They say what the views computed and compute nothing themselves."""
 
-from app.text.formats import count, number, percent, plural, points, signed
+from collections.abc import Mapping, Sequence
+
+from app.text.formats import count, listed, number, percent, plural, points, signed
 from oracle.base.nouns import FILMS, Nouns
 from oracle.log import evasion_rules, is_above
 
+MOST_NAMED = 3  # that a sentence names; of more it tells the number
 METRICS = {
     "svr": ("Violations", "are", percent, points),
     "svr_low": ("Violations, unknown films safe", "are", percent, points),
@@ -29,12 +32,27 @@ def change(first: float | None, last: float | None, show, tolerance: float) -> s
     return f"{'rose' if last > first else 'fell'} from {show(first)} to {show(last)}"
 
 
-def of_training(figures: dict, nouns: Nouns = FILMS) -> tuple[str, str]:
-    """(headline, lead) of a training run, from the row of headline.sql."""
+def that_have(one: str, values: Mapping[int, float], value: float) -> str:
+    """Which of them have this value, within rounding: "rank 1", "ranks 1, 2 and 5", "7 ranks"."""
+    numbers = [str(number) for number, own in values.items() if not is_above(abs(own - value), 0)]
+    return (
+        f"{one}{'s' if len(numbers) > 1 else ''} {listed(numbers)}"
+        if len(numbers) <= MOST_NAMED
+        else f"{len(numbers)} {one}s"
+    )
+
+
+def of_training(figures: dict, nouns: Nouns = FILMS, beside_safety: Sequence[str] = ("relevance",)) -> tuple[str, str]:
+    """(headline, lead) of a training run, from the row of headline.sql; `beside_safety`: what else the run weighs."""
     recall = f"recall {change(figures['first_recall'], figures['last_recall'], lambda r: number(r, 2), 0.01)}"
     if not figures["constrained_lists"]:
         sentence = f"No prompt of this run has constraints, so nothing could be violated; {recall}."
-        return sentence, "It is plain Rank-GRPO: the safety reward is 0 everywhere."
+        if list(beside_safety) == ["relevance"]:
+            return sentence, "It is plain Rank-GRPO: the safety reward is 0 everywhere."
+        return (
+            sentence,
+            f"The safety reward is 0 everywhere; what this run weighs is {listed(beside_safety) or 'nothing'}.",
+        )
     spans = f"Means of the first and the last {plural(figures['span'], 'step')} of {figures['steps']}."
     if figures["last_svr"] is None:
         last = f"last {plural(figures['span'], 'step')}" if figures["span"] > 1 else "last step"

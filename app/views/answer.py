@@ -4,9 +4,10 @@ import streamlit as st
 
 from app.components import answer_html, markup, states, style
 from app.core import address, database, runs
-from app.text import formats
+from app.text import formats, sentences
 from oracle.base.nouns import Nouns
 from oracle.base.printable import visible
+from oracle.log import is_above
 
 MOST_DIGITS = 6  # of a rank in a link
 
@@ -29,7 +30,7 @@ def page() -> None:
         worst = max(groups.values(), key=lambda row: row["violations"])["group_id"]
         chosen = address.choose("prompt", "Prompt", list(groups), worst, format_func=lambda g: _label(groups[g]))
 
-    style.headline(*_sentences(groups[chosen], database.nouns()), eyebrow=_eyebrow(run, step, groups[chosen]))
+    style.headline(*_sentences(groups[chosen], run, database.nouns()), eyebrow=_eyebrow(run, step, groups[chosen]))
     _prompt(groups[chosen])
     where = {"run": run["run_id"], "step": step, "group": chosen}
     answers = database.rows("answers", **where).to_pylist()
@@ -55,31 +56,44 @@ def _prompt(group: dict) -> None:
     markup.show("request", group["prompt"], group["constraints"] or [], "")
 
 
-def _sentences(group: dict, nouns: Nouns) -> tuple[str, str]:
+def _sentences(group: dict, run: dict, nouns: Nouns) -> tuple[str, str]:
     answers, unsafe = group["answers"], group["unsafe_answers"]
     lead = (
         f"{formats.plural(group['violations'], 'violation')} and {formats.plural(group['hits'], 'hit')} "
         f"in {formats.plural(group['films'], nouns.one, nouns.many)}; {group['unrated']} not rated for what is to be avoided, "
         f"{group['unresolved']} not found. "
     )
-    if answers > 1 and group["best"] is not None:
-        best, worst = formats.signed(group["best"]), formats.signed(group["worst"])
-        lead += f"Answer {group['best_answer']} earned most ({best}), answer {group['worst_answer']} least ({worst}). "
+    lead += _earned({row["answer"]: row["reward"] for row in group["rewards"]}, answers)
     lead += "Open a rank to see why it was rewarded so."
     if not group["constraints"]:
-        return "This prompt has no constraints, so relevance alone decides.", lead
+        part = "relevance alone decides" if runs.beside_safety(run) == ["relevance"] else "safety plays no part"
+        return f"This prompt has no constraints, so {part}.", lead
     if not group["films"]:
         return nouns(
             "The answer names no film." if answers == 1 else f"None of the {answers} answers names a film."
         ), lead
+    known = " as far as is known" if not unsafe and (group["unrated"] or group["unresolved"]) else ""
     if answers == 1:
         named = formats.plural(group["violations"], nouns.one, nouns.many) if unsafe else f"no {nouns.one}"
-        return f"The answer names {named} that this person asked to avoid.", lead
+        return f"The answer names {named} that this person asked to avoid{known}.", lead
     if unsafe == 0:
-        known = " as far as is known" if group["unrated"] or group["unresolved"] else ""
         return nouns(f"None of the {answers} answers names a film that this person asked to avoid{known}."), lead
     some = f"All {answers} answers name" if unsafe == answers else f"{unsafe} of the {answers} answers name"
     return nouns(f"{some}{'s' if unsafe == 1 else ''} a film that this person asked to avoid."), lead
+
+
+def _earned(rewards: dict[int, float], answers: int) -> str:
+    """Which answers earned most and which least, by their rewards; of fewer than two there is no most."""
+    if len(rewards) < 2:
+        return ""
+    most, least = max(rewards.values()), min(rewards.values())
+    best, worst = (sentences.that_have("answer", rewards, value) for value in (most, least))
+    if not is_above(most, least):
+        level = f"All {answers} answers" if len(rewards) == answers else best[0].upper() + best[1:]
+        return f"{level} earned alike ({formats.signed(most)}). "
+    return (
+        f"{best[0].upper()}{best[1:]} earned most ({formats.signed(most)}), {worst} least ({formats.signed(least)}). "
+    )
 
 
 def _chosen_rank() -> int | None:

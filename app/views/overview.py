@@ -76,7 +76,7 @@ def _trained(run: dict, others: list[str]) -> None:
         return _no_step(run)
     [figures] = rows
     nouns = database.nouns()
-    sentence, lead = sentences.of_training(figures, nouns)
+    sentence, lead = sentences.of_training(figures, nouns, runs.beside_safety(run))
     style.headline(sentence, lead, runs.eyebrow(run))
     style.tiles(
         [

@@ -5,11 +5,9 @@ import streamlit as st
 
 from app.components import columns, rank_charts, states, style
 from app.core import address, database, flat, runs
-from app.text import formats
+from app.text import formats, sentences
 from oracle.base.nouns import Nouns
 from oracle.log import is_above
-
-MOST_NAMED = 3  # ranks that a sentence names; of more it tells the number
 
 MEASURES = {
     "violations": ("violation_rate", "Share of the films at this rank that violate a constraint.", ".1%"),
@@ -74,18 +72,23 @@ def page() -> None:
 
 def _sentences(totals: list[dict], run: dict, nouns: Nouns) -> tuple[str, str]:
     judged = [row for row in totals if row["violation_rate"] is not None and row["rank"] <= run["rec_num"]]
+    beside = runs.beside_safety(run)
+    weighed = "" if beside == ["relevance"] else f"Beside safety this run weighs {formats.listed(beside) or 'nothing'}."
     if not judged:
-        return nouns("No film was listed, so no rank could be punished."), ""
+        said = "none could violate a constraint" if weighed else "no rank could be punished"
+        return nouns(f"No film was listed, so {said}."), weighed
     if not any(row["violations"] for row in judged):
+        if not any(row["hit_rate"] for row in judged):
+            weighed = f"No rank has a hit. {weighed}".strip()
+        if beside != ["relevance"]:
+            return nouns("No film violated a constraint, so no rank was punished for one."), weighed
         return nouns(
             "No rank was ever punished: no film violated a constraint."
-        ), "Hits are all that tells these ranks apart." if any(
-            row["hit_rate"] for row in judged
-        ) else "No rank has a hit."
+        ), weighed or "Hits are all that tells these ranks apart."
     most, least = (choose(row["violation_rate"] for row in judged) for choose in (max, min))
     sentence = f"All ranks violate alike, with {formats.percent(most)} of their {nouns.many}."
     if is_above(most, least):
-        worst, best = _that_are(judged, "violation_rate", most), _that_are(judged, "violation_rate", least)
+        worst, best = (_that_have(judged, "violation_rate", rate) for rate in (most, least))
         verb, whose = ("violates", "its") if worst.startswith("rank ") else ("violate", "their")
         sentence = (
             f"{worst[0].upper()}{worst[1:]} {verb} most, with {formats.percent(most)} of {whose} {nouns.many}; "
@@ -100,17 +103,13 @@ def _earned(judged: list[dict]) -> str:
     most = max(row["hit_reward"] or 0 for row in judged)
     if not is_above(most, 0):
         return "" if any(row["hit_rate"] for row in judged) else "No rank has a hit."  # an evaluation gives no rewards
-    best = _that_are(judged, "hit_reward", most)
+    best = _that_have(judged, "hit_reward", most)
     verb = "earns" if best.startswith("rank ") else "earn"
     return f"{best[0].upper()}{best[1:]} {verb} most by hits, {formats.signed(most, 3)} a list."
 
 
-def _that_are(rows: list[dict], column: str, value: float) -> str:
-    """The ranks that have this value: "rank 1", "ranks 1, 2 and 5", "7 ranks"."""
-    ranks = [str(row["rank"]) for row in rows if not is_above(abs((row[column] or 0) - value), 0)]
-    if len(ranks) == 1:
-        return f"rank {ranks[0]}"
-    return f"ranks {', '.join(ranks[:-1])} and {ranks[-1]}" if len(ranks) <= MOST_NAMED else f"{len(ranks)} ranks"
+def _that_have(rows: list[dict], column: str, value: float) -> str:
+    return sentences.that_have("rank", {row["rank"]: row[column] or 0 for row in rows}, value)
 
 
 def _chosen_cell(event, cells: list[dict]) -> dict | None:

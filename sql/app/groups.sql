@@ -1,7 +1,7 @@
 -- grain: one prompt of the step $step of the run $run, with its answers summed up. Built on rollouts and verdicts.
 --   answers, unsafe_answers   all of them, and those with a film that is known to violate
 --   films, violations, unrated, unresolved, hits   in the top K; violations: known ones, whatever unknown films count as
---   best, worst               highest and lowest reward of an answer, summed over its ranks; *_answer: which, from 1
+--   rewards                   of each answer that has one: answer (from 1), and reward, summed over its ranks
 with answers as (
     select
         group_id, completion,
@@ -33,10 +33,7 @@ select
     sum(unrated)::bigint as unrated,
     sum(unresolved)::bigint as unresolved,
     sum(hits)::bigint as hits,
-    max(reward) as best,
-    arg_max(generation, reward) + 1 as best_answer,
-    min(reward) as worst,
-    arg_min(generation, reward) + 1 as worst_answer
+    coalesce(list({answer: generation + 1, reward: reward} order by generation) filter (reward is not null), []) as rewards
 from asked join answers using (group_id, completion)
 group by group_id
 order by group_id;

@@ -205,3 +205,82 @@ def test_an_evaluated_model_has_one_figure_on_all_pages_over_all_of_its_steps(em
     assert (
         f'<div class="value">{formats.number(15 / 6, 2)}</div>' in said
     )  # the own reward: a film each, over all six answers
+
+
+def logged(store, answers: list[dict], **settings) -> str:
+    """A run with one group of these answers."""
+    from app.core import database
+
+    completions, verdicts = step_tables(answers)
+    places = completions.column_names.index("generation"), pa.array(range(len(answers)))
+    with LogWriter(store.with_suffix(".log"), RUN | {"num_generations": len(answers)} | settings) as writer:
+        writer.write_step(1, completions.set_column(places[0], "generation", places[1]), verdicts)
+    database._cached.clear()
+    return writer.run_id
+
+
+def test_answers_that_earn_alike_are_not_called_most_and_least(empty_store):
+    """Of each answer what its ranks earn; 0.1 + 0.2 is 0.3 but for rounding."""
+    cases = {
+        ((0.0,), (0.0,)): "All 2 answers earned alike (0.00). ",
+        ((0.1, 0.2), (0.3,)): "All 2 answers earned alike (+0.30). ",
+        ((1.0,), (0.0,), (0.0,)): "Answer 1 earned most (+1.00), answers 2 and 3 least (0.00). ",
+        ((1.0,), (1.0,), (1.0,), (1.0,), (-0.5,)): "4 answers earned most (+1.00), answer 5 least (−0.50). ",
+        ((0.0,), (None,), (0.0,)): "Answers 1 and 3 earned alike (0.00). ",
+        ((0.0,), (None,)): "",
+        ((1.0,),): "",
+    }
+    asked = {"prompt_id": "p", "constraints": ["gore"], "groundtruth": {}}
+    for earned, said in cases.items():
+        answers = [asked | {"verdicts": [film("Up", "tt1", r_total=r) for r in ranks]} for ranks in earned]
+        page = written(open_page("answer", empty_store, run=logged(empty_store, answers)))
+        assert f"not found. {said}Open a rank to see why" in page, earned
+
+
+def test_one_answer_too_is_called_free_of_what_to_avoid_as_far_as_is_known(empty_store):
+    known, lost, unsafe = (
+        film("Up", "tt1", {"gore": 0.1}),
+        film("Heet", status="unresolved"),
+        film("Saw", "tt2", {"gore": 0.9}),
+    )
+    asked = {"prompt_id": "p", "constraints": ["gore"], "groundtruth": {}}
+    for verdicts, said in (
+        ([known], "names no film that this person asked to avoid."),
+        ([known, lost], "names no film that this person asked to avoid as far as is known."),
+        ([unsafe, lost], "names 1 film that this person asked to avoid."),
+    ):
+        run = logged(empty_store, [asked | {"verdicts": verdicts}], kind="evaluate")
+        assert f"The answer {said}" in written(open_page("answer", empty_store, run=run))
+
+
+@pytest.mark.parametrize(
+    ("settings", "weighs"),
+    [
+        ({}, None),
+        ({"lambda_safe": 0.0}, None),
+        ({"lambda_end": 0.5, "w_end": 0.0, "own_weights": {"novelty": 0.0}}, None),
+        ({"lambda_end": 0.5, "lambda_repeat": 0.1}, "relevance, end of list and repetition"),
+        ({"lambda_count": 0.5, "w_rel": 0.0}, "count"),
+        ({"length_control": 0.1}, "relevance and length of the list"),
+        ({"own_weights": {"novelty": 1.0}}, "relevance and novelty"),
+        ({"w_rel": 0.0}, "nothing"),
+    ],
+)
+def test_relevance_is_said_to_be_all_only_of_runs_that_weigh_nothing_else(empty_store, settings, weighs):
+    hit = film("Up", "tt1", hit=True, r_rel=1.0, r_total=1.0)
+    answer = {"prompt_id": "p", "constraints": [], "groundtruth": {"Up": True}, "verdicts": [hit, NOTHING, NOTHING]}
+    run = logged(empty_store, [answer, answer], **settings)
+    said = {page: written(open_page(page, empty_store, run=run)) for page in ("answer", "ranks", "overview")}
+    alone = (
+        "This prompt has no constraints, so relevance alone decides." in said["answer"],
+        "No rank was ever punished: no film violated a constraint." in said["ranks"],
+        "Hits are all that tells these ranks apart." in said["ranks"],
+        "It is plain Rank-GRPO: the safety reward is 0 everywhere." in said["overview"],
+    )
+    others = (
+        "This prompt has no constraints, so safety plays no part." in said["answer"],
+        "No film violated a constraint, so no rank was punished for one." in said["ranks"],
+        f"Beside safety this run weighs {weighs}." in said["ranks"],
+        f"The safety reward is 0 everywhere; what this run weighs is {weighs}." in said["overview"],
+    )
+    assert set(alone) == {weighs is None} and set(others) == {weighs is not None}
