@@ -36,7 +36,9 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         help="stop the query after; the time to copy the store and open the log is not in it (default: 60)",
     )
     form = asking.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="one JSON object a line")
+    form.add_argument(
+        "--json", action="store_true", help="one JSON object a line; null also where a number is infinite or none (NaN)"
+    )
     form.add_argument("--out", type=Path, help="write the rows to this .csv or .parquet file")
 
     merging = _command(commands, "compact", "compact_runs", "merge the many small folders of finished steps")

@@ -38,6 +38,16 @@ def test_runs_are_listed(log):
     assert log.run_id in log("list")[1]
 
 
+def test_json_writes_null_for_numbers_that_json_has_not_and_its_help_says_so(log, capsys):
+    code, out, _ = log(
+        "query", "--sql", "select 'nan'::double as a, '-infinity'::float as b, 1.5::double as c", "--json"
+    )
+    assert (code, json.loads(out)) == (0, {"a": None, "b": None, "c": 1.5})
+    with pytest.raises(SystemExit):
+        main(["log", "query", "--help"])
+    assert "null also where a number is infinite or none (NaN)" in " ".join(capsys.readouterr().out.split())
+
+
 def test_named_queries_are_listed_and_asked(log):
     assert "Which films cause the penalties?" in log("query")[1]
     code, out, _ = log("query", "worst_films", "--run", log.run_id, "--json")
