@@ -20,14 +20,16 @@ def test_with_its_own_settings_a_run_stays_what_it_was(store, run):
 def test_whatever_a_run_had_its_sliders_start_so_and_another_runs_as_that_one_had(empty_store):
     own = {"lambda_safe": 8.03, "penalty_safe": 6.0, "risk_threshold": 0.02, "own_weights": {"novelty": 7.003}}
     runs = []
-    for settings in (own | {"unresolved": "ignore"}, {"risk_threshold": 0.663}, {"risk_threshold": 1.5}):
+    for settings in (own | {"unresolved": "ignore"}, {"risk_threshold": 0.663}, {}):
         with LogWriter(empty_store.with_suffix(".log"), RUN | settings) as log:
             log.write_step(1, *step_tables(STEP_1))
         runs.append(log.run_id)
     odd, usual, foreign = runs
     stored = empty_store.with_suffix(".log") / foreign / "run.parquet"
-    kept = pq.read_table(stored)  # earlier versions let a negative penalty through
-    pq.write_table(kept.set_column(kept.column_names.index("penalty_safe"), "penalty_safe", pa.array([-1.0])), stored)
+    kept = pq.read_table(stored)
+    for name, value in (("penalty_safe", -1.0), ("risk_threshold", 1.5)):  # earlier versions let them through
+        kept = kept.set_column(kept.column_names.index(name), name, pa.array([value]))
+    pq.write_table(kept, stored)
     app = open_page("what_if", empty_store, run=odd)
     assert [slider.value for slider in app.slider] == [8.03, 6.0, 0.02, 7.003]
     assert "These are the run’s own settings" in written(app)

@@ -19,8 +19,9 @@ from tests.tiny_log import write_tiny_log
 
 
 @pytest.fixture
-def log(tmp_path, capsys):
+def log(tmp_path, capsys, monkeypatch):
     """Call a command on a log with one run: (exit code, what it printed, what it said on stderr)."""
+    monkeypatch.chdir(tmp_path)
     run_id = write_tiny_log(tmp_path / "store.log")
 
     def call(command, *arguments):
