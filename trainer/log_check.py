@@ -6,7 +6,7 @@ from typing import Any
 
 from oracle import UserError
 from oracle.annotate import Annotator
-from oracle.base.thresholds import in_risk_digits
+from oracle.base.thresholds import RISK_DIGITS, in_risk_digits
 from oracle.log import LogWriter
 from oracle.rewards import REWARDS
 from trainer.config import RankGRPOConfig
@@ -34,6 +34,11 @@ def check_log(
         raise UserError(
             f"a log holds the {' and '.join(lacking)} of each rank, and the trainer has no such reward: add "
             f"{' and '.join(f'make_{name}_func' for name in lacking)} to reward_funcs, of weight 0 in reward_weights"
+        )
+    if (threshold := log.run["risk_threshold"]) != in_risk_digits(threshold):
+        raise UserError(
+            f"run {log.run_id} was begun with risk_threshold {threshold}, of which {RISK_DIGITS} digits count now: "
+            "begin another run"
         )
     said, done = _said(log.run), _done(functions, args, annotator)
     of_evaluations = args.num_generations_eval or args.num_generations
@@ -71,14 +76,14 @@ def _judging(annotator: Annotator) -> dict[str, Any]:
 def _said(run: Mapping) -> dict[str, Any]:
     """The run's row, with what stands for a value that it leaves out."""
     try:
-        noted = dict(json.loads(run["settings"] or "{}"))
-    except (ValueError, TypeError):  # somebody's own text
-        noted = {}
+        noted = json.loads(run["settings"] or "{}")
+    except (ValueError, RecursionError):  # somebody's own text
+        noted = None
+    noted = noted if isinstance(noted, dict) else {}
     return {
         **run,
-        "risk_threshold": in_risk_digits(run["risk_threshold"]),  # of an earlier version it had more
         "missing_ranks": noted.get("missing_ranks") or "zero",
-        "end_credit": bool(noted.get("end_credit")),
+        "end_credit": noted.get("end_credit") is True or noted.get("end_credit") == "true",  # as ranks_of_run() in SQL
         "own_weights": dict(run["own_weights"]),
         "target_count": run["target_count"] or run["rec_num"],
     }

@@ -23,10 +23,10 @@ METRICS = {
 """Of compare_runs: name (of films), verb, and how a value and a difference are written."""
 
 
-def change(first: float | None, last: float | None, show, tolerance: float) -> str:
-    """ "fell from 21.0 % to 4.2 %", or "stayed at 0.18" within `tolerance`."""
+def change(first: float | None, last: float | None, show, tolerance: float, be: str = "is") -> str:
+    """ "fell from 21.0 % to 4.2 %", or "stayed at 0.18" within `tolerance`; "is 0.18" where there is nothing before."""
     if first is None or last is None:
-        return "is not known" if last is None else f"is {show(last)}"
+        return f"{be} not known" if last is None else f"{be} {show(last)}"
     if abs(last - first) <= tolerance or show(first) == show(last):
         return f"stayed at {show(last)}"
     return f"{'rose' if last > first else 'fell'} from {show(first)} to {show(last)}"
@@ -54,6 +54,8 @@ def of_training(figures: dict, nouns: Nouns = FILMS, beside_safety: Sequence[str
             f"The safety reward is 0 everywhere; what this run weighs is {listed(beside_safety) or 'nothing'}.",
         )
     spans = f"Means of the first and the last {plural(figures['span'], 'step')} of {figures['steps']}."
+    if figures["steps"] == 1:
+        spans = "There is one step so far."
     if figures["last_svr"] is None:
         last = f"last {plural(figures['span'], 'step')}" if figures["span"] > 1 else "last step"
         why = (
@@ -63,7 +65,7 @@ def of_training(figures: dict, nouns: Nouns = FILMS, beside_safety: Sequence[str
         )
         sentence = f"Violations are not known: {why}; {recall}."
         return sentence, f"{evasion(figures, nouns)} {spans}" if figures["signals"] else spans
-    svr = change(figures["first_svr"], figures["last_svr"], percent, 0.005)
+    svr = change(figures["first_svr"], figures["last_svr"], percent, 0.005, be="are")
     joint = "while" if svr.startswith("fell") else "and"
     bounds = (
         f"With all unknown {nouns.many} as violations it is {percent(figures['last_svr_high'])} at last; "

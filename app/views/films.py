@@ -59,9 +59,10 @@ def _sentences(traits: list[dict], films: list[dict], wanted: str | None, nouns:
     of_trait = next((row for row in traits if row["trait"] == wanted), None)
     if wanted and of_trait is None:
         return f"No prompt of this run wants “{formats.short(wanted)}” respected.", ""
-    row = of_trait or traits[0]
-    if row["violation_rate"] is None:
-        return nouns("No film was listed for people who avoid a trait, so none could violate it."), ""
+    row = of_trait or next((row for row in traits if row["films"]), traits[0])
+    if not row["films"]:
+        which = "this" if wanted else "a"
+        return nouns(f"No film was listed for people who avoid {which} trait, so none could violate it."), ""
     most = _most(films, nouns) if films else ""
     if not row["violations"]:
         return nouns(f"No film is known to violate {'this' if wanted else 'any'} trait."), most

@@ -81,9 +81,9 @@ def _sentences(totals: list[dict], run: dict, nouns: Nouns) -> tuple[str, str]:
         if not any(row["hit_rate"] for row in judged):
             weighed = f"No rank has a hit. {weighed}".strip()
         if beside != ["relevance"]:
-            return nouns("No film violated a constraint, so no rank was punished for one."), weighed
+            return nouns("No film counted as a violation, so no rank was punished for one."), weighed
         return nouns(
-            "No rank was ever punished: no film violated a constraint."
+            "No rank was ever punished: no film counted as a violation."
         ), weighed or "Hits are all that tells these ranks apart."
     most, least = (choose(row["violation_rate"] for row in judged) for choose in (max, min))
     sentence = f"All ranks violate alike, with {formats.percent(most)} of their {nouns.many}."

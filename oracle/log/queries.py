@@ -1,7 +1,7 @@
 """The named audit queries of `sql/queries/`: questions with their SQL, for the shell, the app and Python."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -15,7 +15,10 @@ from oracle.log.folders import left_out
 from oracle.log.reading import query, wrong_with
 
 VARIABLES = ("run", "other_run", "step", "completion")
-CHOSEN = {"chosen_run": "run", "chosen_later_run": "run", "chosen_other_run": "other_run", "chosen_step": "step"}
+CHOSEN = {
+    "chosen_run": "run", "chosen_later_run": "run", "chosen_other_run": "other_run", "needed_other_run": "other_run",
+    "chosen_step": "step",
+}  # fmt: skip
 """The macros that choose what a query is about where nobody says it, and the variable that says it."""
 
 
@@ -53,12 +56,10 @@ def ask(
         knows = ", ".join(known[name].variables) or "nothing"
         raise UserError(f"query {name} can't be asked about a {unknown[0]}: it can about {knows}")
     sql = known[name].sql
-    with _chosen_by(connection, variables):
+    with _chosen_by(connection, variables, known[name].variables):
         for macro in CHOSEN:  # chosen now, they are constants: DuckDB opens that run's files only
             if f"{macro}()" in sql:
                 value = _chosen(connection, macro)
-                if value is None and macro == "chosen_other_run":
-                    _check_compares(connection)
                 connection.execute(f"set variable {macro} = ?", [value])
                 sql = sql.replace(f"{macro}()", f"getvariable('{macro}')")
         return query(connection, sql, timeout_s=timeout_s)
@@ -73,29 +74,35 @@ def ask_sql(
         UserError: no such run, step or completion, a variable that isn't read, or the query fails or takes too long.
     """
     given = {name: value for name, value in variables.items() if value is not None}
-    if unread := [name for name in given if name not in _read_by(sql)]:
+    read = _read_by(sql)
+    if unread := [name for name in given if name not in read]:
         reading = next(
             (f"{macro}()" for macro in CHOSEN if macro == f"chosen_{unread[0]}"), f"getvariable('{unread[0]}')"
         )
         raise UserError(
             f"the statement says nowhere that it is about a {unread[0]}: write {reading} where it should stand"
         )
-    with _chosen_by(connection, given):
+    with _chosen_by(connection, given, read):
         return query(connection, sql, timeout_s=timeout_s)
 
 
 @contextmanager
-def _chosen_by(connection: duckdb.DuckDBPyConnection, variables: Mapping[str, str | int | None]) -> Iterator[None]:
-    """What the variables choose, which must be there, is chosen; null: what the connection has set, or else the macros.
+def _chosen_by(
+    connection: duckdb.DuckDBPyConnection, variables: Mapping[str, str | int | None], read: Sequence[str]
+) -> Iterator[None]:
+    """What each variable that is read chooses, which must be there; null: what the connection has set, or else the macros.
 
-    The connection's variables are afterwards as they were.
+    A run that is given has nothing to do with the step that was set for another. The connection's variables are afterwards as
+    they were.
     """
     names = ", ".join(f"getvariable('{variable}')" for variable in VARIABLES)
     [own] = connection.execute(f"select {names}").fetchall()
     had = dict(zip(VARIABLES, own, strict=True))
     try:
-        for variable in VARIABLES:  # a step is one of the run, a completion one of the step
-            value = had[variable] if variables.get(variable) is None else variables[variable]
+        for variable in read:  # a step is one of the run, a completion one of the step
+            value = variables.get(variable)
+            if value is None and (variables.get("run") is None or variable == "other_run"):
+                value = had[variable]
             if value is not None:
                 _check(connection, variable, value)
             connection.execute(f"set variable {variable} = ?", [value])
@@ -116,7 +123,8 @@ def about(
         macros = [macro for macro in CHOSEN if CHOSEN[macro] == variable and f"{macro}()" in named_queries()[name].sql]
         asked[variable] = variables.get(variable)
         if asked[variable] is None and macros:
-            with _chosen_by(connection, variables):  # the newest step is that of the run that is given
+            # The newest step is that of the run that is given.
+            with _chosen_by(connection, variables, named_queries()[name].variables):
                 asked[variable] = _chosen(connection, macros[0])
     return asked
 
@@ -152,16 +160,6 @@ def _check_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
     if wrong := wrong_with(connection, run_id):
         raise left_out(run_id, wrong)
     raise UserError(f"no run {run_id!r} in this log: it has {', '.join(runs[:5]) or 'none'}")
-
-
-def _check_compares(connection: duckdb.DuckDBPyConnection) -> None:
-    """Refuse to compare a run for which the log has no other; a log without runs has nothing to compare, and that is no fault."""
-    named = "name the run to compare with (--other-run, or the variable other_run)"
-    of_chosen = "select run_id, rejudged_from(settings) as origin from runs where run_id = chosen_later_run()"
-    for run in query(connection, of_chosen).to_pylist():
-        if run["origin"] is not None:
-            raise UserError(f"run {run['run_id']} judges {run['origin']} again, which is not in this log: {named}")
-        raise UserError(f"the log has no run of its kind before {run['run_id']}: {named}")
 
 
 def _parsed(name: str, text: str) -> NamedQuery:

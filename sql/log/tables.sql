@@ -127,6 +127,15 @@ create or replace macro chosen_other_run() as case
     when getvariable('other_run') is not null then getvariable('other_run')
     else (select other_run from main.run_pairs where run_id = chosen_later_run())
 end;
+-- The same of a statement that is about nothing without it: an error where the log has runs, and none to compare with.
+create or replace macro needed_other_run() as case
+    when chosen_other_run() is not null then chosen_other_run()
+    when chosen_later_run() is not null then error(coalesce(
+        'run ' || chosen_later_run() || ' judges ' || (select rejudged_from(settings) from main.runs where run_id = chosen_later_run())
+            || ' again, which is not in this log',
+        'the log has no run of its kind before ' || chosen_later_run()
+    ) || ': name the run to compare with (--other-run, or the variable other_run)')
+end;
 
 -- Ranks that have a reward and an advantage of their own: K, and the one behind where the end of a list is credited.
 create or replace macro ranks_of_run(rec_num, lambda_end, length_control, settings) as rec_num + (

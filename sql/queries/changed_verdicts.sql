@@ -3,11 +3,16 @@
 -- The first 500 of them, other statuses first. reason: of a threshold and a risk that are both others, what alone makes the change, or both.
 -- SET VARIABLE run = '<run_id>' chooses a run that `log rejudge` made; else the newest evaluation that has one before it.
 -- SET VARIABLE other_run chooses the run to compare with; else the one that it judges again, or that of its kind before it.
-with before as (
-    from verdicts where run_id = chosen_other_run()
+-- Of the answers that both runs have.
+with shared as (
+    select step, completion from rollouts where run_id in (needed_other_run(), chosen_later_run())
+    group by step, completion having count(distinct run_id) = 2
+),
+before as (
+    from verdicts semi join shared using (step, completion) where run_id = needed_other_run()
 ),
 after as (
-    from verdicts where run_id = chosen_later_run() and chosen_other_run() is not null
+    from verdicts semi join shared using (step, completion) where run_id = chosen_later_run()
 ),
 changed as (
     select

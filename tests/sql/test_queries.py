@@ -239,7 +239,15 @@ def test_a_variable_that_the_connection_has_set_chooses_and_stays(log):
             assert ask(log, "rederivation")["run_id"].to_pylist() in ([], [oldest])
             assert ask_sql(log, "select chosen_run() as it")["it"].to_pylist() == [oldest]
             assert ask_sql(log, "select chosen_run() as it", run=newest)["it"].to_pylist() == [newest]
+        log.execute("set variable step = 99")  # of another run, or of none: it is read by who asks about a step
+        assert ask(log, "runs").num_rows > 2 and ask(log, "worst_traits", run=newest).num_columns > 1
+        assert ask_sql(log, "select 1 as it")["it"].to_pylist() == [1]
+        assert ask(log, "rederivation", run=newest).num_columns > 1
+        with pytest.raises(UserError, match="has no step 99 in this log"):
+            ask(log, "rederivation")
+        log.execute("reset variable step")
         log.execute("set variable run = 'none'")
+        assert ask(log, "runs").num_rows > 2
         with pytest.raises(UserError, match="no run 'none' in this log"):
             ask(log, "worst_traits")
     finally:
@@ -318,10 +326,10 @@ def test_a_run_is_compared_with_one_that_is_in_the_log_or_refused_in_a_line(tmp_
         told = set()
         with open_log(tmp_path) as log:
             for name in compares:
-                assert query(log, named_queries()[name].sql).num_rows == 0, "as it is, in a shell"
-                with pytest.raises(UserError) as refused:
-                    ask(log, name)
-                told.add(str(refused.value).partition(": name the run to compare with (--other-run")[0])
+                for asking in (lambda: ask(log, name), lambda: query(log, named_queries()[name].sql)):  # noqa: B023
+                    with pytest.raises(UserError, match=r"name the run to compare with \(--other-run, or") as refused:
+                        asking()
+                    told.add(str(refused.value).removeprefix("Invalid Input Error: ").partition(": name")[0])
                 assert ask(log, name, other_run=again) is not None
         return told
 
@@ -401,3 +409,18 @@ def test_a_named_query_that_ends_after_some_rows_says_so(name):
     named = named_queries()[name]
     for most in re.findall(r"^limit (\d+)", named.sql, re.MULTILINE):
         assert re.search(rf"\b{most}\b", named.about), f"{name} doesn't say that it ends after {most} rows"
+
+
+def test_steps_that_a_run_got_after_it_was_judged_again_are_no_changed_verdicts(tmp_path):
+    first = begun(tmp_path, 1, "train")
+    again = begun(tmp_path, 2, "train", again=first)
+    with LogWriter.resume(tmp_path, first) as writer:
+        writer.write_step(2, *step_tables(STEP_1))
+    with open_log(tmp_path) as log:
+        assert ask(log, "changed_verdicts", run=again).num_rows == 0
+    changed = [{**answer, "verdicts": [film("Other", "tt9"), *answer["verdicts"][1:]]} for answer in STEP_1[:1]]
+    with LogWriter.resume(tmp_path, first) as writer:
+        writer.write_step(1, *step_tables([*changed, *STEP_1[1:]]))
+    with open_log(tmp_path) as log:
+        rows = ask(log, "changed_verdicts", run=again)
+        assert {(row["step"], row["completion"], row["rank"]) for row in rows.to_pylist()} == {(1, 0, 1)}

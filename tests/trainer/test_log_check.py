@@ -6,7 +6,7 @@ import pytest
 
 from oracle import UserError, create_oracle
 from oracle.annotate import Annotator
-from oracle.log import LogWriter
+from oracle.log import LogWriter, open_log
 from tests.trainer.drive import G, K
 from tests.trainer.tokenizers import byte_level
 from trainer.log_check import check_log
@@ -68,7 +68,7 @@ def test_a_run_of_an_earlier_version_goes_on(make_trainer, tmp_path):
         make_trainer(byte_level(), log=resumed)
 
 
-def test_a_run_that_an_earlier_version_began_with_a_threshold_of_all_its_digits_goes_on(
+def test_a_run_that_an_earlier_version_began_with_a_threshold_of_all_its_digits_is_not_judged_by_another(
     make_trainer, annotator, tmp_path
 ):
     oracle = create_oracle(store=annotator.oracle.store, risk_threshold=2 / 3)
@@ -78,8 +78,25 @@ def test_a_run_that_an_earlier_version_began_with_a_threshold_of_all_its_digits_
     table = pq.read_table(file)
     place = table.column_names.index("risk_threshold")
     pq.write_table(table.set_column(place, "risk_threshold", pa.array([2 / 3])), file)
-    with LogWriter.resume(tmp_path / "log", log.run_id) as resumed:
+    with (
+        LogWriter.resume(tmp_path / "log", log.run_id) as resumed,
+        pytest.raises(UserError, match=r"begun with risk_threshold 0.6666666666666666, of which 9 digits count now"),
+    ):
         make_trainer(byte_level(), functions, resumed)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    ['{"end_credit": 1}', '{"end_credit": "yes"}', '[["end_credit", true]]', "[" * 5000, '{"end_credit": null}', "7"],
+)
+def test_settings_are_believed_as_the_views_believe_them(settings, make_trainer, tmp_path):
+    with (
+        LogWriter(tmp_path / "log", RUN | {"settings": settings}) as log,
+        pytest.raises(UserError, match=r"""\{…, 'settings': '\{"end_credit": true\}'\}"""),
+    ):
+        make_trainer(byte_level(), log=log, end_credit=True)
+    with open_log(tmp_path / "log") as connection:
+        assert connection.sql("select rewarded_ranks from run_shape").fetchall() == [(K,)]
 
 
 @pytest.mark.parametrize(

@@ -273,14 +273,34 @@ def test_relevance_is_said_to_be_all_only_of_runs_that_weigh_nothing_else(empty_
     said = {page: written(open_page(page, empty_store, run=run)) for page in ("answer", "ranks", "overview")}
     alone = (
         "This prompt has no constraints, so relevance alone decides." in said["answer"],
-        "No rank was ever punished: no film violated a constraint." in said["ranks"],
+        "No rank was ever punished: no film counted as a violation." in said["ranks"],
         "Hits are all that tells these ranks apart." in said["ranks"],
         "It is plain Rank-GRPO: the safety reward is 0 everywhere." in said["overview"],
     )
     others = (
         "This prompt has no constraints, so safety plays no part." in said["answer"],
-        "No film violated a constraint, so no rank was punished for one." in said["ranks"],
+        "No film counted as a violation, so no rank was punished for one." in said["ranks"],
         f"Beside safety this run weighs {weighs}." in said["ranks"],
         f"The safety reward is 0 everywhere; what this run weighs is {weighs}." in said["overview"],
     )
     assert set(alone) == {weighs is None} and set(others) == {weighs is not None}
+
+
+def test_a_trait_to_which_nothing_was_listed_stands_for_no_other(empty_store):
+    """Animals comes before guns; to the first nothing is listed, to the second a film that is not found."""
+    unknown = film("Heet", is_safe=False, status="unresolved", r_safe=-1.0, r_total=-1.0)
+    answers = [
+        {"prompt_id": trait, "constraints": [trait], "groundtruth": {}, "verdicts": [first, NOTHING, NOTHING]}
+        for trait, first in (("animals", NOTHING), ("guns", unknown))
+    ]
+    run = logged(empty_store, answers, unresolved="violation")
+    words = written(open_page("films", empty_store, run=run))
+    assert "No film is known to violate any trait." in words and "The film punished most is Heet" in words
+
+
+def test_of_one_step_nothing_is_said_to_have_stayed(empty_store):
+    verdicts = [film("Saw", "tt1", {"gore": 0.9}), NOTHING, NOTHING]
+    answer = {"prompt_id": "p", "constraints": ["gore"], "groundtruth": {"Up": True}, "verdicts": verdicts}
+    words = written(open_page("overview", empty_store, run=logged(empty_store, [answer, answer])))
+    assert "Violations are 100.0\u202f% and recall is 0.00." in words and "There is one step so far." in words
+    assert "stayed" not in words and "as at the start" not in words
