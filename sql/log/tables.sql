@@ -134,7 +134,7 @@ create or replace macro needed_other_run() as case
         'run ' || chosen_later_run() || ' judges ' || (select rejudged_from(settings) from main.runs where run_id = chosen_later_run())
             || ' again, which is not in this log',
         'the log has no run of its kind before ' || chosen_later_run()
-    ) || ': name the run to compare with (--other-run, or the variable other_run)')
+    ) || ': name the run to compare with (--other-run; in SQL its id for needed_other_run())')
 end;
 
 -- Ranks that have a reward and an advantage of their own: K, and the one behind where the end of a list is credited.

@@ -327,7 +327,7 @@ def test_a_run_is_compared_with_one_that_is_in_the_log_or_refused_in_a_line(tmp_
         with open_log(tmp_path) as log:
             for name in compares:
                 for asking in (lambda: ask(log, name), lambda: query(log, named_queries()[name].sql)):  # noqa: B023
-                    with pytest.raises(UserError, match=r"name the run to compare with \(--other-run, or") as refused:
+                    with pytest.raises(UserError, match=r"name the run to compare with \(--other-run; in SQL") as refused:
                         asking()
                     told.add(str(refused.value).removeprefix("Invalid Input Error: ").partition(": name")[0])
                 assert ask(log, name, other_run=again) is not None
