@@ -28,9 +28,9 @@ def check_log(
     Args:
         in_training: its steps are those of training, each with `args.num_generations` answers to a prompt; else evaluations.
     """
-    own = own_names(functions)
-    named = set(map(name_of, functions)) - set(own)
-    if lacking := [name for name in ("relevance", "safety") if name not in named]:
+    said, done = _said(log.run), _done(functions, args, annotator)
+    names = list(map(name_of, functions))
+    if lacking := [name for name in ("relevance", "safety") if name not in names]:
         raise UserError(
             f"a log holds the {' and '.join(lacking)} of each rank, and the trainer has no such reward: add "
             f"{' and '.join(f'make_{name}_func' for name in lacking)} to reward_funcs, of weight 0 in reward_weights"
@@ -40,7 +40,6 @@ def check_log(
             f"run {log.run_id} was begun with risk_threshold {threshold}, of which {RISK_DIGITS} digits count now: "
             "begin another run"
         )
-    said, done = _said(log.run), _done(functions, args, annotator)
     of_evaluations = args.num_generations_eval or args.num_generations
     done["kind"] = "train" if in_training else "evaluate"
     done["num_generations"] = args.num_generations if in_training else of_evaluations

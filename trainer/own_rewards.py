@@ -81,13 +81,18 @@ def is_own(function: Callable) -> bool:
 
 
 def own_names(functions: list[Callable]) -> list[str]:
-    """Their names in the log; raises `UserError` for two of one name, and for one that a reward with a column of its own has."""
+    """Their names in the log; raises `UserError` for one that is called like a reward with a column of its own."""
     own = [name_of(function) for function in functions if is_own(function)]
-    if twice := [name for name in own if own.count(name) > 1]:
-        raise UserError(f"two reward functions are called {twice[0]}: the log tells them by name; call one otherwise")
     if taken := [name for name in own if name in REWARD_NAMES]:
         raise UserError(f"reward {taken[0]}: the log has a column for the reward of that name; call yours otherwise")
     return own
+
+
+def check_names(functions: list[Callable]) -> None:
+    """Raises `UserError` for two of one name, by which metrics and the log tell them."""
+    names = list(map(name_of, functions))
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UserError(f"two reward functions are called {twice[0]!r}: name one otherwise")
 
 
 def name_of(function: Callable) -> str:

@@ -28,7 +28,7 @@ from trainer.credit import NO_RANK, pad_slots
 from trainer.dropout import evaluating
 from trainer.log_check import check_functions, check_log
 from trainer.metrics import EvasionWatch, advantage_metrics, correction_metrics, list_counts, list_metrics
-from trainer.own_rewards import as_rank_reward, is_own, name_of, rank_table
+from trainer.own_rewards import as_rank_reward, check_names, is_own, name_of, rank_table
 from trainer.rank_loss import RankLossTrainer
 from trainer.ratio import corrections, generator_log_ratios, of_tokens
 from trainer.rewards import RankRewardFunc
@@ -65,7 +65,8 @@ class RankGRPOTrainer(RankLossTrainer):
         reward_funcs = [reward_funcs] if callable(reward_funcs) else reward_funcs
         self.annotator = annotator or next((f.annotator for f in reward_funcs if hasattr(f, "annotator")), None)
         reward_funcs, args = _in_parts(reward_funcs, args)
-        _refuse(kwargs, [name_of(f) for f in reward_funcs])
+        _refuse(kwargs)
+        check_names(reward_funcs)
         check_functions(reward_funcs, args, self.annotator)
         for log in filter(None, (rollout_log, evaluation_log)):
             if self.annotator is None:
@@ -249,10 +250,8 @@ def _in_parts(functions: list[RankRewardFunc], args: RankGRPOConfig) -> tuple[li
     return [part for of in parts for part in of], args
 
 
-def _refuse(options: dict, reward_names: list[str]) -> None:
+def _refuse(options: dict) -> None:
     """Raises `UserError` for what TRL's trainer does and per-rank credit can't follow."""
     for option in ("tools", "rollout_func", "environment_factory"):
         if options.get(option):
             raise UserError(f"{option}: puts text that the policy did not write into its answers; leave it out")
-    if twice := {name for name in reward_names if reward_names.count(name) > 1}:
-        raise UserError(f"two reward functions are called {sorted(twice)[0]!r}: name one otherwise")

@@ -36,7 +36,7 @@ def page() -> None:
     if not board:
         return states.no_step()
     style.headline(*_sentences(board, database.nouns()))
-    length = database.nouns()("films in top 20")
+    length = database.nouns()("films@20")
     st.dataframe(
         [_row(row, length) for row in board], hide_index=True, height=columns.height(board, 460),
         column_config={

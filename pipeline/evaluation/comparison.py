@@ -89,7 +89,7 @@ def permutation_p(pair: Totals, m: int, permutations: int = PERMUTATIONS) -> flo
     # scipy's own p takes as ties what is closer than sums of thirds in two orders are.
     swaps, seen = test.null_distribution, test.statistic
     one_sided = min((swaps <= seen + SAME).sum(), (swaps >= seen - SAME).sum())
-    sampled = len(swaps) < 2**n  # and then what was seen is one of them (Phipson and Smyth 2010, eq. 2)
+    sampled = len(swaps) < 2**n  # and then what was seen is one of them (Phipson and Smyth 2010, as scipy does)
     return min(1.0, float(2 * (one_sided + sampled) / (len(swaps) + sampled)))
 
 

@@ -21,6 +21,7 @@ from pipeline.samples.dataset import load_dataset
 from pipeline.samples.given_answers import GivenAnswers, own_prompts, read_all
 from pipeline.settings.chosen_rewards import own_reward
 from pipeline.training.processes import this_process
+from trainer.own_rewards import check_names
 
 
 def evaluate(args: argparse.Namespace) -> None:
@@ -30,6 +31,7 @@ def evaluate(args: argparse.Namespace) -> None:
         store=args.store, risk_threshold=args.risk_threshold, unresolved=args.unresolved, unrated=args.unrated
     )
     own_rewards = [own_reward(text) for text in args.reward]
+    check_names(own_rewards)
     largest = bytes_of(args.max_mb)
     catalog = read_catalog(args.catalog_path, largest) if args.catalog_path else None
     annotator = Annotator(oracle, catalog, args.thought_tag)

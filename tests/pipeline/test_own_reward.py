@@ -129,3 +129,12 @@ def test_answers_of_any_model_are_given_a_reward_of_any_width_that_training_take
     with open_log(small / "store.log") as log:
         asked = "select sum(own_rewards['wide']), count(*) filter (differs) from verdicts join rederivation using (run_id, step, completion, rank) where run_id = $run"
         assert log.sql(asked, params={"run": capsys.readouterr().out.strip()}).fetchall() == [(min(width, 20), 0)]
+
+
+def test_two_rewards_of_one_name_are_refused_before_anything_is_answered(small, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("one_of_two", "other_of_two"):
+        (tmp_path / f"{name}.py").write_text("def same(completions, **_):\n    return [[1.0]] * len(completions)\n")
+    flags = ["--answers", "not-read.jsonl", "--constraints", "gore", "--store", f"{small}/store.duckdb"]
+    with pytest.raises(UserError, match="two reward functions are called 'same': name one otherwise"):
+        evaluate.main([*flags, "--reward", "one_of_two:same", "--reward", "other_of_two:same"])

@@ -11,7 +11,7 @@ from oracle import UserError
 from oracle.log import LogWriter, open_log
 from tests.trainer.drive import SAFE, UNSAFE_AT_3, G, K, answer_with
 from tests.trainer.tokenizers import byte_level
-from trainer.own_rewards import as_rank_reward, own_names, rank_table
+from trainer.own_rewards import as_rank_reward, rank_table
 from trainer.rewards import make_relevance_func, make_safe_reward_func, make_safety_func, on_grid
 
 RUN = {"kind": "train", "rec_num": K, "num_generations": G, "w_count": 0.0, "w_end": 0.0, "w_repeat": 0.0}
@@ -103,8 +103,6 @@ def test_a_log_must_be_told_of_own_rewards_and_their_weights(make_trainer, annot
     def safety(completions, **_):
         return np.zeros((len(completions), K))
 
-    with pytest.raises(UserError, match="two reward functions are called brevity: the log tells them by name"):
-        own_names([*functions, brevity])
     with pytest.raises(UserError, match="reward safety: the log has a column"):
         train(make_trainer, annotator, tmp_path, [make_relevance_func(annotator, rec_num=K), safety], None, {})
 

@@ -201,7 +201,7 @@ def test_an_evaluated_model_has_one_figure_on_all_pages_over_all_of_its_steps(em
     assert "Over the 2 of 6 answers that are to prompts with constraints, of 1.5 films, in 2 steps" in said
     [row], [board] = (page.dataframe[-1].value.to_dict("records") for page in (overview, models))
     assert (row["svr_20"], row["films_per_list"], row["steps"]) == (pytest.approx(1 / 3), 1.5, 2)
-    assert (board["SVR@20"], board["films in top 20"]) == (pytest.approx(1 / 3), 1.5)
+    assert (board["SVR@20"], board["films@20"]) == (pytest.approx(1 / 3), 1.5)
     assert (
         f'<div class="value">{formats.number(15 / 6, 2)}</div>' in said
     )  # the own reward: a film each, over all six answers
