@@ -33,8 +33,8 @@ ORIGIN = "rejudged_from"
 
 @dataclass(frozen=True)
 class Rejudged:
-    """`run_id`: the new run; `changed` of its `verdicts` differ from those of the run that it judges again; `notes`: what
-    could not be done as that run did it."""
+    """`run_id`: the new run; `changed` of the `verdicts` differ: on the ranks at which it, or the run that it judges
+    again, has a film. `notes`: what could not be done as that run did it."""
 
     run_id: str
     verdicts: int
@@ -202,8 +202,8 @@ def _with_rewards(draft: Path, draft_id: str, root: Path, run: dict, origin: str
             verdicts = query(log, read_sql("log/rejudged"), where)
             drop = ("run_id", "step")
             writer.write_step(step, completions.drop_columns(list(drop)), verdicts.drop_columns(list(drop)))
-            total += len(verdicts) - verdicts["title"].null_count
-            changed += _changes(before, origin, log, draft_id, step)
+            of_step, changes = _changes(before, origin, log, draft_id, step)
+            total, changed = total + of_step, changed + changes
             # After the verdicts, which have no text to know them by: they were of these answers too.
             of_origin = {"run": origin, "step": step}
             now = query(
@@ -215,8 +215,8 @@ def _with_rewards(draft: Path, draft_id: str, root: Path, run: dict, origin: str
 
 def _changes(
     before: duckdb.DuckDBPyConnection, origin: str, now: duckdb.DuckDBPyConnection, run_id: str, step: int
-) -> int:
-    """How many ranks of a step have another `judgement` (sql/log/tables.sql) than before."""
+) -> tuple[int, int]:
+    """How many ranks of a step have a `judgement` (sql/log/tables.sql), now or before, and how many another one than before."""
     columns = "completion, rank, judgement(v) as judgement"
     old, new = (
         _frame(
@@ -229,7 +229,10 @@ def _changes(
         for log, run in ((before, origin), (now, run_id))
     )
     both = old.join(new, on=["completion", "rank"], how="full", coalesce=True, suffix="_now")
-    return both.filter(pl.col("judgement").ne_missing(pl.col("judgement_now"))).height
+    differ = pl.col("judgement").ne_missing(pl.col("judgement_now"))
+    return both.filter(pl.any_horizontal(pl.col("judgement", "judgement_now").is_not_null())).height, both.filter(
+        differ
+    ).height
 
 
 def _frame(table: pa.Table) -> pl.DataFrame:

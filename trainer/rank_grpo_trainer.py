@@ -88,6 +88,9 @@ class RankGRPOTrainer(RankLossTrainer):
         self._logs_rollouts = any(gather_object([rollout_log is not None]))
         self._logs_evaluations = any(gather_object([evaluation_log is not None]))
         super().__init__(model, [self._keep_ranks(f) for f in reward_funcs], args, **kwargs)
+        # As they were given, and as the log has them. TRL's own are rounded to float32, and where two answers earn as much,
+        # what was rounded away would stand between them, divided by a deviation of nearly 0.
+        self._weights = torch.tensor(args.reward_weights or [1.0] * len(reward_funcs), dtype=torch.float64)  # (F,)
         if self.use_vllm:
             sync_without_rounding(self.vllm_generation)
             if self.vllm_mode == "server" and self.vllm_importance_sampling_correction:
@@ -123,7 +126,7 @@ class RankGRPOTrainer(RankLossTrainer):
         normalise = grpo_advantages if self.args.advantage_mode == "grpo" else gdpo_advantages
         # Evaluation may sample one answer a prompt, which has nothing to be compared with.
         all_advantages = (
-            normalise(rewards, self.reward_weights.to(device), group) if group > 1 else torch.zeros_like(rewards[:, 0])
+            normalise(rewards, self._weights.to(device), group) if group > 1 else torch.zeros_like(rewards[:, 0])
         )
         first = self.accelerator.process_index * n
         advantages = all_advantages[first : first + n]  # (n, S)
@@ -215,7 +218,7 @@ class RankGRPOTrainer(RankLossTrainer):
             prompts=[x["prompt"] for x in inputs],
             dataset_ids=[x.get("id") for x in inputs],
             rewards={f: self._local_rewards[:, i] for i, f in enumerate(self.reward_func_names)},
-            weights=self.reward_weights.tolist(),
+            weights=self._weights.tolist(),
             advantages=None if advantages is None else advantages.cpu().numpy(),
             slots=answers.slots,
             ended=answers.ended,

@@ -26,7 +26,7 @@ def show(answer: Answer, most: int) -> None:
     """The first `most` rows of `answer`."""
     if not answer.rows.num_rows:
         return states.nothing("The query found no rows.")
-    rows, flat, readable = (table.slice(0, most) for table in answer)
+    rows, flat, readable = (table.slice(0, most) for table in (answer.rows, answer.flat, answer.shown))
     cut = f"Cut off after {formats.count(most)}." if answer.rows.num_rows > most else ""
     style.section(formats.plural(rows.num_rows, "row"), cut)
     table, chart = st.tabs(["Table", "Chart"])

@@ -13,7 +13,7 @@ from app.core.folder import STARTED_IN
 from app.core.query_pool import Answer, QueryPool
 from app.core.query_worker import MOST_BYTES
 from oracle import UserError
-from oracle.base.files import log_root, version_of
+from oracle.base.files import log_root, version_of_store
 from oracle.base.nouns import FILMS, Nouns
 from oracle.base.resources import read_sql
 from oracle.log import beside, last_step_at, open_audit, query, state_of
@@ -84,7 +84,7 @@ def rows(name: str, **params: object) -> pa.Table:
 
 
 def nouns() -> Nouns:
-    """What the store calls the things that it recommends. A store of an older format has films."""
+    """What the store calls the things that it recommends: films where it can't be read, which the page then says."""
     try:
         [row] = rows("domain").to_pylist()
     except (UserError, OSError):
@@ -121,9 +121,9 @@ def is_gone(run_id: str) -> bool:
     return not (log_root(store_path()) / run_id).is_dir()
 
 
-def _state() -> tuple[int, int, int]:
+def _state() -> tuple[int, ...]:
     try:
-        return version_of(store_path())
+        return version_of_store(store_path())
     except FileNotFoundError:  # a part of a page is drawn anew when nobody has asked for it
         raise _no_store(store_path()) from None
 

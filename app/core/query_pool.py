@@ -24,6 +24,7 @@ import psutil
 import pyarrow as pa
 
 from oracle import UserError
+from oracle.base.database import copied
 from oracle.base.files import check_readable
 from oracle.store import alias_files, log_root
 
@@ -41,11 +42,13 @@ _WORKER = ("-P", "-m", "app.core.query_worker")  # -P: the folder where the app 
 
 
 class Answer(NamedTuple):
-    """The rows of a query; the same with nested and odd values as text; and these with control characters by their numbers."""
+    """The rows of a query; the same with nested and odd values as text; and these with control characters by their numbers.
+    `left_out`: what of the log could not be read for it, in a line; null: it is of all of it."""
 
     rows: pa.Table
     flat: pa.Table
     shown: pa.Table
+    left_out: str | None
 
 
 class QueryPool:
@@ -125,7 +128,7 @@ class _Process:
     def __init__(self, store: Path, waiting: Callable[[float], object]) -> None:
         # It may not make its own copies, as it may write nothing, nor look into the folder of the store.
         self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        self._store, self._copy = store, Path(self._folder.name) / "store.duckdb"
+        self._store, self._copy = store, Path(self._folder.name) / store.name
         self._log = _identity(log_root(store))  # before it begins: what takes its place meanwhile is another one
         try:
             self._begin(waiting)
@@ -134,7 +137,7 @@ class _Process:
             raise
 
     def _begin(self, waiting: Callable[[float], object]) -> None:
-        shutil.copyfile(self._store, self._copy)
+        copied(self._store, self._folder.name)
         arguments = [str(self._copy), str(log_root(self._store)), f"{MEMORY_MB // 2}MB"]
         root = str(Path(__file__).parents[2])
         self._process = subprocess.Popen(
@@ -158,9 +161,9 @@ class _Process:
         too_long = f"the query was stopped after {timeout_s:g} s: narrow it down to a run or a step"
         ended = "the query ended its process, by too much memory or a fault of DuckDB: narrow it down, or ask in another way"
         self._bring_decisions()
-        _, bodies = self._wait(timeout_s + GRACE_S, waiting, too_long, ended, json.dumps(request).encode() + b"\n")
+        header, bodies = self._wait(timeout_s + GRACE_S, waiting, too_long, ended, json.dumps(request).encode() + b"\n")
         rows, *forms = (pa.ipc.open_stream(body).read_all() for body in bodies)
-        return Answer(rows, forms[0], forms[-1])
+        return Answer(rows, forms[0], forms[-1], header["left_out"])
 
     def _bring_decisions(self) -> None:
         """Copy what people have decided about titles so far to where the process can read it.

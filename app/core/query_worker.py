@@ -27,7 +27,7 @@ from oracle import UserError
 from oracle.base.advice import advice
 from oracle.base.arrow import in_full
 from oracle.base.memory import memory_taken
-from oracle.log import open_audit, query
+from oracle.log import open_audit, query, state_of
 
 MOST_COLUMNS = 300
 MOST_NAMES_BYTES = 200_000  # and nested types, some 2,000 fields: the app reads them, however few the rows
@@ -62,7 +62,9 @@ def _serve(answers: BinaryIO, store: str, log_root: str, memory: str, is_confine
             except UserError as error:
                 _send(answers, {"error": str(error), "usable": _is_usable(connection)})
             else:
-                _send(answers, {"bytes": [stream.size for stream in streams]}, *streams)
+                # What is damaged within a file, this process alone has met so far.
+                left_out = state_of(Path(log_root).absolute()).told()
+                _send(answers, {"bytes": [stream.size for stream in streams], "left_out": left_out}, *streams)
             _live(0)
 
 

@@ -25,7 +25,8 @@ def page() -> None:
     breakdown = database.rows("traits_of_run", run=run["run_id"])
     films = database.rows("films_of_run", run=run["run_id"], trait=wanted)
     style.headline(
-        *_sentences(breakdown.to_pylist(), films.slice(0, 2).to_pylist(), wanted, nouns), eyebrow=runs.eyebrow(run)
+        *_sentences(breakdown.to_pylist(), films.slice(0, 2).to_pylist(), wanted, run["w_safe"], nouns),
+        eyebrow=runs.eyebrow(run),
     )
     if breakdown.num_rows:
         over_time = run["kind"] == "train" and breakdown["steps"][0].as_py() > 1
@@ -41,7 +42,9 @@ def page() -> None:
         st.altair_chart(rank_charts.trait_rates(flat.shown(breakdown), over_time, nouns), width="stretch")
     if films.num_rows:
         style.section(
-            nouns("Films that were punished" if _is_punished(films.to_pylist()) else "Films that violate"),
+            nouns(
+                "Films that were punished" if _is_punished(films.to_pylist(), run["w_safe"]) else "Films that violate"
+            ),
             nouns("How often a film was listed for someone who wants it avoided, and what that cost in all.")
             + (
                 ""
@@ -53,7 +56,9 @@ def page() -> None:
     _risks(wanted, nouns)
 
 
-def _sentences(traits: list[dict], films: list[dict], wanted: str | None, nouns: Nouns) -> tuple[str, str]:
+def _sentences(
+    traits: list[dict], films: list[dict], wanted: str | None, weight: float, nouns: Nouns
+) -> tuple[str, str]:
     if not traits:
         return "No prompt of this run wants anything avoided.", "The risk table below is the store’s, whatever the run."
     of_trait = next((row for row in traits if row["trait"] == wanted), None)
@@ -63,7 +68,7 @@ def _sentences(traits: list[dict], films: list[dict], wanted: str | None, nouns:
     if not row["films"]:
         which = "this" if wanted else "a"
         return nouns(f"No film was listed for people who avoid {which} trait, so none could violate it."), ""
-    most = _most(films, nouns) if films else ""
+    most = _most(films, weight, nouns) if films else ""
     if not row["violations"]:
         return nouns(f"No film is known to violate {'this' if wanted else 'any'} trait."), most
     share = formats.percent(row["violation_rate"])
@@ -77,8 +82,8 @@ def _sentences(traits: list[dict], films: list[dict], wanted: str | None, nouns:
     return sentence, most
 
 
-def _most(films: list[dict], nouns: Nouns) -> str:
-    film, verb = films[0], "punished" if _is_punished(films) else "that {}"
+def _most(films: list[dict], weight: float, nouns: Nouns) -> str:
+    film, verb = films[0], "punished" if _is_punished(films, weight) else "that {}"
     most = f"The {nouns.one} {verb.format('violates')} most"
     if len(films) > 1 and films[1]["violations"] == film["violations"]:
         most = f"Among the {nouns.many} {verb.format('violate')} most"
@@ -88,9 +93,9 @@ def _most(films: list[dict], nouns: Nouns) -> str:
     )
 
 
-def _is_punished(films: list[dict]) -> bool:
-    """Whether violating cost anything: where λ · P is 0, and in an evaluation without rewards, it did not."""
-    return any(film["penalty"] for film in films)
+def _is_punished(films: list[dict], weight: float) -> bool:
+    """Whether violating cost anything: not where λ, P or the weight of safety is 0, and not in an evaluation without rewards."""
+    return any(weight * (film["penalty"] or 0) for film in films)
 
 
 def _films(films: pa.Table, nouns: Nouns) -> None:

@@ -94,16 +94,17 @@ def _sentences(totals: list[dict], run: dict, nouns: Nouns) -> tuple[str, str]:
             f"{worst[0].upper()}{worst[1:]} {verb} most, with {formats.percent(most)} of {whose} {nouns.many}; "
             f"{best} least, with {formats.percent(least)}."
         )
-    return sentence, _earned(judged) + nouns(
+    return sentence, _earned(judged, run["w_rel"]) + nouns(
         " Each rank has its own advantage, so a film punished at one rank pushes down the tokens of that rank only."
     )
 
 
-def _earned(judged: list[dict]) -> str:
-    most = max(row["hit_reward"] or 0 for row in judged)
+def _earned(judged: list[dict], weight: float) -> str:
+    """By hits, in what they weigh in the reward of an answer."""
+    most = weight * max(row["hit_reward"] or 0 for row in judged)
     if not is_above(most, 0):
         return "" if any(row["hit_rate"] for row in judged) else "No rank has a hit."  # an evaluation gives no rewards
-    best = _that_have(judged, "hit_reward", most)
+    best = _that_have(judged, "hit_reward", most / weight)
     verb = "earns" if best.startswith("rank ") else "earn"
     return f"{best[0].upper()}{best[1:]} {verb} most by hits, {formats.signed(most, 3)} a list."
 

@@ -60,6 +60,8 @@ def page() -> None:
     finally:
         if not database.confines():
             note.caption(f"About statements: {UNCONFINED}.")
+    if answer.left_out and answer.left_out != database.left_out():
+        states.left_out(answer.left_out)
     results.show(answer, MOST_ROWS)
 
 

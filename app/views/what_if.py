@@ -102,7 +102,7 @@ def _sentences(run: dict, asked: dict, last: dict, pushes: dict, nouns: Nouns) -
     if asked == own:
         lead = "Move a slider: the answers that this run gave are judged again with your settings, at once."
         return "These are the run’s own settings, so before and after agree.", lead
-    reward = sentences.change(last["last_reward"], last["last_reward_if"], formats.signed, 0.005)
+    reward = sentences.change(last["last_reward"], last["last_reward_if"], formats.signed, 0.005, be="be")
     for past, present in (("rose", "rise"), ("fell", "fall"), ("stayed", "stay")):
         reward = reward.replace(past, present)
     was, would_be = formats.percent(last["last_svr"]), formats.percent(last["last_svr_if"])
@@ -114,8 +114,10 @@ def _sentences(run: dict, asked: dict, last: dict, pushes: dict, nouns: Nouns) -
         sentence = (
             f"{would_be} of the last {nouns.many} would violate, not {was}; the reward of an answer would {reward}."
         )
-    if not pushes["ranks"]:
+    if run["kind"] != "train":
         return sentence, "The run was not trained on, so nothing was pushed."
+    if not pushes["ranks"]:
+        return sentence, nouns("The last step lists no film, so none would be pushed otherwise.")
     return sentence, (
         f"Of the {formats.plural(pushes['ranks'], nouns.one, nouns.many)} of the last step, {formats.count(pushes['turned'])} "
         f"({formats.percent(pushes['turned_rate'])}) would be pushed the other way, "

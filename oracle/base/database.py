@@ -1,6 +1,8 @@
 """Connections to DuckDB that never reach for the network, whatever they are told to open."""
 
 import os
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -39,6 +41,18 @@ def check_path(path: str | Path, signs: str = "?\\") -> None:
         raise UserError(f"{path}: DuckDB opens no file with a {found[0]} in its path; choose another name")
     if whole != whole.encode(errors="replace").decode():
         raise UserError(f"{path}: DuckDB opens no file whose path is not UTF-8 text; choose another name")
+
+
+def copied(path: Path, folder: str | Path) -> Path:
+    """A copy in `folder` of a DuckDB file, with what was written that is not in the file yet, but beside it.
+
+    Raises `OSError` where it can't be read, or not be written there.
+    """
+    copy = Path(folder) / path.name
+    shutil.copyfile(path, copy)
+    with suppress(FileNotFoundError):
+        shutil.copyfile(f"{path}.wal", f"{copy}.wal")
+    return copy
 
 
 def share(path: str | Path) -> duckdb.DuckDBPyConnection:

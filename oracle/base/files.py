@@ -143,6 +143,13 @@ def version_of(path: str | Path) -> tuple[int, int, int]:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
+def version_of_store(path: str | Path) -> tuple[int, ...]:
+    """`version_of` a DuckDB file, and of what was written that is not in the file yet, but beside it."""
+    with suppress(FileNotFoundError):
+        return *version_of(path), *version_of(f"{path}.wal")
+    return version_of(path)
+
+
 def log_root(path: str | Path) -> Path:
     """Where the run log of a store is: beside it, `store.duckdb` -> `store.log`.
 

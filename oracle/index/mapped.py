@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from oracle.base.arrow import array_of, array_of_records, numbers_of
 from oracle.base.errors import UserError
-from oracle.base.files import version_of
+from oracle.base.files import version_of_store
 from oracle.index.hashing import HashIndex, UniqueHashes, query_hashes, random_multipliers, text_hashes
 from oracle.index.records import RISK, TITLE, UNKNOWN, film_records
 from oracle.index.tables import Columns
@@ -80,7 +80,7 @@ def _folder(store: Path) -> Path:
     """Where the index of this very file lies, for a program that matches as this one does."""
     if not store.is_file():
         raise UserError(f"no store at {store}; build one with pipeline/prepare.py or oracle.build_store")
-    return store.with_suffix(".index") / "-".join(map(str, (STORE_FORMAT, LAYOUT, *version_of(store))))
+    return store.with_suffix(".index") / "-".join(map(str, (STORE_FORMAT, LAYOUT, *version_of_store(store))))
 
 
 def _read_store(store: Path) -> dict[str, pa.Table]:

@@ -1,6 +1,5 @@
 """A connection for people who audit: the log's views and the store's tables, with nothing to break."""
 
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,8 +7,9 @@ from pathlib import Path
 import duckdb
 
 from oracle.base import files
-from oracle.base.database import connect
+from oracle.base.database import connect, copied
 from oracle.base.errors import UserError, first_line
+from oracle.base.store_format import check_format
 from oracle.log.decisions import readable_as, use_alias_files, use_same_alias_files
 from oracle.log.macros import quoted
 from oracle.log.state import pattern_of, set_aside, tell_of_state
@@ -42,7 +42,7 @@ def open_audit(
         copied: `store_path` is a copy that nobody writes to, and needs no further one. The decisions are those beside the copy.
 
     Raises:
-        UserError: no store at `store_path`, no room for its copy, or no log can be made beside it.
+        UserError: no store of this program's format at `store_path`, no room for its copy, or no log can be made beside it.
     """
     store = Path(store_path).absolute()
     if not store.is_file():
@@ -56,6 +56,7 @@ def open_audit(
         _attach(connection, store)
     else:
         _attach_copy(connection, store)
+    check_format(connection, store, "store.store_info")
     create_log_views(connection, root)
     tell_of_state(root)
     set_aside(connection, root)
@@ -92,13 +93,12 @@ def _attach_copy(connection: duckdb.DuckDBPyConnection, store: Path) -> None:
     """Attach a private copy; once more if another program was writing a checkpoint while the file was copied."""
     for attempt in range(ATTEMPTS):
         with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / "store.duckdb"
             try:
-                shutil.copyfile(store, copy)
-                _attach(connection, copy)
+                _attach(connection, copied(store, folder))
                 return  # the open file outlives its name
             except OSError as error:
-                could_write = error.filename == str(store) and not error.filename2  # of a failed write, both are named
+                read = str(error.filename).removesuffix(".wal")
+                could_write = read == str(store) and not error.filename2  # of a failed write, both are named
                 do = "" if could_write else " (TMPDIR names another folder)"
                 raise UserError(f"cannot copy {store} into {folder}: {error.strerror or error}{do}") from None
             except duckdb.Error as error:

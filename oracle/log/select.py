@@ -53,11 +53,11 @@ def check_reads_only(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
         if "class" in node:  # an expression; of these, functions alone can do more than compute
             called.add(name := str(node.get("function_name") or "").lower())
             if name == READS_BY_NAME:
-                _check_tables(node)
+                _check_tables(connection, node)
         elif isinstance(kind, str) and kind not in ALLOWED_NODES:
             raise UserError(f"this reads the log only: expected one SELECT, and it holds a {kind}")
         elif kind == "BASE_TABLE":
-            _check_table(str(node["table_name"]))
+            _check_table(connection, [node["catalog_name"], node["schema_name"]], node["table_name"])
         elif kind == "TABLE_FUNCTION" and (name := str(node["function"]["function_name"]).lower()) in _table_macros():
             raise UserError(f"this reads the log only: {name}, which is told a table's name, is not for FROM")
         elif kind == "SHOW_REF" and node.get("query") is None and node["table_name"] not in SHOWN:
@@ -72,16 +72,32 @@ def check_reads_only(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
         )
 
 
-def _check_tables(call: dict) -> None:
+def _check_tables(connection: duckdb.DuckDBPyConnection, call: dict) -> None:
     """Raises `UserError` unless a call says in so many words which table is read."""
     for argument in (given["expression"] for given in call["arguments"]):
         if argument["class"] not in ("CONSTANT", "COLUMN_REF"):
             raise UserError(f"this reads the log only: {READS_BY_NAME} takes the name of one table, as it is")
-        said = argument["literal"].get("text") if "literal" in argument else argument["column_names"][-1]
-        _check_table(str(said).replace('"', "").split(".")[-1].strip())
+        if argument.get("literal", {}).get("kind", "STRING") != "STRING":
+            continue  # a number, which is no table
+        said = argument["literal"]["text"] if "literal" in argument else ".".join(argument["column_names"])
+        *place, name = (part.strip() for part in str(said).replace('"', "").split("."))
+        _check_table(connection, place, name)
 
 
-def _check_table(name: str) -> None:
+def _check_table(connection: duckdb.DuckDBPyConnection, place: list[str], name: str) -> None:
+    """`place`: the database and the schema that a statement names, as far as it does."""
+    # Where DuckDB finds no table csv in the schema main, it opens the file main.csv.
+    named = {part.lower() for part in place if part}
+    may_be_file = named or "." in name
+    is_there = not may_be_file or any(
+        name.lower() == known and named <= where for known, where in _relations(connection)
+    )
+    if not is_there:
+        said = ".".join(filter(None, [*place, name]))
+        raise UserError(
+            f"this reads the log only: {said[:100]} is no table or view, and no file is read (what has a dot in its name is "
+            "taken for a file's: give a CTE one without)"
+        )
     if name.lower() in _system_views() - CATALOG:
         raise UserError(
             f"this reads the log only: {name.lower()} is not among the views of the system that it may ask "
@@ -156,6 +172,16 @@ def _nodes(tree: dict) -> Iterator[dict]:
 def _allowed_functions() -> frozenset[str]:
     with connect() as connection:
         return frozenset(name for (name,) in connection.sql(read_sql("log/allowed_functions")).fetchall()) | {""}
+
+
+def _relations(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, set[str]]]:
+    """The tables and views that there are, each with its database and schema."""
+    names = connection.execute(
+        "select lower(name), list_transform([database_name, schema_name], lambda place: lower(place)) from ("
+        "select database_name, schema_name, table_name as name from duckdb_tables() "
+        "union all select database_name, schema_name, view_name from duckdb_views())"
+    )
+    return [(name, {*where}) for name, where in names.fetchall()]
 
 
 @cache

@@ -40,8 +40,7 @@ def open_log(log_root: str | Path) -> duckdb.DuckDBPyConnection:
     Raises:
         UserError: no log at `log_root`, one that may not be read, or one of an older version that can't be written.
     """
-    root = Path(log_root).absolute()
-    check_path(root, "\\")
+    root = _place_of(log_root)
     with told_plainly(f"cannot read the run log {root}"):
         is_there = (root / "_schema").is_dir() or any(root.glob("[0-9]*/run.parquet"))
     if not is_there:
@@ -61,9 +60,9 @@ def create_log_views(connection: duckdb.DuckDBPyConnection, log_root: str | Path
     moved, `SET VARIABLE log_root = '<path>'` overrides the path. Makes an empty log where there is none.
 
     Raises:
-        UserError: no log can be made at `log_root`, or the one there is broken.
+        UserError: no log can be made at `log_root`, or the one there is broken, or DuckDB would read another path.
     """
-    root = Path(log_root).absolute()
+    root = _place_of(log_root)
     ensure_schema(root)
     try:
         create_base(connection, root)
@@ -74,3 +73,10 @@ def create_log_views(connection: duckdb.DuckDBPyConnection, log_root: str | Path
     except duckdb.Error as error:
         raise UserError(broken(root / "_schema", first_line(error))) from None
     connection.execute("reset variable log_runs")
+
+
+def _place_of(log_root: str | Path) -> Path:
+    """The absolute path of a log. Raises `UserError` for one that DuckDB reads as another."""
+    root = Path(log_root).absolute()
+    check_path(root, "\\")
+    return root

@@ -13,16 +13,14 @@ from pathlib import Path
 
 import duckdb
 
-from oracle.base.database import check_path, connect, share
+from oracle.base.database import check_path, connect, copied, share
 from oracle.base.errors import UserError, first_line
 from oracle.base.files import beside, log_around, log_root
 from oracle.base.nouns import FILMS, Nouns
 from oracle.base.resources import read_sql
+from oracle.base.store_format import STORE_FORMAT, check_format
 from oracle.log import create_log_views, name_alias_files, use_alias_files
 
-STORE_FORMAT = 7
-"""Of what a store holds. Raise it when one that was built before would be read wrongly; tests/oracle/store/test_format.py
-reminds. `store update` brings an older one up to date."""
 DERIVATIONS = (
     "store/clean",
     "titles/spellings",
@@ -65,7 +63,7 @@ def changed_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
         shutil.copyfile(path, temporary)
         with connect(temporary) as connection:
             connection.execute("set enable_progress_bar = false")
-            _check_format(connection, path)
+            check_format(connection, path)
             yield connection
             _complete(connection, path)
 
@@ -114,7 +112,7 @@ def open_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
         raise UserError(f"no store at {path}; build one with pipeline/prepare.py or oracle.build_store")
     with open_file(path) as connection:
         connection.execute("set enable_progress_bar = false")
-        _check_format(connection, path)
+        check_format(connection, path)
         use_alias_files(connection, path)
         try:
             yield connection
@@ -159,7 +157,7 @@ def open_file(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             if not isinstance(error, duckdb.IOException) or "lock" not in str(error):
                 reason = _other_kind(path) or f"that can be read: {first_line(error)}"
                 raise UserError(f"{path} is not a DuckDB store {reason}") from None
-            connection = connect(shutil.copy(path, folder), read_only=True)
+            connection = connect(copied(path, folder), read_only=True)
         with connection:
             yield connection
 
@@ -178,31 +176,14 @@ def _other_kind(path: Path) -> str | None:
 
 
 def _copied_by_another(path: Path, folder: str) -> Path:
-    """Copy a file that this process has open; if it closed the file after copying, its own locks on it would end."""
-    copy = Path(folder) / path.name
-    command = [sys.executable, "-I", "-c", "import shutil, sys; shutil.copyfile(*sys.argv[1:])", str(path), str(copy)]
+    """`copied` of a file that this process has open; if it closed the file after copying, its own locks on it would end."""
+    program = (
+        "import os, shutil, sys; [shutil.copy(file, sys.argv[-1]) for file in sys.argv[1:-1] if os.path.exists(file)]"
+    )
+    command = [sys.executable, "-I", "-c", program, str(path), f"{path}.wal", folder]
     if subprocess.run(command, stderr=subprocess.DEVNULL).returncode:
         raise UserError(f"{path} is open in this process and cannot be copied to {folder}: close it, then try again")
-    return copy
-
-
-def format_of(connection: duckdb.DuckDBPyConnection, path: str | Path) -> int:
-    """The format of an open store. Raises `UserError` for a file that is no store, or of a later format."""
-    try:
-        [(number,)] = connection.execute("select schema_version::integer from store_info").fetchall()
-    except (duckdb.Error, ValueError):
-        raise UserError(f"{path} is a DuckDB file, but no store: it has no table store_info of one row") from None
-    if number > STORE_FORMAT:
-        raise UserError(f"{path} is a store of format {number}, and this program knows up to {STORE_FORMAT}: update it")
-    return number
-
-
-def _check_format(connection: duckdb.DuckDBPyConnection, path: str | Path) -> None:
-    if (number := format_of(connection, path)) < STORE_FORMAT:
-        raise UserError(
-            f"{path} is a store of format {number}, and this program needs {STORE_FORMAT}: "
-            f"run python -m oracle store update {path}"
-        )
+    return Path(folder) / path.name
 
 
 def refuse_in_use(path: Path) -> None:

@@ -12,11 +12,10 @@ from oracle.base.database import connect
 from oracle.base.errors import UserError, first_line
 from oracle.base.files import hold
 from oracle.base.resources import read_sql
+from oracle.base.store_format import STORE_FORMAT, format_of
 from oracle.store.build import build_starter_store
 from oracle.store.file import (
-    STORE_FORMAT,
     changed_store,
-    format_of,
     new_store,
     open_file,
     place_of,

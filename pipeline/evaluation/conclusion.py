@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from oracle.base.nouns import FILMS, Nouns
 from oracle.log import may_turn
 from pipeline.evaluation.comparison import Difference
-from pipeline.evaluation.figures import Averaging, Figure
+from pipeline.evaluation.figures import Averaging, Figure, Positions
 
 MOST_NAMED = 3
 """Pairs of models that a sentence names; of more it tells the number."""
@@ -20,30 +20,34 @@ def conclusion(
     k: int = 20,
     nouns: Nouns = FILMS,
     averaging: Averaging = "micro",
+    positions: Positions = "emitted",
 ) -> str:
     """One sentence on what can be concluded and what can't; `names`: run id -> model, in the order of `figures`."""
+    counted = "" if positions == "emitted" else nouns(", without films that were seen or are not in the catalog,")
     if len(names) < 2:
         name = next(iter(names.values()), "The model")
-        return _alone(name, figures[0], prompts, k, nouns, averaging) if figures else ""
+        return _alone(name, figures[0], prompts, k, nouns, averaging, counted) if figures else ""
     if not prompts:
         return "The models have no prompt in common, so nothing can be concluded about their differences."
     everyone = "both" if len(names) == 2 else f"all {len(names)}"
     parts = [part for part in (_about(name, names, found, prompts, k, nouns) for name in _SAID) if part]
     unknown = unknown_order(names, found, k, nouns)
     asked = "the one prompt" if prompts == 1 else f"the {prompts} prompts"
-    text = f"On {asked} that {everyone} answered, " + "; ".join(parts or ["no figure can be compared"])
+    text = f"On {asked} that {everyone} answered{counted or ','} " + "; ".join(parts or ["no figure can be compared"])
     alone = f". {_ONE_TEXT}" if prompts == 1 else ""
     return text + alone + (f". {unknown}" if unknown else ".")
 
 
-def _alone(name: str, figures: dict[str, Figure], prompts: int, k: int, nouns: Nouns, averaging: Averaging) -> str:
+def _alone(
+    name: str, figures: dict[str, Figure], prompts: int, k: int, nouns: Nouns, averaging: Averaging, counted: str
+) -> str:
     svr = figures.get(f"svr_{k}")
     if svr is None or svr.value is None:
         return f"No prompt of {name} has constraints and {nouns.many}, so no violation rate can be concluded."
     between = "" if svr.low is None or svr.high is None else f" (95 % interval {svr.low:.1%} to {svr.high:.1%})"
     high = figures[f"svr_high_{k}"].value
     bounds = "" if high is None else f", and at most {high:.1%} if all that is unknown were violations"
-    films = f"{svr.value:.1%} of the {nouns.many} that {name} lists in its top {k}"
+    films = f"{svr.value:.1%} of the {nouns.many} that {name} lists in its top {k}{counted}"
     if averaging == "macro":  # a mean of shares, in which a film of a short list counts more
         films = f"On average over answers, {films}"
     over = f"the {svr.prompts} of {prompts} prompts to which it lists any"

@@ -76,8 +76,8 @@ def report_facts(store: str, found: Results) -> dict:
         "films": _by_film(films, runs),
         "violations": [_violation(row, found) for row in violations],
         "unknown": {status: _by_title(unknown, runs, status) for status in ("unresolved", "unrated")},
+        "about": _about(found, settings[0]),
         "spent": output.spent(found),
-        "counted": {name: settings[0].get(name, "safe") for name in ("unresolved", "unrated")},
         "settings": [(found.names[run], _settings(own)) for run, own in zip(runs, settings, strict=True)],
         "versions": json.loads(first["versions"] or "{}"),
         "git": json.loads(first["git"] or "null"),
@@ -85,6 +85,24 @@ def report_facts(store: str, found: Results) -> dict:
         "threshold": first["risk_threshold"],
         "made": f"{max(row['started_at'] for row in found.summaries):%Y-%m-%d %H:%M} UTC",
         "command": again(settings[0]),
+    }
+
+
+def _about(found: Results, settings: dict) -> dict[str, str]:
+    """What a reader is told about a table: whose answers are counted in it, and which of their films."""
+    nouns = found.nouns
+    written = "" if found.positions == "emitted" else ", as they were written"
+    unresolved, unrated = (settings.get(name, "safe") for name in ("unresolved", "unrated"))
+    return {
+        "figures": f"SVR: {nouns.many} that violate a constraint / {nouns.many} listed. Positions "
+        + ("as emitted" if not written else f"after {nouns.many} that were seen or are not in the catalog are removed")
+        + f"; SVR {found.averaging}.",
+        "differences": "Each over the prompts that define the figure for both.",
+        "traits": f"Share of the top {found.k} {nouns.many} that violate the trait, where a prompt wants it avoided.",
+        "films": f"How often each model recommended them against a wish, in all of its answers{written}.",
+        "violations": f"From all answers{written}.",
+        "unknown": f"What could not be judged, in all answers{written}; the most frequent. Titles that are not found count as "
+        f"{unresolved}, {nouns.many} of which nothing is known as {unrated}.",
     }
 
 

@@ -65,7 +65,16 @@ class Results:
 
     @property
     def conclusion(self) -> str:
-        return conclusion(self.names, self.figures, self.differences, self.prompts, self.k, self.nouns, self.averaging)
+        return conclusion(
+            self.names,
+            self.figures,
+            self.differences,
+            self.prompts,
+            self.k,
+            self.nouns,
+            self.averaging,
+            self.positions,
+        )
 
     def rows(self) -> list[dict]:
         """A row a run, for JSON: run_summary, figures with intervals, differences to the runs after it."""

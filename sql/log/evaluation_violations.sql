@@ -4,7 +4,7 @@ with unsafe as (
     select
         run_id, step, completion, rank, title, year, matched_title, matched_year, match_method, max_risk, "start", "end",
         list_filter(evidence, lambda e: list_contains(violated_traits, e.trait)) as evidence,
-        row_number() over (partition by coalesce(imdb_id, title) order by rank, list_position($runs::varchar[], run_id), completion) as nth_of_film
+        row_number() over (partition by film_of(imdb_id, title, year) order by rank, list_position($runs::varchar[], run_id), completion) as nth_of_film
     from verdicts
     where list_contains($runs::varchar[], run_id) and len(violated_traits) > 0 and rank <= least($k, run_k)
 ),

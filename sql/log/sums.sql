@@ -8,6 +8,10 @@ create or replace macro dcg_weight(rank) as 1 / log2(rank::int + 1);
 -- By more than rounding: a mean of the same numbers in another order is another number, by its last digit.
 create or replace macro is_above(a, b) as a - b > 1e-9;
 
+-- Of the advantages of a group at one rank: all are 0. (Rewards that are equal in sum are no sign of it: gdpo tells their parts apart,
+-- and the control of length adds to the advantages themselves.)
+create or replace macro nothing_is_learnt(advantage) as not is_above(max(abs(advantage)), 0);
+
 -- The best DCG of a list of k ranks with n relevant films. (Of up to 200 from a table, which DuckDB computes once.)
 create or replace macro ideal_dcg(n, k) as case
     when least(n, k) <= 200 then
@@ -23,7 +27,7 @@ end;
 --   recall, safe_recall            Σ hit / number of (safe) ground-truth films; *_lists: completions that have any
 --   ndcg_5, _10, _20, _k           Σ hit · dcg_weight / ideal; 0 beyond that rank; _k: at the run's rec_num
 --   r_rel … r_total, advantage     sums in reward units; rewarded: verdicts with a reward
---   cells, cells_without_signal    groups trained on at this rank; those whose completions all got the same reward
+--   cells, cells_without_signal    groups trained on at this rank; those of them in which nothing is learnt
 --   spread                         Σ over groups of the advantages' standard deviation
 create or replace macro single_rank_sums(folders) as table
 with cells as (
@@ -49,7 +53,7 @@ with cells as (
         count(r_total) as rewarded,
         sum(columns('^r_')), sum(advantage) as advantage,
         count(advantage) > 0 as trained,
-        count(advantage) > 0 and coalesce(max(r_total) = min(r_total), true) as without_signal,
+        count(advantage) > 0 and nothing_is_learnt(advantage) as without_signal,
         stddev_samp(advantage) as spread
     from single_rows('verdicts.parquet', folders)
     group by run_id, step, group_id, rank

@@ -273,6 +273,11 @@ create or replace macro judgement(verdict) as case when verdict.title is not nul
 -- What a film counts as by is_safe, in a word. (if(null, …) takes its last value.)
 create or replace macro counted_as(is_safe) as case is_safe when true then 'safe' when false then 'violations' else 'nothing' end;
 
+-- Which film a verdict is about, where verdicts on one film are counted: the one that was found, else title and year as written.
+create or replace macro film_of(imdb_id, title, year) as case
+    when imdb_id is not null then {imdb_id: imdb_id, title: null, year: null} else {imdb_id: null, title: title, year: year}
+end;
+
 -- The traits that evidence violates by a threshold, in the order of their names.
 create or replace macro traits_at(evidence, threshold) as
     list_sort(list_transform(list_filter(evidence, lambda e: round(e.risk, 9) >= round(threshold, 9)), lambda e: e.trait));

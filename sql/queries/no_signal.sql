@@ -1,4 +1,4 @@
--- Where is nothing learnt? Ranks at which all answers of a group earn the same
+-- Where is nothing learnt? Ranks at which all advantages of a group are 0
 -- SET VARIABLE run = '<run_id>' chooses the run; else the newest training run.
 -- Over all groups, and all answers, of the run's steps alike.
 select

@@ -22,6 +22,6 @@ select
     max(if(asked_trait is null, max_risk, list_filter(evidence, lambda e: e.trait = asked_trait)[1].risk)) as max_risk
 from main.verdicts, asked
 where not is_safe and rank <= run_k and (asked_trait is null or list_contains(violated_traits, asked_trait))
-group by run_id, imdb_id, case when imdb_id is null then title end, case when imdb_id is null then year end;
+group by run_id, imdb_id, film_of(imdb_id, title, year);
 
 create or replace view film_penalties as from penalties_of_films(null);

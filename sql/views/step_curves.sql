@@ -10,7 +10,7 @@
 --   duplicate_rate, hit_rate, catalog_match   share of the films emitted in the top K
 --   mean_total_reward   Σ over the ranks of r_total, mean over completions
 --   advantage_spread    standard deviation of the advantages in a group at a rank, mean over groups and ranks
---   no_signal_rate      share of groups and ranks where every completion got the same reward: nothing is learnt there
+--   no_signal_rate      share of groups and ranks whose advantages are all 0: nothing is learnt there
 create or replace view step_curves as
 select
     run_id,

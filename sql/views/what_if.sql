@@ -258,11 +258,29 @@ from (
     from signals
 );
 
+-- That nothing would be learnt at a rank of a group is told without its advantages, which would take three times as long: the weighted
+-- sum of rewards is the same for all answers. In gdpo, where each reward is divided by its own deviation first, those that vary must
+-- also deviate as much, for they cancel out only then. A hit (+1) that violates (-1) teaches nothing if both weigh as much. If safety
+-- takes 2 with half the weight, the sum is 0 as well, but 1 / 1 - 0.5 * 2 / 2 is not.
+create or replace macro varies(reward) as coalesce(is_above(max(reward), min(reward)), false);
+-- The deviation of a reward over the answers that are not left out (their total is null); null: it does not vary, or weighs nothing.
+create or replace macro spread_of(weight, reward, total) as case
+    when any_value(weight) <> 0 and varies(case when total is not null then reward end)
+        then round(stddev_samp(case when total is not null then reward end), 9)
+end;
+-- The same of each of somebody's own, and 0 for one that does not vary.
+create or replace macro own_spreads(own, total) as coalesce(list_transform(
+    list_distinct(list_transform(flatten(list(own) filter (total is not null)), lambda e: case when e.weight <> 0 then e.name end)),
+    lambda named: round(list_stddev_samp(list_transform(
+        list_filter(flatten(list(own) filter (total is not null)), lambda e: e.name = named), lambda e: e.value
+    )), 9)
+), []);
+
 -- grain: step of the run. The run's curves as they were and as they would have been (*_if).
 --   svr               unsafe / emitted films in the top K, completions with constraints
 --   punished          share of the films emitted in the top K that earn a penalty
 --   mean_total_reward Σ over ranks of r_total, mean over completions
---   no_signal_rate    share of groups and ranks (1..K, as in step_curves) where every completion gets the same reward
+--   no_signal_rate    share of groups and ranks (1..K, as in step_curves) whose advantages are all 0; null: of an evaluation
 create or replace macro what_if_summary(
     run, new_lambda := null, new_penalty := null, new_threshold := null, new_unresolved := null, new_unrated := null,
     new_weights := null
@@ -270,7 +288,7 @@ create or replace macro what_if_summary(
 with cells as (
     select
         run_id, step, group_id, rank,
-        any_value(constrained) as constrained, any_value(ranked) as ranked,
+        any_value(constrained) as constrained, rank <= any_value(rec_num) as ranked,
         count(*) as lists,
         count(title) as films,
         count(*) filter (not is_safe) as unsafe,
@@ -279,8 +297,13 @@ with cells as (
         count(*) filter (r_safe_if < 0) as punished_if,
         sum(r_total) as total,
         sum(r_total_if) as total_if,
-        coalesce(min(r_total) = max(r_total), true) as no_signal,
-        coalesce(min(r_total_if) = max(r_total_if), true) as no_signal_if
+        nothing_is_learnt(advantage) as no_signal,
+        case when bool_or(slot) then
+            not varies(r_total_if) and max(abs(length_control_if)) = 0 and (any_value(advantage_mode) = 'grpo' or len(list_distinct([
+                spread_of(w_rel, r_rel_if, r_total_if), spread_of(w_safe, r_safe_if, r_total_if), spread_of(w_count, r_count_if, r_total_if),
+                spread_of(w_end, r_end_if, r_total_if), spread_of(w_repeat, r_repeat_if, r_total_if)
+            ] || list_filter(own_spreads(own, r_total_if), lambda spread: spread > 0))) <= 1)
+        end as no_signal_if
     from rewards_if(run, null, new_lambda, new_penalty, new_threshold, new_unresolved, new_unrated, new_weights)
     group by run_id, step, group_id, rank
 )
@@ -293,8 +316,8 @@ select
     sum(punished_if) filter (ranked) / nullif(sum(films) filter (ranked), 0) as punished_if,
     sum(total) / sum(lists) filter (rank = 1) as mean_total_reward,
     sum(total_if) / sum(lists) filter (rank = 1) as mean_total_reward_if,
-    count(*) filter (ranked and no_signal) / count(*) filter (ranked) as no_signal_rate,
-    count(*) filter (ranked and no_signal_if) / count(*) filter (ranked) as no_signal_rate_if
+    count(*) filter (ranked and no_signal) / nullif(count(no_signal) filter (ranked), 0) as no_signal_rate,
+    count(*) filter (ranked and no_signal_if) / nullif(count(no_signal_if) filter (ranked), 0) as no_signal_rate_if
 from cells
 group by run_id, step
 order by step;

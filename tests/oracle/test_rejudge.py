@@ -4,6 +4,7 @@ import itertools
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from oracle import UserError, build_store
@@ -11,7 +12,7 @@ from oracle.log import LogWriter, ask, compact, delete_run, open_log, query
 from oracle.rejudge import _noted, rejudge
 from oracle.sources import catalog_note
 from tests.app.sample_log import write_sample
-from tests.tiny_log import RUN, STEP_1, step_tables
+from tests.tiny_log import RUN, STEP_1, A, film, step_tables
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,19 @@ def test_a_lower_threshold_changes_what_it_must_and_every_reward_follows_from_th
         told = ask(log, "changed_verdicts", run=again.run_id).to_pylist()
     assert len(told) == expected
     assert {row["reason"] for row in told} == {"another threshold: 0.66 before, 0.4 now"}
+
+
+def test_films_that_are_read_no_more_are_changed_verdicts_and_counted_as_verdicts(store):
+    with LogWriter(store.with_suffix(".log"), RUN | {"rec_num": 2, "kind": "evaluate"}) as writer:
+        thought = film("Saw", "tt0387564", {"gore": 0.92}, start=9, end=19)
+        kept = film("Jaws", "tt0073195", {"gore": 0.64}, start=30, end=41)
+        completions, verdicts = step_tables([{**A, "verdicts": [thought, kept]}])
+        text = "<plan>1. Saw (2004)\n</plan>1. Jaws (1975)"
+        writer.write_step(
+            1, completions.set_column(completions.column_names.index("text"), "text", pa.array([text])), verdicts
+        )
+    again = rejudge(store, writer.run_id, thought_tags=["plan"])
+    assert (again.changed, again.verdicts) == (2, 2), "Jaws stands at rank 1 now, and nothing at rank 2"
 
 
 def test_films_that_count_otherwise_are_changed_verdicts_whatever_their_status(store):

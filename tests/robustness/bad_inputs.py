@@ -47,6 +47,25 @@ def trait(**entry: object) -> list[dict]:
 
 Row = tuple[str, str, dict[str, Content], str]
 
+READ_A_STORE = (
+    "oracle check Saw --store s.duckdb",
+    "oracle explain Saw --store s.duckdb",
+    "oracle traits --store s.duckdb",
+    "oracle log query runs --store s.duckdb",
+    "oracle log query --sql 'select 1' --store s.duckdb",
+    "prepare titles.csv --store s.duckdb",
+    f"{TRAIN.format('data.jsonl')} --store s.duckdb",
+    f"{EVALUATE.format('answers.jsonl')} --store s.duckdb",
+)
+STORES: list[tuple[str, Content, str]] = [
+    ("an older format", database("create table store_info as select 2 as schema_version"), "s.duckdb is a store of format 2, and … run"),
+    ("a later format", database("create table store_info as select 99 as schema_version"), "s.duckdb is a store of format 99, and … update it"),
+    ("no store's tables", database("create table t (x int)"), "s.duckdb is a DuckDB file, but no store"),
+    ("SQLite's kind", sqlite, "s.duckdb is not a"),
+    ("0 bytes", b"", "s.duckdb is not a"),
+    ("text", TITLE, "s.duckdb is not a"),
+]  # fmt: skip
+
 # fmt: off
 SOURCES: list[Row] = [
     # what                      command               files                                     told

@@ -18,6 +18,8 @@ CASES = [
     *((f"{line.split()[0]}: {name}", line.format(file), files, told)
       for name, file, files, told in bad.DATASETS for line in OF_A_DATASET),
     *((f"answers: {name}", bad.EVALUATE.format(file), files, told) for name, file, files, told in bad.ANSWERS),
+    *((f"a store of {name}: {line[:20]}", line, {"s.duckdb": content}, told)
+      for name, content, told in bad.STORES for line in bad.READ_A_STORE),
     *((f"oracle: {name}", f"oracle {line}", files, told) for name, line, files, told in bad.ORACLE),
 ]  # fmt: skip
 

@@ -2,10 +2,15 @@
 
 import json
 
+import duckdb
 import pytest
 
+from oracle import build_store
 from oracle.log import open_audit, query
 from tests.app.sample_log import write_sample
+from tests.tiny_log import write_tiny_log
+
+TRAIT = "Anti-gore / squeamish"
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +110,22 @@ def test_a_table_of_the_caller_s_own_is_not_the_log_s(audit, runs, named):
     ):
         right = ask(audit, call)
         assert ask(audit, f"with {named} as (from main.{named} where false) {call}") == right, call
+
+
+def test_of_two_stores_in_one_session_the_macros_are_those_of_the_one_in_use(tmp_path):
+    film = [{"imdb_id": "tt0387564", "title": "Saw", "year": 2004}]
+    for name, risk, runs in (("a", 0.9, 2), ("b", 0.1, 1)):
+        store = build_store(tmp_path / f"{name}.duckdb", film, [{"imdb_id": "387564", "trait": TRAIT, "risk": risk}])
+        for _ in range(runs):
+            write_tiny_log(store.with_suffix(".log"))
+    with duckdb.connect() as session:
+        for name in ("a", "b"):
+            session.execute(f"attach '{tmp_path}/{name}.duckdb' as {name} (read_only)")
+        for name, status, runs in (("a", "unsafe", 2), ("b", "safe", 1)):
+            assert session.sql(f"select count(*) from {name}.runs").fetchall() == [(runs,)], "views need no USE"
+            session.execute(f"use {name}")
+            assert session.execute("select status from check_film('Saw', 2004, ?)", [TRAIT]).fetchall() == [(status,)]
+            assert session.sql("select count(*) from summary_of_runs(false)").fetchall() == [(runs,)]
 
 
 def test_every_macro_names_its_tables_with_their_schema(audit):

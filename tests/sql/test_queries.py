@@ -81,7 +81,8 @@ def test_every_answer_counts_alike_in_the_means_by_rank_however_many_its_step_ha
     """Step 1 has four groups of two answers, one of them punished; step 2 has one group, of which one answer is."""
     safe = film("Jaws", "tt1", {"gore": 0.1}, r_rel=0.5, hit=True, r_total=0.5)
     saw = {**SAW, "hit": False, "r_rel": 0.0, "r_total": -1.0}
-    steps = [[saw, *[safe] * 7], [saw, safe]]
+    saw, above = {**saw, "advantage": -0.7}, {**safe, "advantage": 0.7}
+    steps = [[saw, above, *[safe] * 6], [saw, above]]
     with LogWriter(tmp_path, RUN | {"rec_num": 1}) as writer:
         for step, listed in enumerate(steps, start=1):
             writer.write_step(step, *step_tables([{**A, "verdicts": [verdict]} for verdict in listed]))

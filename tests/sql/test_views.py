@@ -108,7 +108,7 @@ def test_steps_of_one_kind_of_prompt_and_ranks_that_are_left_out_count(tmp_path)
         ranks = log.sql("select mean_advantage from rank_penalties where step = 1 order by rank").fetchall()
         assert ranks == [(0.25,), (0,), (0,), (0,)]
         same = "select c.no_signal_rate, w.no_signal_rate from step_curves c join what_if_summary(null) w using (step) order by step"
-        assert log.sql(same).fetchall() == [(1, 1), (1, 1)]  # rank 4 is beyond K
+        assert log.sql(same).fetchall() == [(2 / 3, 2 / 3), (1, 1)]  # rank 4 is beyond K
 
 
 def test_an_evaluation_is_summed_up_step_by_step(tmp_path):

@@ -69,9 +69,11 @@ def test_what_if_gives_what_training_with_other_settings_would_have_logged(was, 
             """,
             params=[run, other["lambda_safe"], other["penalty_safe"], other["unresolved"], truth],
         ).fetchall()[0]
-        before, after = log.sql(
+        before, after, silent, silent_if = log.sql(
             """
-            select max(abs(w.svr - c.svr)), max(abs(w.svr_if - t.svr))
+            select
+                max(abs(w.svr - c.svr)), max(abs(w.svr_if - t.svr)),
+                max(abs(w.no_signal_rate - c.no_signal_rate)), max(abs(w.no_signal_rate_if - t.no_signal_rate))
             from what_if_summary(?, new_lambda := ?, new_penalty := ?, new_unresolved := ?) w
             join step_curves c on c.run_id = ? and c.step = w.step
             join step_curves t on t.run_id = ? and t.step = w.step
@@ -82,6 +84,7 @@ def test_what_if_gives_what_training_with_other_settings_would_have_logged(was, 
     assert worst < 1e-9
     assert (before or 0) < 1e-12
     assert (after or 0) < 1e-12
+    assert (silent, silent_if) == pytest.approx((0, 0), abs=1e-12)
 
 
 @pytest.mark.parametrize("mode", ["grpo", "gdpo"])
@@ -288,7 +291,77 @@ def test_of_a_log_with_risks_of_all_digits_the_run_s_own_threshold_changes_nothi
     place = table.column_names.index("risk_threshold")
     pq.write_table(table.set_column(place, "risk_threshold", pa.array([2 / 3])), file)
     with open_log(tmp_path) as log:
-        assert log.sql("from rederivation where differs").fetchall() == []
+        assert log.sql("select count(*) from rederivation where differs").fetchall() == [(0,)]
         for asked, unsafe in ((2 / 3, 2), (0.6, 2), (0.66666667, 0)):
             found = "select count(*) from what_if(?, new_threshold := ?) where status_if = 'unsafe'"
             assert log.execute(found, [writer.run_id, asked]).fetchall() == [(unsafe,)], asked
+
+
+@pytest.mark.parametrize("run", [
+    # Two of four answers name a hit that violates, the others neither: all rewards are 0 in sum.
+    {"advantage_mode": "gdpo", "w_safe": 0.5, "lambda_safe": 2.0, "rec_num": 1},
+    # No answer has a hit or a violation, and all end too early, which the control of length tells them.
+    {"advantage_mode": "grpo", "length_control": 0.5, "rec_num": 2},
+])  # fmt: skip
+def test_where_something_is_learnt_there_is_a_signal_though_all_rewards_are_equal_in_sum(run, tmp_path):
+    run = SETTINGS | {"num_generations": 4} | run
+    named = run["rec_num"] == 1
+    both = np.array([[named], [False], [False], [named]])
+    parts = {part: np.zeros((4, 1)) for part in PARTS} | {"rel": both * 1.0, "safe": both * -2.0}
+    answers = []
+    for is_hit, [advantage] in zip(both[:, 0], advantages(run, parts, 4), strict=True):
+        first = film("Saw", "tt1", {"gore": 0.9 if is_hit else 0.1}, hit=bool(is_hit), advantage=advantage)
+        listed = [first | {"r_rel": is_hit * 1.0, "r_safe": is_hit * -2.0, "length_control": 0.0}]
+        if not named:
+            listed += [NOTHING | {"advantage": -0.5, "length_control": -0.5}, NOTHING]
+        answers.append({"prompt_id": "A", "constraints": ["gore"], "groundtruth": {"Saw": True}, "verdicts": listed})
+    with LogWriter(tmp_path, run) as writer:
+        writer.write_step(1, *step_tables(answers))
+    with open_log(tmp_path) as log:
+        assert log.sql("select count(*) from rederivation where differs").fetchall() == [(0,)]
+        curve = log.sql("select no_signal_rate from step_curves").fetchall()
+        ranks = log.sql("select no_signal_rate from rank_penalties order by rank").fetchall()
+        as_it_was = log.sql("select no_signal_rate, no_signal_rate_if from what_if_summary(null)").fetchall()
+    assert (curve, as_it_was) == (([(0,)], [(0, 0)]) if named else ([(1 / 2,)], [(1 / 2, 1 / 2)]))
+    assert ranks == ([(0,)] if named else [(1,), (0,), (1,)])
+
+
+@pytest.mark.parametrize("mode", ["grpo", "gdpo"])
+@pytest.mark.parametrize("weights", [(1.0, 1.0, 1.0), (1.0, 0.5, 0.0), (0.5, 0.5, 1.0), (0.0, 1.0, 0.5)])
+def test_what_if_knows_without_advantages_where_nothing_would_be_learnt(mode, weights, tmp_path):
+    """Rewards of few values, many of which weigh each other up; half of the runs have one of somebody's own as well."""
+    rng = np.random.default_rng(0)
+    n, g = 400, 2
+    run = SETTINGS | {
+        "advantage_mode": mode,
+        "rec_num": 1,
+        "num_generations": g,
+        "lambda_safe": 1.0,
+        "lambda_repeat": 1.0,
+    }
+    run |= dict(zip(("w_rel", "w_safe", "w_repeat"), weights, strict=True)) | {"own_weights": {"own": weights[1]}}
+    hit, unsafe, repeated = (rng.random((n, 1)) < 0.4 for _ in range(3))
+    own = np.where(rng.random((n, 1)) < 0.5, -1.0, 0.0) * (np.arange(n)[:, None] < n // 2)
+    parts = {part: np.zeros((n, 1)) for part in PARTS}
+    parts |= {"rel": hit * 1.0, "safe": unsafe * -1.0, "repeat": repeated * -1.0, "own": own}
+    weighed = run | {f"w_{part}": run.get(f"w_{part}", 1.0) for part in PARTS} | {"w_own": weights[1]}
+    silent = (abs(advantages(weighed, parts, g)).reshape(-1, g).max(1) <= 1e-9).mean()
+    same_sum = (np.ptp(sum(weighed[f"w_{p}"] * x for p, x in parts.items()).reshape(-1, g), axis=1) < 1e-9).mean()
+    assert 0 < silent <= same_sum
+    listed = [
+        film("Saw", "tt1", {"gore": 0.9 if bad else 0.1}, hit=bool(good), repeated=bool(again))
+        | {"r_rel": good * 1.0, "r_safe": bad * -1.0, "r_repeat": again * -1.0}
+        for good, bad, again in zip(hit[:, 0], unsafe[:, 0], repeated[:, 0], strict=True)
+    ]
+    answers = [{"prompt_id": "A", "constraints": ["gore"], "groundtruth": {}, "verdicts": [one]} for one in listed]
+    completions, verdicts = step_tables(answers)
+    named = pa.array([[("own", float(mine))] for mine in own[:, 0]], pa.map_(pa.string(), pa.float64()))
+    verdicts = verdicts.append_column("own_rewards", named)
+    with LogWriter(tmp_path, run) as writer:
+        writer.write_step(1, completions, verdicts)
+    with open_log(tmp_path) as log:
+        by_sums = log.sql("select no_signal_rate_if from what_if_summary(null)").fetchall()
+        by_advantages = log.sql(
+            "select avg(silent::int) from (select max(abs(advantage_if)) <= 1e-9 as silent from what_if(null) group by group_id)"
+        ).fetchall()
+    assert (by_sums, by_advantages) == ([(pytest.approx(silent),)], [(pytest.approx(silent),)])

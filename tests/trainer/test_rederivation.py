@@ -51,6 +51,28 @@ def test_an_own_reward_of_the_end_of_a_list_follows_from_the_log(make_trainer, a
         assert count == 4 * G and largest > 0.1 and differing == 0
 
 
+def test_rewards_that_weigh_each_other_up_leave_nothing_that_the_log_does_not_know(make_trainer, annotator, tmp_path):
+    """Every other answer earns 1 with the weight 1, and -10 with the weight 0.1, which is no number of float32."""
+
+    def pleasant(completions, **_) -> np.ndarray:
+        return np.array([[i % 2] * K for i in range(len(completions))], dtype=float)
+
+    def dull(completions, **_) -> np.ndarray:
+        return -10 * pleasant(completions)
+
+    functions = [make_relevance_func(annotator, rec_num=K), make_safety_func(annotator, rec_num=K), pleasant, dull]
+    run = {"kind": "train", "rec_num": K, "num_generations": G, "own_weights": {"pleasant": 1.0, "dull": 0.1}}
+    with LogWriter(tmp_path / "store.log", run | {"advantage_mode": "grpo"}) as log:
+        weights = [1.0, 1.0, 1.0, 0.1]
+        trainer = make_trainer(byte_level(), functions, log, advantage_mode="grpo", reward_weights=weights, max_steps=2)
+        answer_with(trainer, *ANSWERS)
+        trainer.train()
+    with open_log(tmp_path / "store.log") as connection:
+        rows = "select count(*), count(*) filter (differs) from rederivation where len(own) = 2"
+        [(count, differing)] = connection.sql(rows).fetchall()
+    assert count > G * K and differing == 0
+
+
 @pytest.mark.parametrize(("more", "unresolved", "mode", "missing"), SETTINGS)
 def test_every_reward_and_advantage_follows_from_the_log(
     make_trainer, annotator, tmp_path, more, unresolved, mode, missing

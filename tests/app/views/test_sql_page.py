@@ -340,6 +340,17 @@ def test_more_names_than_a_browser_can_draw_are_told_in_place_of_the_chart(store
     assert "too many to draw" not in written(checked(across.set_value("b").run()))
 
 
+def test_an_answer_says_what_is_missing_in_it(store, tmp_path):
+    """A step that is damaged within its file, which nobody but the process that answers has met."""
+    copy = Path(shutil.copytree(store.parent, tmp_path / "copy")) / store.name
+    file = next(copy.with_suffix(".log").glob("2[0-9]*/step*/verdicts.parquet"))
+    file.write_bytes(b"PAR1" + bytes(4000) + file.read_bytes()[4004:])
+    for page in (app := answer(copy, "select max(columns(* exclude (evidence, own_rewards))) from verdicts"), checked(app.run())):
+        shown = written(page)
+        assert shown.count("Some of the log is left out") == 1 and file.parent.name in shown
+    assert "left out" not in written(answer(store, "select max(columns(* exclude (evidence, own_rewards))) from verdicts"))
+
+
 def test_an_answer_without_rows_says_so(store):
     assert "The query found no rows" in written(answer(store, "from runs where false"))
 

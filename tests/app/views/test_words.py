@@ -49,6 +49,35 @@ def test_ranks_films_and_traits_that_are_alike_are_not_called_most_and_least(emp
     )
 
 
+def test_nothing_is_punished_or_earned_by_a_reward_that_weighs_nothing(empty_store):
+    saw = film("Saw", "tt1", {"gore": 0.9}, hit=True, r_rel=1.0, r_safe=-1.0)
+    asked = {"prompt_id": "p", "constraints": ["gore"], "groundtruth": {"Saw": True}}
+    answers = [{**asked, "verdicts": [saw]}, {**asked, "verdicts": [film("Up", "tt2", {"gore": 0.1})]}]
+    for weights, punished, earned in (
+        ((1.0, 1.0), True, "+0.500"),
+        ((1.0, 0.0), False, "+0.500"),
+        ((2.0, 1.0), True, "+1.000"),
+        ((0.0, 1.0), True, None),
+    ):
+        run = dict(zip(("w_rel", "w_safe"), weights, strict=True))
+        with LogWriter(empty_store.with_suffix(".log"), RUN | {"rec_num": 1} | run) as writer:
+            writer.write_step(1, *step_tables(answers))
+        database._cached.clear()
+        films, ranks = (written(open_page(page, empty_store, run=writer.run_id)) for page in ("films", "ranks"))
+        assert ("The film punished most is Saw" in films, "Films that were punished" in films) == (punished, punished)
+        assert ("The film that violates most is Saw" in films) == (not punished)
+        assert ("by hits" in ranks) == (earned is not None) and (earned is None or f"by hits, {earned} a list" in ranks)
+
+
+def test_where_the_last_step_lists_nothing_what_if_says_so_and_not_that_nobody_trained(empty_store):
+    with LogWriter(empty_store.with_suffix(".log"), RUN | {"rec_num": 3}) as writer:
+        writer.write_step(1, *step_tables(STEP_1))
+        writer.write_step(2, *step_tables([{**answer, "verdicts": [NOTHING] * 3} for answer in STEP_1]))
+    database._cached.clear()
+    page = written(open_page("what_if", empty_store, run=writer.run_id, threshold=0.4))
+    assert "The last step lists no film, so none would be pushed otherwise." in page and "not trained" not in page
+
+
 def test_with_a_trait_chosen_films_are_counted_and_ordered_by_their_violations_of_it(empty_store):
     """Web violates gore eight times and animals once, King animals twice: of animals, King is punished most."""
     asked = [("Web", ["gore"])] * 8 + [("Web", ["animals", "gore"])] + [("King", ["animals"])] * 2

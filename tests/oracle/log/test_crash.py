@@ -10,7 +10,8 @@ from pathlib import Path
 
 import duckdb
 
-from oracle.log import LogWriter, compact, create_log_views, open_audit, open_log, query
+from oracle import build_store
+from oracle.log import LogWriter, compact, open_audit, open_log, query
 from tests.tiny_log import RUN, STEP_1, STEP_2, step_tables
 
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -99,8 +100,8 @@ def look(store: Path, told: Connection) -> None:
 
 def test_trainers_a_reader_and_an_analyst_work_at_the_same_time(tmp_path):
     store, root = tmp_path / "store.duckdb", tmp_path / "store.log"
+    build_store(store, [{"imdb_id": "tt0387564", "title": "Saw", "year": 2004}])
     with duckdb.connect(str(store)) as connection:
-        create_log_views(connection, root)
         connection.execute("create table notes (text varchar)")
     runs = []
     for _ in range(2):

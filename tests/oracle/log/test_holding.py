@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from oracle import UserError
-from oracle.log import LogWriter, open_log
+from oracle import UserError, build_store
+from oracle.log import LogWriter, open_audit, open_log
 from oracle.log import writer as writer_module
 from oracle.log.schema import LOSS
 from tests.tiny_log import RUN, STEP_1, STEP_2, step_tables
@@ -127,10 +127,13 @@ def test_a_log_that_may_not_be_looked_into_is_told_in_words(tmp_path):
         (tmp_path / "log").chmod(0o755)
 
 
-def test_a_log_at_a_path_that_no_view_can_read_is_refused(tmp_path):
-    with pytest.raises(UserError, match=r"DuckDB opens no file with a \\ in its path"):
-        LogWriter(tmp_path / "a\\b", RUN)
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize("name", ["a\\b", os.fsdecode(b"a\xffb")])
+def test_a_log_at_a_path_that_no_view_can_read_is_refused_by_whoever_opens_it(tmp_path, name):
+    store = build_store(tmp_path / "s.duckdb", [{"imdb_id": "tt0387564", "title": "Saw", "year": 2004}])
+    for use in (lambda log: LogWriter(log, RUN), open_log, lambda log: open_audit(store, log)):
+        with pytest.raises(UserError, match=r"DuckDB opens no file (with a \\ in its path|whose path is not UTF-8)"):
+            use(tmp_path / name)
+    assert not (tmp_path / name).exists()
 
 
 @pytest.mark.parametrize(

@@ -10,21 +10,19 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from oracle import UserError
-from oracle.log import LogWriter, create_log_views, open_audit, open_log, query, reading
+from oracle import UserError, build_store, create_oracle
+from oracle.log import LogWriter, open_audit, open_log, query, reading
+from oracle.store import open_store
 from oracle.titles.aliases import aliases_path
 from tests.tiny_log import RUN, STEP_1, step_tables, write_tiny_log
+
+SAW = [{"imdb_id": "tt0387564", "title": "Saw", "year": 2004}]
 
 
 @pytest.fixture
 def store(tmp_path):
-    """A store's file with a table and the log's views, and a log beside it."""
-    path = tmp_path / "store.duckdb"
-    with duckdb.connect(str(path)) as connection:
-        connection.execute(
-            "create table titles as select 'tt0387564' as imdb_id, 'Saw' as title, 2004::smallint as year"
-        )
-        create_log_views(connection, path.with_suffix(".log"))
+    """A store of one film, and a log beside it."""
+    path = build_store(tmp_path / "store.duckdb", SAW)
     write_tiny_log(path.with_suffix(".log"))
     return path
 
@@ -242,7 +240,45 @@ def test_an_audit_neither_waits_for_a_lock_nor_takes_one(store):
             assert query(audit, "select count(*) as n from verdicts")["n"].to_pylist() == [25]
         process.stdin.write("\n")
     with open_audit(store), duckdb.connect(str(store)) as writer:
-        writer.execute("insert into titles values ('tt1', 'New', 2026)")
+        writer.execute("insert into titles (imdb_id, title, year) values ('tt1', 'New', 2026)")
+
+
+def test_what_a_killed_session_wrote_beside_the_store_is_read_by_everybody(store):
+    session = "import duckdb, os, sys; c = duckdb.connect(sys.argv[1]); c.execute('update titles set year = 1999'); os._exit(0)"
+    subprocess.run([sys.executable, "-c", session, str(store)], check=True)
+    assert store.with_name("store.duckdb.wal").exists()
+    with open_store(store) as own:
+        assert own.sql("select year from titles").fetchall() == [(1999,)]
+    for _ in range(2):
+        with open_audit(store) as audit:
+            assert query(audit, "select year from titles")["year"].to_pylist() == [1999]
+    with duckdb.connect(
+        str(store)
+    ) as writer:  # which another program may have open, with writes that are not in the file
+        writer.execute("update titles set year = 2001")
+        for use in (open_store, open_audit):
+            with use(store) as connection:
+                assert connection.execute("select year from titles").fetchall() == [(2001,)]
+
+
+def test_python_and_sql_judge_alike_whatever_lies_beside_the_store(tmp_path):
+    trait = "Anti-gore / squeamish"
+    store = build_store(tmp_path / "store.duckdb", SAW, [{"imdb_id": "387564", "trait": trait, "risk": 0.9}])
+    session = "import duckdb, os, sys; c = duckdb.connect(sys.argv[1]); c.execute('update trait_risk set risk = 0.1'); os._exit(0)"
+
+    def verdicts() -> set[str]:
+        with open_audit(store) as audit:
+            by_sql = query(audit, "select status from check_film('Saw', 2004, $trait)", {"trait": trait})["status"][
+                0
+            ].as_py()
+        is_safe = create_oracle(store=store).check_safety("Saw", 2004, {trait: True}).is_safe
+        return {by_sql, "safe" if is_safe else "unsafe"}
+
+    assert verdicts() == {"unsafe"}
+    subprocess.run([sys.executable, "-c", session, str(store)], check=True)
+    assert verdicts() == {"safe"}
+    store.with_name("store.duckdb.wal").unlink()
+    assert verdicts() == {"unsafe"}
 
 
 def test_a_file_that_is_no_store_is_told_plainly(tmp_path):
@@ -255,8 +291,7 @@ def test_a_file_that_is_no_store_is_told_plainly(tmp_path):
 def test_a_store_may_lie_in_a_folder_with_any_name(tmp_path):
     path = tmp_path / "it's [a] *strange* folder" / "store.duckdb"  # DuckDB itself stumbles over a "?"
     path.parent.mkdir()
-    with duckdb.connect(str(path)) as connection:
-        create_log_views(connection, path.with_suffix(".log"))
+    build_store(path, SAW)
     write_tiny_log(path.with_suffix(".log"))
     with open_audit(path) as audit:
         assert query(audit, "select count(*) as n from verdicts")["n"].to_pylist() == [25]

@@ -5,8 +5,9 @@ import pytest
 from oracle import UserError
 from oracle.base.database import connect
 from oracle.cli.main import main
-from oracle.log import LogWriter, open_audit, query, reading
+from oracle.log import LogWriter, open_audit, open_log, query, reading
 from oracle.log.select import PLUMBING, READS_BY_NAME
+from oracle.store import open_store
 from oracle.store.build import build_starter_store
 from tests.tiny_log import RUN
 
@@ -221,6 +222,45 @@ def test_the_same_places_hold_a_query_of_the_log(audit, place):
         query(audit[0], place.format("(select count(*) from runs)"), timeout_s=20)
     except UserError as error:
         assert "reads the log only" not in str(error)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "from '{secret}'",
+        'select title from "secret.csv"',
+        "select (select title from 'secret.csv')",
+        "with runs as (from '{secret}') from runs",
+        "with \"secret.csv\" as (select 1) from 'secret.csv'",
+        "from (describe (from '{secret}'))",
+        "from secret.csv",
+        "from main.csv",
+        "from memory.csv",
+        "describe main.csv",
+        "from (summarize temp.main.csv)",
+        "from check_films(main.csv)",
+        'from "{secret}"',
+        "from runs, lateral (select * from secret.csv)",
+        "from check_films('secret.csv')",
+        'from check_films("secret.csv")',
+        "from check_films(secret.csv)",
+        "from check_films('{secret}')",
+    ],
+)
+def test_no_file_is_read_by_its_name_though_the_connection_is_not_locked(tmp_path, sql, monkeypatch):
+    LogWriter(tmp_path / "store.log", RUN).close()
+    store = build_starter_store(tmp_path / "store.duckdb")
+    for name in ("secret", "main", "memory", "temp.main"):
+        (tmp_path / f"{name}.csv").write_text("title,year\nhidden,2000\n")
+    monkeypatch.chdir(tmp_path)
+    with open_log(tmp_path / "store.log") as log, open_store(store) as own:
+        for connection in (log, own):
+            with pytest.raises(UserError, match="this reads the log only"):
+                query(connection, sql.format(secret=tmp_path / "secret.csv"), timeout_s=20)
+        right = query(
+            own, "with t as (select 'Saw' as title, 2004 as year, ['Arachnophobia / reptile phobia'] as constraints) from check_films(t)"
+        )
+        assert right.num_rows == 1
 
 
 @pytest.mark.parametrize(

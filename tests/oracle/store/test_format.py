@@ -9,6 +9,7 @@ import pytest
 from oracle import UserError, build_store, confirm_alias, create_oracle
 from oracle.base.resources import read_sql
 from oracle.cli.main import main
+from oracle.log import open_audit
 from oracle.store import STORE_FORMAT, made_from, updated_store, upgrade_store
 from oracle.store.file import DERIVATIONS
 
@@ -38,6 +39,17 @@ def test_a_store_of_an_older_format_is_refused_with_the_command_that_updates_it(
             UserError, match=f"format 2, and this program needs {STORE_FORMAT}: run python -m oracle store update"
         ):
             use()
+
+
+def test_nobody_audits_by_the_rules_of_another_format(older: Path, capsys: pytest.CaptureFixture) -> None:
+    for number, do in ((2, "run python -m oracle store update"), (STORE_FORMAT + 1, "update it")):
+        with duckdb.connect(str(older)) as connection:
+            connection.execute("update store_info set schema_version = ?", [number])
+        for copied in (False, True):
+            with pytest.raises(UserError, match=f"is a store of format {number}, and this program .*: {do}"):
+                open_audit(older, copied=copied)
+        assert main(["log", "query", "runs", "--store", str(older)]) == 2
+        assert f"is a store of format {number}" in capsys.readouterr().err
 
 
 def test_a_store_is_brought_up_to_date_from_what_it_holds(older: Path, capsys: pytest.CaptureFixture) -> None:

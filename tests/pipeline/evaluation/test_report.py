@@ -12,7 +12,8 @@ from oracle import UserError
 from pipeline.evaluate import main
 from pipeline.evaluation.names import in_order_of_steps, trajectories, without_common_folders
 from pipeline.evaluation.plots import LETTER, _box, _labels, _meet
-from pipeline.evaluation.report import again
+from pipeline.evaluation.report import _about, again
+from pipeline.evaluation.results import Results
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -104,6 +105,42 @@ def test_what_was_not_found_and_what_nothing_is_known_of_are_both_listed(small, 
     )
     assert "not found count as safe, films of which nothing is known as violation" in unknown
     assert "Dotted: from the SVR" in html
+
+
+def test_a_report_says_which_films_it_counts_and_titles_that_were_not_found_are_one_by_their_year(small, tmp_path):
+    """Of what each answer lists, one film was seen: without it no film violates, and the tables are of all that was written."""
+    row = {
+        "prompt": "Films?",
+        "constraints": ["gore"],
+        "groundtruth_with_release_year": [],
+        "seen_titles": [["Saw", 2004]],
+    }
+    (tmp_path / "data.jsonl").write_text("\n".join(json.dumps({"id": str(n), **row}) for n in range(3)))
+    texts = [f"1. Saw (2004)\n2. Nowhere ({year})\n3. Up (2009)" for year in (1999, 1999, 2015)]
+    (tmp_path / "a.jsonl").write_text(
+        "\n".join(json.dumps({"id": str(n), "text": text}) for n, text in enumerate(texts))
+    )
+    flags = ["--data", f"{tmp_path}/data.jsonl", "--store", f"{small}/store.duckdb", "--answers", f"{tmp_path}/a.jsonl"]
+    flags += ["--unresolved", "violation", "--positions", "eligible"]
+    said = {}
+    for kind in ("html", "md"):
+        main([*flags, "--report", f"{tmp_path}/r.{kind}"])
+        said[kind] = re.sub(r"<[^>]*>", " ", (tmp_path / f"r.{kind}").read_text())
+    for text in said.values():
+        assert (
+            "lists in its top 20, without films that were seen or are not in the catalog, violate a constraint" in text
+        )
+        assert text.count(", as they were written") == 3
+    rows = re.findall(r"\| (\S+ \(\d+\)) \| .* \| (\d) \|", said["md"])
+    assert rows == [("Saw (2004)", "3"), ("Nowhere (1999)", "2"), ("Nowhere (2015)", "1")]
+
+
+def test_both_reports_tell_the_same_about_each_table(reports):
+    html, markdown = (re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", text)).replace("\\", "") for text in reports)
+    about = _about(Results([], [], [], 0, [], True, "emitted", "micro", 20), {})
+    assert len(about) == 6
+    for text in about.values():
+        assert text in html and text in markdown
 
 
 def test_names_in_a_drawing_cover_neither_points_nor_each_other():
