@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from oracle.base.errors import UserError, in_a_line
+from oracle.base.files import left_beside
 from oracle.store import alias_files
 
 
@@ -82,7 +83,7 @@ class StoreCopy:
         path = Path(store)
         if not path.is_file():
             raise UserError(f"no store at {path}; build one with pipeline/prepare.py or oracle.build_store")
-        files = [path, *(file for file in alias_files(path) if file.exists())]
+        files = [path, *left_beside(path), *(file for file in alias_files(path) if file.exists())]
         _check_size(path, sum(file.stat().st_size for file in files))
         self._name = path.name
         self._files = [(file.name, ray.put(np.fromfile(file, np.uint8))) for file in files]

@@ -229,10 +229,9 @@ def _changes(
         for log, run in ((before, origin), (now, run_id))
     )
     both = old.join(new, on=["completion", "rank"], how="full", coalesce=True, suffix="_now")
-    differ = pl.col("judgement").ne_missing(pl.col("judgement_now"))
-    return both.filter(pl.any_horizontal(pl.col("judgement", "judgement_now").is_not_null())).height, both.filter(
-        differ
-    ).height
+    has_film = pl.any_horizontal(pl.col("judgement", "judgement_now").is_not_null())
+    is_other = pl.col("judgement").ne_missing(pl.col("judgement_now"))
+    return both.filter(has_film).height, both.filter(is_other).height
 
 
 def _frame(table: pa.Table) -> pl.DataFrame:

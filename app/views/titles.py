@@ -135,8 +135,8 @@ def _undo(decision: dict) -> None:
     noted = f"{decision['imdb_id'] or 'no id'}, decided {decision['at'][:10]}"
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         markup.show("decision", means, noted, width="content")
-        what = (decision["title"], decision["year"], None, "undo")
-        st.button("Undo", key=f"undo_{decision['title']}_{decision['year']}", on_click=_note, args=what)
+        key = f"undo_{decision['title']}_{decision['year']}_{decision['at']}_{decision['imdb_id']}"
+        st.button("Undo", key=key, on_click=_take_back, args=(decision,))
 
 
 def _decided(decisions: list[dict]) -> None:
@@ -152,6 +152,15 @@ def _decided(decisions: list[dict]) -> None:
 
 def _file() -> str:
     return aliases_path(database.store_path()).name
+
+
+def _take_back(seen: dict) -> None:
+    """Undo the decision that the person saw, and none that somebody has made since, or that held before it."""
+    if seen not in current_decisions(database.store_path())[0].to_pylist():
+        name = formats.film(seen["title"], seen["year"])
+        st.session_state["_trouble"] = UserError(f"{name} was decided otherwise meanwhile: look again, then undo")
+        return
+    _note(seen["title"], seen["year"], None, "undo")
 
 
 def _note(title: str, year: int | None, imdb_id: str | None, action) -> None:

@@ -2,12 +2,15 @@
 
 import os
 import shutil
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import duckdb
 
 from oracle.base.errors import UserError
+from oracle.base.files import left_beside, version_of_store
+
+ATTEMPTS = 3
 
 # A file that DuckDB takes for another program's (an SQLite store, say) makes it download the extension that reads it.
 OFFLINE: dict[str, str | bool | int | float | list[str]] = {
@@ -48,11 +51,14 @@ def copied(path: Path, folder: str | Path) -> Path:
 
     Raises `OSError` where it can't be read, or not be written there.
     """
-    copy = Path(folder) / path.name
-    shutil.copyfile(path, copy)
-    with suppress(FileNotFoundError):
-        shutil.copyfile(f"{path}.wal", f"{copy}.wal")
-    return copy
+    for _ in range(ATTEMPTS):  # of files that another program writes meanwhile, a copy may not fit together
+        version = version_of_store(path)
+        for file in (path, *left_beside(path)):
+            with suppress(FileNotFoundError) if file != path else nullcontext():
+                shutil.copyfile(file, Path(folder) / file.name)
+        if version_of_store(path) == version:
+            break
+    return Path(folder) / path.name
 
 
 def share(path: str | Path) -> duckdb.DuckDBPyConnection:

@@ -137,17 +137,25 @@ def check_can_be_made(target: str | Path, inputs: Iterable[str | Path] = ()) -> 
         check_writable(target, inputs=inputs)
 
 
-def version_of(path: str | Path) -> tuple[int, int, int]:
+def version_of(path: str | Path) -> tuple[int, ...]:
     """What changes with a file, or where another takes its place, whose time alone may be the same: inode, size, time (ns)."""
     status = os.stat(path)
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
+def left_beside(path: str | Path) -> list[Path]:
+    """The files beside a DuckDB file in which its last writes are, until they are in the file itself; none where all is in it."""
+    names = (f"{path}.wal", f"{path}.wal.checkpoint", f"{path}.wal.recovery")
+    return [Path(name) for name in names if os.path.lexists(name)]
+
+
 def version_of_store(path: str | Path) -> tuple[int, ...]:
-    """`version_of` a DuckDB file, and of what was written that is not in the file yet, but beside it."""
-    with suppress(FileNotFoundError):
-        return *version_of(path), *version_of(f"{path}.wal")
-    return version_of(path)
+    """`version_of` a DuckDB file and of what is `left_beside` it."""
+    versions = version_of(path)
+    for file in left_beside(path):
+        with suppress(FileNotFoundError):
+            versions += version_of(file)
+    return versions
 
 
 def log_root(path: str | Path) -> Path:

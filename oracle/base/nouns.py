@@ -3,15 +3,21 @@
 import re
 from dataclasses import dataclass
 
+from oracle.base.printable import one_line
+
 _FILM = re.compile(r"\b((?:[Aa]n? )?)([Ff])ilm(s?)\b")
 
 
 @dataclass(frozen=True)
 class Nouns:
-    """The nouns of a domain."""
+    """The nouns of a domain, which somebody's file says: each is one printable line."""
 
     one: str = "film"
     many: str = "films"
+
+    def __post_init__(self) -> None:
+        for name in ("one", "many"):
+            object.__setattr__(self, name, one_line(getattr(self, name)))
 
     def __call__(self, text: str) -> str:
         """One of our own texts about films, in these nouns: "A film" -> "An app".

@@ -7,6 +7,7 @@ Whoever has mapped an index keeps it. Where the folder cannot be written, the pr
 
 import mmap
 import os
+import re
 import shutil
 import uuid
 from contextlib import suppress
@@ -53,6 +54,8 @@ FILES = (
 
 RARE = ("keys", "keys_buckets", "words", "risk_rows", "risk_reasons")  # looked at for typos, and for reasons
 MADV_POPULATE_READ = 22  # of Linux; not named in `mmap`
+_NAME = re.compile(r"\d+(-\d+){4}((-\d+){3}){0,3}")
+"""Of the folder of an index: see `_folder`."""
 
 
 def open_index(store: str | Path) -> Columns:
@@ -190,7 +193,7 @@ def _write(folder: Path, columns: Columns) -> None:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     for other in folder.parent.iterdir():
-        if other != folder and not other.name.startswith("."):
+        if other != folder and _NAME.fullmatch(other.name):  # what else lies there is somebody's own
             shutil.rmtree(other, ignore_errors=True)
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 
@@ -108,10 +108,13 @@ def _chosen_by(
             connection.execute(f"set variable {variable} = ?", [value])
         yield
     finally:
-        for variable, value in had.items():
-            connection.execute(f"set variable {variable} = ?", [value])
-        for macro in CHOSEN:
-            connection.execute(f"reset variable {macro}")
+        with suppress(
+            duckdb.FatalException
+        ):  # after a fault of its own DuckDB does nothing more, and the query has told it
+            for variable, value in had.items():
+                connection.execute(f"set variable {variable} = ?", [value])
+            for macro in CHOSEN:
+                connection.execute(f"reset variable {macro}")
 
 
 def about(

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import duckdb
 
 from oracle.base.database import check_path, connect, copied, share
 from oracle.base.errors import UserError, first_line
-from oracle.base.files import beside, log_around, log_root
+from oracle.base.files import beside, left_beside, log_around, log_root
 from oracle.base.nouns import FILMS, Nouns
 from oracle.base.resources import read_sql
 from oracle.base.store_format import STORE_FORMAT, check_format
@@ -42,7 +42,9 @@ DERIVATIONS = (
 
 
 @contextmanager
-def new_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def new_store(
+    path: str | Path, when_complete: Callable[[duckdb.DuckDBPyConnection], object] = lambda connection: None
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection to an empty store; at the end derive the rest, and put the file at `path` in one move."""
     with _swapped_in(Path(path)) as temporary, connect(temporary) as connection:
         connection.execute("set enable_progress_bar = false")
@@ -51,6 +53,8 @@ def new_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute("insert into store_info values (?, current_timestamp, null)", [STORE_FORMAT])
         yield connection
         _complete(connection, path)
+        when_complete(connection)
+        put_down(connection)
 
 
 @contextmanager
@@ -148,18 +152,31 @@ def open_file(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """
     with tempfile.TemporaryDirectory() as folder:
         try:
-            connection = connect(path, read_only=True)
-        except duckdb.ConnectionException:
-            connection = connect(_copied_by_another(path, folder), read_only=True)
+            connection = _connected(path, folder)
         except duckdb.OutOfMemoryException:
             raise
         except duckdb.Error as error:
-            if not isinstance(error, duckdb.IOException) or "lock" not in str(error):
-                reason = _other_kind(path) or f"that can be read: {first_line(error)}"
-                raise UserError(f"{path} is not a DuckDB store {reason}") from None
-            connection = connect(copied(path, folder), read_only=True)
+            reason = _other_kind(path) or f"that can be read: {first_line(error)}"
+            raise UserError(f"{path} is not a DuckDB store {reason}") from None
         with connection:
             yield connection
+
+
+def _connected(path: Path, folder: str) -> duckdb.DuckDBPyConnection:
+    """To the file, or to a copy of it in `folder`."""
+    try:
+        return connect(path, read_only=True)
+    except duckdb.ConnectionException:
+        return connect(_copied_by_another(path, folder), read_only=True)
+    except duckdb.IOException as error:
+        if not _is_locked(error):
+            raise
+        return connect(copied(path, folder), read_only=True)
+
+
+def _is_locked(error: duckdb.IOException) -> bool:
+    """Whether another program holds the file. (The rest of the message names the file, whose path may be anything.)"""
+    return first_line(error).startswith("IO Error: Could not set lock on file")
 
 
 def _other_kind(path: Path) -> str | None:
@@ -177,10 +194,8 @@ def _other_kind(path: Path) -> str | None:
 
 def _copied_by_another(path: Path, folder: str) -> Path:
     """`copied` of a file that this process has open; if it closed the file after copying, its own locks on it would end."""
-    program = (
-        "import os, shutil, sys; [shutil.copy(file, sys.argv[-1]) for file in sys.argv[1:-1] if os.path.exists(file)]"
-    )
-    command = [sys.executable, "-I", "-c", program, str(path), f"{path}.wal", folder]
+    program = "import shutil, sys; [shutil.copy(file, sys.argv[-1]) for file in sys.argv[1:-1]]"
+    command = [sys.executable, "-I", "-c", program, *map(str, [path, *left_beside(path)]), folder]
     if subprocess.run(command, stderr=subprocess.DEVNULL).returncode:
         raise UserError(f"{path} is open in this process and cannot be copied to {folder}: close it, then try again")
     return Path(folder) / path.name
@@ -188,7 +203,6 @@ def _copied_by_another(path: Path, folder: str) -> Path:
 
 def refuse_in_use(path: Path) -> None:
     """Raises `UserError` while another program has the store open for writing, or has left its last writes beside it."""
-    wal = path.with_name(path.name + ".wal")
     busy = None
     try:
         if path.is_file():
@@ -196,17 +210,18 @@ def refuse_in_use(path: Path) -> None:
     except duckdb.ConnectionException:
         busy = f"process {os.getpid()}"
     except duckdb.IOException as error:
-        if "lock" in str(error):
+        if _is_locked(error):
             number = re.search(r"\(PID (\d+)\)", str(error))
             busy = f"process {number[1]}" if number else "another program"
     except duckdb.Error:
         pass  # no store, and nobody's
     if busy:
         raise UserError(f"{path} is open for writing in {busy}: close it there, then try again; nothing was changed")
-    if wal.exists():
+    if left := left_beside(path):
         raise UserError(
-            f"{wal} holds writes of another program that are not in the store yet: end that program, or if it was killed "
-            "open the store once in DuckDB and close it; then try again; nothing was changed"
+            f"{left[0]} holds writes of another program that are not in the store yet: end that program; or if it was killed, "
+            "open the store once in DuckDB and close it (where there is no store any more, remove them); then try again; "
+            "nothing was changed"
         )
 
 

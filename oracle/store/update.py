@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -34,6 +34,7 @@ def updated_store(path: str | Path, starter: bool = True) -> Iterator[duckdb.Duc
     """
     path = Path(path)
     with _alone(path):
+        refuse_in_use(Path(os.path.realpath(path)))
         if path.exists():
             with changed_store(path) as connection:
                 yield connection
@@ -66,28 +67,53 @@ def upgrade_store(path: str | Path) -> int:
         with open_file(path) as old:
             number = format_of(old, path)
         if number < STORE_FORMAT:
-            with new_store(path) as connection:
+            with new_store(path, when_complete=lambda connection: _take_over_own(connection, path)) as connection:
                 _take_over(connection, path)
     return number
 
 
 def _take_over(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Copy what the tables of the store at `path` hold, column by column of the same name."""
-    place = "'" + str(path).replace("'", "''") + "'"
-    connection.execute(f"attach {place} as old_store (read_only)")
-    try:
+    connection.execute(read_sql("sources/begin"))  # the columns that say which source a row is of
+    with _old_store(connection, path):
         columns: dict[str, list[str]] = {}
         for table, column in connection.execute(read_sql("store/common_columns")).fetchall():
             columns.setdefault(table, []).append(column)
         for table, names in columns.items():
-            connection.execute(f'delete from "{table}"')  # some begin with a row
-            listed = ", ".join(f'"{name}"' for name in names)
-            connection.execute(f'insert into "{table}" by name select {listed} from old_store.main."{table}"')
+            connection.execute(f"delete from {_quoted(table)}")  # some begin with a row
+            listed = ", ".join(map(_quoted, names))
+            connection.execute(
+                f"insert into {_quoted(table)} by name select {listed} from old_store.main.{_quoted(table)}"
+            )
         connection.execute(read_sql("store/keep_info"))
+
+
+def _take_over_own(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Copy the tables that no store has, but somebody's own, and make their views again where what they read is still there."""
+    with _old_store(connection, path):
+        for name, sql in connection.execute(read_sql("store/own_relations")).fetchall():
+            if sql is None:
+                connection.execute(f"create table {_quoted(name)} as from old_store.main.{_quoted(name)}")
+            else:
+                with suppress(duckdb.CatalogException, duckdb.BinderException):
+                    connection.execute(sql)
+
+
+@contextmanager
+def _old_store(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[None]:
+    """Attach the store at `path` as old_store. Raises `UserError` for one that cannot be brought up to date."""
+    place = "'" + str(path).replace("'", "''") + "'"
+    connection.execute(f"attach {place} as old_store (read_only)")
+    try:
+        yield
     except duckdb.Error as error:
         raise UserError(f"{path} cannot be brought up to date: {first_line(error)}; build it again") from None
     finally:
         connection.execute("detach old_store")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 @contextmanager

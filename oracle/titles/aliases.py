@@ -133,22 +133,25 @@ def current_aliases(store_path: str | Path) -> pa.Table:
 def current_decisions(store_path: str | Path) -> tuple[pa.Table, int]:
     """(decisions that hold, lines that are none and were left out). One row a title and year: `DECISIONS`."""
     lines = [line for path in alias_files(store_path) for line in _lines(path)]
-    held: dict[tuple, list[dict]] = {}
+    held: dict[tuple, list[tuple[int, dict]]] = {}
     ignored = 0
-    for line in lines:
+    for place, line in enumerate(lines):
         decision = _parse(line)
         if decision is None:
             ignored += bool(line.strip())
             continue
-        history = held.pop((decision["title"], decision["year"]), [])
-        history = history[:-1] if decision["action"] == "undo" else [*history, decision]
-        if history:
-            held[decision["title"], decision["year"]] = history
+        history = held.setdefault((decision["title"], decision["year"]), [])
+        if decision["action"] != "undo":
+            history.append((place, decision))
+        elif history:
+            history.pop()
     if ignored:
         _log.warning(
             "%s: left out %d lines that are no decisions about titles", one_line(aliases_path(store_path)), ignored
         )
-    return pa.Table.from_pylist([history[-1] for history in held.values()], schema=DECISIONS), ignored
+    # In the order in which they were made: of two titles of one key the later decision holds.
+    holding = sorted((history[-1] for history in held.values() if history), key=lambda placed: placed[0])
+    return pa.Table.from_pylist([decision for _, decision in holding], schema=DECISIONS), ignored
 
 
 def _lines(path: Path) -> list[bytes]:

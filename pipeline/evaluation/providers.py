@@ -10,6 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from oracle import UserError
+from oracle.base.printable import one_line
 from pipeline.evaluation.journal import Journal
 
 ROUNDS = 3
@@ -167,7 +168,7 @@ def _model(name: str, options: dict[str, Any]):
 def _line(error: Exception) -> str:
     said = getattr(error, "provider_message", None) or str(error)  # inspect's own message begins with the whole request
     lines = [line.strip() for line in re.sub(r"\[/?[a-z]+\]", "", said).splitlines() if line.strip()]
-    return " ".join(lines)[:300] or type(error).__name__
+    return one_line(" ".join(lines)[:300]) or type(error).__name__
 
 
 def usage(entries: list[dict]) -> dict:

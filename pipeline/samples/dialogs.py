@@ -6,6 +6,7 @@ import json
 import re
 import urllib.parse
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -155,9 +156,12 @@ def write_dataset(
     schema = SCHEMA.append(SCHEMA.field("seen_titles").with_name("groundtruth_violating"))
     schema = schema.with_metadata({"curation": json.dumps(told, ensure_ascii=False)})
     path.parent.mkdir(parents=True, exist_ok=True)
+    namesakes: Counter[str] = Counter()
     with ExitStack() as last:
         for read in reads:
-            last.enter_context(rejects_beside(read.rejects, rejects_path(store, read.source.path, 0)))
+            place = rejects_path(store, read.source.path, namesakes[read.source.path.name])
+            last.enter_context(rejects_beside(read.rejects, place))
+            namesakes[read.source.path.name] += 1
         with written_whole(path) as whole, open(whole, "wb") as file:  # whose name Arrow may not be able to say
             pq.write_table(pa.Table.from_pylist(rows, schema), file, compression="zstd")
     fate = "kept" if rules.violating == "keep" else "removed"

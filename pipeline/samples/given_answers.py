@@ -10,7 +10,7 @@ import pyarrow as pa
 from datasets import Dataset
 
 from oracle import UserError
-from oracle.base.printable import one_line
+from oracle.base.printable import in_short, one_line
 from oracle.base.unpacked import LARGEST
 from pipeline.evaluation.answer_files import read_rows
 from pipeline.evaluation.answer_rows import EXPECTED, ID_KEYS, ROW_NUMBER_KEYS, Answer, answers_of
@@ -141,7 +141,13 @@ def own_prompts(paths: Sequence[str], constraints: list[str], largest: int = LAR
             key = next((_without_model(answer.ids[k], answer.model) for k in ID_KEYS if k in answer.ids), text)
             if key is None:
                 raise UserError(f"{path}: answer {number} names no prompt; expected {', '.join(ID_KEYS[:4])} or prompt")
-            if key not in prompts or prompts[key] == f"prompt {key}":
+            known = prompts.get(key, f"prompt {key}")
+            if text and known != f"prompt {key}" and known.split() != text.split():
+                raise UserError(
+                    f"{path}: answer {number} has the id {in_short(str(key))} of another prompt ({in_short(text)}, not "
+                    f"{in_short(known)}): name the prompts in --data, or give each an id of its own"
+                )
+            if known == f"prompt {key}":
                 prompts[key] = text or f"prompt {key}"
     film = pa.list_(pa.struct([("title", pa.string()), ("year", pa.int16())]))
     n = len(prompts)

@@ -288,7 +288,7 @@ create or replace macro what_if_summary(
 with cells as (
     select
         run_id, step, group_id, rank,
-        any_value(constrained) as constrained, rank <= any_value(rec_num) as ranked,
+        any_value(constrained) as constrained, any_value(ranked) as ranked,
         count(*) as lists,
         count(title) as films,
         count(*) filter (not is_safe) as unsafe,

@@ -112,3 +112,12 @@ def test_an_index_of_another_layout_is_left_alone_and_replaced(tmp_path: Path, m
     monkeypatch.undo()
     assert create_oracle(store=store).check_safety("Alpha", 2004).imdb_id == "a"
     assert _folder(store).is_dir() and not earlier.exists()
+
+
+def test_what_somebody_else_keeps_beside_an_index_stays(tmp_path: Path) -> None:
+    store = build_store(tmp_path / "s.duckdb", [{"imdb_id": "a", "title": "Alpha", "year": 2004}])
+    own = _folder(store).with_name("faiss-2024") / "vectors.bin"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"precious")
+    create_oracle(store=store).check_safety("Alpha", 2004)
+    assert _folder(store).is_dir() and own.read_bytes() == b"precious"

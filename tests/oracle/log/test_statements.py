@@ -5,7 +5,7 @@ import pytest
 from oracle import UserError
 from oracle.base.database import connect
 from oracle.cli.main import main
-from oracle.log import LogWriter, open_audit, open_log, query, reading
+from oracle.log import LogWriter, ask_sql, open_audit, open_log, query, reading
 from oracle.log.select import PLUMBING, READS_BY_NAME
 from oracle.store import open_store
 from oracle.store.build import build_starter_store
@@ -191,6 +191,16 @@ def test_what_fails_behind_the_first_rows_is_told_as_well(audit, sql, said):
         query(audit[0], f"select {sql} from range(100_000)", timeout_s=0.5, most=50_000)
 
 
+def test_a_fault_of_duckdb_itself_is_told_in_a_line_wherever_it_is_asked(tmp_path, capsys):
+    fault = "select reservoir_quantile(range, 0.5, 2147483647) from range(20000) group by range"
+    LogWriter(tmp_path / "store.log", RUN).close()
+    with open_log(tmp_path / "store.log") as log, pytest.raises(UserError, match=r"^DuckDB itself failed at this"):
+        ask_sql(log, fault)
+    assert main(["log", "query", "--sql", fault, "--store", f"{tmp_path}/store.duckdb"]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("error: DuckDB itself failed at this")
+
+
 def test_too_little_memory_is_told_without_advice_that_nobody_can_follow():
     with connect() as connection:
         connection.execute("set memory_limit = '20MB'; set temp_directory = ''")
@@ -258,7 +268,8 @@ def test_no_file_is_read_by_its_name_though_the_connection_is_not_locked(tmp_pat
             with pytest.raises(UserError, match="this reads the log only"):
                 query(connection, sql.format(secret=tmp_path / "secret.csv"), timeout_s=20)
         right = query(
-            own, "with t as (select 'Saw' as title, 2004 as year, ['Arachnophobia / reptile phobia'] as constraints) from check_films(t)"
+            own,
+            "with t as (select 'Saw' as title, 2004 as year, ['Arachnophobia / reptile phobia'] as constraints) from check_films(t)",
         )
         assert right.num_rows == 1
 

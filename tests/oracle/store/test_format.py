@@ -10,6 +10,7 @@ from oracle import UserError, build_store, confirm_alias, create_oracle
 from oracle.base.resources import read_sql
 from oracle.cli.main import main
 from oracle.log import open_audit
+from oracle.sources import load_sources, recognise
 from oracle.store import STORE_FORMAT, made_from, updated_store, upgrade_store
 from oracle.store.file import DERIVATIONS
 
@@ -70,6 +71,34 @@ def test_a_store_is_brought_up_to_date_from_what_it_holds(older: Path, capsys: p
     with updated_store(older) as connection:
         connection.execute("insert into sources (source_id, kind) values (1, 'severities')")
     assert made_from(older) != made
+
+
+def test_an_update_keeps_which_source_each_row_is_of(tmp_path: Path) -> None:
+    risks = tmp_path / "risks.csv"
+    risks.write_text(f"imdb_id,trait,risk\ntt0387564,{GORE},0.9\ntt1,{GORE},0.8\n")
+    store = build_store(tmp_path / "s.duckdb", [*FILM, {"imdb_id": "tt1", "title": "Up", "year": 2009}])
+    load_sources(store, recognise([risks]))
+    made = made_from(store)
+    with duckdb.connect(str(store)) as connection:
+        connection.execute("update store_info set schema_version = ?", [STORE_FORMAT - 1])
+    upgrade_store(store)
+    assert made_from(store) == made
+    risks.write_text(f"imdb_id,trait,risk\ntt0387564,{GORE},0.7\n")
+    load_sources(store, recognise([risks]))
+    with duckdb.connect(str(store), read_only=True) as connection:
+        assert connection.sql("select imdb_id, risk from given_risk").fetchall() == [("tt0387564", 0.7)]
+
+
+def test_an_update_keeps_tables_and_views_of_somebody_s_own(older: Path) -> None:
+    with duckdb.connect(str(older)) as connection:
+        connection.execute(
+            'create table "my ""notes" as select 7 as n; create view of_titles as select title from titles'
+        )
+    upgrade_store(older)
+    with duckdb.connect(str(older), read_only=True) as connection:
+        assert connection.sql('from "my ""notes"').fetchall() == [(7,)]
+        assert connection.sql("from of_titles").fetchall() == [("Saw",)]
+        assert connection.sql("select count(*) > 0 from index_titles").fetchall() == [(True,)], "a view of today's"
 
 
 def test_a_store_that_cannot_be_brought_up_to_date_stays_as_it_was(older: Path) -> None:

@@ -10,9 +10,9 @@ import duckdb
 import pytest
 
 from oracle import UserError, build_store, create_oracle
-from oracle.base.database import connect
-from oracle.base.files import hold
-from oracle.store import updated_store
+from oracle.base.database import connect, copied
+from oracle.base.files import hold, left_beside, version_of_store
+from oracle.store import updated_store, upgrade_store
 
 FILM = [{"imdb_id": "tt0387564", "title": "Saw", "year": 2004}]
 ANALYST = """
@@ -96,3 +96,58 @@ def test_no_connection_reaches_for_the_network(tmp_path: Path) -> None:
     folders = [Path(__file__).parents[3] / name for name in ("oracle", "app", "pipeline", "trainer")]
     for file in (f for folder in folders for f in folder.rglob("*.py") if f.name != "database.py"):
         assert "duckdb.connect(" not in file.read_text(), f"{file}: use oracle.base.database.connect"
+
+
+@pytest.mark.parametrize("content", [b"some other file", b""])
+def test_what_is_no_store_is_told_as_such_whatever_its_path_says(tmp_path: Path, content: bytes) -> None:
+    """DuckDB's messages name the path, in which "lock" says nothing."""
+    path = tmp_path / "lock" / "blockbusters.duckdb"
+    path.parent.mkdir()
+    path.write_bytes(content)
+    for use in (lambda: create_oracle(store=path), lambda: upgrade_store(path)):
+        with pytest.raises(UserError, match=r"blockbusters\.duckdb is not a DuckDB store \(it is"):
+            use()
+    assert path.read_bytes() == content
+
+
+def test_no_store_is_begun_beside_what_another_program_left_of_one(tmp_path: Path) -> None:
+    store = tmp_path / "s.duckdb"
+    store.with_name("s.duckdb.wal").write_bytes(b"of a store that was removed")
+    for starter in (True, False):
+        with (
+            pytest.raises(UserError, match="where there is no store any more, remove them"),
+            updated_store(store, starter),
+        ):
+            raise AssertionError("work was begun")
+    assert not store.exists()
+
+
+def test_a_copy_has_every_file_in_which_another_program_left_writes(tmp_path: Path) -> None:
+    store = build_store(tmp_path / "s.duckdb", FILM)
+    before = version_of_store(store)
+    for kind in (".wal", ".wal.checkpoint", ".wal.recovery"):
+        Path(f"{store}{kind}").write_bytes(kind.encode())
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    copy = copied(store, folder)
+    assert copy.read_bytes() == store.read_bytes() and version_of_store(store)[: len(before)] == before
+    assert [Path(f"{copy}{kind}").read_bytes() for kind in (".wal", ".wal.checkpoint")] == [b".wal", b".wal.checkpoint"]
+    for file in left_beside(store)[:-1]:
+        file.unlink()
+    with pytest.raises(UserError, match=r"s\.duckdb\.wal\.recovery holds writes of another program"):
+        change(store)
+
+
+def test_a_copy_is_made_again_while_another_program_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, made = build_store(tmp_path / "s.duckdb", FILM), []
+
+    def copyfile(source: Path, target: Path) -> None:
+        made.append(Path(target).write_bytes(Path(source).read_bytes()))
+        if len(made) == 1:
+            store.with_name("s.duckdb.wal").write_bytes(b"written meanwhile")
+
+    monkeypatch.setattr("shutil.copyfile", copyfile)
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    copied(store, folder)
+    assert len(made) == 3 and (folder / "s.duckdb.wal").read_bytes() == b"written meanwhile"

@@ -55,6 +55,18 @@ def test_a_rejected_title_is_no_alias_but_a_decision(store):
     assert current_decisions(store)[0]["action"].to_pylist() == ["reject"]
 
 
+def test_after_an_undo_python_and_sql_follow_the_same_decision_about_titles_of_one_key(store):
+    films = [{"imdb_id": SAW, "title": "Saw", "year": 2004}, {"imdb_id": "tt0078748", "title": "Alien", "year": 1979}]
+    build_store(store, films)
+    for title, film, action in (
+        ("Zorb!", "tt0078748", "confirm"), ("Zorb?", SAW, "confirm"), ("Zorb!", SAW, "confirm"), ("Zorb!", None, "undo")
+    ):  # fmt: skip
+        append_alias(store, title, None, film, action)
+    with open_audit(store) as audit:
+        found = query(audit, "select imdb_id from check_film('Zorb', null, 'Anti-gore / squeamish')")
+    assert create_oracle(store=store).check_safety("Zorb").imdb_id == found["imdb_id"][0].as_py() == SAW
+
+
 def test_undo_brings_the_decision_before_back(store):
     append_alias(store, "Saaw", 2004, SAW, "confirm")
     append_alias(store, "Saaw", 2004, None, "reject")

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from oracle import UserError
+from oracle.base.nouns import Nouns
 from pipeline.evaluate import main
-from pipeline.evaluation.providers import is_provider
+from pipeline.evaluation.providers import _line, is_provider
 from tests.pipeline.evaluation.loopback import TEXT
 from tests.pipeline.evaluation.test_kept_answers import PROMPTS, asked, kept, remote, server  # noqa: F401 - fixtures
 
@@ -20,6 +21,12 @@ def test_a_server_that_fails_in_every_way_loses_no_answer(asked, tmp_path, serve
     assert [entry["text"] for entry in kept(tmp_path)] == [TEXT] * len(PROMPTS)
     assert {entry["output_tokens"] for entry in kept(tmp_path)} == {4}
     assert json.loads(row["settings"])["output_tokens"] == 4 * len(PROMPTS)
+
+
+def test_what_a_server_says_is_one_printable_line():
+    said = _line(ValueError("x \x1b]0;pwned\x07\x1b[2K\rok \u202eneddih"))
+    assert said.isprintable() and "[U+001B]" in said and "[U+202E]" in said
+    assert Nouns("app\x1b[2J", "ap\u202eps") == Nouns("app[U+001B][2J", "ap[U+202E]ps")
 
 
 def test_what_never_comes_is_told_and_what_came_is_kept(asked, tmp_path, server):  # noqa: F811
