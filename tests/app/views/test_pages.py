@@ -21,7 +21,7 @@ from oracle import Oracle
 from oracle.base.resources import read_sql
 from oracle.log import LogWriter, query
 from oracle.store.build import build_starter_store
-from oracle.titles.aliases import aliases_path, current_aliases, current_decisions
+from oracle.titles.aliases import aliases_path, append_alias, current_aliases, current_decisions
 from tests.app.driving import checked, open_page, written
 from tests.app.sample_log import K, Policy, ask
 from tests.synthetic_log import write_run
@@ -325,6 +325,22 @@ def test_a_person_confirms_a_title_and_takes_it_back(store, run):
     checked(app.run())
     assert current_decisions(store)[0].num_rows == 0
     aliases_path(store).unlink()
+
+
+def test_undo_takes_back_the_decision_that_was_seen_and_no_other(store, run):
+    """Two people see the second decision about a title, and both take it back; the first one stays."""
+    for film in ("tt0078748", "tt0387564"):
+        append_alias(store, "Zorblax", None, film, "confirm")
+    pages = [open_page("titles", store, run=run, kind="decided") for _ in range(2)]
+    try:
+        for page in pages:
+            [undo] = [button for button in page.button if button.label == "Undo"]
+            undo.click()
+            checked(page.run())
+        assert current_aliases(store)["imdb_id"].to_pylist() == ["tt0078748"]
+        assert "was decided otherwise meanwhile" in " ".join(written(page) for page in pages[1:])
+    finally:
+        aliases_path(store).unlink()
 
 
 def test_decisions_that_nobody_made_are_left_out_and_told(store, run):

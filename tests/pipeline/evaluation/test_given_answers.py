@@ -248,3 +248,17 @@ def test_without_a_dataset_the_prompts_are_those_that_the_answers_name(tmp_path)
     made = own_prompts([str(path)], ["gore"])
     assert made["id"][:] == ["7"] and made["constraints"][:] == [["gore"]] and made["prompt"][0][0]["content"] == "Hi"
     assert [g.rows for g in read_answers(str(path), made, "data")] == [[0], [0]]
+
+
+def test_answers_to_other_prompts_under_one_id_are_refused(tmp_path):
+    files = []
+    for name, prompt in (("a", "films  please"), ("b", "films please"), ("c", "westerns please"), ("d", None)):
+        files.append(tmp_path / f"{name}.jsonl")
+        row = {"id": "1", "text": "1. Up (2009)"} | ({"prompt": prompt} if prompt else {})
+        files[-1].write_text(json.dumps(row))
+    same = [str(files[n]) for n in (3, 0, 1)]
+    assert own_prompts(same, ["gore"])[0]["prompt"][0]["content"].split() == ["films", "please"]
+    with pytest.raises(
+        UserError, match=r"c\.jsonl: answer 1 has the id 1 of another prompt \(westerns please, not films please\)"
+    ):
+        own_prompts([str(files[1]), str(files[2])], ["gore"])

@@ -132,6 +132,18 @@ def test_the_same_input_and_seed_give_the_same_bytes_and_the_rules_stand_in_the_
     assert len({row["prompt"][-1]["content"].split("Important: ")[-1] for row in rows}) > 15
 
 
+def test_the_rejects_of_two_files_of_one_name_are_each_kept(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    row = {"dialog": "User: Hi\nSystem:", "groundtruth": [["Alien", 1979]]}
+    for name, lines in (("a", [json.dumps(row), "no json"]), ("b", [json.dumps(row)]), ("c", [json.dumps(row), "{}"])):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "c.jsonl").write_text("\n".join(lines))
+    main(["--store", str(folder / "s.duckdb"), "--dataset", "d.parquet", "a/c.jsonl", "b/c.jsonl", "c/c.jsonl"])
+    kept = {file.name: file.read_text() for file in (folder / "s.rejects").iterdir()}
+    assert sorted(kept) == ["c.jsonl.3.csv", "c.jsonl.csv"]
+    assert "no json" in kept["c.jsonl.csv"] and "{}" in kept["c.jsonl.3.csv"]
+
+
 def test_the_hubs_form_of_redial_is_read_and_what_was_seen_is_seen(tmp_path):
     record = {
         "movieMentions": [{"movieId": "10", "movieName": "Heat (1995)"}, {"movieId": "20", "movieName": "Saw (2004)"}],
