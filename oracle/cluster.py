@@ -83,10 +83,13 @@ class StoreCopy:
         path = Path(store)
         if not path.is_file():
             raise UserError(f"no store at {path}; build one with pipeline/prepare.py or oracle.build_store")
-        files = [path, *left_beside(path), *(file for file in alias_files(path) if file.exists())]
-        _check_size(path, sum(file.stat().st_size for file in files))
-        self._name = path.name
-        self._files = [(file.name, ray.put(np.fromfile(file, np.uint8))) for file in files]
+        decided = alias_files(path)
+        # What was decided is found beside a copy of this name: of a link it may be that of the store to which it leads.
+        self._name = decided[-1].name.removesuffix(".aliases.jsonl")
+        files = {self._name + file.name.removeprefix(path.name): file for file in (path, *left_beside(path))}
+        files |= {file.name: file for file in decided if file.exists()}
+        _check_size(path, sum(file.stat().st_size for file in files.values()))
+        self._files = [(name, ray.put(np.fromfile(file, np.uint8))) for name, file in files.items()]
 
     @contextmanager
     def copied(self) -> Iterator[Path]:

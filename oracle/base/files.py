@@ -173,9 +173,15 @@ def log_root(path: str | Path) -> Path:
 def alias_files(path: str | Path) -> list[Path]:
     """Where the decisions about a store's titles are: the file of an older name, only read, and the one that is written.
 
-    `store.duckdb` -> `store.aliases.jsonl`, `store.duckdb.aliases.jsonl`.
+    `store.duckdb` -> `store.aliases.jsonl`, `store.duckdb.aliases.jsonl`. Of a symbolic link they are beside the link, where there
+    are any, else beside the store to which it leads, as its log is.
     """
     path = Path(path).absolute()
+    files = _alias_files(path)
+    return files if not path.is_symlink() or any(map(os.path.lexists, files)) else _alias_files(path.resolve())
+
+
+def _alias_files(path: Path) -> list[Path]:
     return list(dict.fromkeys((path.with_suffix(".aliases.jsonl"), path.with_name(path.name + ".aliases.jsonl"))))
 
 

@@ -81,10 +81,11 @@ def load_sources(
     store = Path(store)
     digests = {source.key: _digest(source, evidence) for source in sources}
     known = _known(store)
-    changed = [source for source in sources if digests[source.key] not in known]
+    changed = [source for source in sources if not _is_known(source.key, digests[source.key], known)]
     # Titles without years are read again with other sources: more of their films may be known now.
     again = [source for source in sources if source in changed or (changed and source.adds_to_known_films)]
-    loaded = [Loaded(source, *known[digests[source.key]], 0, False) for source in sources if source not in again]
+    counts = {row["digest"]: (row["rows_read"], row["rows_rejected"]) for row in known}
+    loaded = [Loaded(source, *counts[digests[source.key]], 0, False) for source in sources if source not in again]
     if not again and store.exists():
         return loaded
     with ExitStack() as last:  # the rejects take their place behind the store
@@ -209,16 +210,23 @@ def _category_of(source: Source) -> str | None:
     return name
 
 
-def _known(store: Path) -> dict[str, tuple[int, int]]:
-    """Return digest -> (rows read, rows rejected) of what the store holds."""
+def _is_known(path: str, digest: str, known: list[dict]) -> bool:
+    """Whether the store holds what is at `path`: the same content, from there or from a file that is still where it was. (What was
+    moved is loaded again, so that the store knows its new place; what took another content replaces what it brought.)"""
+    of_path = [row["digest"] for row in known if row["path"] == path]
+    return digest in (of_path or [row["digest"] for row in known if Path(row["path"]).exists()])
+
+
+def _known(store: Path) -> list[dict]:
+    """Return the sources that the store holds, of those that were read from files."""
     if not store.is_file():
-        return {}
+        return []
     try:
         with open_store(store) as connection:
             rows = connection.sql("from sources").to_arrow_table().to_pylist()
     except duckdb.Error as error:  # DuckDB takes the names of some files for other things than databases
         raise UserError(f"{store} is not a DuckDB store: {first_line(error)}; name another file") from None
-    return {row["digest"]: (row["rows_read"], row["rows_rejected"]) for row in rows if row.get("digest")}
+    return [row for row in rows if row.get("digest")]
 
 
 def _digest(source: Source, evidence: Evidence) -> str:

@@ -74,6 +74,29 @@ def test_the_same_content_under_another_name_is_known(folder):
     assert digests(folder) == before
 
 
+def test_a_file_that_was_moved_and_then_changed_replaces_what_it_brought(folder):
+    (folder / "v2").mkdir()
+    (folder / "saw.csv").rename(folder / "v2" / "saw.csv")
+    load(folder, "v2/saw.csv")
+    assert rows(folder, "select source_id, path from sources where source_id > 0") == [
+        (1, str((folder / "v2" / "saw.csv").resolve()))
+    ]
+    (folder / "v2" / "saw.csv").write_text("imdb_id,title,year\n2,Up,2009\n")
+    load(folder, "v2/saw.csv")
+    assert rows(folder, "select imdb_id, title, source_id from titles") == [("tt0000002", "Up", 1)]
+
+
+def test_a_file_that_takes_the_content_of_another_replaces_what_it_brought(folder):
+    (folder / "other.csv").write_text("imdb_id,title,year\n2,Up,2009\n")
+    load(folder, "other.csv")
+    shutil.copy(folder / "saw.csv", folder / "other.csv")
+    load(folder, "other.csv")
+    assert "Up" not in {title for (title,) in rows(folder, "select title from titles")}
+    before = digests(folder)
+    assert not any(loaded.is_new for loaded in (*load(folder, "other.csv"), *load(folder, "saw.csv")))
+    assert digests(folder) == before
+
+
 def test_a_changed_file_replaces_what_it_brought(folder):
     (folder / "saw.csv").write_text("imdb_id,title,year\n2,Up,2009\n")
     load(folder, "saw.csv")

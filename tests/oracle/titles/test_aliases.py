@@ -67,6 +67,23 @@ def test_after_an_undo_python_and_sql_follow_the_same_decision_about_titles_of_o
     assert create_oracle(store=store).check_safety("Zorb").imdb_id == found["imdb_id"][0].as_py() == SAW
 
 
+def test_decisions_made_by_way_of_a_link_are_those_of_the_store_as_its_log_is(tmp_path):
+    store = build_store(tmp_path / "data" / "store.duckdb", [{"imdb_id": SAW, "title": "Saw", "year": 2004}])
+    link = tmp_path / "work" / "films.duckdb"
+    link.parent.mkdir()
+    link.symlink_to(store)
+    append_alias(link, "Zorb", None, SAW, "confirm")
+    assert aliases_path(link) == aliases_path(store) and aliases_path(store).exists()
+    for path in (link, store):
+        assert create_oracle(store=path).check_safety("Zorb").imdb_id == SAW
+        with open_audit(path) as audit:
+            found = query(audit, "select imdb_id from check_film('Zorb', null, 'Anti-gore / squeamish')")
+        assert found["imdb_id"][0].as_py() == SAW
+    beside_the_link = link.with_name("films.duckdb.aliases.jsonl")
+    beside_the_link.write_text("")  # as an earlier version wrote them
+    assert aliases_path(link) == beside_the_link and current_aliases(link).num_rows == 0
+
+
 def test_undo_brings_the_decision_before_back(store):
     append_alias(store, "Saaw", 2004, SAW, "confirm")
     append_alias(store, "Saaw", 2004, None, "reject")
