@@ -128,7 +128,7 @@ class _Process:
     def __init__(self, store: Path, waiting: Callable[[float], object]) -> None:
         # It may not make its own copies, as it may write nothing, nor look into the folder of the store.
         self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        self._store, self._copy = store, Path(self._folder.name) / store.name
+        self._store = store
         self._log = _identity(log_root(store))  # before it begins: what takes its place meanwhile is another one
         try:
             self._begin(waiting)
@@ -137,7 +137,7 @@ class _Process:
             raise
 
     def _begin(self, waiting: Callable[[float], object]) -> None:
-        copied(self._store, self._folder.name)
+        self._copy = copied(self._store, self._folder.name)
         arguments = [str(self._copy), str(log_root(self._store)), f"{MEMORY_MB // 2}MB"]
         root = str(Path(__file__).parents[2])
         self._process = subprocess.Popen(

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -47,18 +47,20 @@ def check_path(path: str | Path, signs: str = "?\\") -> None:
 
 
 def copied(path: Path, folder: str | Path) -> Path:
-    """A copy in `folder` of a DuckDB file, with what was written that is not in the file yet, but beside it.
+    """A copy of a DuckDB file, `folder`/store.duckdb, with what was written that is not in the file yet, but beside it.
 
     Raises `OSError` where it can't be read, or not be written there.
     """
+    copy = Path(folder) / "store.duckdb"
     for _ in range(ATTEMPTS):  # of files that another program writes meanwhile, a copy may not fit together
         version = version_of_store(path)
-        for file in (path, *left_beside(path)):
-            with suppress(FileNotFoundError) if file != path else nullcontext():
-                shutil.copyfile(file, Path(folder) / file.name)
+        shutil.copyfile(path, copy)
+        for file in left_beside(path):
+            with suppress(FileNotFoundError):
+                shutil.copyfile(file, f"{copy}{file.name.removeprefix(path.name)}")
         if version_of_store(path) == version:
             break
-    return Path(folder) / path.name
+    return copy
 
 
 def share(path: str | Path) -> duckdb.DuckDBPyConnection:

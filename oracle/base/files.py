@@ -137,7 +137,7 @@ def check_can_be_made(target: str | Path, inputs: Iterable[str | Path] = ()) -> 
         check_writable(target, inputs=inputs)
 
 
-def version_of(path: str | Path) -> tuple[int, ...]:
+def version_of(path: str | Path) -> tuple[int, int, int]:
     """What changes with a file, or where another takes its place, whose time alone may be the same: inode, size, time (ns)."""
     status = os.stat(path)
     return status.st_ino, status.st_size, status.st_mtime_ns
@@ -151,7 +151,7 @@ def left_beside(path: str | Path) -> list[Path]:
 
 def version_of_store(path: str | Path) -> tuple[int, ...]:
     """`version_of` a DuckDB file and of what is `left_beside` it."""
-    versions = version_of(path)
+    versions: tuple[int, ...] = version_of(path)
     for file in left_beside(path):
         with suppress(FileNotFoundError):
             versions += version_of(file)

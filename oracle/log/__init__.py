@@ -5,7 +5,7 @@ from oracle.log.bounds import may_turn
 from oracle.log.compaction import compact, delete_run, export_run
 from oracle.log.decisions import name_alias_files, use_alias_files
 from oracle.log.evasion import EvasionRule, evasion_rules, is_above
-from oracle.log.macros import quoted
+from oracle.log.macros import quoted, quoted_name
 from oracle.log.plain import sayable, storable
 from oracle.log.queries import NamedQuery, about, ask, ask_sql, named_queries
 from oracle.log.reading import GRACE_S, query
@@ -44,6 +44,7 @@ __all__ = [
     "pattern_of",
     "query",
     "quoted",
+    "quoted_name",
     "run_info",
     "sayable",
     "state_of",

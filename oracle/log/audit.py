@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from oracle.base import files
-from oracle.base.database import connect, copied
+from oracle.base.database import ATTEMPTS, connect, copied
 from oracle.base.errors import UserError, first_line
 from oracle.base.store_format import check_format
 from oracle.log.decisions import readable_as, use_alias_files, use_same_alias_files
@@ -15,7 +15,6 @@ from oracle.log.macros import quoted
 from oracle.log.state import pattern_of, set_aside, tell_of_state
 from oracle.log.views import create_log_views
 
-ATTEMPTS = 3
 SEARCH_PATH = "set search_path = 'memory.main,store.main'"
 
 
@@ -97,8 +96,8 @@ def _attach_copy(connection: duckdb.DuckDBPyConnection, store: Path) -> None:
                 _attach(connection, copied(store, folder))
                 return  # the open file outlives its name
             except OSError as error:
-                read = str(error.filename).removesuffix(".wal")
-                could_write = read == str(store) and not error.filename2  # of a failed write, both are named
+                read = error.filename in map(str, (store, *files.left_beside(store)))
+                could_write = read and not error.filename2  # of a failed write, both are named
                 do = "" if could_write else " (TMPDIR names another folder)"
                 raise UserError(f"cannot copy {store} into {folder}: {error.strerror or error}{do}") from None
             except duckdb.Error as error:

@@ -108,9 +108,8 @@ def _chosen_by(
             connection.execute(f"set variable {variable} = ?", [value])
         yield
     finally:
-        with suppress(
-            duckdb.FatalException
-        ):  # after a fault of its own DuckDB does nothing more, and the query has told it
+        # After a fault of its own DuckDB does nothing more, and the query has told it.
+        with suppress(duckdb.FatalException):
             for variable, value in had.items():
                 connection.execute(f"set variable {variable} = ?", [value])
             for macro in CHOSEN:

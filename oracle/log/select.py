@@ -47,23 +47,24 @@ TOO_DEEP = "the statement is nested too deeply, or has too many terms in a row: 
 
 def check_reads_only(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     """Raises `UserError` for anything but one SELECT of nodes and functions that read and compute."""
-    called = set()
+    called, tables = set(), set()
     for node in _nodes(_parsed(connection, sql)):
         kind = node.get("type")
         if "class" in node:  # an expression; of these, functions alone can do more than compute
             called.add(name := str(node.get("function_name") or "").lower())
             if name == READS_BY_NAME:
-                _check_tables(connection, node)
+                tables |= {*_tables_named(node)}
         elif isinstance(kind, str) and kind not in ALLOWED_NODES:
             raise UserError(f"this reads the log only: expected one SELECT, and it holds a {kind}")
         elif kind == "BASE_TABLE":
-            _check_table(connection, [node["catalog_name"], node["schema_name"]], node["table_name"])
+            tables.add(tuple(filter(None, (node["catalog_name"], node["schema_name"], node["table_name"]))))
         elif kind == "TABLE_FUNCTION" and (name := str(node["function"]["function_name"]).lower()) in _table_macros():
             raise UserError(f"this reads the log only: {name}, which is told a table's name, is not for FROM")
         elif kind == "SHOW_REF" and node.get("query") is None and node["table_name"] not in SHOWN:
             raise UserError(
                 "this reads the log only: SHOW TABLES and DESCRIBE show names and columns, and nothing else is shown"
             )
+    _check_tables(connection, tables)
     unknown = {name for name in called - _allowed_functions() if any(c.isalnum() or c == "_" for c in name)}
     if unknown and (refused := sorted(unknown - _own_macros(connection))):
         raise UserError(
@@ -72,32 +73,33 @@ def check_reads_only(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
         )
 
 
-def _check_tables(connection: duckdb.DuckDBPyConnection, call: dict) -> None:
-    """Raises `UserError` unless a call says in so many words which table is read."""
+def _tables_named(call: dict) -> Iterator[tuple[str, ...]]:
+    """The tables that a call names. Raises `UserError` unless it says in so many words which they are."""
     for argument in (given["expression"] for given in call["arguments"]):
         if argument["class"] not in ("CONSTANT", "COLUMN_REF"):
             raise UserError(f"this reads the log only: {READS_BY_NAME} takes the name of one table, as it is")
-        if argument.get("literal", {}).get("kind", "STRING") != "STRING":
-            continue  # a number, which is no table
-        said = argument["literal"]["text"] if "literal" in argument else ".".join(argument["column_names"])
-        *place, name = (part.strip() for part in str(said).replace('"', "").split("."))
-        _check_table(connection, place, name)
+        if argument.get("literal", {}).get("kind", "STRING") == "STRING":  # a number is no table
+            said = argument["literal"]["text"] if "literal" in argument else ".".join(argument["column_names"])
+            yield tuple(part.strip() for part in str(said).replace('"', "").split("."))
 
 
-def _check_table(connection: duckdb.DuckDBPyConnection, place: list[str], name: str) -> None:
-    """`place`: the database and the schema that a statement names, as far as it does."""
+def _check_tables(connection: duckdb.DuckDBPyConnection, tables: set[tuple[str, ...]]) -> None:
+    """Raises `UserError` for a table that is none to be read. Each is its name, behind its database and schema if it has them."""
+    for *_, name in tables:
+        _check_view(name)
     # Where DuckDB finds no table csv in the schema main, it opens the file main.csv.
-    named = {part.lower() for part in place if part}
-    may_be_file = named or "." in name
-    is_there = not may_be_file or any(
-        name.lower() == known and named <= where for known, where in _relations(connection)
-    )
-    if not is_there:
-        said = ".".join(filter(None, [*place, name]))
-        raise UserError(
-            f"this reads the log only: {said[:100]} is no table or view, and no file is read (what has a dot in its name is "
-            "taken for a file's: give a CTE one without)"
-        )
+    may_be_files = {table for table in tables if len(table) > 1 or "." in table[0]}
+    known = connection.execute(read_sql("log/relations")).fetchall() if may_be_files else []
+    for table in may_be_files:
+        *place, name = (part.lower() for part in table)
+        if not any(name == known_name and {*place} <= {*where} for known_name, *where in known):
+            raise UserError(
+                f"this reads the log only: {'.'.join(table)[:100]} is no table or view, and no file is read (what has a dot in "
+                "its name is taken for a file's: give a CTE one without)"
+            )
+
+
+def _check_view(name: str) -> None:
     if name.lower() in _system_views() - CATALOG:
         raise UserError(
             f"this reads the log only: {name.lower()} is not among the views of the system that it may ask "
@@ -172,16 +174,6 @@ def _nodes(tree: dict) -> Iterator[dict]:
 def _allowed_functions() -> frozenset[str]:
     with connect() as connection:
         return frozenset(name for (name,) in connection.sql(read_sql("log/allowed_functions")).fetchall()) | {""}
-
-
-def _relations(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, set[str]]]:
-    """The tables and views that there are, each with its database and schema."""
-    names = connection.execute(
-        "select lower(name), list_transform([database_name, schema_name], lambda place: lower(place)) from ("
-        "select database_name, schema_name, table_name as name from duckdb_tables() "
-        "union all select database_name, schema_name, view_name from duckdb_views())"
-    )
-    return [(name, {*where}) for name, where in names.fetchall()]
 
 
 @cache

@@ -70,15 +70,15 @@ def changed_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
             check_format(connection, path)
             yield connection
             _complete(connection, path)
+            put_down(connection)
 
 
 def _complete(connection: duckdb.DuckDBPyConnection, path: str | Path) -> None:
-    """Derive what a store at `path` has beside its tables, and have all of it in its file."""
+    """Derive what a store at `path` has beside its tables."""
     name_alias_files(connection, path)
     derive(connection)
     create_log_views(connection, log_root(path))
     connection.execute(read_sql("titles/candidates"))
-    put_down(connection)
 
 
 def settle(connection: duckdb.DuckDBPyConnection, path: str | Path) -> None:

@@ -13,6 +13,7 @@ from oracle.base.errors import UserError, first_line
 from oracle.base.files import hold
 from oracle.base.resources import read_sql
 from oracle.base.store_format import STORE_FORMAT, format_of
+from oracle.log import quoted, quoted_name
 from oracle.store.build import build_starter_store
 from oracle.store.file import (
     changed_store,
@@ -34,7 +35,6 @@ def updated_store(path: str | Path, starter: bool = True) -> Iterator[duckdb.Duc
     """
     path = Path(path)
     with _alone(path):
-        refuse_in_use(Path(os.path.realpath(path)))
         if path.exists():
             with changed_store(path) as connection:
                 yield connection
@@ -43,6 +43,8 @@ def updated_store(path: str | Path, starter: bool = True) -> Iterator[duckdb.Duc
                 connection.execute(read_sql("store/clean"))
                 yield connection
         else:
+            place = Path(os.path.realpath(path))
+            refuse_in_use(place)
             with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
                 draft = build_starter_store(Path(folder) / path.name)
                 with changed_store(draft) as connection:
@@ -50,7 +52,8 @@ def updated_store(path: str | Path, starter: bool = True) -> Iterator[duckdb.Duc
                     yield connection
                 with connect(draft) as connection:
                     settle(connection, path)
-                os.replace(draft, os.path.realpath(path))
+                refuse_in_use(place)
+                os.replace(draft, place)
 
 
 def upgrade_store(path: str | Path) -> int:
@@ -80,10 +83,10 @@ def _take_over(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         for table, column in connection.execute(read_sql("store/common_columns")).fetchall():
             columns.setdefault(table, []).append(column)
         for table, names in columns.items():
-            connection.execute(f"delete from {_quoted(table)}")  # some begin with a row
-            listed = ", ".join(map(_quoted, names))
+            connection.execute(f"delete from {quoted_name(table)}")  # some begin with a row
+            listed = ", ".join(map(quoted_name, names))
             connection.execute(
-                f"insert into {_quoted(table)} by name select {listed} from old_store.main.{_quoted(table)}"
+                f"insert into {quoted_name(table)} by name select {listed} from old_store.main.{quoted_name(table)}"
             )
         connection.execute(read_sql("store/keep_info"))
 
@@ -93,7 +96,7 @@ def _take_over_own(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     with _old_store(connection, path):
         for name, sql in connection.execute(read_sql("store/own_relations")).fetchall():
             if sql is None:
-                connection.execute(f"create table {_quoted(name)} as from old_store.main.{_quoted(name)}")
+                connection.execute(f"create table {quoted_name(name)} as from old_store.main.{quoted_name(name)}")
             else:
                 with suppress(duckdb.CatalogException, duckdb.BinderException):
                     connection.execute(sql)
@@ -102,18 +105,13 @@ def _take_over_own(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
 @contextmanager
 def _old_store(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[None]:
     """Attach the store at `path` as old_store. Raises `UserError` for one that cannot be brought up to date."""
-    place = "'" + str(path).replace("'", "''") + "'"
-    connection.execute(f"attach {place} as old_store (read_only)")
+    connection.execute(f"attach {quoted(str(path))} as old_store (read_only)")
     try:
         yield
     except duckdb.Error as error:
         raise UserError(f"{path} cannot be brought up to date: {first_line(error)}; build it again") from None
     finally:
         connection.execute("detach old_store")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 @contextmanager

@@ -142,7 +142,8 @@ def test_a_copy_is_made_again_while_another_program_writes(tmp_path: Path, monke
     store, made = build_store(tmp_path / "s.duckdb", FILM), []
 
     def copyfile(source: Path, target: Path) -> None:
-        made.append(Path(target).write_bytes(Path(source).read_bytes()))
+        Path(target).write_bytes(Path(source).read_bytes())
+        made.append(Path(target).name)
         if len(made) == 1:
             store.with_name("s.duckdb.wal").write_bytes(b"written meanwhile")
 
@@ -150,4 +151,5 @@ def test_a_copy_is_made_again_while_another_program_writes(tmp_path: Path, monke
     folder = tmp_path / "copy"
     folder.mkdir()
     copied(store, folder)
-    assert len(made) == 3 and (folder / "s.duckdb.wal").read_bytes() == b"written meanwhile"
+    assert made == ["store.duckdb", "store.duckdb.wal"] * 2
+    assert (folder / "store.duckdb.wal").read_bytes() == b"written meanwhile"
