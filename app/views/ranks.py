@@ -106,7 +106,8 @@ def _earned(judged: list[dict], weight: float) -> str:
         return "" if any(row["hit_rate"] for row in judged) else "No rank has a hit."  # an evaluation gives no rewards
     best = _that_have(judged, "hit_reward", most / weight)
     verb = "earns" if best.startswith("rank ") else "earn"
-    return f"{best[0].upper()}{best[1:]} {verb} most by hits, {formats.signed(most, 3)} a list."
+    weighed = "" if weight == 1 else ", weights included"  # the chart below is before weights
+    return f"{best[0].upper()}{best[1:]} {verb} most by hits, {formats.signed(most, 3)} a list{weighed}."
 
 
 def _that_have(rows: list[dict], column: str, value: float) -> str:

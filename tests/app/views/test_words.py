@@ -67,6 +67,7 @@ def test_nothing_is_punished_or_earned_by_a_reward_that_weighs_nothing(empty_sto
         assert ("The film punished most is Saw" in films, "Films that were punished" in films) == (punished, punished)
         assert ("The film that violates most is Saw" in films) == (not punished)
         assert ("by hits" in ranks) == (earned is not None) and (earned is None or f"by hits, {earned} a list" in ranks)
+        assert (", weights included." in ranks) == (weights[0] == 2.0)
 
 
 def test_where_the_last_step_lists_nothing_what_if_says_so_and_not_that_nobody_trained(empty_store):
