@@ -2,15 +2,17 @@
 
 import os
 import shutil
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import duckdb
 
 from oracle.base.errors import UserError
-from oracle.base.files import left_beside, version_of_store
+from oracle.base.files import left_beside, version_of, version_of_store
 
 ATTEMPTS = 3
+PAUSE_S = 0.1
 
 # A file that DuckDB takes for another program's (an SQLite store, say) makes it download the extension that reads it.
 OFFLINE: dict[str, str | bool | int | float | list[str]] = {
@@ -49,17 +51,23 @@ def check_path(path: str | Path, signs: str = "?\\") -> None:
 def copied(path: Path, folder: str | Path) -> Path:
     """A copy of a DuckDB file, `folder`/store.duckdb, with what was written that is not in the file yet, but beside it.
 
-    Raises `OSError` where it can't be read, or not be written there.
+    Raises `OSError` where it can't be read, or not be written there; `UserError` where another program changes it all the time.
     """
     copy = Path(folder) / "store.duckdb"
-    for _ in range(ATTEMPTS):  # of files that another program writes meanwhile, a copy may not fit together
+    for attempt in range(ATTEMPTS):  # of files that another program writes meanwhile, a copy may not fit together
+        time.sleep(PAUSE_S * attempt)
+        for earlier in (copy, *left_beside(copy)):
+            earlier.unlink(missing_ok=True)
         version = version_of_store(path)
         shutil.copyfile(path, copy)
         for file in left_beside(path):
             with suppress(FileNotFoundError):
                 shutil.copyfile(file, f"{copy}{file.name.removeprefix(path.name)}")
         if version_of_store(path) == version:
-            break
+            return copy
+    now = version_of(path)
+    if version[: len(now)] != now:  # what is written beside it alone is added to what was copied
+        raise UserError(f"cannot copy {path}: another program is writing to it; try again in a moment")
     return copy
 
 

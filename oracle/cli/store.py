@@ -1,7 +1,10 @@
 """`store update`: a store that an earlier version of this project built."""
 
 import argparse
+import sys
 from pathlib import Path
+
+from oracle.base.printable import one_line
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +21,8 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
 def _update(arguments: argparse.Namespace) -> None:
     from oracle.store import STORE_FORMAT, upgrade_store  # slow to import: behind --help
 
-    number = upgrade_store(arguments.store)
+    number, left_out = upgrade_store(arguments.store)
     said = "is of that format already" if number == STORE_FORMAT else f"was of format {number}, and is up to date"
-    print(f"{arguments.store} (format {STORE_FORMAT}): {said}")
+    print(f"{one_line(arguments.store)} (format {STORE_FORMAT}): {said}")
+    if left_out:
+        print(one_line(f"not kept, as a store has no such columns: {', '.join(left_out)}"), file=sys.stderr)

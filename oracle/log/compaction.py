@@ -43,7 +43,7 @@ from oracle.log.macros import create_base
 from oracle.log.reading import GRACE_S, of_one_state, without_what_is_broken
 from oracle.log.removal import remove_run
 from oracle.log.sound import check_run, has_its_columns, is_broken, is_readable, pattern_of
-from oracle.log.state import state_of
+from oracle.log.state import SEARCH_S, look_closer, state_of
 from oracle.log.tables import write_rows
 from oracle.log.times import keep_time
 from oracle.log.upkeep import remove_superseded, tidy, tidy_log
@@ -133,10 +133,7 @@ def begin_epoch(
     Raises:
         UserError: no space, or steps that can't be read; everything is as it was.
     """
-    if broken := _broken(rewrite):
-        raise UserError(
-            f"cannot merge the steps of run {folder.name}: {broken[0]} can't be read; bring it back, or move it away"
-        )
+    _refuse_broken(folder, rewrite)
     tidy(folder)  # what is in place under the names of the next epoch would count with it
     epoch = now.epoch + 1
     parts = [rewrite[first : first + MOST_AT_ONCE] for first in range(0, len(rewrite), MOST_AT_ONCE)]
@@ -148,8 +145,17 @@ def begin_epoch(
         if isinstance(error, duckdb.IOException):
             raise UserError(f"cannot merge the steps of run {folder.name}: {_reason(error)}; free some space") from None
         if isinstance(error, duckdb.Error):  # of what ends as Parquet does, and isn't any
+            look_closer(folder.parent, [folder.name], SEARCH_S)
+            _refuse_broken(folder, rewrite)
             raise UserError(f"cannot merge the steps of run {folder.name}: {first_line(error)}") from None
         raise
+
+
+def _refuse_broken(folder: Path, steps: list[Steps]) -> None:
+    if broken := _broken(steps):
+        raise UserError(
+            f"cannot merge the steps of run {folder.name}: {broken[0]} can't be read; bring it back, or move it away"
+        )
 
 
 def _merged(folder: Path, sources: list[Steps], epoch: int) -> Steps:

@@ -226,7 +226,8 @@ def run_folder(log_root: str | Path, run_id: str) -> Path:
         if is_named and (run := folder / "run.parquet").is_file():
             return folder
         runs = sorted((p.parent.name for p in Path(log_root).glob("[0-9]*/run.parquet")), reverse=True)
-    if is_named and run_id in runs:
+        lacks_settings = is_named and (run_id in runs or any(folder.glob("manifest-*.parquet")))
+    if lacks_settings:
         raise left_out(run_id, run)
     if run_id in runs:
         raise UserError(

@@ -257,7 +257,7 @@ def _variable(name: str) -> str:
 
 
 def find_broken(log_root: Path, said: str, anywhere: bool, within_s: float) -> None:
-    """Look closer at the runs whose files an error of DuckDB names: at each value of their settings and of their steps.
+    """Look closer at the runs whose files an error of DuckDB names.
 
     `anywhere`: at those of all runs, newest first, where it names none, as of damaged pages it does; for `within_s` seconds.
     """
@@ -265,13 +265,18 @@ def find_broken(log_root: Path, said: str, anywhere: bool, within_s: float) -> N
     named = set(_NAMED.findall(said)) & set(there)
     if not named and anywhere:
         named = set(there)
+    look_closer(log_root, named, within_s)
+
+
+def look_closer(log_root: Path, runs: Collection[str], within_s: float) -> None:
+    """Look at each value of the settings and of the steps of these runs; for `within_s` seconds."""
     end = time.monotonic() + within_s
     with connect(threads=1) as reader:
-        for folder in (log_root / run_id for run_id in sorted(named, reverse=True)):
+        for folder in (log_root / run_id for run_id in sorted(runs, reverse=True)):
             with suppress(OSError):  # of a run that can't be listed, as `state_of` sees too
                 for path in _broken_parts(folder, reader, end):
                     note_broken(path)
-    _looked(log_root, again=named)
+    _looked(log_root, again=runs)
 
 
 def _broken_parts(folder: Path, reader: duckdb.DuckDBPyConnection, end: float) -> Iterator[Path]:

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from oracle.base.files import beside, left_beside, log_around, log_root
 from oracle.base.nouns import FILMS, Nouns
 from oracle.base.resources import read_sql
 from oracle.base.store_format import STORE_FORMAT, check_format
-from oracle.log import create_log_views, name_alias_files, use_alias_files
+from oracle.log import create_log_views, name_alias_files, quoted_name, use_alias_files
 
 DERIVATIONS = (
     "store/clean",
@@ -42,19 +42,45 @@ DERIVATIONS = (
 
 
 @contextmanager
-def new_store(
-    path: str | Path, when_complete: Callable[[duckdb.DuckDBPyConnection], object] = lambda connection: None
-) -> Iterator[duckdb.DuckDBPyConnection]:
+def new_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection to an empty store; at the end derive the rest, and put the file at `path` in one move."""
-    with _swapped_in(Path(path)) as temporary, connect(temporary) as connection:
-        connection.execute("set enable_progress_bar = false")
-        for name in ("store/schema", "titles/spellings", "titles/normalise"):
-            connection.execute(read_sql(name))
-        connection.execute("insert into store_info values (?, current_timestamp, null)", [STORE_FORMAT])
+    with _swapped_in(Path(path)) as temporary, connect(temporary) as connection, _made(connection, path):
         yield connection
-        _complete(connection, path)
-        when_complete(connection)
-        put_down(connection)
+
+
+@contextmanager
+def renewed_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The same in a copy of the store at `path`, of whatever format: what no store has, but somebody's own, stays there."""
+    with _swapped_in(Path(path)) as temporary:
+        shutil.copyfile(path, temporary)
+        with connect(temporary) as connection:
+            _drop_ours(connection, path)
+            with _made(connection, path):
+                yield connection
+
+
+@contextmanager
+def _made(connection: duckdb.DuckDBPyConnection, path: str | Path) -> Iterator[None]:
+    """Make the tables of a store, empty; at the end derive the rest."""
+    connection.execute("set enable_progress_bar = false")
+    for name in ("store/schema", "titles/spellings", "titles/normalise"):
+        connection.execute(read_sql(name))
+    connection.execute("insert into store_info values (?, current_timestamp, null)", [STORE_FORMAT])
+    yield
+    _complete(connection, path)
+    put_down(connection)
+
+
+def _drop_ours(connection: duckdb.DuckDBPyConnection, path: str | Path) -> None:
+    """Drop whatever has the name of something that a store has. Raises `duckdb.Error` for a table that somebody's own refers to."""
+    with connect() as blank:
+        with _made(blank, path):
+            pass
+        ours = {name for name, _ in blank.execute(read_sql("store/objects")).fetchall()}
+    for name, kind in connection.execute(read_sql("store/objects")).fetchall():
+        if name in ours:
+            connection.execute(f"drop {kind} {quoted_name(name)}")
+    put_down(connection)  # what they took is free from then on
 
 
 @contextmanager

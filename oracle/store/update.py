@@ -3,8 +3,9 @@
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
@@ -21,6 +22,7 @@ from oracle.store.file import (
     open_file,
     place_of,
     refuse_in_use,
+    renewed_store,
     settle,
 )
 
@@ -56,11 +58,18 @@ def updated_store(path: str | Path, starter: bool = True) -> Iterator[duckdb.Duc
                 os.replace(draft, place)
 
 
-def upgrade_store(path: str | Path) -> int:
+class Upgraded(NamedTuple):
+    """`number`: the format that the store had. `left_out`: columns that somebody has added to its tables, which are not kept."""
+
+    number: int
+    left_out: tuple[str, ...] = ()
+
+
+def upgrade_store(path: str | Path) -> Upgraded:
     """Bring a store of an older format up to date from the tables that it holds; all derived ones are made anew.
 
-    Returns the format that it had. Raises `UserError` for a file that is no store, one that lacks what a table needs, and
-    while another program writes to it; it is as it was then.
+    Somebody's own tables, views, macros and schemas in it stay as they are. Raises `UserError` for a file that is no store, one
+    that lacks what a table needs, and while another program writes to it; it is as it was then.
     """
     path = Path(path)
     if not path.is_file():
@@ -69,49 +78,37 @@ def upgrade_store(path: str | Path) -> int:
         refuse_in_use(Path(os.path.realpath(path)))
         with open_file(path) as old:
             number = format_of(old, path)
-        if number < STORE_FORMAT:
-            with new_store(path, when_complete=lambda connection: _take_over_own(connection, path)) as connection:
-                _take_over(connection, path)
-    return number
+        if number == STORE_FORMAT:
+            return Upgraded(number)
+        try:
+            with renewed_store(path) as connection:
+                return Upgraded(number, _take_over(connection, path))
+        except (duckdb.IOException, duckdb.OutOfMemoryException):
+            raise
+        except duckdb.Error as error:
+            raise UserError(f"{path} cannot be brought up to date: {first_line(error)}; build it again") from None
 
 
-def _take_over(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Copy what the tables of the store at `path` hold, column by column of the same name."""
+def _take_over(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, ...]:
+    """Copy what the tables of the store at `path` hold, column by column of the same name; return the other columns."""
     connection.execute(read_sql("sources/begin"))  # the columns that say which source a row is of
-    with _old_store(connection, path):
-        columns: dict[str, list[str]] = {}
-        for table, column in connection.execute(read_sql("store/common_columns")).fetchall():
-            columns.setdefault(table, []).append(column)
-        for table, names in columns.items():
-            connection.execute(f"delete from {quoted_name(table)}")  # some begin with a row
-            listed = ", ".join(map(quoted_name, names))
-            connection.execute(
-                f"insert into {quoted_name(table)} by name select {listed} from old_store.main.{quoted_name(table)}"
-            )
-        connection.execute(read_sql("store/keep_info"))
-
-
-def _take_over_own(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Copy the tables that no store has, but somebody's own, and make their views again where what they read is still there."""
-    with _old_store(connection, path):
-        for name, sql in connection.execute(read_sql("store/own_relations")).fetchall():
-            if sql is None:
-                connection.execute(f"create table {quoted_name(name)} as from old_store.main.{quoted_name(name)}")
-            else:
-                with suppress(duckdb.CatalogException, duckdb.BinderException):
-                    connection.execute(sql)
-
-
-@contextmanager
-def _old_store(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[None]:
-    """Attach the store at `path` as old_store. Raises `UserError` for one that cannot be brought up to date."""
     connection.execute(f"attach {quoted(str(path))} as old_store (read_only)")
-    try:
-        yield
-    except duckdb.Error as error:
-        raise UserError(f"{path} cannot be brought up to date: {first_line(error)}; build it again") from None
-    finally:
-        connection.execute("detach old_store")
+    columns: dict[str, list[str]] = {}
+    left_out = []
+    for table, column, is_known in connection.execute(read_sql("store/held_columns")).fetchall():
+        if is_known:
+            columns.setdefault(table, []).append(column)
+        else:
+            left_out.append(f"{table}.{column}")
+    for table, names in columns.items():
+        connection.execute(f"delete from {quoted_name(table)}")  # some begin with a row
+        listed = ", ".join(map(quoted_name, names))
+        connection.execute(
+            f"insert into {quoted_name(table)} by name select {listed} from old_store.main.{quoted_name(table)}"
+        )
+    connection.execute(read_sql("store/keep_info"))
+    connection.execute("detach old_store")
+    return tuple(left_out)
 
 
 @contextmanager

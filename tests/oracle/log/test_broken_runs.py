@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from oracle import UserError
-from oracle.log import LogWriter, ask, compact, export_run, open_audit, open_log, query, reading
+from oracle.log import LogWriter, ask, compact, delete_run, export_run, open_audit, open_log, query, reading
 from oracle.log import state as log_state
 from oracle.log.schema import LOSS
 from tests.tiny_log import RUN as TINY
@@ -195,6 +195,35 @@ def test_nothing_is_added_to_what_cannot_be_read_and_the_reason_is_told(log):
     os.mkfifo((log / "2 old").rename(log / "2-old") / RUN)
     with pytest.raises(UserError, match=r"run 2-old is left out, as .*run.parquet can't be read"):
         compact(log, "2-old")
+
+
+def test_every_door_of_the_log_tells_the_same_of_a_run_that_cannot_be_read(log, tmp_path):
+    """Whoever is to read, go on with, or merge a forged run names the file, and what to do."""
+    for number, (name, fault, out) in enumerate(FORGED):
+        folder = forge(log, number, name, fault)
+        doors = {
+            "resume": lambda run: LogWriter.resume(log, run).close(),
+            "cut back": lambda run: cut_back(log, run),
+            "merge": lambda run: compact(log, run, grace_s=0.0),
+            "export": lambda run: export_run(log, run, tmp_path / f"{run}.csv"),
+        }
+        if out == STEP:  # the other steps are there to be read
+            doors = {door: doors[door] for door in ("cut back", "merge")}
+        if out == "loss.parquet":  # which no other table needs
+            doors = {door: doors[door] for door in ("resume", "cut back")}
+        for door, use in doors.items():
+            with pytest.raises(UserError) as refused:
+                use(folder.name)
+            told = str(refused.value)
+            assert folder.name in told and name.split("/")[0] in told and "bring it back" in told, (door, name, told)
+        if fault is not Path.unlink:
+            delete_run(log, folder.name)
+            assert not folder.exists()
+
+
+def cut_back(log: Path, run: str) -> None:
+    with LogWriter.resume(log, run) as writer:
+        writer.truncate_after(1)
 
 
 def test_broken_runs_are_told_and_change_no_figure_of_another(log, tmp_path, caplog):

@@ -89,16 +89,38 @@ def test_an_update_keeps_which_source_each_row_is_of(tmp_path: Path) -> None:
         assert connection.sql("select imdb_id, risk from given_risk").fetchall() == [("tt0387564", 0.7)]
 
 
-def test_an_update_keeps_tables_and_views_of_somebody_s_own(older: Path) -> None:
+def test_an_update_keeps_whatever_is_somebody_s_own(older: Path, capsys: pytest.CaptureFixture) -> None:
     with duckdb.connect(str(older)) as connection:
         connection.execute(
-            'create table "my ""notes" as select 7 as n; create view of_titles as select title from titles'
+            'create table "my ""notes" (n integer primary key default 7); insert into "my ""notes" default values; '
+            "create view z_titles as select title from titles; create view a_titles as from z_titles; "
+            "create schema mine; create table mine.kept as select 42 as n; create view mine.all_titles as from titles; "
+            "create macro mine.twice(n) as 2 * n; create sequence numbers start 5; "
+            "alter table titles add column seen_on date"
         )
-    upgrade_store(older)
-    with duckdb.connect(str(older), read_only=True) as connection:
-        assert connection.sql('from "my ""notes"').fetchall() == [(7,)]
-        assert connection.sql("from of_titles").fetchall() == [("Saw",)]
-        assert connection.sql("select count(*) > 0 from index_titles").fetchall() == [(True,)], "a view of today's"
+    assert main(["store", "update", str(older)]) == 0
+    assert capsys.readouterr().err == "not kept, as a store has no such columns: titles.seen_on\n"
+    with duckdb.connect(str(older)) as connection:
+        for said, rows in {
+            'from "my ""notes"': [(7,)],
+            "from a_titles": [("Saw",)],
+            "select mine.twice(n) from mine.kept": [(84,)],
+            "select title from mine.all_titles": [("Saw",)],
+            "select nextval('numbers')": [(5,)],
+            "select count(*) > 0 from index_titles": [(True,)],  # a view of today's
+        }.items():
+            assert connection.sql(said).fetchall() == rows
+        with pytest.raises(duckdb.ConstraintException):
+            connection.execute('insert into "my ""notes" values (7)')
+
+
+def test_an_update_that_somebody_s_own_table_forbids_changes_nothing(older: Path) -> None:
+    with duckdb.connect(str(older)) as connection:
+        connection.execute("create table seen (trait varchar references traits (trait))")
+    before = older.read_bytes()
+    with pytest.raises(UserError, match=r'cannot be brought up to date: .*key table of the table "seen"'):
+        upgrade_store(older)
+    assert older.read_bytes() == before
 
 
 def test_a_store_that_cannot_be_brought_up_to_date_stays_as_it_was(older: Path) -> None:

@@ -153,3 +153,40 @@ def test_a_copy_is_made_again_while_another_program_writes(tmp_path: Path, monke
     copied(store, folder)
     assert made == ["store.duckdb", "store.duckdb.wal"] * 2
     assert (folder / "store.duckdb.wal").read_bytes() == b"written meanwhile"
+
+
+def test_a_copy_that_is_made_again_holds_nothing_of_the_first_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, made = build_store(tmp_path / "s.duckdb", FILM), []
+    wal = store.with_name("s.duckdb.wal")
+    wal.write_bytes(b"of the file before")
+
+    def copyfile(source: Path, target: Path) -> None:
+        Path(target).write_bytes(Path(source).read_bytes())
+        made.append(target)
+        if len(made) == 2:  # a checkpoint: what was beside the file is in it
+            store.write_bytes(store.read_bytes() + bytes(4096))
+            wal.unlink()
+
+    monkeypatch.setattr("shutil.copyfile", copyfile)
+    (folder := tmp_path / "copy").mkdir()
+    assert copied(store, folder).stat().st_size == store.stat().st_size
+    assert [path.name for path in folder.iterdir()] == ["store.duckdb"]
+
+
+def test_what_another_program_changes_all_the_time_is_told_and_not_handed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = build_store(tmp_path / "s.duckdb", FILM)
+
+    def copyfile(source: Path, target: Path) -> None:
+        Path(target).write_bytes(Path(source).read_bytes())
+        store.write_bytes(store.read_bytes() + bytes(4096))
+
+    monkeypatch.setattr("shutil.copyfile", copyfile)
+    (folder := tmp_path / "copy").mkdir()
+    with pytest.raises(
+        UserError, match=r"cannot copy .*s\.duckdb: another program is writing to it; try again in a moment"
+    ):
+        copied(store, folder)

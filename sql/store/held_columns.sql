@@ -1,0 +1,14 @@
+-- What an older store, attached as old_store, holds in tables that a store has. grain: column of a table. is_known: a store has the
+-- column too. Tables that are derived are made anew, and store_info says what it is itself.
+with held as (
+    select table_name, column_name from duckdb_columns() join duckdb_tables() using (database_name, schema_name, table_name)
+    where database_name = 'old_store' and schema_name = 'main'
+),
+wanted as (
+    select table_name, column_name from duckdb_columns() join duckdb_tables() using (database_name, schema_name, table_name)
+    where database_name = current_database() and schema_name = 'main' and table_name <> 'store_info'
+)
+select table_name, column_name, w.column_name is not null as is_known
+from held h left join wanted w using (table_name, column_name)
+where table_name in (select table_name from wanted)
+order by table_name, column_name;
