@@ -102,8 +102,8 @@ class Annotator:
         for name in verdicts.column_names:
             entries = entries.append_column(name, verdicts[name])
 
-        truth = self._identified(_flatten([[as_film(f) for f in films or []] for films in groundtruth]))
-        seen_films = self._identified(_flatten(films_seen))
+        truth = self._judged(_flatten([[as_film(f) for f in films or []] for films in groundtruth]), traits)
+        seen_films = self._judged(_flatten(films_seen), traits)
         listed = self._named(entries)
         truth = truth.with_columns(
             in_catalog=self._in_catalog(truth), seen=_matches(truth, seen_films, ["completion"])
@@ -117,17 +117,23 @@ class Annotator:
         )
         for name in flags.columns:
             entries = entries.append_column(name, flags[name].to_arrow())
-        return AnnotatedBatch(entries, self._with_safety(truth, traits), texts, traits, films_seen)
+        eligible = truth.select("completion", "title", "year", "imdb_id", "is_safe").to_arrow()
+        return AnnotatedBatch(entries, eligible, texts, traits, films_seen)
 
-    def _with_safety(self, truth: pl.DataFrame, traits: list[list[str]]) -> pa.Table:
-        table = truth.select("completion", "title", "year", "imdb_id").to_arrow()
-        asked = pa.array(traits, pa.list_(pa.string())).take(table["completion"].combine_chunks())
-        verdict = self.oracle.check_batch(table.select(["title", "year"]).append_column("constraints", asked))
-        return table.append_column("is_safe", verdict["is_safe"])
+    def _judged(self, films: pa.Table, traits: list[list[str]]) -> pl.DataFrame:
+        """Films with their imdb_id, is_safe and `key`; as the answer's: which of several films a title is taken for hangs on what
+        the person avoids."""
+        asked = pa.array(traits, pa.list_(pa.string())).take(films["completion"].combine_chunks())
+        verdicts = self.oracle.check_batch(films.append_column("constraints", asked))
+        return self._named(films.append_column("imdb_id", verdicts["imdb_id"])).with_columns(
+            is_safe=pl.Series(verdicts["is_safe"])
+        )
 
     def _identified(self, films: pa.Table) -> pl.DataFrame:
-        """Films with their imdb_id (null: unresolved) and normalised title `key`."""
-        return self._named(films.append_column("imdb_id", self.oracle.resolve(films)["imdb_id"]))
+        """The films of a catalog with their imdb_id (null: not found, or any of several) and normalised title `key`."""
+        found = self.oracle.resolve(films)
+        imdb_id = pc.if_else(pc.equal(found["match_method"], "ambiguous"), None, found["imdb_id"])
+        return self._named(films.append_column("imdb_id", imdb_id))
 
     def _named(self, films: pa.Table) -> pl.DataFrame:
         films = films.append_column("key", normalise(films["title"]))

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from oracle import build_store, create_oracle
 from oracle.annotate import YEAR_TOLERANCE, Annotator
 from tests.oracle.conftest import small_titles
 
@@ -111,3 +112,37 @@ for line in ("- Film {{0}} ({found})", "- Film (tt{{0:07}})", "- Zqxv Alpha", "-
     )  # numbered from 1: these entries are films apart
     repeated = [29_999, 30_000 - ids, 29_999, 29_999]
     assert done.stdout.splitlines() == [f"30000 {n}" for n in repeated], done.stderr[-500:]
+
+
+GORE, CLOWNS = "Anti-gore / squeamish", "Clown phobia"
+STARS = [{"imdb_id": f"tt{n:07}", "title": "Born a Star", "year": year} for n, year in enumerate((1937, 1954, 2018), 1)]
+
+
+@pytest.fixture(scope="module")
+def stars(tmp_path_factory):
+    """Three films of one title: the second has gore, the third has clowns."""
+    risks = [("tt0000001", GORE, 0.1), ("tt0000002", GORE, 0.9), ("tt0000003", CLOWNS, 0.8)]
+    rows = [dict(zip(("imdb_id", "trait", "risk"), row, strict=True)) for row in risks]
+    return create_oracle(store=build_store(tmp_path_factory.mktemp("stars") / "s.duckdb", STARS, rows))
+
+
+@pytest.mark.parametrize(("avoided", "film"), [([], 1), ([GORE], 2), ([CLOWNS], 3), ([CLOWNS, GORE], 2)])
+def test_a_title_that_several_films_have_is_one_film_wherever_a_completion_has_it(stars, avoided, film):
+    title, other = "Born a Star", {"title": "Zqxv", "year": None}
+    for catalog in ([], STARS, STARS[film - 1 : film], [{"title": title, "year": None}]):
+        films = pa.Table.from_pylist(
+            [*catalog, *([other] if catalog else [])], pa.schema([("title", pa.string()), ("year", pa.int16())])
+        )
+        judge = Annotator(stars, films)
+        found = judge.annotate([f"1. {title}\n2. {title}"], [[title]], None, [avoided])
+        assert found.entries["hit"].to_pylist() == [True, False]
+        assert found.entries["repeated"].to_pylist() == [False, True]
+        [truth] = found.groundtruth.to_pylist()
+        assert truth["imdb_id"] == found.entries["imdb_id"][0].as_py() == STARS[film - 1]["imdb_id"]
+        assert truth["is_safe"] == found.entries["is_safe"][0].as_py() == (not avoided)
+        seen = judge.annotate([f"1. {title}"], [[title]], [[title]], [avoided])
+        assert (seen.entries["seen"].to_pylist(), len(seen.groundtruth)) == ([True], 0)
+        for own in STARS:  # the same by its year: the safety of a hit is that of the truth
+            named = judge.annotate([f"1. {title} ({own['year']})"], [[title]], None, [avoided])
+            if named.entries["hit"][0].as_py():
+                assert named.entries["is_safe"].to_pylist() == named.groundtruth["is_safe"].to_pylist()
