@@ -20,7 +20,7 @@ from pathlib import Path
 
 import yaml
 
-from oracle.base.command import command, when_stopped
+from oracle.base.command import command, go_on_unread, when_stopped
 from oracle.base.flags import FlagParser
 from pipeline.settings.flags import CONFIGS
 
@@ -29,6 +29,7 @@ GOES_ON = "the same command goes on from here"
 
 def main(argv: list[str]) -> None:
     when_stopped(GOES_ON)
+    go_on_unread()
     parser = FlagParser(prog="demo.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=3407, help="of the simulated world, SFT and training")
     parser.add_argument("--split", default="heldout", help="users to report on; tune settings on: tune")

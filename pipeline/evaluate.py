@@ -12,11 +12,12 @@ kept as they arrive: the same command goes on where it was stopped.
 
 import sys
 
-from oracle.base.command import as_typed, command, when_stopped
+from oracle.base.command import as_typed, command, go_on_unread, when_stopped
 
 
 def main(argv: list[str], prog: str = "evaluate.py") -> None:
     when_stopped("the answers so far are kept, and the same command goes on", "--batch_size or --max_completion_length")
+    go_on_unread()
     from pipeline.evaluation.flags import check_flags, parse
 
     args = parse(argv, prog, as_typed(__doc__, prog))

@@ -41,7 +41,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oracle.base.command import as_typed, command, when_stopped
+from oracle.base.command import as_typed, command, go_on_unread, when_stopped
 from oracle.base.errors import UserError
 from oracle.base.files import check_can_be_made, check_writable, reserved
 from oracle.base.flags import FlagParser
@@ -133,6 +133,7 @@ def main(argv: list[str], prog: str = "prepare.py") -> None:
 
         print(report_on(args.check, args.store, args.json, largest))
         return
+    go_on_unread()
     if not args.sources and args.report is None:
         raise UserError(
             f"name the files to read, such as: {prog} movies.csv links.csv; or --report FILE.html, or --check DATASET"

@@ -7,11 +7,12 @@ python pipeline/sft.py --train_path redial.parquet --model_name HuggingFaceTB/Sm
 
 import sys
 
-from oracle.base.command import as_typed, command, when_stopped
+from oracle.base.command import as_typed, command, go_on_unread, when_stopped
 
 
 def main(argv: list[str], prog: str = "sft.py") -> None:
     when_stopped("nothing was begun, the same command begins again")
+    go_on_unread()
     from pipeline.settings.flags import SftSettings
     from pipeline.settings.parsing import parse_settings
 

@@ -13,11 +13,12 @@ A run's checkpoints are in runs/<run id>/, its verdicts in the log beside the st
 
 import sys
 
-from oracle.base.command import as_typed, command, when_stopped
+from oracle.base.command import as_typed, command, go_on_unread, when_stopped
 
 
 def main(argv: list[str], prog: str = "train.py") -> None:
     when_stopped("nothing was begun, the same command begins again")
+    go_on_unread()
     from pipeline.settings.flags import TrainSettings
     from pipeline.settings.parsing import parse_settings
 

@@ -105,6 +105,13 @@ def test_ctrl_c_while_a_query_runs_is_one_line(tmp_path):
 
 
 NAP = "time.sleep(20)"
+UNREAD = """
+from oracle.base.command import go_on_unread
+from oracle.base.errors import UserError
+go_on_unread()
+time.sleep(0.1)
+for _ in range(999): print('x' * 99)
+raise UserError('[Errno 1] all is done')"""
 NOTHING_CAN_BE_IMPORTED = """
 def find_spec(*given): raise MemoryError
 sys.meta_path.insert(0, type("Finder", (), {"find_spec": staticmethod(find_spec)}))
@@ -137,6 +144,8 @@ time.sleep(20)"""
         ("raise OSError(28, 'No space left on device')", "exec 2> /dev/full", 2, ""),
         ("for _ in range(9999): print('x' * 99, flush=True)", "exec > >(head -c 1)", 0, ""),
         ("time.sleep(0.1); print('x')", "exec > >(true)", 0, ""),
+        (UNREAD, "exec > >(true)", 2, "error: [Errno 1] all is done\n"),
+        ("print('Amélie 漢')", "export PYTHONIOENCODING=ascii; exec > /dev/null", 0, ""),
         (
             "print('x')",
             "exec > /dev/full",

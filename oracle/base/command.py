@@ -5,6 +5,7 @@ This module imports nothing that takes time, so that Ctrl-C ends well while all 
 """
 
 import atexit
+import io
 import os
 import signal
 import sys
@@ -39,6 +40,27 @@ def command(main: Callable[[list[str]], object], argv: Sequence[str]) -> NoRetur
         except OSError:  # Python would try again, and end with a code of its own
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(code)
+
+
+def go_on_unread() -> None:
+    """Have the work go on, from now on, when whoever reads its output leaves (`| head -1`): nothing is left half done for that."""
+    if (out := sys.stdout) is sys.__stdout__:
+        out.flush()
+        sys.stdout = io.TextIOWrapper(
+            io.BufferedWriter(_Unread(out.fileno(), "w", closefd=False)), out.encoding, out.errors, line_buffering=True
+        )
+
+
+class _Unread(io.FileIO):
+    """A stream that goes to nobody once its reader has left."""
+
+    def write(self, data) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            with open(os.devnull, "wb") as nobody:
+                os.dup2(nobody.fileno(), self.fileno())
+            return len(data)
 
 
 def outcome(main: Callable[[list[str]], object], argv: Sequence[str]) -> int:
@@ -138,11 +160,12 @@ def _say(lines: str) -> None:
 
 
 def _open_streams() -> None:
-    """Have all three standard streams. One that the caller closed gives nothing: else the next file that is opened, such as
+    """Have all three standard streams, and no text that they can't say. One that the caller closed gives nothing: else the next file that is opened, such as
     the store, had its number, and got what libraries print."""
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115
+    sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: not every terminal can say every title
 
 
 def _end_bars() -> None:

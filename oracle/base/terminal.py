@@ -1,5 +1,6 @@
 """Rows as a table for people: it fits the terminal that shows it; in a pipe or a file it is as wide as its values."""
 
+import io
 import json
 import sys
 from datetime import datetime
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import pyarrow as pa
 
 from oracle.base.arrow import in_full
-from oracle.base.printable import one_line
+from oracle.base.printable import in_json, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,6 +61,13 @@ def print_rows(rows: pa.Table) -> None:
             print()
     if shown.num_rows < rows.num_rows:
         print(f"{rows.num_rows - shown.num_rows:,} more rows: --json and --out give all of them", file=sys.stderr)
+
+
+def print_json(written: str) -> None:
+    """Print JSON of one or more lines, its control characters by their numbers; as UTF-8, whatever the terminal's encoding is."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    sys.stdout.write(in_json(written))
 
 
 def _print(console: "Console", table: "Table") -> None:

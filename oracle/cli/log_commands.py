@@ -9,10 +9,11 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from oracle.base.command import go_on_unread
 from oracle.base.errors import Busy, UserError
 from oracle.base.files import check_writable, written_whole
-from oracle.base.printable import in_json, one_line
-from oracle.base.terminal import print_rows
+from oracle.base.printable import one_line
+from oracle.base.terminal import print_json, print_rows
 from oracle.cli.log import VARIABLES
 from oracle.cli.watch import watched
 from oracle.log import (
@@ -32,6 +33,7 @@ from oracle.log import (
     query,
     sayable,
     storable,
+    tidy_log,
     write_rows,
 )
 from oracle.store import log_root
@@ -97,7 +99,9 @@ def _typed() -> str:
 
 
 def compact_runs(arguments: argparse.Namespace) -> None:
+    go_on_unread()
     root = log_root(arguments.store)
+    tidy_log(root)  # also where there is no run to merge
     with open_log(root) as connection:
         runs = arguments.runs or query(connection, "select run_id from runs order by run_id")["run_id"].to_pylist()
     merged, failed = [], []
@@ -135,6 +139,7 @@ def export_one(arguments: argparse.Namespace) -> None:
 def delete_runs(arguments: argparse.Namespace) -> None:
     if not arguments.yes:
         raise UserError(f"this removes {', '.join(arguments.runs)} for good: say --yes if you mean it")
+    go_on_unread()
     failed: list[str] = []
     for run_id in arguments.runs:
         try:
@@ -152,7 +157,7 @@ def _show(rows: pa.Table, as_json: bool) -> None:
         import polars as pl  # only for this
 
         _check_names(rows)
-        sys.stdout.write(in_json(pl.DataFrame(rows).write_ndjson()))
+        print_json(pl.DataFrame(rows).write_ndjson())
     else:
         print_rows(rows)
 

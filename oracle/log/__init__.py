@@ -14,6 +14,7 @@ from oracle.log.select import MOST_CHARACTERS
 from oracle.log.state import pattern_of, state_of
 from oracle.log.tables import KINDS, write_rows
 from oracle.log.times import last_step_at
+from oracle.log.upkeep import tidy_log
 from oracle.log.views import create_log_views, open_log
 from oracle.log.writer import LogWriter, whole_run
 
@@ -49,6 +50,7 @@ __all__ = [
     "sayable",
     "state_of",
     "storable",
+    "tidy_log",
     "use_alias_files",
     "whole_run",
     "write_rows",

@@ -116,6 +116,9 @@ def _counted(folder: Path, names: list[str]) -> Counted:
     is_merged = {step for s in merged for step in s.steps}
     if twice := [s.path for s in single if s.steps[0] in is_merged]:
         raise OSError(errno.EINVAL, f"{twice[0]} is a step that is merged already: move it away", str(twice[0]))
+    if later := [s.path for s in (*merged, *single) if s.format > FORMAT]:
+        told = f"{later[0]} is of a later format, and this program knows 1 to {FORMAT}: update it"
+        raise OSError(errno.EINVAL, told, str(later[0]))
     return Counted(epoch, sorted(merged, key=lambda s: s.steps), single)
 
 

@@ -44,7 +44,7 @@ def check_dataset(path: Path, store: Path, as_json: bool, largest: int = LARGEST
         **_groundtruth(oracle, every, [row for rows in splits.values() for row in rows["groundtruth_with_release_year"]], traits),
     }  # fmt: skip
     if as_json:
-        return in_json(json.dumps(report, ensure_ascii=False))
+        return in_json(json.dumps(report))
     nouns = read_coverage(oracle.store).nouns
     lines = [f"{one_line(path)}:"]
     for name, value in report.items():

@@ -1,6 +1,7 @@
 """The commands, as a person types them."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -16,6 +17,8 @@ from oracle.cli.main import main
 from oracle.log import LogWriter
 from oracle.store.build import build_starter_store
 from tests.tiny_log import write_tiny_log
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -217,6 +220,52 @@ def test_of_several_runs_those_are_deleted_that_can_be_and_the_others_told(log):
         "error: no run '20200101-000000-0000",
         "error: no run '1-none",
     ]
+
+
+def test_runs_are_all_deleted_or_merged_though_nobody_reads_what_is_said(log):
+    root = log.folder / "store.log"
+    for number in range(3):
+        shutil.copytree(root / log.run_id, root / f"1-{number}")
+    for command in ("compact --no-wait", f"delete {log.run_id} 1-0 1-1 1-2 --yes"):
+        line = f"{sys.executable} -m oracle log {command} --store {log.folder / 'store.duckdb'} | true; exit ${{PIPESTATUS[0]}}"
+        done = subprocess.run(
+            ["bash", "-c", line],
+            env=os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert len(list(root.glob("[0-9]*/manifest-00000001.parquet"))) == (4 if command.startswith("compact") else 0)
+    assert not list(root.glob("[0-9]*"))
+
+
+@pytest.mark.parametrize("is_merged", [True, False])
+def test_a_merge_removes_what_a_killed_deletion_left_also_where_no_run_is_left(log, is_merged):
+    root = log.folder / "store.log"
+    if is_merged:
+        shutil.copytree(root / log.run_id, root / "1-other")
+    (root / log.run_id).rename(root / ".gone-0123")
+    assert log("compact", "--no-wait")[0] == 0
+    assert not (root / ".gone-0123").exists()
+
+
+def test_what_a_terminal_cannot_say_is_said_by_its_number_and_json_is_utf_8(log):
+    asked = [
+        sys.executable,
+        "-m",
+        "oracle",
+        "log",
+        "query",
+        "--sql",
+        "select 'Amélie 漢 😀' as a",
+        "--store",
+        "store.duckdb",
+    ]
+    env = os.environ | {"PYTHONIOENCODING": "latin-1", "PYTHONPATH": str(ROOT)}
+    said = [
+        subprocess.run([*asked, *form], env=env, capture_output=True, check=True).stdout for form in ([], ["--json"])
+    ]
+    assert "Amélie \\u6f22 \\U0001f600" in said[0].decode("latin-1")
+    assert json.loads(said[1].decode()) == {"a": "Amélie 漢 😀"}
 
 
 def test_a_log_is_merged_exported_and_deleted(log):

@@ -109,6 +109,19 @@ def test_a_log_of_a_later_format_is_refused_in_one_line(tmp_path):
         open_log(tmp_path)
 
 
+def test_steps_of_a_later_format_are_told_and_not_passed_over(tmp_path):
+    """As in a run that was copied from the log of a later program."""
+    run = tmp_path / "log" / write_tiny_log(tmp_path / "log")
+    (run / "step-00000002-e00000000-f2").rename(run / "step-00000002-e00000000-f3")
+    told = "step-00000002-e00000000-f3 is of a later format, and this program knows 1 to 2: update it"
+    for door in (LogWriter.resume, compact):
+        with pytest.raises(UserError, match=told):
+            door(tmp_path / "log", run.name)
+    with open_log(tmp_path / "log") as connection:
+        assert query(connection, "from runs").num_rows == 0
+    assert log_state.state_of(tmp_path / "log").left_out() == [run / "step-00000002-e00000000-f3"]
+
+
 def test_foreign_names_harm_no_query(tmp_path):
     run = write_tiny_log(tmp_path)
     folder = tmp_path / run
