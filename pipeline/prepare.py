@@ -29,7 +29,8 @@ Sources, as CSV, TSV (plain or .gz), Parquet, JSON or JSON lines unless said oth
   any other table   --map COLUMN=ROLE, such as --map film=imdb_id
 
 All sources are stored, or none. A source that is in the store already is left alone, and a changed file replaces what
-it brought before. Rows that can't be used are set aside in <store>.rejects/<source>.csv, each with its reason.
+it brought before. Rows that can't be used are set aside in <store>.rejects, each with its reason: in <source>.<number>.csv,
+those of conversations and ratings in <dataset>/<source>.<number>.csv.
 Pickles may hold plain lists, sets, dictionaries, text and numbers; nothing in them is run.
 """
 
@@ -239,6 +240,8 @@ def check_dataset(dataset: Path | None, sources: "list[Source]") -> None:
 def told(loaded: "Loaded") -> str:
     """One line about what became of a source."""
     if not loaded.is_new:
+        if loaded.held_from:
+            return f"its content is in the store already, from {loaded.held_from}"
         return "is in the store already, nothing changed"
     rows = f"{loaded.rows_read:,} rows read, {loaded.rows_stored:,} stored"
     rejected = f"{loaded.rows_rejected:,} rejected"

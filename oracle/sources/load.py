@@ -54,7 +54,9 @@ class Loaded:
     rows_stored: int
     """Rows of the store that come from it."""
     is_new: bool
-    """False: this very content was in the store before, and nothing was done."""
+    """False: this very content is in the store already, and nothing was done."""
+    held_from: Path | None = None
+    """The other file from which it is there: its rows are that file's, and go with it."""
     rejects: Path | None = None
     """The file of rejected rows with their reasons."""
     reason: str = ""
@@ -73,6 +75,7 @@ def load_sources(
     """Load sources into the store at `store`, all of them or none.
 
     A source whose content is there already is left alone; one whose file has changed replaces what it brought before.
+    The content of a new file is there already where another file brought it and still has it.
     A store that does not exist begins with the starter data, unless `starter` is False. `progress(connection, label)`
     is entered around each long step. `evidence` says which votes make a tag. Raises
     `UserError` for a source that can't be read or has no row that can be used,
@@ -81,24 +84,35 @@ def load_sources(
     store = Path(store)
     digests = {source.key: _digest(source, evidence) for source in sources}
     known = _known(store)
-    changed = [source for source in sources if not _is_known(source.key, digests[source.key], known)]
+    held = _held(sources, digests, known, evidence)
+    changed = [source for source in sources if source.key not in held]
     # Titles without years are read again with other sources: more of their films may be known now.
-    again = [source for source in sources if source in changed or (changed and source.adds_to_known_films)]
-    counts = {row["digest"]: (row["rows_read"], row["rows_rejected"]) for row in known}
-    loaded = [Loaded(source, *counts[digests[source.key]], 0, False) for source in sources if source not in again]
-    if not again and store.exists():
-        return loaded
-    with ExitStack() as last:  # the rejects take their place behind the store
-        folder = last.enter_context(tempfile.TemporaryDirectory())
-        with updated_store(store, starter) as connection:
-            ready(connection, evidence)
-            for source in again:
-                with progress(connection, source.path.name):
-                    done, namesakes = _load(connection, source, digests[source.key], Path(folder))
-                path = rejects_path(store, source.path, namesakes)
-                last.enter_context(rejects_beside(take_rejects(connection), path))
-                loaded.append(replace(done, rejects=path if done.rows_rejected else None))
-            last.enter_context(progress(connection, "risks and title keys"))  # the store derives them as it closes
+    again = [
+        source
+        for source in sources
+        if source in changed or (changed and source.adds_to_known_films and held[source.key] == source.key)
+    ]
+    counts = {row["path"]: (row["rows_read"], row["rows_rejected"]) for row in known}
+    loaded: list[Loaded] = []
+    if again or not store.exists():
+        with ExitStack() as last:  # the rejects take their place behind the store
+            folder = last.enter_context(tempfile.TemporaryDirectory())
+            with updated_store(store, starter) as connection:
+                ready(connection, evidence)
+                for source in again:
+                    with progress(connection, source.path.name):
+                        done, source_id = _load(connection, source, digests, Path(folder))
+                    path = rejects_path(store, source.path, source_id)
+                    last.enter_context(rejects_beside(take_rejects(connection), path))
+                    counts[source.key] = done.rows_read, done.rows_rejected
+                    loaded.append(replace(done, rejects=path if done.rows_rejected else None))
+                last.enter_context(progress(connection, "risks and title keys"))  # the store derives them as it closes
+    named = {source.key: source.path for source in sources}
+    for source in sources:
+        if source not in again:
+            there = held[source.key]
+            other = None if there == source.key else named.get(there, Path(there))
+            loaded.append(Loaded(source, *counts[there], 0, False, other))
     return loaded
 
 
@@ -114,14 +128,17 @@ def ready(connection: duckdb.DuckDBPyConnection, evidence: Evidence = Evidence()
 def load_one(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
     """Load one source into the tables of a ready connection; what is rejected stays in the table `rejects`."""
     with tempfile.TemporaryDirectory() as folder:
-        return _load(connection, source, _digest(source, Evidence()), Path(folder))[0]
+        return _load(connection, source, {source.key: _digest(source, Evidence())}, Path(folder))[0]
 
 
-def _load(connection: duckdb.DuckDBPyConnection, source: Source, digest: str, folder: Path) -> tuple[Loaded, int]:
-    """Load one source in one transaction; also return how many earlier sources bear the name of its file."""
+def _load(
+    connection: duckdb.DuckDBPyConnection, source: Source, digests: dict[str, str], folder: Path
+) -> tuple[Loaded, int]:
+    """Load one of the sources of `digests` in one transaction; also return its id."""
+    digest = digests[source.key]
     with _transaction(connection, source, folder):
-        [(source_id, namesakes)] = connection.execute(
-            read_sql("sources/place"), {"path": source.key, "digest": digest, "name": source.path.name}
+        [(source_id,)] = connection.execute(
+            read_sql("sources/place"), {"path": source.key, "digest": digest, "named": list(digests)}
         ).fetchall()
         connection.execute("set variable source_id = ?", [source_id])
         connection.execute(read_sql("sources/replace"))
@@ -141,7 +158,7 @@ def _load(connection: duckdb.DuckDBPyConnection, source: Source, digest: str, fo
             {"source_id": source_id, "path": source.key, "kind": source.kind.name, "rows_read": rows_read,
              "rows_rejected": rejected, "digest": digest},
         )  # fmt: skip
-    return Loaded(source, rows_read, rejected, stored or rows_read, True, reason=reason or "", notes=notes), namesakes
+    return Loaded(source, rows_read, rejected, stored or rows_read, True, reason=reason or "", notes=notes), source_id
 
 
 @contextmanager
@@ -210,11 +227,34 @@ def _category_of(source: Source) -> str | None:
     return name
 
 
-def _is_known(path: str, digest: str, known: list[dict]) -> bool:
-    """Whether the store holds what is at `path`: the same content, from there or from a file that is still where it was. (What was
-    moved is loaded again, so that the store knows its new place; what took another content replaces what it brought.)"""
-    of_path = [row["digest"] for row in known if row["path"] == path]
-    return digest in (of_path or [row["digest"] for row in known if Path(row["path"]).exists()])
+def _held(sources: Sequence[Source], digests: dict[str, str], known: list[dict], evidence: Evidence) -> dict[str, str]:
+    """Return whose content the store holds, or will from an earlier one of these sources: key -> the path that it is there from.
+
+    A path that the store knows holds what it brought, and nothing else. A new one is held by another that brought the same
+    and still has it: rows of a file that was moved or changed since go as soon as another content comes from there.
+    """
+    brought = {row["path"]: row["digest"] for row in known}
+    held: dict[str, str] = {}
+    for number, source in enumerate(sources):
+        digest = digests[source.key]
+        if source.key in brought:
+            paths = [source.key] if brought[source.key] == digest else []
+        else:
+            paths = [path for path in brought if brought[path] == digest and _has(path, source, digests, evidence)]
+            paths += [earlier.key for earlier in sources[:number] if digests[earlier.key] == digest]
+        if paths:
+            held[source.key] = paths[0]
+    return held
+
+
+def _has(path: str, source: Source, digests: dict[str, str], evidence: Evidence) -> bool:
+    """Whether the file at `path` has the content of a source now."""
+    if path in digests:
+        return digests[path] == digests[source.key]
+    try:
+        return Path(path).is_file() and _digest(replace(source, path=Path(path)), evidence) == digests[source.key]
+    except OSError:  # nobody can say what it has
+        return False
 
 
 def _known(store: Path) -> list[dict]:

@@ -1,7 +1,7 @@
 """The rows that could not be used, in a CSV file for each source: row, content, reason."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -13,28 +13,29 @@ from oracle.base.errors import UserError
 from oracle.base.files import beside, check_writable, sync
 
 
-def rejects_path(store: Path, source: Path, namesakes: int) -> Path:
-    """Return where the rejects of a source go: `<store>.rejects/<its name>.csv`.
+def rejects_path(store: Path, source: Path, number: int, dataset: Path | None = None) -> Path:
+    """Return where the rejects of a source go: `<store>.rejects/<its name>.<number>.csv`, its number being its id in the store.
 
-    `namesakes` other sources of the store bear that name: then the file has a number.
+    Those of the files of a dataset go to `<store>.rejects/<dataset's name>/`: there a file's number is its place among them.
     """
-    return store.with_suffix(".rejects") / f"{source.name}{f'.{namesakes + 1}' if namesakes else ''}.csv"
+    folder = store.with_suffix(".rejects")
+    return (folder / dataset.name if dataset else folder) / f"{source.name}.{number}.csv"
 
 
 @contextmanager
 def rejects_beside(rejects: pa.Table, path: Path) -> Iterator[None]:
-    """Write rejects (row, content, reason) beside `path`, and put them there at the end; without any, remove what is there.
+    """Write rejects (row, content, reason) beside `path`, and put them there at the end; without any, nothing is there then.
 
+    What is there under the same number goes: the source had another name before.
     An exception leaves everything as it was. Raises `UserError` where they can't be written.
     (`written_whole` would take an `OSError` of what comes meanwhile for one of this file.)
     """
     if not len(rejects):
         yield
-        with suppress(FileNotFoundError, NotADirectoryError):
-            path.unlink()
+        _remove(_same_number(path))
         return
     place = Path(os.path.realpath(path))
-    part, is_new = beside(place), not place.parent.exists()
+    part, made = beside(place), [folder for folder in list(place.parents)[:2] if not folder.exists()]
     try:
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -43,16 +44,27 @@ def rejects_beside(rejects: pa.Table, path: Path) -> Iterator[None]:
             sync(part)
         except OSError as error:
             told = error.strerror or error
-            raise UserError(f"cannot write {path}: {told}; free some space, or move {path.parent} away") from None
+            blocks = next((folder for folder in list(path.parents)[:2] if folder.is_file()), path.parent)
+            raise UserError(f"cannot write {path}: {told}; free some space, or move {blocks} away") from None
         yield
         os.replace(part, place)
+        _remove(other for other in _same_number(path) if other != path)
     except BaseException:
-        with suppress(FileNotFoundError, NotADirectoryError):
-            part.unlink()
-        if is_new:
+        _remove([part])
+        for folder in made:
             with suppress(OSError):  # it could not be made
-                place.parent.rmdir()
+                folder.rmdir()
         raise
+
+
+def _same_number(path: Path) -> list[Path]:
+    return list(path.parent.glob(f"*.{path.suffixes[-2][1:]}.csv"))
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            path.unlink()
 
 
 def take_rejects(connection: duckdb.DuckDBPyConnection) -> pa.Table:

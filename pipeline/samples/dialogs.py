@@ -6,7 +6,6 @@ import json
 import re
 import urllib.parse
 import zlib
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -156,19 +155,17 @@ def write_dataset(
     schema = SCHEMA.append(SCHEMA.field("seen_titles").with_name("groundtruth_violating"))
     schema = schema.with_metadata({"curation": json.dumps(told, ensure_ascii=False)})
     path.parent.mkdir(parents=True, exist_ok=True)
-    namesakes: Counter[str] = Counter()
+    places = [rejects_path(store, read.source.path, number, path) for number, read in enumerate(reads, start=1)]
     with ExitStack() as last:
-        for read in reads:
-            place = rejects_path(store, read.source.path, namesakes[read.source.path.name])
+        for read, place in zip(reads, places, strict=True):
             last.enter_context(rejects_beside(read.rejects, place))
-            namesakes[read.source.path.name] += 1
         with written_whole(path) as whole, open(whole, "wb") as file:  # whose name Arrow may not be able to say
             pq.write_table(pa.Table.from_pylist(rows, schema), file, compression="zstd")
     fate = "kept" if rules.violating == "keep" else "removed"
     rejected = sum(len(read.rejects) for read in reads)
     line = (
         f"{one_line(path)}: {len(rows):,} samples ({sum(is_train):,} train, {len(rows) - sum(is_train):,} heldout), "
-        f"{rejected:,} rejected; "
+        f"{rejected:,} rejected{f' (see {one_line(places[0].parent)})' if rejected else ''}; "
         f"{sum(map(bool, constraints)):,} with constraints, of {sum(map(bool, suitability.safe)):,} whose ground truth allows any; "
         f"{sum(map(len, against)):,} ground-truth {nouns} violate their own, and are {fate}; "
         f"{suitability.covered:,} of {suitability.groundtruth:,} ground-truth {nouns} have risk data"

@@ -1,6 +1,7 @@
 """prepare.py as people run it, and the dataset that it makes of conversations."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -124,7 +125,7 @@ def test_no_conversation_is_in_both_splits(samples):
 
 
 def test_unusable_conversations_are_set_aside(prepared):
-    told = (prepared / "store.rejects" / "dialogs.jsonl.csv").read_text().splitlines()
+    told = (prepared / "store.rejects" / "set.parquet" / "dialogs.jsonl.1.csv").read_text().splitlines()
     assert told[1:] == [
         '61,"no json","no JSON object"',
         '62,"{""dialog"": ""User: Hi"", ""groundtruth"": []}","groundtruth names no title"',
@@ -139,6 +140,11 @@ def test_running_again_changes_nothing_and_another_seed_the_dataset_only(prepare
     main(["--dataset", "new/set.parquet", "catalog.csv", "titles.csv", "dialogs.jsonl"])
     assert (store.read_bytes(), dataset.read_bytes()) == before
     assert "titles.csv: is in the store already, nothing changed" in capsys.readouterr().out
+    shutil.copy("titles.csv", "copy.csv")
+    main(["copy.csv"])
+    assert (
+        f"copy.csv: its content is in the store already, from {Path('titles.csv').resolve()}" in capsys.readouterr().out
+    )
     main(["--dataset", "other.parquet", "--seed", "1", "dialogs.jsonl"])
     assert store.read_bytes() == before[0]
     one, other = (pq.read_table(path) for path in (dataset, "other.parquet"))

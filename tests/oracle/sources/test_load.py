@@ -2,6 +2,7 @@
 
 import hashlib
 import multiprocessing
+import random
 import shutil
 import subprocess
 import sys
@@ -55,7 +56,7 @@ def test_a_load_is_noted_and_its_rejects_are_beside_the_store(folder):
         (1, "titles with ids", 2, 1)
     ]
     assert rows(folder, "select imdb_id, title, year, source_id from titles") == [("tt0000001", "Saw", 2004, 1)]
-    told = (folder / "store.rejects" / "saw.csv.csv").read_text()
+    told = (folder / "store.rejects" / "saw.csv.1.csv").read_text()
     assert told == '"row","content","reason"\n3,"2,Up,19??","\'19??\' is no year"\n'
 
 
@@ -102,7 +103,96 @@ def test_a_changed_file_replaces_what_it_brought(folder):
     load(folder, "saw.csv")
     assert rows(folder, "select imdb_id, title, source_id from titles") == [("tt0000002", "Up", 1)]
     assert rows(folder, "select title from title_index") == [("Up",)]
-    assert not (folder / "store.rejects" / "saw.csv.csv").exists()
+    assert not (folder / "store.rejects" / "saw.csv.1.csv").exists()
+
+
+def risks(folder: Path, name: str, *films: int) -> Path:
+    """A file of risks of films, each 0.5."""
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("imdb_id,trait,risk\n" + "".join(f"{film},Gore,0.5\n" for film in films))
+    return path
+
+
+def films_of(folder: Path) -> list[int]:
+    return [film for (film,) in rows(folder, "select imdb_id[3:]::int from given_risk order by all")]
+
+
+@pytest.mark.parametrize("names", [("old.csv", "risks.csv"), ("risks.csv", "old.csv"), ("old.csv",)])
+def test_a_moved_file_and_the_new_one_of_its_name_are_both_in_the_store(tmp_path, names):
+    risks(tmp_path, "risks.csv", 1)
+    load(tmp_path, "risks.csv")
+    (tmp_path / "risks.csv").rename(tmp_path / "old.csv")
+    risks(tmp_path, "risks.csv", 2)
+    load(tmp_path, *names)
+    load(tmp_path, "risks.csv")
+    assert films_of(tmp_path) == [1, 2]
+    before = digests(tmp_path)
+    assert [again.held_from for again in load(tmp_path, "old.csv", "risks.csv")] == [None, None]
+    assert digests(tmp_path) == before
+
+
+@pytest.mark.parametrize("names", [("a/t.csv", "b/t.csv"), ("b/t.csv", "a/t.csv")])
+def test_a_copy_is_in_the_store_where_what_it_was_a_copy_of_is_edited(tmp_path, names):
+    risks(tmp_path, "a/t.csv", 1, 2)
+    risks(tmp_path, "b/t.csv", 1, 2)
+    load(tmp_path, "a/t.csv")
+    copy = next(one for one in load(tmp_path, *names) if one.source.path == tmp_path / "b/t.csv")
+    assert (copy.is_new, copy.held_from, copy.rows_read) == (False, tmp_path / "a/t.csv", 2)
+    risks(tmp_path, "a/t.csv", 1, 3)
+    assert all(one.is_new for one in load(tmp_path, *names))
+    assert films_of(tmp_path) == [1, 1, 2, 3]
+
+
+def test_the_second_of_two_new_files_of_one_content_is_known_from_the_first(tmp_path):
+    risks(tmp_path, "a.csv", 1, 2)
+    risks(tmp_path, "b.csv", 1, 2)
+    first, second = load(tmp_path, "a.csv", "b.csv")
+    assert first.is_new and first.held_from is None
+    assert (second.is_new, second.rows_read, second.held_from) == (False, 2, tmp_path / "a.csv")
+    assert rows(tmp_path, "select path from sources where source_id > 0") == [(str((tmp_path / "a.csv").resolve()),)]
+    assert films_of(tmp_path) == [1, 2]
+
+
+def test_a_file_keeps_its_place_where_its_old_content_has_moved_and_its_new_one_is_anothers(tmp_path):
+    risks(tmp_path, "a.csv", 1)
+    risks(tmp_path, "b.csv", 2)
+    load(tmp_path, "a.csv", "b.csv")
+    (tmp_path / "a.csv").rename(tmp_path / "c.csv")
+    risks(tmp_path, "a.csv", 2)
+    load(tmp_path, "c.csv", "a.csv", "b.csv")
+    risks(tmp_path, "a.csv", 3)
+    load(tmp_path, "a.csv")
+    assert films_of(tmp_path) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_whatever_happens_to_files_those_that_are_named_are_in_the_store(tmp_path, seed):
+    chance = random.Random(seed)
+    names = ["a.csv", "b.csv", "c.csv"]
+    for _ in range(6):
+        there = [name for name in names if (tmp_path / name).exists()]
+        for _ in range(chance.randint(1, 3)):
+            one, other = chance.choice(there or names), chance.choice(names)
+            act = chance.choice(["edit", "edit", "move", "copy"])
+            if act == "edit" or one not in there:
+                risks(tmp_path, other, *sorted(chance.sample(range(1, 5), 2)))
+            elif one != other and act == "move":
+                (tmp_path / one).rename(tmp_path / other)
+            elif one != other:
+                shutil.copy(tmp_path / one, tmp_path / other)
+            there = [name for name in names if (tmp_path / name).exists()]
+        named = chance.sample(there, chance.randint(1, len(there)))
+        told = load(tmp_path, *named)
+        stored = dict(
+            rows(
+                tmp_path,
+                "select path, list(imdb_id[3:] order by imdb_id) from sources join given_risk using (source_id) group by all",
+            )
+        )
+        for one in told:
+            films = [line.split(",")[0].zfill(7) for line in one.source.path.read_text().splitlines()[1:]]
+            assert stored[str((one.held_from or one.source.path).resolve())] == films
 
 
 def test_a_failure_leaves_everything_as_it_was(folder):
@@ -145,7 +235,19 @@ def test_sources_of_one_name_keep_their_rejects_apart(folder):
     (folder / "other" / "saw.csv").write_text("imdb_id,tag\n1,gore\n,blood\n")
     [other] = load(folder, "other/saw.csv")
     assert other.rejects == folder / "store.rejects" / "saw.csv.2.csv"
-    assert (folder / "store.rejects" / "saw.csv.csv").read_text().count("19??") == 2
+    assert (folder / "store.rejects" / "saw.csv.1.csv").read_text().count("19??") == 2
+
+
+def test_sources_that_come_to_one_name_keep_their_rejects_apart(folder):
+    (folder / "other").mkdir()
+    other = folder / "other" / "up.csv"
+    other.write_text("imdb_id,title,year\n3,Up,2009\n4,Heat,18??\n")
+    load(folder, "other/up.csv")
+    (folder / "saw.csv").rename(folder / "up.csv")
+    other.write_text("imdb_id,title,year\n3,Up,2009\n4,Heat,17??\n")
+    for one, bad in zip(load(folder, "up.csv", "other/up.csv"), ("19??", "17??"), strict=True):
+        assert one.rejects and bad in one.rejects.read_text()
+    assert sorted(path.name for path in (folder / "store.rejects").iterdir()) == ["up.csv.1.csv", "up.csv.2.csv"]
 
 
 def _wait(path: Path, ready, done) -> None:

@@ -1,6 +1,7 @@
 """Curating: what the rules promise, for any samples; and what is written."""
 
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -139,9 +140,32 @@ def test_the_rejects_of_two_files_of_one_name_are_each_kept(folder, tmp_path, mo
         (tmp_path / name).mkdir()
         (tmp_path / name / "c.jsonl").write_text("\n".join(lines))
     main(["--store", str(folder / "s.duckdb"), "--dataset", "d.parquet", "a/c.jsonl", "b/c.jsonl", "c/c.jsonl"])
-    kept = {file.name: file.read_text() for file in (folder / "s.rejects").iterdir()}
-    assert sorted(kept) == ["c.jsonl.3.csv", "c.jsonl.csv"]
-    assert "no json" in kept["c.jsonl.csv"] and "{}" in kept["c.jsonl.3.csv"]
+    kept = {file.name: file.read_text() for file in (folder / "s.rejects" / "d.parquet").iterdir()}
+    assert sorted(kept) == ["c.jsonl.1.csv", "c.jsonl.3.csv"]
+    assert "no json" in kept["c.jsonl.1.csv"] and "{}" in kept["c.jsonl.3.csv"]
+
+
+@pytest.mark.parametrize("bad", ["", "\nno json"])
+def test_the_rejects_of_conversations_and_of_a_source_of_one_name_are_each_kept(
+    folder, tmp_path, monkeypatch, capsys, bad
+):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(folder / "s.duckdb", tmp_path)
+    (tmp_path / "films").mkdir()
+    (tmp_path / "talks").mkdir()
+    risk = {"imdb_id": "1", "trait": "Gore", "risk": 0.5}
+    (tmp_path / "films" / "data.jsonl").write_text(json.dumps(risk) + "\n" + json.dumps(risk | {"risk": 7}))
+    talk = {"dialog": "User: Hi\nSystem:", "groundtruth": [["Alien", 1979]]}
+    (tmp_path / "talks" / "data.jsonl").write_text(json.dumps(talk) + bad)
+    for sources in (["films/data.jsonl", "talks/data.jsonl"], ["talks/data.jsonl"]):  # later, and alone
+        main(["--store", "s.duckdb", "--dataset", "d.parquet", *sources])
+        told = capsys.readouterr().out
+        [kept] = Path("s.rejects").glob("*.csv")
+        assert "7" in kept.read_text()
+        assert str(kept) in told or sources == ["talks/data.jsonl"]
+        of_talks = Path("s.rejects/d.parquet")
+        assert [file.name for file in of_talks.glob("*")] == (["data.jsonl.1.csv"] if bad else [])
+        assert (f"1 rejected (see {of_talks})" in told) == bool(bad)
 
 
 def test_the_hubs_form_of_redial_is_read_and_what_was_seen_is_seen(tmp_path):
