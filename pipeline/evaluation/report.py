@@ -75,7 +75,10 @@ def report_facts(store: str, found: Results) -> dict:
         "traits": [(trait, [_cell(run[f"svr_{found.k}: {trait}"]) for run in found.figures]) for trait in found.traits],
         "films": _by_film(films, runs),
         "violations": [_violation(row, found) for row in violations],
-        "unknown": {status: _by_title(unknown, runs, status) for status in ("unresolved", "unrated")},
+        "unknown": {
+            status: _by_film([row for row in unknown if row["status"] == status], runs)
+            for status in ("unresolved", "unrated")
+        },
         "about": _about(found, settings[0]),
         "spent": output.spent(found),
         "settings": [(found.names[run], _settings(own)) for run, own in zip(runs, settings, strict=True)],
@@ -150,28 +153,14 @@ def _film(title: str, year: int | None) -> str:
 
 
 def _by_film(rows: list[dict], runs: list[str]) -> list[tuple[str, str, list[int]]]:
-    """(film, traits, violations of each run), the worst first."""
+    """(film, traits, times of each run), in the order of the rows. Two films of one title and year are two."""
     found: dict[str, dict] = {}
     for row in rows:
         film = found.setdefault(row["film"], {"name": _film(row["title"], row["year"]), "traits": set(), "runs": {}})
         film["traits"].update(row["traits"] or [])
-        film["runs"][row["run_id"]] = row["violations"]
+        film["runs"][row["run_id"]] = row["times"]
     return [
         (f["name"], ", ".join(sorted(f["traits"])), [f["runs"].get(run, 0) for run in runs]) for f in found.values()
-    ]
-
-
-def _by_title(rows: list[dict], runs: list[str], status: str) -> list[tuple[str, str, list[int]]]:
-    """(film, traits of which nothing is known, times of each run) of the films of a status, the most frequent first."""
-    found: dict[str, dict] = {}
-    for row in rows:
-        if row["status"] == status:
-            film = found.setdefault(_film(row["title"], row["year"]), {"traits": set(), "runs": {}})
-            film["traits"].update(row["traits"] or [])
-            film["runs"][row["run_id"]] = row["times"]
-    return [
-        (name, ", ".join(sorted(film["traits"])), [film["runs"].get(run, 0) for run in runs])
-        for name, film in found.items()
     ]
 
 

@@ -3,5 +3,5 @@
 select imdb_id, title, year, violations, penalty, mean_rank, traits, max_risk, first_step, last_step
 from penalties_of_films($trait)
 where run_id = $run
-order by violations desc, penalty, title, year
+order by violations desc, penalty, title, year, imdb_id
 limit 200;

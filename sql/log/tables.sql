@@ -278,6 +278,16 @@ create or replace macro film_of(imdb_id, title, year) as case
     when imdb_id is not null then {imdb_id: imdb_id, title: null, year: null} else {imdb_id: null, title: title, year: year}
 end;
 
+-- The title of a verdict's film, with its year: the one that was matched; of a film that was not found, the one that was written.
+create or replace macro title_of(matched_title, matched_year, title, year) as case
+    when matched_title is not null then {title: matched_title, year: matched_year} else {title: title, year: year}
+end;
+
+-- What a film is called where its verdicts are counted, an aggregate: the title_of most of them; of several the first by the alphabet.
+create or replace macro usual_title(matched_title, matched_year, title, year) as mode(
+    title_of(matched_title, matched_year, title, year) order by title_of(matched_title, matched_year, title, year)
+);
+
 -- The traits that evidence violates by a threshold, in the order of their names.
 create or replace macro traits_at(evidence, threshold) as
     list_sort(list_transform(list_filter(evidence, lambda e: round(e.risk, 9) >= round(threshold, 9)), lambda e: e.trait));

@@ -13,7 +13,7 @@ with close as (
     where constrained and title is not null and rank <= run_k
 )
 select
-    run_id, step, completion, rank, reason, title, year, matched_title, matched_year, match_method, match_score,
+    run_id, step, completion, rank, reason, title, year, imdb_id, matched_title, matched_year, match_method, match_score,
     max_risk, distance, is_safe, violated_traits, r_safe
 from (
     select *, unnest(list_filter(

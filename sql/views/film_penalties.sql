@@ -1,6 +1,6 @@
 -- grain: run x film that counted as a violation in the top K. Which films cause the penalties. Built on verdicts.
 -- A film counts where is_safe is false: it is known to violate, or the run's policies take what is unknown for a violation. One
--- that was not found has no imdb_id, and its title and year as written.
+-- that was not found has no imdb_id, and its title and year as written; one that was found has one row, whatever titles it was found by.
 -- penalties_of_films(trait): the same over the verdicts that are known to violate this trait, with the film's risk for it; null: all.
 --   violations   times it counted; penalty: Σ r_safe, reward units (0 where λ · P is 0)
 --   steps        steps in which that happened; first_step, last_step; mean_rank
@@ -10,8 +10,8 @@ with asked as (select chosen_trait::varchar as asked_trait) -- see log/tables.sq
 select
     run_id,
     imdb_id,
-    any_value(coalesce(matched_title, title)) as title,
-    any_value(coalesce(matched_year, year)) as year,
+    usual_title(matched_title, matched_year, title, year).title as title,
+    usual_title(matched_title, matched_year, title, year).year as year,
     count(*) as violations,
     sum(r_safe) as penalty,
     count(distinct step) as steps,

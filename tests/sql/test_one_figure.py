@@ -1,11 +1,16 @@
 """A figure has one value, wherever it is read: views, macros, named queries, the app's pages and the report of an evaluation."""
 
+import random
+from collections import Counter, defaultdict
+
 import pytest
 
 from oracle.base.resources import read_sql
-from oracle.log import ask, open_log, query
+from oracle.log import LogWriter, ask, open_log, query
 from pipeline.evaluation.figures import figures, totals
+from pipeline.evaluation.report import _by_film
 from tests.synthetic_log import World, write_run
+from tests.tiny_log import RUN, film, step_tables
 
 SHAPES = [
     {"rec_num": 20, "num_generations": 1, "unresolved": "safe"},
@@ -114,3 +119,116 @@ def test_a_figure_of_an_evaluation_has_one_value_wherever_it_is_read(seed, shape
         assert {own: curve[own] for own in same_in_both} == pytest.approx(
             {own: summary[of_20] for own, of_20 in same_in_both.items()}
         )
+
+
+UNSAFE, NEAR, UNRATED = (
+    {"risks": {"gore": 0.9}},
+    {"risks": {"gore": 0.64}},
+    {"unrated_traits": ["gore"], "is_safe": False},
+)
+KNOWN = [  # as it is written, its id, the title and year that were matched
+    ("The Phantom Menace", "tt1", "The Phantom Menace", 1999, UNSAFE),
+    ("Episode I", "tt1", "Star Wars: Episode I - The Phantom Menace", 2000, UNSAFE),
+    ("Phantom", "tt1", "A fantom", None, UNSAFE),
+    ("Twins", "tt2", "Twins", 1988, UNSAFE),
+    ("Twins", "tt3", "Twins", 1988, UNSAFE),
+    ("Near", "tt4", "Near", 2000, NEAR),
+    ("Close", "tt4", "Close", 2001, NEAR),
+    ("Double", "tt5", "Double", 2002, NEAR),
+    ("Double", "tt6", "Double", 2002, NEAR),
+    ("Nobody", "tt7", "Nobody", 2003, UNRATED),
+    ("Personne", "tt7", "Personne", 2004, UNRATED),
+    ("Same", "tt8", "Same", 2005, UNRATED),
+    ("Same", "tt9", "Same", 2005, UNRATED),
+    ("Heet", None, None, 1995, {"is_safe": False}),
+    ("Heet", None, None, 1996, {"is_safe": False}),
+]
+
+
+def _drawn(seed: int, lists: int) -> list[list[dict]]:
+    """Lists of six films, of which four are in the top K."""
+    rng = random.Random(seed)
+    verdicts = []
+    for written, found, title, year, more in rng.choices(KNOWN, range(len(KNOWN), 0, -1), k=6 * lists):
+        verdict = {"unrated_traits": [], **film(written, found, hit=rng.random() < 0.5, **more), "matched_title": title}
+        verdicts.append(verdict | {"matched_year" if found else "year": year})
+    return [verdicts[at : at + 6] for at in range(0, len(verdicts), 6)]
+
+
+def _by_hand(verdicts: list[dict], also: str = "violations", name_of: list[dict] | None = None) -> list[tuple]:
+    """(title, year, value of `also`, times) of each film, by its id or else by what was written; named as most of its verdicts are."""
+
+    def key(verdict: dict) -> object:
+        return verdict["imdb_id"] or (verdict["title"], verdict["year"])
+
+    titles, times = defaultdict(Counter), Counter()
+    for verdict in name_of or verdicts:
+        name = "matched_" if verdict["imdb_id"] else ""
+        titles[key(verdict)][verdict[f"{name}title"], verdict[f"{name}year"]] += 1
+    for verdict in verdicts:
+        times[key(verdict), str(verdict.get(also))] += 1
+    named = {of: min(found, key=lambda name: (-found[name], name)) for of, found in titles.items()}
+    return sorted(((*named[of], value, n) for (of, value), n in times.items()), key=str)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_film_is_one_row_by_its_id_whatever_titles_it_has_and_whoever_has_its_title(seed, tmp_path):
+    settings = RUN | {
+        "kind": "evaluate",
+        "rec_num": 4,
+        "num_generations": 1,
+        "unrated": "violation",
+        "unresolved": "violation",
+    }
+    drawn, runs = [_drawn(seed, 40), _drawn(seed + 9, 30)], []
+    for lists in drawn:
+        with LogWriter(tmp_path / "store.log", settings) as writer:
+            asked = {"prompt_id": "p", "constraints": ["gore"], "groundtruth": {}}
+            writer.write_step(1, *step_tables([asked | {"verdicts": verdicts} for verdicts in lists]))
+            runs.append(writer.run_id)
+    of_runs = [[verdict for verdicts in lists for verdict in verdicts[:4]] for lists in drawn]
+    listed = of_runs[0]
+    unsafe = [verdict for verdict in listed if not verdict["is_safe"]]
+
+    def told(rows: list[dict], times: str, also: str | None = None) -> list[tuple]:
+        return sorted(((row["title"], row["year"], str(row.get(also)), row[times]) for row in rows), key=str)
+
+    with open_log(tmp_path / "store.log") as log:
+
+        def rows(sql: str, **params: object) -> list[dict]:
+            return query(log, sql, {"run": runs[0], **params}).to_pylist()
+
+        assert told(ask(log, "most_recommended", run=runs[0]).to_pylist(), "times") == _by_hand(
+            [verdict for verdict in listed if verdict["imdb_id"]], "nothing"
+        )
+        for films in (
+            rows("from film_penalties where run_id = $run"),
+            rows(read_sql("app/films_of_run"), trait=None),
+            ask(log, "worst_films", run=runs[0]).to_pylist(),
+        ):
+            assert told(films, "violations", "imdb_id") == _by_hand(unsafe, "imdb_id")
+        known = [verdict for verdict in unsafe if verdict["violated_traits"]]
+        assert told(rows(read_sql("app/films_of_run"), trait="gore"), "violations") == _by_hand(known, "nothing")
+        hits = [verdict for verdict in unsafe if verdict["hit"]]
+        assert told(ask(log, "unsafe_hits", run=runs[0]).to_pylist(), "times", "violated_traits") == _by_hand(
+            hits, "violated_traits"
+        )
+        near = [verdict for verdict in listed if verdict["max_risk"] == 0.64]
+        assert told(ask(log, "near_the_threshold", run=runs[0]).to_pylist(), "verdicts", "risk") == _by_hand(
+            near, "max_risk"
+        )
+        tables = {
+            name: query(log, read_sql(f"log/evaluation_{name}"), {"runs": runs, "most": 50, "k": 4}).to_pylist()
+            for name in ("films", "unknown")
+        }
+    every = of_runs[0] + of_runs[1]
+    for table, counts in (
+        (tables["films"], lambda verdict: not verdict["is_safe"]),
+        (tables["unknown"], lambda verdict: verdict.get("unrated_traits") or not verdict["imdb_id"]),
+    ):
+        name_of = [verdict for verdict in every if counts(verdict)]
+        for nth, run in enumerate(runs):
+            own = [verdict for verdict in of_runs[nth] if counts(verdict)]
+            assert told([row for row in table if row["run_id"] == run], "times") == _by_hand(own, "nothing", name_of)
+        shown = _by_film(table, runs)
+        assert sorted(sum(times) for _, _, times in shown) == sorted(n for *_, n in _by_hand(name_of, "nothing"))
