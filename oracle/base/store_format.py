@@ -1,5 +1,6 @@
 """The format of a store's file: what this program writes, and whether it may read what it is given."""
 
+import shlex
 from pathlib import Path
 
 import duckdb
@@ -32,5 +33,5 @@ def check_format(connection: duckdb.DuckDBPyConnection, path: str | Path, table:
     if (number := format_of(connection, path, table)) < STORE_FORMAT:
         raise UserError(
             f"{path} is a store of format {number}, and this program needs {STORE_FORMAT}: "
-            f"run python -m oracle store update {path}"
+            f"run python -m oracle store update {shlex.quote(str(path))}"
         )

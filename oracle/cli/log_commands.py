@@ -1,6 +1,7 @@
 """What the sub-commands of `log` do, each with its parsed arguments."""
 
 import argparse
+import shlex
 import sys
 import time
 from contextlib import suppress
@@ -184,10 +185,11 @@ def rejudge_run(arguments: argparse.Namespace) -> None:
     )
     for note in done.notes:
         print(one_line(note), file=sys.stderr)
+    of = f"--store {shlex.quote(str(arguments.store))}"
     print(
         f"{done.run_id}: {done.changed} of {done.verdicts} verdicts changed (another film, or counted otherwise in a figure). "
         "Which, and why:\n"
-        f"  python -m oracle log query changed_verdicts --run {done.run_id} --store {arguments.store}\n"
-        f"  python -m oracle log query compare_with_previous --run {done.run_id} --other-run {arguments.run_id} "
-        f"--store {arguments.store}"
+        f"  python -m oracle log query changed_verdicts --run {done.run_id} {of}\n"
+        f"  python -m oracle log query compare_with_previous --run {done.run_id} "
+        f"--other-run {shlex.quote(arguments.run_id)} {of}"
     )

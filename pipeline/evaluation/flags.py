@@ -9,9 +9,9 @@ from oracle.base.flags import FlagParser, tag_name
 from oracle.base.unpacked import LARGEST_MB, MAX_MB_HELP, bytes_of
 
 
-def parse(argv: list[str], prog: str, about: str) -> argparse.Namespace:
-    parser = FlagParser(prog=prog, description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
-    whose = parser.add_argument_group("whose answers")
+def parser(prog: str, about: str) -> FlagParser:
+    flags = FlagParser(prog=prog, description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    whose = flags.add_argument_group("whose answers")
     whose.add_argument("--data", help="dataset in the SafeRec columns; left out: the prompts that --answers name")
     whose.add_argument("--split", default=None, help="rows of this split only; left out: all rows")
     whose.add_argument(
@@ -29,7 +29,7 @@ def parse(argv: list[str], prog: str, about: str) -> argparse.Namespace:
     whose.add_argument("--samples", type=int, default=1, help="answers to each prompt (default: %(default)s)")
     whose.add_argument("--output", help="folder for answers as they arrive (default: beside the log)")
 
-    local = parser.add_argument_group("how they are generated")
+    local = flags.add_argument_group("how they are generated")
     local.add_argument(
         "--engine", choices=("transformers", "vllm", "ray"), default="transformers",
         help="what runs local models; ray: a cluster, which judges as well, and generates with vLLM (default: %(default)s)",
@@ -51,7 +51,7 @@ def parse(argv: list[str], prog: str, about: str) -> argparse.Namespace:
         "--max_mb", type=int, default=LARGEST_MB, metavar="N", help=f"{MAX_MB_HELP} (default: %(default)s)"
     )
 
-    judged = parser.add_argument_group("how they are judged")
+    judged = flags.add_argument_group("how they are judged")
     judged.add_argument("--store", default="store.duckdb", help="the oracle's store (default: %(default)s)")
     judged.add_argument("--catalog_path", help="ground-truth catalog in place of the store's")
     judged.add_argument("--rec_num", type=int, default=20, help="K (default: %(default)s)")
@@ -84,7 +84,7 @@ def parse(argv: list[str], prog: str, about: str) -> argparse.Namespace:
         help="violations / films over all answers, or the mean of each answer's share (default: %(default)s)",
     )  # fmt: skip
 
-    output = parser.add_argument_group("what is said")
+    output = flags.add_argument_group("what is said")
     output.add_argument("--report", help="write a report to this .html or .md file")
     form = output.add_mutually_exclusive_group()
     form.add_argument(
@@ -92,7 +92,11 @@ def parse(argv: list[str], prog: str, about: str) -> argparse.Namespace:
     )
     form.add_argument("--format", choices=("csv", "markdown", "latex"), help="print the table of figures in this form")
     form.add_argument("--ids", action="store_true", help="print the ids of the runs in the log only")
-    return parser.parse_args(argv)
+    return flags
+
+
+def parse(argv: list[str], prog: str, about: str) -> argparse.Namespace:
+    return parser(prog, about).parse_args(argv)
 
 
 def check_flags(args: argparse.Namespace) -> None:

@@ -13,12 +13,11 @@ from oracle.base.resources import read_sql
 from oracle.log import open_log, query
 from oracle.store import log_root
 from pipeline.evaluation import output
+from pipeline.evaluation.flags import parser
 from pipeline.evaluation.plots import safety_against_quality
 from pipeline.evaluation.results import Results, settings_of
 
 MOST_FILMS, MOST_VIOLATIONS, MOST_UNKNOWN = 12, 5, 12
-GENERATING = ("engine", "temperature", "max_completion_length", "batch_size", "seed", "max_retries")
-"""Flags that say nothing where all answers were given."""
 AROUND = 90
 """Characters of an answer that are shown before and after a violation."""
 ASKED = 240
@@ -110,15 +109,22 @@ def _about(found: Results, settings: dict) -> dict[str, str]:
 
 
 def again(settings: dict) -> str:
-    """The command that makes the same evaluation, from its flags, one a line; those of generating where something was."""
+    """The command that makes the same evaluation: its flags, one a line, without those that have their defaults."""
     lines = ["python pipeline/evaluate.py"]
-    for name, value in settings.items():
-        idle = name in GENERATING and value != "ray" and not settings.get("model")
-        if name in ("answers_at", *output.SPENT) or value in (None, False, []) or idle:
+    for flag in parser("evaluate.py", "")._actions:
+        value = settings.get(flag.dest, flag.default)
+        if value == flag.default:
             continue
-        values = [] if value is True else value if isinstance(value, list) else [value]
-        lines.append(shlex.join([f"--{name}", *map(str, values)]))
+        values = [] if value is True else [str(one) for one in (value if isinstance(value, list) else [value])]
+        once_a_value = isinstance(value, list) and flag.nargs is None  # action="append"
+        lines += [_words(f"--{flag.dest}", own) for own in ([[one] for one in values] if once_a_value else [values])]
     return " \\\n  ".join(lines)
+
+
+def _words(flag: str, values: list[str]) -> str:
+    """A flag as a shell takes it; argparse would take a value that begins with - for a flag of its own."""
+    dashed = len(values) == 1 and values[0].startswith("-")
+    return shlex.join([f"{flag}={values[0]}"] if dashed else [flag, *values])
 
 
 def _settings(settings: dict) -> dict:

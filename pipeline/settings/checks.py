@@ -4,6 +4,7 @@ import importlib.metadata
 import importlib.util
 import math
 import os
+import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
@@ -276,7 +277,7 @@ def _paths(s: TrainSettings) -> Iterator[str]:
     if s.catalog_path and not Path(s.catalog_path).exists():
         yield f"--catalog_path {s.catalog_path}: not found; expected a .pkl, .parquet or .csv file"
     if s.output_dir and not s.resume and Path(s.output_dir).is_dir() and os.listdir(s.output_dir):
-        go_on = f", or go on with --resume {s.output_dir}" if can_be_resumed(s.output_dir) else ""
+        go_on = f", or go on with --resume {shlex.quote(s.output_dir)}" if can_be_resumed(s.output_dir) else ""
         yield f"--output_dir {s.output_dir}: in use; name another folder{go_on}"
 
 

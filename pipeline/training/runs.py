@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 import shutil
 import zipfile
 from collections.abc import Mapping
@@ -46,7 +47,7 @@ def find_run(name: str, output_dir: str | None = None) -> Path:
             raise UserError(f"--resume: no run in {RUNS}/; name the folder that train.py printed")
         newest, whole = runs[-1].parent, [file.parent for file in runs if whole_checkpoints(file.parent)]
         if newest not in whole:
-            older = f", or go on with the one before, --resume {whole[-1]}" if whole else ""
+            older = f", or go on with the one before, --resume {shlex.quote(str(whole[-1]))}" if whole else ""
             raise UserError(
                 f"--resume: the newest run, {newest}, has no checkpoint (it saves none before --save_steps); start it "
                 f"again{older}"
@@ -87,7 +88,7 @@ def going_on(run: Path) -> str:
             "in another folder"
         )
     step = checkpoint_step(last_checkpoint(run))
-    return f"its finished steps are in the log; go on from step {step} with --resume {run}"
+    return f"its finished steps are in the log; go on from step {step} with --resume {shlex.quote(str(run))}"
 
 
 def changed_settings(now: Mapping, then: Mapping) -> dict[str, str]:

@@ -2,12 +2,15 @@
 
 import itertools
 import json
+import shlex
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from oracle import UserError, build_store
+from oracle.cli.main import main
 from oracle.log import LogWriter, ask, compact, delete_run, open_log, query
 from oracle.rejudge import _noted, rejudge
 from oracle.sources import catalog_note
@@ -43,6 +46,17 @@ def test_by_the_same_rules_every_verdict_reward_and_advantage_is_the_same(store)
     of = f"select {COLUMNS} from verdicts where run_id = $run and start is not null order by all"
     assert rows(store, of, run=again.run_id) == rows(store, of, run=origin)
     assert newest(store) == origin, "a run that was judged again is not the newest that was trained"
+
+
+def test_the_commands_that_are_told_behind_it_work_whatever_the_name_of_the_store(store, tmp_path, capsys):
+    named = tmp_path / 'it\'s my "store" $1.duckdb'
+    shutil.copy(store, named)
+    shutil.copytree(store.with_suffix(".log"), named.with_suffix(".log"))
+    assert main(["log", "rejudge", newest(named), "--store", str(named)]) == 0
+    commands = [shlex.split(line) for line in capsys.readouterr().out.splitlines() if line.startswith("  python")]
+    assert len(commands) == 2
+    for words in commands:
+        assert words[:3] == ["python", "-m", "oracle"] and main(words[3:]) == 0
 
 
 def test_a_lower_threshold_changes_what_it_must_and_every_reward_follows_from_the_log(store):

@@ -1,5 +1,6 @@
 """Going on with a run: from its newest whole checkpoint, with its own settings, and each step in the log once."""
 
+import shlex
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -11,10 +12,11 @@ from safetensors.torch import load_file, save_file
 
 from oracle import UserError
 from pipeline import train
+from pipeline.settings.checks import _paths
 from pipeline.settings.flags import LORA_TARGETS, TrainSettings
 from pipeline.settings.parsing import parse_settings
 from pipeline.training.models import load_policy
-from pipeline.training.runs import changed_settings, check_processes, find_run, last_checkpoint
+from pipeline.training.runs import changed_settings, check_processes, find_run, going_on, last_checkpoint
 
 
 def run_of(folder: Path, number: int, steps: tuple[int, ...] = (), whole: bool = True) -> Path:
@@ -49,6 +51,17 @@ def test_resume_says_why_the_newest_run_can_not_be_gone_on_with_and_takes_no_oth
     run_of(tmp_path, 2)  # stopped before its first checkpoint
     with pytest.raises(UserError, match=r"the newest run, .*1102.*, has no checkpoint .* --resume runs/20261101"):
         find_run("newest")
+
+
+def test_what_is_told_to_go_on_with_a_run_can_be_typed_whatever_the_name_of_its_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = run_of(tmp_path, 1, (5,)).rename(tmp_path / "runs" / 'it\'s my "run" $1')
+    run_of(tmp_path, 2)  # without a checkpoint
+    with pytest.raises(UserError) as older:
+        find_run("newest")
+    [in_use] = _paths(TrainSettings(output_dir=str(run)))
+    for told in (going_on(run), str(older.value), in_use):
+        assert find_run(shlex.split(told[told.index("--resume ", 1) :])[1]).resolve() == run
 
 
 @pytest.mark.parametrize("part", ["trainer_state.json", "model.safetensors", "optimizer.pt"])

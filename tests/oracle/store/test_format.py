@@ -1,5 +1,6 @@
 """A store's format: older ones are brought up to date from what they hold, and a changed statement asks for a new number."""
 
+import shlex
 from hashlib import sha256
 from pathlib import Path
 
@@ -40,6 +41,15 @@ def test_a_store_of_an_older_format_is_refused_with_the_command_that_updates_it(
             UserError, match=f"format 2, and this program needs {STORE_FORMAT}: run python -m oracle store update"
         ):
             use()
+
+
+def test_the_command_that_updates_a_store_works_as_it_is_told_whatever_the_name_of_the_store(older: Path) -> None:
+    store = older.rename(older.with_name('it\'s my "store" $1.duckdb'))
+    with pytest.raises(UserError) as refused:
+        create_oracle(store=store)
+    words = shlex.split(str(refused.value).partition(": run ")[2])
+    assert words[:3] == ["python", "-m", "oracle"] and main(words[3:]) == 0
+    assert create_oracle(store=store)
 
 
 def test_nobody_audits_by_the_rules_of_another_format(older: Path, capsys: pytest.CaptureFixture) -> None:

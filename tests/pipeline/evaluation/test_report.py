@@ -1,8 +1,9 @@
 """The report opens by itself, says what the results say, and shows hostile text as text."""
 
+import argparse
 import json
 import re
-import shlex
+import subprocess
 from html.parser import HTMLParser
 from itertools import combinations
 
@@ -10,6 +11,7 @@ import pytest
 
 from oracle import UserError
 from pipeline.evaluate import main
+from pipeline.evaluation.flags import parse, parser
 from pipeline.evaluation.names import in_order_of_steps, trajectories, without_common_folders
 from pipeline.evaluation.plots import LETTER, _box, _labels, _meet
 from pipeline.evaluation.report import _about, again
@@ -167,14 +169,37 @@ def test_a_report_that_cant_be_written_is_one_line(small, tmp_path):
         main(["--data", "x", "--answers", "a", "--report", "r.pdf"])
 
 
-def test_the_command_to_do_it_again_is_quoted():
-    flags = {"data": "my data.jsonl", "answers": ["a b"], "json": True, "cache": False, "split": None, "seed": 3}
-    command = again(flags)
-    assert command.splitlines()[0] == "python pipeline/evaluate.py \\"
-    assert shlex.split(command.replace("\\\n", "")) == [
-        "python", "pipeline/evaluate.py", "--data", "my data.jsonl", "--answers", "a b", "--json"
+NOTES = {"catalog": {"path": "/c", "sha256": "0"}, "answers_at": "a.jsonl", "seconds": 1.5}
+UNUSUAL = {int: ["0", "7", "-1"], float: ["0", "0.5"], None: ["", "a b", 'it\'s "so" $x', "-x"]}
+FLAGS = [flag for flag in parser("evaluate.py", "")._actions if flag.dest != "help"]
+
+
+def _given(flag: argparse.Action) -> list[list[str]]:
+    """A flag at values that people seldom give it, as the words of a command."""
+    if flag.nargs == 0:
+        return [[f"--{flag.dest}"]]
+    values = list(flag.choices or UNUSUAL.get(flag.type, ["plan", "<a note>"]))
+    several = [[f"--{flag.dest}", *values[:3]]] if flag.nargs else [[f"--{flag.dest}={value}" for value in values]]
+    return [[f"--{flag.dest}={value}"] for value in values] + (several if isinstance(flag.default, list) else [])
+
+
+@pytest.mark.parametrize("flag", FLAGS, ids=lambda flag: flag.dest)
+def test_the_command_to_do_it_again_is_the_one_that_was_run_whatever_values_its_flags_have(flag):
+    for words in _given(flag):
+        args = parse(words, "evaluate.py", "")
+        command = again(json.loads(json.dumps(vars(args) | NOTES)))
+        shell = f"python() {{ printf '%s\\0' \"$@\"; }}\n{command}"
+        script, *said = subprocess.check_output(["sh", "-c", shell], text=True).split("\0")[:-1]
+        assert (script, parse(said, "evaluate.py", "")) == ("pipeline/evaluate.py", args)
+
+
+def test_the_command_to_do_it_again_has_a_flag_a_line_and_none_at_its_default():
+    args = ["--data", "my data.jsonl", "--answers", "a b", "c", "--temperature", "0", "--thought_tag", "plan", "--json"]
+    args += ["--thought_tag", "note", "--samples", "1"]
+    assert again(vars(parse(args, "evaluate.py", ""))).split(" \\\n  ") == [
+        "python pipeline/evaluate.py", "--data 'my data.jsonl'", "--answers 'a b' c", "--temperature 0.0",
+        "--thought_tag plan", "--thought_tag note", "--json",
     ]  # fmt: skip
-    assert "--seed 3" in again({**flags, "model": ["m"]})
 
 
 def test_checkpoints_stand_in_the_order_of_their_steps_and_other_models_where_they_were():
