@@ -204,7 +204,7 @@ def test_what_a_report_lists_ends_at_k(log, name):
     params = {"runs": [a], "most": 10}
     rows = query(connection, read_sql(f"log/evaluation_{name}"), {**params, "k": 20}).to_pylist()
     assert not query(connection, read_sql(f"log/evaluation_{name}"), {**params, "k": 1}).num_rows
-    assert [row.get("violations", row.get("rank")) for row in rows] == {
+    assert [row.get("times", row.get("rank")) for row in rows] == {
         "films": [TEXTS],
         "violations": [2],
         "unknown": [],
