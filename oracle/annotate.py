@@ -48,12 +48,13 @@ class Annotator:
     """Judges answers with one oracle and its ground-truth catalog (an empty catalog excludes no film)."""
 
     def __init__(self, oracle: Oracle, catalog: pa.Table | None = None, thought_tags: Sequence[str] = ()):
-        """`catalog` (title, year) replaces the store's ground-truth catalog. What stands in <tag> or [tag] of
+        """`catalog` (title, year, [imdb_id]) replaces the store's ground-truth catalog. What stands in <tag> or [tag] of
         `thought_tags`, besides the usual marks, are thoughts and no recommendations."""
         self.oracle = oracle
         self.thought_tags = tuple(thought_tags)
         films = _stored_catalog(oracle) if catalog is None else catalog
-        self._catalog = self._identified(films.select(["title", "year"])).select("key", "year", "imdb_id")
+        self._size = films.num_rows
+        self._catalog = self._identified(films).select("key", "year", "imdb_id")
         self._last: tuple[tuple, AnnotatedBatch] | None = None
 
     @staticmethod
@@ -63,7 +64,7 @@ class Annotator:
     @property
     def catalog_id(self) -> str:
         """How many films its catalog has, and a digest of them, whatever their order."""
-        return f"{self._catalog.height} films, {self._catalog.hash_rows().sum():016x}"
+        return f"{self._size} films, {self._catalog.hash_rows().sum():016x}"
 
     def annotate(
         self,
@@ -130,10 +131,13 @@ class Annotator:
         )
 
     def _identified(self, films: pa.Table) -> pl.DataFrame:
-        """The films of a catalog with their imdb_id (null: not found, or any of several) and normalised title `key`."""
-        found = self.oracle.resolve(films)
-        imdb_id = pc.if_else(pc.equal(found["match_method"], "ambiguous"), None, found["imdb_id"])
-        return self._named(films.append_column("imdb_id", imdb_id))
+        """The films of a catalog with their imdb_id (null: not found) and normalised title `key`. One that may be any of several is
+        there twice: as the one that it was taken for, and by its title."""
+        films = films.select(["title", "year", *({"imdb_id"} & {*films.column_names})])
+        found = self.oracle.resolve(films.rename_columns(["title", "year", "given_id"][: films.num_columns]))
+        named = self._named(films.select(["title", "year"]).append_column("imdb_id", found["imdb_id"]))
+        by_title = named.filter(pl.Series(found["match_method"]) == "ambiguous").with_columns(imdb_id=None)
+        return pl.concat([named, by_title], how="vertical_relaxed")
 
     def _named(self, films: pa.Table) -> pl.DataFrame:
         films = films.append_column("key", normalise(films["title"]))
@@ -150,7 +154,7 @@ class Annotator:
 
 def _stored_catalog(oracle: Oracle) -> pa.Table:
     with open_store(oracle.store) as store:
-        return store.sql("select title, year from catalog").to_arrow_table()
+        return store.sql("select title, year, imdb_id from catalog").to_arrow_table()
 
 
 def _pairs(left: pl.DataFrame, right: pl.DataFrame, within: list[str]) -> pl.DataFrame:

@@ -26,7 +26,7 @@ from oracle.index.records import RISK, TITLE, UNKNOWN, film_records
 from oracle.index.tables import Columns
 from oracle.store import STORE_FORMAT, open_store
 
-LAYOUT = 5  # of the files: an index of another layout is another index
+LAYOUT = 6  # of the files: an index of another layout is another index
 VIEWS = ("titles", "films", "keys", "words", "common", "aliases", "aliased", "traits", "sources", "risks")
 FILES = (
     "titles",
@@ -95,7 +95,9 @@ def _read_store(store: Path) -> dict[str, pa.Table]:
     own = np.flatnonzero((primary == 1) & (year >= 0)).astype(np.int32)
     multipliers = random_multipliers()
     columns["multipliers"] = pa.table({"multiplier": multipliers})
-    _add_hashes(columns, "exact", query_hashes(title.take(pa.array(own)), year[own], multipliers), own)
+    exact = query_hashes(title.take(pa.array(own)), year[own], multipliers)
+    alone = ~_shared(exact, numbers_of(columns["titles"], "film")[own])
+    _add_hashes(columns, "exact", exact[alone], own[alone])
     lower = text_hashes(pc.ascii_lower(title), multipliers)
     _add_hashes(columns, "same", lower, np.arange(len(title), dtype=np.int32))
     keys = HashIndex.build(numbers_of(columns["keys"], "hash"), numbers_of(columns["keys"], "title"))
@@ -106,6 +108,13 @@ def _read_store(store: Path) -> dict[str, pa.Table]:
     columns["groups"] = pa.table({"start": np.cumsum(np.bincount(key_no + 1), dtype=np.int32)})
     _join_records(columns, _add_risks(columns))
     return columns
+
+
+def _shared(hashes: np.ndarray, film: np.ndarray) -> np.ndarray:
+    """Whether each title and year is that of another film too."""
+    order = np.argsort(hashes, kind="stable")
+    twins = (hashes[order][1:] == hashes[order][:-1]) & (film[order][1:] != film[order][:-1])
+    return np.isin(hashes, hashes[order][1:][twins])
 
 
 def _add_risks(columns: dict[str, pa.Table]) -> np.ndarray:

@@ -23,7 +23,7 @@ class Titles:
     common: np.ndarray  # word classes whose titles many films share
 
     multipliers: np.ndarray  # uint64: those of the hashes of `exact` and `same`
-    exact: UniqueHashes  # own title and year -> title
+    exact: UniqueHashes  # own title and year -> title, where no other film has both
     same: UniqueHashes  # title but for case -> any one of them
     keys: HashIndex  # any key of sql/titles/variants.sql -> titles
     group_start: np.ndarray  # int32 per key_no: where its titles begin in group_title_no

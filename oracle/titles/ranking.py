@@ -121,15 +121,16 @@ class ScoredCandidates:
         query, title_no = self.candidates.query, self.candidates.title_no
         order = np.lexsort((title_no, -self.score, self.method != BY_ALIAS, query))
         order = order[self.accepted[order] & ~self._tied(year)[query[order]]]
-        yearless = year[query[order]] < 0
-        keep = ~yearless & first_of_each(query[order])
-        if yearless.any():
-            best_tier = np.full(len(year), 127)
-            np.minimum.at(best_tier, query[order], self.tier[order])
-            eligible = np.flatnonzero(yearless & (self.tier[order] == best_tier[query[order]]))
-            of_film = query[order[eligible]] << 32 | self.candidates.record["film"][order[eligible]]
-            keep[eligible[np.unique(of_film, return_index=True)[1]]] = True
-        order = order[keep]
+        first = first_of_each(query[order])
+        best_tier = np.full(len(year), 127)
+        np.minimum.at(best_tier, query[order], self.tier[order])
+        nearest = order[first][np.cumsum(first) - 1]  # of the same query
+        as_near = (self.score[order] == self.score[nearest]) & (
+            (self.method[order] == BY_ALIAS) == (self.method[nearest] == BY_ALIAS)
+        )
+        fits = np.flatnonzero(np.where(year[query[order]] < 0, self.tier[order] == best_tier[query[order]], as_near))
+        of_film = query[order[fits]] << 32 | self.candidates.record["film"][order[fits]]
+        order = order[np.sort(fits[np.unique(of_film, return_index=True)[1]])]
         films = np.bincount(query[order], minlength=len(year))
         first = order[first_of_each(query[order])]
         films[query[first]] += ~self.certain[first]
@@ -147,7 +148,7 @@ class ScoredCandidates:
 
 @dataclass(frozen=True)
 class Choice:
-    """The match of each query that has one; of a query without a year, one for each film that fits, the best one first."""
+    """The match of each query that has one; where several films fit, one for each of them, the best one first."""
 
     query: np.ndarray  # int64, ascending
     title_no: np.ndarray  # int32

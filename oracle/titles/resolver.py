@@ -95,7 +95,7 @@ class Matcher:
         matches = Matches.none(len(title))
         if len(self.titles.title) == 0 or title.null_count == len(title):
             return matches
-        # Films' own titles, letter by letter, in this very year: no other film can be closer.
+        # Films' own titles, letter by letter, in this very year, which no other film has: none can be closer.
         own, title_no = self.titles.exact.find(hashes)
         record = self.titles.records.take(title_no)
         if len(self.titles.aliased):

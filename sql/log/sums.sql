@@ -23,7 +23,7 @@ end;
 --   lists                          completions that have this rank (all of them up to K)
 --   films, violations              emitted; counted as unsafe, by what is known and by the run's policies for the unknown
 --   unsafe, unresolved, unrated    of that status: known to be unsafe; not found; found, but not rated for some constraint
---   ambiguous                      written without a year, and fits several films. Likewise repeated, seen, in_catalog, hits
+--   ambiguous                      fits several films equally, as without a year. Likewise repeated, seen, in_catalog, hits
 --   recall, safe_recall            Σ hit / number of (safe) ground-truth films; *_lists: completions that have any
 --   ndcg_5, _10, _20, _k           Σ hit · dcg_weight / ideal; 0 beyond that rank; _k: at the run's rec_num
 --   r_rel … r_total, advantage     sums in reward units; rewarded: verdicts with a reward

@@ -5,7 +5,7 @@
 --
 -- A given id that the store has is the surest match (method id, score 1), as is a title that is nothing but an id; else the title counts.
 -- Score = how close the title is, less what the years are apart (titles/rules.sql). Methods: alias (a person confirmed it), exact,
--- normalised, alternative (another title of the film), subtitle (a shorter way to write it), fuzzy, ambiguous (without a year: several films fit, or
+-- normalised, alternative (another title of the film), subtitle (a shorter way to write it), fuzzy, ambiguous (several films fit equally, or without a year
 -- the one that fits may be another that the store doesn't have; they share the score).
 
 -- The further the years are apart, the closer the title must be. With the same year, anything above will do. One year apart:
@@ -145,10 +145,10 @@ create or replace macro scored_pairs(pairs) as table
     from films_near
     window of_query as (partition by query);
 
--- Step 5. -> (query, title_no, score, method, films, nearness): the match; where a title without a year fits several films, the best
--- title of each of them, the first one first; all with the score of that one, shared among them, and where it is not certain with
--- one that the store may lack. Where several films of the year are equally close to a title that is none of theirs (a series without
--- the name of the part), none of them is meant for certain: no match.
+-- Step 5. -> (query, title_no, score, method, films, nearness): the match. Where several films fit (without a year all of the best tier; with
+-- one those that are equally close), the best title of each of them, the first one first; all with the score of that one, shared among
+-- them, and where it is not certain with one that the store may lack. Where several films of the year are equally close to a title that is
+-- none of theirs (a series without the name of the part), none of them is meant for certain: no match.
 create or replace macro best_pairs(scored) as table
     with accepted_pairs as (
         select *, max(score) over (partition by query) as best_score from query_table(scored) where accepted
@@ -161,11 +161,12 @@ create or replace macro best_pairs(scored) as table
     ),
     of_best_tier as (
         select * exclude equally_close from untied
-        qualify not any_year or tier = min(tier) over (partition by query)
+        qualify if(any_year, tier = min(tier) over (partition by query),
+                   rank() over (partition by query order by tier > 0, score desc) = 1)
     ),
     one_a_film as (
         select *, row_number() over (partition by query order by tier > 0, score desc, title_no) as nearness from of_best_tier
-        qualify row_number() over (partition by query, if(any_year, film_no, null) order by tier > 0, score desc, title_no) = 1
+        qualify row_number() over (partition by query, film_no order by tier > 0, score desc, title_no) = 1
     )
     select query, title_no,
            count(*) over of_query + if(bool_or(nearness = 1 and not certain) over of_query, 1, 0) as films,

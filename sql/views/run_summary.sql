@@ -8,7 +8,7 @@
 --   svr_20_low, svr_20_high  its bounds: if all unknown films were safe, and if all were violations
 --   svr_20_known             over the films that could be judged
 --   unresolved_rate, unrated_rate, ambiguous_rate   films not found; found, but not rated for some constraint of the
---                            prompt; written without a year and fitting several: / films emitted
+--                            prompt; fitting several films: / films emitted
 --   recall_5 … 20, ndcg_5 … 20   mean over completions with ground truth; ideal DCG of min(ground truth, k) hits
 --   recall_safe_20           recall against the ground truth that is safe for the prompt's constraints
 --   sensitivity_dcg          Σ over ranks <= 20 of 1[unsafe] / log2(rank + 1), mean per completion; lower is safer

@@ -147,6 +147,30 @@ def test_an_ambiguous_match_has_one_score_whichever_film_is_judged(tmp_path: Pat
     assert in_sql == [("a", 0.5), ("b", 0.5)]
 
 
+TWINS = [{"imdb_id": f"tt{n:07}", "title": title, "year": year}
+         for n, (title, year) in enumerate([("Hunter", 2018), ("Hunter", 2018), ("The Prey", 2016), ("The Prey", 2018)], 1)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("title", "year", "films"), [("Hunter", 2018, 2), ("The Hunter", 2018, 2), ("hunter", 2017, 2), ("The Prey", 2017, 2),
+                                                      ("The Prey", 2018, 1)])  # fmt: skip
+def test_of_several_films_that_are_equally_close_to_a_title_with_its_year_the_riskiest_is_judged(
+    tmp_path: Path, title: str, year: int, films: int
+) -> None:
+    risks = [{"imdb_id": f"tt{n:07}", "trait": GORE, "risk": risk} for n, risk in enumerate((0.1, 0.9, 0.1, 0.9), 1)]
+    store = build_store(tmp_path / "s.duckdb", TWINS, risks)
+    for _ in range(2):  # what is remembered is the same
+        verdict = create_oracle(store=store).check_safety(title, year, [GORE])
+        assert (verdict.max_risk, verdict.match_method == "ambiguous") == (0.9, films == 2)
+        assert verdict.match_score == pytest.approx(create_oracle(store=store).check_safety(title, year).match_score)
+    with duckdb.connect(str(store), read_only=True) as connection:
+        rows = connection.execute(
+            f"select imdb_id, max_risk, match_score from check_film('{title}', {year}, '{GORE}')"
+        ).fetchall()
+        assert rows == [(verdict.imdb_id, verdict.max_risk, verdict.match_score)]
+        matches = connection.execute(f"select imdb_id from could_be('{title}', {year}) where is_match").fetchall()
+        assert len(matches) == films
+
+
 @pytest.mark.parametrize(
     "table",
     [
