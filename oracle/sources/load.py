@@ -1,6 +1,7 @@
 """Loading sources into a store: each once, each whole, with what could not be used set aside."""
 
 import hashlib
+import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -140,8 +141,11 @@ def _load(
         [(source_id,)] = connection.execute(
             read_sql("sources/place"), {"path": source.key, "digest": digest, "named": list(digests)}
         ).fetchall()
-        connection.execute("set variable source_id = ?", [source_id])
-        connection.execute(read_sql("sources/replace"))
+        for replaced in (*_moved_here(connection, source_id, digest), source_id):
+            connection.execute("set variable source_id = ?", [replaced])
+            connection.execute(read_sql("sources/replace"))
+            if replaced != source_id:
+                connection.execute("delete from sources where source_id = ?", [replaced])
         rows_read = _WHOLE_FILES.get(source.kind, partial(_rows, folder=folder))(connection, source)
         [(rejected, reason)] = connection.execute(read_sql("sources/rejected")).fetchall()
         [(stored,)] = connection.execute(read_sql("sources/stored")).fetchall()
@@ -159,6 +163,25 @@ def _load(
              "rows_rejected": rejected, "digest": digest},
         )  # fmt: skip
     return Loaded(source, rows_read, rejected, stored or rows_read, True, reason=reason or "", notes=notes), source_id
+
+
+def _moved_here(connection: duckdb.DuckDBPyConnection, source_id: int, digest: str) -> list[int]:
+    """The other sources that brought this very content, from files that are gone: one was moved onto this one's place."""
+    found = connection.execute(
+        "select source_id, path from sources where digest = ? and source_id <> ?", [digest, source_id]
+    )
+    return [other for other, path in found.fetchall() if _is_gone(path)]
+
+
+def _is_gone(path: str) -> bool:
+    """Whether there is no file, as far as anybody can say."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        pass
+    return False
 
 
 @contextmanager

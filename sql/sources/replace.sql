@@ -1,4 +1,4 @@
--- Takes out what an earlier version of the source being loaded ($source_id) brought in.
+-- Takes out what a source ($source_id) brought in: an earlier version of the one being loaded.
 delete from titles where source_id = getvariable('source_id');
 delete from catalog where source_id = getvariable('source_id');
 delete from film_tags where source_id = getvariable('source_id');

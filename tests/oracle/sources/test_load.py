@@ -166,6 +166,19 @@ def test_a_file_keeps_its_place_where_its_old_content_has_moved_and_its_new_one_
     assert films_of(tmp_path) == [1, 2, 3]
 
 
+def test_a_file_that_is_moved_onto_another_s_place_leaves_nothing_under_its_old_name(tmp_path):
+    risks(tmp_path, "risks.csv", 1)
+    risks(tmp_path, "new.csv", 1, 2)
+    load(tmp_path, "risks.csv", "new.csv")
+    (tmp_path / "new.csv").rename(tmp_path / "risks.csv")
+    load(tmp_path, "risks.csv")
+    assert films_of(tmp_path) == [1, 2]
+    risks(tmp_path, "risks.csv", 1)
+    load(tmp_path, "risks.csv")
+    assert films_of(tmp_path) == [1]
+    assert rows(tmp_path, "select path from sources where source_id > 0") == [(str(tmp_path / "risks.csv"),)]
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_whatever_happens_to_files_those_that_are_named_are_in_the_store(tmp_path, seed):
     chance = random.Random(seed)
