@@ -160,8 +160,8 @@ def _say(lines: str) -> None:
 
 
 def _open_streams() -> None:
-    """Have all three standard streams, and no text that they can't say. One that the caller closed gives nothing: else the next file that is opened, such as
-    the store, had its number, and got what libraries print."""
+    """Have all three standard streams, and no text that they can't say. One that the caller closed gives nothing: else the next
+    file that is opened, such as the store, had its number, and got what libraries print."""
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115
