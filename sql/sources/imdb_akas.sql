@@ -7,7 +7,7 @@ with cells as (
     select row, line, string_split(line, chr(9)) as cell from lines where row > 1
 ),
 known as (
-    select imdb_id, any_value(year) as year from titles where is_primary group by imdb_id
+    select imdb_id, min(year) as year from titles where is_primary group by imdb_id
 )
 select row, known.imdb_id, given(cell[3]) as title, known.year,
        coalesce(if(len(cell) <> 8, len(cell) || ' columns instead of 8', null),

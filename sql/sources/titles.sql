@@ -27,7 +27,7 @@ from repeated having count(*) > 0;
 
 insert into titles (imdb_id, title, year, is_primary, source_id)
 with known as (
-    select imdb_id, any_value(year) as year from titles where is_primary group by imdb_id
+    select imdb_id, min(year) as year from titles where is_primary group by imdb_id
 ),
 forms as (
     select imdb_id, title, coalesce(checked.year, known.year) as year,

@@ -16,6 +16,11 @@ select (row_number() over (order by imdb_id, not is_primary, title, year) - 1)::
 from forms join variants on title = text
 order by title_no;
 
+-- film_names: grain film; what it is called where one name is shown: its first title. Sources list a film several times, each under titles of its own.
+create or replace view film_names as
+select imdb_id, title, year, title_no
+from title_index t anti join title_index as before on before.title_no = t.title_no - 1 and before.film_no = t.film_no;
+
 -- title_keys: grain title x key that it is found by, sorted by key_hash. The kind of key is its first letter:
 -- k normalised, f without a foreign article, s a shorter form, b its words in any order, l its first words, < > halves.
 -- First words are keys where the domain says so: two and more that begin the titles of one film alone, if no number is among the
@@ -40,11 +45,10 @@ keys as (
 )
 select distinct key_hash(key) as key_hash, title_no from keys order by key_hash, title_no;
 
--- alias_index: grain an alias that the store itself has (titles/aliases.sql: those beside it); key (key, year). The film's first title stands
--- for the film.
+-- alias_index: grain an alias that the store itself has (titles/aliases.sql: those beside it); key (key, year).
 create or replace view alias_index as
 select title_key(a.title) as key, a.year, arg_max(t.title_no, a.confirmed_at) as title_no
-from title_alias a join (select imdb_id, min(title_no) as title_no from title_index group by imdb_id) t using (imdb_id)
+from title_alias a join film_names t using (imdb_id)
 group by all;
 
 -- known_words: grain a word of some title. A word that is in none is taken for a slip.

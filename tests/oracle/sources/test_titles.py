@@ -81,6 +81,14 @@ def test_other_titles_are_marked_or_come_without_years(desk, titles):
     ]
 
 
+@pytest.mark.parametrize("years", [(2004, 2005), (2005, 2004)])
+def test_another_title_has_one_year_whichever_source_of_its_film_came_first(desk, titles, years):
+    for year in years:
+        desk.load_text(f"imdb_id,title,year\n1,Saw,{year}\n", f"of_{year}")
+    desk.load_text("imdb_id,title,is_primary\n1,Säge,false\n", "others")
+    assert [year for _, title, year, _ in titles() if title == "Säge"] == [2004]
+
+
 def test_ids_of_another_domain_stay_as_they_are(desk, titles):
     desk.load_text("game_id,name,release_year\nsteam:620,Portal 2,2011\n")
     assert titles() == [("steam:620", "Portal 2", 2011, True)]
