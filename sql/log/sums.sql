@@ -8,9 +8,11 @@ create or replace macro dcg_weight(rank) as 1 / log2(rank::int + 1);
 -- By more than rounding: a mean of the same numbers in another order is another number, by its last digit.
 create or replace macro is_above(a, b) as a - b > 1e-9;
 
+-- An advantage that is not 0: it pushes its tokens, up or down.
+create or replace macro is_pushed(advantage) as is_above(abs(advantage), 0);
 -- Of the advantages of a group at one rank: all are 0. (Rewards that are equal in sum are no sign of it: gdpo tells their parts apart,
 -- and the control of length adds to the advantages themselves.)
-create or replace macro nothing_is_learnt(advantage) as not is_above(max(abs(advantage)), 0);
+create or replace macro nothing_is_learnt(advantage) as not is_pushed(max(abs(advantage)));
 
 -- The best DCG of a list of k ranks with n relevant films. (Of up to 200 from a table, which DuckDB computes once.)
 create or replace macro ideal_dcg(n, k) as case

@@ -1,16 +1,19 @@
 """The page What-if: it starts as the run was, and tells what other settings would have made of the same answers."""
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from app.text import formats
+from oracle import build_store
 from oracle.base.resources import read_sql
 from oracle.log import LogWriter
 from tests.app.driving import checked, open_page, written
 from tests.app.sample_log import ask
-from tests.tiny_log import RUN, STEP_1, step_tables
+from tests.synthetic_log import PARTS, SETTINGS, advantages
+from tests.tiny_log import RUN, STEP_1, A, film, step_tables
 
 
 def test_with_its_own_settings_a_run_stays_what_it_was(store, run):
@@ -86,3 +89,30 @@ def test_a_long_run_that_is_judged_again_is_drawn_with_few_points_and_its_last_s
     assert many[0]["svr"] == pytest.approx(0.0025) and many[-1]["mean_total_reward_if"] == -998.5
     assert {row["last_reward"] for row in many} == {998.0}  # of steps 996 to 1000, not of points
     assert [(row["step"], row["svr"]) for row in few] == [(4, 0.004), (8, 0.008), (1000, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("was", "asked", "expected"),
+    [((0.05, 1.0), (0.1, 3.0), (0, 4, 0)), ((0.1, 3.0), (0.05, 1.0), (0, 0, 4)), ((0.05, 1.0), (0.4, 1.0), (4, 0, 0))],
+)
+def test_a_rank_whose_rewards_are_equal_but_for_rounding_is_pushed_nowhere(was, asked, expected, tmp_path):
+    """Two of four answers violate (-λ · P), the others repeat (-0.3); 0.1 * 3.0 is not 0.3 by its last digit."""
+    run = SETTINGS | {"lambda_safe": was[0], "penalty_safe": was[1], "lambda_repeat": 0.3, "advantage_mode": "grpo"}
+    run |= {"rec_num": 1, "num_generations": 4}
+    safety = np.array([[-was[0] * was[1]], [0.0]] * 2)
+    repeat = np.array([[0.0], [-0.3]] * 2)
+    parts = {part: np.zeros((4, 1)) for part in PARTS} | {"safe": safety, "repeat": repeat}
+    answers = []
+    for i, [advantage] in enumerate(advantages(run, parts, 4)):
+        rewards = {"r_safe": safety[i, 0], "r_repeat": repeat[i, 0], "r_total": safety[i, 0] + repeat[i, 0]}
+        listed = film("Saw", "tt1", {"gore": 0.9 if i % 2 == 0 else 0.1}, repeated=i % 2 == 1, advantage=advantage)
+        answers.append({**A, "groundtruth": {}, "verdicts": [listed | rewards]})
+    store = build_store(tmp_path / "store.duckdb")
+    with LogWriter(tmp_path / "store.log", run) as log:
+        log.write_step(1, *step_tables(answers))
+    settings = {"lambda": asked[0], "penalty": asked[1], "threshold": 0.66, "unresolved": "safe", "unrated": "safe"}
+    settings |= {"own": [], "weights": [], "run": log.run_id}
+    [pushes] = ask(store, read_sql("app/what_if_pushes"), **settings, step=1)
+    assert (pushes["ranks"], pushes["turned"], pushes["silenced"], pushes["woken"]) == (4, *expected)
+    [curve] = ask(store, read_sql("app/what_if_curves"), **settings, steps=[1])
+    assert (curve["no_signal_rate"], curve["no_signal_rate_if"]) == (was == (0.1, 3.0), asked == (0.1, 3.0))
