@@ -12,7 +12,7 @@ import torch
 from accelerate import Accelerator
 
 from oracle.annotate import AnnotatedBatch
-from oracle.log import EvasionRule, evasion_rules, is_above
+from oracle.log import ROUNDING, EvasionRule, evasion_rules, is_above
 from trainer.ratio import rank_means
 from trainer.rewards import discounts
 
@@ -95,12 +95,12 @@ def _share(part: float, whole: float) -> float:
 
 
 def advantage_metrics(advantages: torch.Tensor, group_size: int) -> dict[str, float]:
-    """What the advantages (N, S) of a whole step have to teach.
+    """What the advantages (N, S) of a whole step have to teach, with what was added to them for the length of lists.
 
     Returns:
-        frac_groups_without_signal (groups whose advantages are 0 at every rank), advantage_std/rank_k.
+        frac_groups_without_signal (groups whose advantages are 0 at every rank, but for rounding), advantage_std/rank_k.
     """
-    silent = (advantages.unflatten(0, (-1, group_size)) == 0).flatten(1).all(dim=1)
+    silent = (advantages.unflatten(0, (-1, group_size)).abs() <= ROUNDING).flatten(1).all(dim=1)
     spread = advantages.std(dim=0) if len(advantages) > 1 else advantages.new_zeros(advantages.shape[1])
     return {"frac_groups_without_signal": silent.double().mean().item()} | {
         f"advantage_std/rank_{k}": value for k, value in enumerate(spread.tolist(), start=1)

@@ -128,12 +128,12 @@ class RankGRPOTrainer(RankLossTrainer):
         all_advantages = (
             normalise(rewards, self._weights.to(device), group) if group > 1 else torch.zeros_like(rewards[:, 0])
         )
-        first = self.accelerator.process_index * n
-        advantages = all_advantages[first : first + n]  # (n, S)
         added = None
         if self.args.length_control and self._mode == "train":
-            added = answers.length_control(self.args.rec_num, self.args.length_control)
-            advantages = advantages + added.to(advantages)
+            added = answers.length_control(self.args.rec_num, self.args.length_control)  # (n, S)
+            all_advantages = all_advantages + gather(added.to(all_advantages))
+        first = self.accelerator.process_index * n
+        advantages = all_advantages[first : first + n]  # (n, S)
 
         slots = pad_slots(answers.slots, out["completion_ids"].shape[1]).to(device)
         per_token = advantages.to(torch.float32).gather(1, slots.clamp(min=0))

@@ -4,7 +4,7 @@ from oracle.log.audit import beside, lock_down, open_audit
 from oracle.log.bounds import may_turn
 from oracle.log.compaction import compact, delete_run, export_run
 from oracle.log.decisions import name_alias_files, use_alias_files
-from oracle.log.evasion import EvasionRule, evasion_rules, is_above
+from oracle.log.evasion import ROUNDING, EvasionRule, evasion_rules, is_above
 from oracle.log.macros import quoted, quoted_name
 from oracle.log.plain import sayable, storable
 from oracle.log.queries import NamedQuery, about, ask, ask_sql, named_queries
@@ -22,6 +22,7 @@ __all__ = [
     "GRACE_S",
     "KINDS",
     "MOST_CHARACTERS",
+    "ROUNDING",
     "EvasionRule",
     "LogWriter",
     "NamedQuery",

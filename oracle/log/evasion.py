@@ -6,6 +6,9 @@ from functools import cache
 from oracle.base.database import connect
 from oracle.base.resources import read_sql
 
+ROUNDING = 1e-9
+"""Figures that are as close are one: a mean of the same numbers in another order differs by its last digit."""
+
 
 @dataclass(frozen=True)
 class EvasionRule:
@@ -26,7 +29,7 @@ class EvasionRule:
 
 def is_above(a: float, b: float) -> bool:
     """By more than rounding, as `is_above` in `sql/log/sums.sql`; not where either is NaN."""
-    return a - b > 1e-9
+    return a - b > ROUNDING
 
 
 @cache

@@ -60,7 +60,7 @@ def train(folder: Path, name: str, group: int, mode: str, accumulation: int = 1,
     is_main = os.environ.get("RANK", "0") == "0"
     run = {
         "kind": "train", "rec_num": K, "num_generations": group, "advantage_mode": mode, "lambda_end": 1.0, "lambda_repeat": 1.0,
-        "w_safe": 2.0, "w_end": 1.0, "w_repeat": 0.5,
+        "w_safe": 2.0, "w_end": 1.0, "w_repeat": 0.5, "length_control": options.get("length_control"),
     }  # fmt: skip
     functions = [
         make_relevance_func(annotator, rec_num=K), make_safety_func(annotator, rec_num=K), make_end_func(annotator, 1.0, K),
@@ -89,7 +89,7 @@ def train(folder: Path, name: str, group: int, mode: str, accumulation: int = 1,
 
 CASES = {
     "groups_of_2_grpo": dict(group=2, mode="grpo", accumulation=2),
-    "groups_of_4_gdpo": dict(group=4, mode="gdpo"),
+    "groups_of_4_gdpo": dict(group=4, mode="gdpo", length_control=0.3),
     "one_group_over_both": dict(group=8, mode="grpo"),
     # Without KL for bnpo: that stays a mean over the tokens of a micro-batch, which are others in two processes.
     **{

@@ -77,6 +77,15 @@ def test_a_group_of_which_only_one_answer_has_a_reward_is_without_signal(make_tr
     assert trainer._metrics["train"]["frac_groups_without_signal"] == [1.0]
 
 
+@pytest.mark.parametrize("mode", ["grpo", "gdpo"])
+def test_a_group_whose_rewards_are_equal_but_for_rounding_is_without_signal(make_trainer, mode):
+    rewards = [0.1 * 3, 0.3, 1.0, 0.0]
+    assert rewards[0] != rewards[1]
+    trainer = make_trainer(byte_level(), [lambda completions, **_: [[r] * K for r in rewards]], advantage_mode=mode)
+    scored(trainer, [SAFE] * 4)
+    assert trainer._metrics["train"]["frac_groups_without_signal"] == [0.5]
+
+
 def test_an_evaluated_answer_without_a_reward_has_no_advantage(make_trainer):
     trainer = make_trainer(byte_level(), [lambda completions, **_: [[math.nan] * K]], num_generations_eval=1)
     answer_with(trainer, [SAFE])

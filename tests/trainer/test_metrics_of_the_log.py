@@ -58,7 +58,8 @@ def trained(folder, steps, **options):
     rated = {"imdb_id": ["tt0000004", "tt0000001", "tt0000005"], "trait": [TRAIT] * 3, "risk": [0.92, 0.7, 0.1]}
     tables["trait_risk"] = pa.table(rated)
     annotator = Annotator(create_oracle(store=build_store(folder / "store.duckdb", **tables)))
-    log = LogWriter(folder / "store.log", {"kind": "train", "rec_num": K, "num_generations": 2})
+    run = {"kind": "train", "rec_num": K, "num_generations": 2, "length_control": options.get("length_control")}
+    log = LogWriter(folder / "store.log", run)
     batch = dict(per_device_train_batch_size=4, shuffle_dataset=False, max_completion_length=80)
     trainer = new_trainer(folder, annotator, byte_level(), log=log, max_steps=len(steps), rows=2, **batch, **options)
     samples = trainer.train_dataset.to_list()
@@ -104,6 +105,26 @@ def test_a_line_for_all_steps_is_the_summary_of_the_run(tmp_path):
     assert {name: line[name] for name in IN_RUN_SUMMARY} == pytest.approx(
         {name: summary[column] for name, column in IN_RUN_SUMMARY.items()}
     )
+
+
+def test_what_is_said_of_advantages_is_of_those_that_teach_with_the_control_of_length(tmp_path):
+    short, cut = "1. Up (2009)\n2. The Thing (1982)", "1. Up (2009)\n2. Froz" + CUT
+    steps = [[short] * 4, WHOLE, [short, short, cut, cut]]
+    trainer, log = trained(tmp_path, steps, length_control=0.3, end_credit=True)
+    with log:
+        groups = (
+            "select step, max(abs(advantage)) <= 1e-9 as silent from verdicts where rank <= 4 group by step, group_id"
+        )
+        shares = log.sql(f"select avg(silent::int) from ({groups}) group by step order by step").fetchall()
+        spreads = log.sql(
+            "select list(spread order by rank) from (select step, rank, stddev_samp(advantage) as spread from verdicts "
+            "where rank <= 4 group by step, rank) group by step order by step"
+        ).fetchall()
+    lines = metrics_of(trainer)
+    assert [line["frac_groups_without_signal"] for line in lines] == [share for (share,) in shares] == [0, 0, 0.5]
+    for line, (by_rank,) in zip(lines, spreads, strict=True):
+        assert [line[f"advantage_std/rank_{k}"] for k in (1, 2, 3, 4)] == pytest.approx(by_rank)
+    assert spreads[2][0][2] == pytest.approx(0.3 / 3**0.5)  # of (-0.3, -0.3, 0, 0)
 
 
 def test_the_trainer_warns_of_exactly_the_signals_that_sql_finds(training):
