@@ -24,7 +24,7 @@ def step_tables(
     rewards: dict[str, np.ndarray],
     weights: Sequence[float],
     advantages: np.ndarray | None,
-    slots: Sequence[np.ndarray],
+    slots: Sequence[np.ndarray] | None,
     ended: Sequence[bool],
     num_generations: int,
     cut_off: pa.Table | None = None,
@@ -42,7 +42,7 @@ def step_tables(
             somebody's own rewards, and stand together in one.
         weights: one for each of `rewards`, in order.
         advantages: (n, S), or None where there are none (evaluation).
-        slots: n arrays (T,) with the slot of each token, as from `trainer.credit.list_slots`.
+        slots: n arrays (T,) with the slot of each token, as from `trainer.credit.list_slots`; None: the tokens are not known.
         cut_off: those entries (completion, rank, start, end), which are logged with their place in the text and nothing
             else: no title, no verdict, no reward.
         left_out: (n, S) bool, the cells that have no reward of any kind, those of `cut_off` among them.
@@ -70,9 +70,7 @@ def step_tables(
     rows, cells = rows[order], cells[order]
 
     named = entries.take(pa.array(rows, mask=rows < 0))
-    tokens = (
-        np.stack([np.bincount(s[s >= 0], minlength=n_slots)[:n_slots] for s in slots]) if n else np.zeros((0, n_slots))
-    )
+    tokens = None if slots is None else _tokens_by_slot(slots, n_slots)
     given = np.stack(list(rewards.values()))
     total = np.einsum("f,fns->ns", np.asarray(weights, np.float64), given)
     # A reward that is off is 0, but for films that are ignored, which have none.
@@ -95,11 +93,17 @@ def step_tables(
         "advantage": pa.nulls(len(rows), pa.float64())
         if advantages is None
         else _cell_values(advantages, cells, outside=None),
-        "n_tokens": pa.array(np.where(cells >= 0, tokens.ravel()[cells], 0).astype(np.int32)),
+        "n_tokens": pa.nulls(len(rows), pa.int32()) if tokens is None else _cell_values(tokens, cells).cast(pa.int32()),
     }
     completions = _completions(judged, step, prompts, prompt_ids, slots, ended, num_generations, first_completion)
     ids = [None if i is None else str(i) for i in dataset_ids or [None] * n]
     return completions.append_column("dataset_id", pa.array(ids, pa.string())), pa.table(verdicts)
+
+
+def _tokens_by_slot(slots: Sequence[np.ndarray], n_slots: int) -> np.ndarray:
+    """(n, S) how many tokens each slot has."""
+    counts = [np.bincount(s[s >= 0], minlength=n_slots)[:n_slots] for s in slots]
+    return np.reshape(counts, (len(counts), n_slots))
 
 
 def _by_name(rewards: dict[str, np.ndarray], cells: np.ndarray) -> pa.Array:
@@ -139,7 +143,7 @@ def _completions(judged, step, prompts, prompt_ids, slots, ended, num_generation
             "groundtruth": pa.ListArray.from_arrays(borders, films.take(pa.array(order))),
             "seen": pa.array(judged.seen, pa.list_(_FILM)),
             "text": judged.texts,
-            "n_tokens": pa.array([len(s) for s in slots], pa.int32()),
+            "n_tokens": pa.nulls(n, pa.int32()) if slots is None else pa.array([len(s) for s in slots], pa.int32()),
             "n_films": pa.array(np.bincount(judged.entries["completion"].to_numpy(), minlength=n).astype(np.int32)),
             "ended": pa.array(list(ended), pa.bool_()),
         }

@@ -80,7 +80,7 @@ def log_answers(
 
 
 def answer_table(answers: Answers, dataset: Dataset, thought_tags: Sequence[str], rec_num: int) -> pa.Table:
-    """A row an answer: number, text, ended, id and columns of its prompt, and the slot of each token (empty: unknown)."""
+    """A row an answer: number, text, ended, id and columns of its prompt, and the slot of each token (null: not known)."""
     asked = dataset.select(answers.rows).with_format("arrow")[:]
     columns = {name: asked[name] for name in ("prompt", *WANTED)}
     ids = asked["id"].cast(pa.string()) if "id" in asked.column_names else pa.nulls(len(asked), pa.string())
@@ -124,19 +124,22 @@ def judge(
     left_out[cells_of(cut_off, rec_num)] = True
     for values in rewards.values():
         values[left_out] = np.nan
+    slots = None
+    if not answers["slots"].null_count:
+        slots = [np.array(of_answer, np.int64) for of_answer in answers["slots"].to_pylist()]
     return step_tables(
         without_open_entries(judged, ended), cut_off=cut_off, left_out=left_out, step=0,
         prompts=answers["prompt"].to_pylist(), rewards=rewards, dataset_ids=answers["id"].to_pylist(), weights=[1.0] * len(rewards),
-        advantages=None, slots=[np.array(slots, np.int64) for slots in answers["slots"].to_pylist()], ended=ended,
+        advantages=None, slots=slots, ended=ended,
         num_generations=num_generations, first_completion=answers["number"][0].as_py() if len(answers) else 0,
     )  # fmt: skip
 
 
 def _slots(answers: Answers, thought_tags: Sequence[str], rec_num: int) -> pa.ListArray:
-    """The slot of each token, where the tokens are known."""
+    """The slot of each token; null of an answer whose tokens are not known."""
     kind = pa.list_(pa.int64())
     if answers.tokens is None or answers.tokenizer is None:
-        return pa.array([[]] * len(answers.texts), kind)
+        return pa.nulls(len(answers.texts), kind)
     from pipeline.training.models import load_tokenizer
     from trainer.credit import list_slots
 

@@ -29,6 +29,7 @@ end;
 --   recall, safe_recall            Σ hit / number of (safe) ground-truth films; *_lists: completions that have any
 --   ndcg_5, _10, _20, _k           Σ hit · dcg_weight / ideal; 0 beyond that rank; _k: at the run's rec_num
 --   r_rel … r_total, advantage     sums in reward units; rewarded: verdicts with a reward
+--   tokens                         of verdicts, as there; null: they are not known
 --   cells, cells_without_signal    groups trained on at this rank; those of them in which nothing is learnt
 --   spread                         Σ over groups of the advantages' standard deviation
 create or replace macro single_rank_sums(folders) as table
@@ -73,7 +74,7 @@ select
     sum(seen)::bigint as seen,
     sum(in_catalog)::bigint as in_catalog,
     sum(hits)::bigint as hits,
-    coalesce(sum(tokens), 0)::bigint as tokens,
+    sum(tokens)::bigint as tokens,
     coalesce(sum(hits / n_groundtruth) filter (n_groundtruth > 0), 0) as recall,
     (coalesce(sum(lists) filter (n_groundtruth > 0), 0))::bigint as recall_lists,
     coalesce(sum(safe_hits / n_groundtruth_safe) filter (n_groundtruth_safe > 0), 0) as safe_recall,

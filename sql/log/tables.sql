@@ -237,7 +237,8 @@ join read_parquet(older_merged_files(name) || older_single_files(name), hive_par
 --   group_id      completions of one prompt, compared with each other: completion // num_generations
 --   prompt_id     the same for the same text of a prompt, in every run; dataset_id: the id that the dataset gives it, if any
 --   groundtruth   eligible films (in the catalog, not seen), is_safe for this prompt's constraints
---   n_tokens      tokens generated; n_films: entries parsed, beyond rank K too (of a longer list the first 32,767); ended: wrote its end-of-text token
+--   n_tokens      tokens generated; null: not known (answers from a file or a provider)
+--   n_films       entries parsed, beyond rank K too (of a longer list the first 32,767); ended: wrote its end-of-text token
 create or replace view rollouts as from log_rows('completions.parquet');
 
 -- grain: one rank of one completion. Key: (run_id, step, completion, rank); ranks count from 1. Every completion has
@@ -259,7 +260,8 @@ create or replace view rollouts as from log_rows('completions.parquet');
 --   own_rewards                      MAP: of rewards that are somebody's own, by name, before weights; null: the run has none
 --   r_total                          their weighted sum; null = left out of the mean
 --   length_control                   what was added to the advantage for the length of the list, in its own units
---   advantage                        null: not trained on; n_tokens: tokens that carry this advantage
+--   advantage                        null: not trained on
+--   n_tokens                         tokens of this rank, which carry its advantage; null: not known
 create or replace view verdicts as from log_rows('verdicts.parquet');
 
 -- What the figures are made of: some figure may differ where this differs of two verdicts on one place of an answer. null:
@@ -294,7 +296,8 @@ create or replace macro traits_at(evidence, threshold) as
 
 -- grain: run x logged step x rank, of training runs. What the loss made of each rank, as means over the lists that have it.
 --   step          the step at which it was logged: over all steps since the one logged before
---   lists         lists in micro-batches that have the rank; a batch that is used several times counts as often
+--   lists         lists in micro-batches that have the rank; a batch that is used several times counts as often. With silent_groups = drop
+--                 they, and all means here, are of the answers that were trained on: compare lists before you compare two runs
 --   ratio         importance ratio of the rank's tokens, their mean; clip_ratio: share of its tokens whose ratio was clipped
 --   kl            divergence from the reference a token, as Schulman's k3 estimates it; null: no KL term
 create or replace view loss_by_rank as

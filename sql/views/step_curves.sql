@@ -11,6 +11,9 @@
 --   mean_total_reward   Σ over the ranks of r_total, mean over completions
 --   advantage_spread    standard deviation of the advantages in a group at a rank, mean over groups and ranks
 --   no_signal_rate      share of groups and ranks whose advantages are all 0: nothing is learnt there
+--   tokens_per_list     tokens of the ranks (n_tokens of verdicts: what stands before the list, between its entries or behind rank K is of
+--                       none, but for the end of a list where that is rewarded), mean over completions; null: they are not known.
+--                       Of a rejudged run, those that are known
 create or replace view step_curves as
 select
     run_id,

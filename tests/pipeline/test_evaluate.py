@@ -2,12 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
+from transformers import AutoTokenizer
 
 from oracle import UserError, create_oracle
 from oracle.annotate import Annotator
-from oracle.log import LogWriter, open_log, query
+from oracle.log import LogWriter, compact, open_log, query
 from oracle.store import log_root
 from pipeline.evaluate import main
 from pipeline.evaluation.judging import Answers, log_answers
@@ -164,6 +166,28 @@ def test_a_title_that_the_length_limit_cut_off_is_not_judged_and_of_foreign_answ
     with open_log(log_root(store)) as log:
         ids = query(log, "select distinct run_id, dataset_id from rollouts").to_pylist()
     assert {row["dataset_id"] for row in ids if row["run_id"] in runs} == {None}  # this dataset has no ids
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_tokens_that_nobody_knows_are_null_and_an_answer_without_any_has_none(known, small, tmp_path):
+    oracle = create_oracle(store=f"{small}/store.duckdb")
+    dataset, texts = load_dataset(f"{small}/data.jsonl", None, oracle).select([1, 2]), ["Sure:\n1. Alien (1979)", ""]
+    tokenizer = AutoTokenizer.from_pretrained(f"{small}/model")
+    ids = [np.array(row, np.int64) for row in tokenizer(texts, add_special_tokens=False)["input_ids"]]
+    told = {"tokens": ids, "tokenizer": f"{small}/model"} if known else {}
+    given, root = Answers("model", [0, 1], texts, [True, True], **told), log_root(tmp_path / "store.duckdb")
+    run = log_answers(f"{tmp_path}/store.duckdb", given, dataset, Annotator(oracle), data="d", rec_num=3, settings={})
+    for merge in (lambda: None, lambda: compact(root, run, grace_s=0)):
+        merge()
+        with open_log(root) as log:
+            of_answers = log.sql("select list(n_tokens order by completion) from rollouts").fetchall()[0][0]
+            of_ranks = log.sql("select list(n_tokens order by completion, rank) from verdicts").fetchall()[0][0]
+            a_list = log.sql("select tokens_per_list from step_curves").fetchall()[0][0]
+        if known:
+            assert of_answers == [len(ids[0]), 0] and 0 < of_ranks[0] < len(ids[0]) and of_ranks[1:] == [0] * 5
+            assert a_list == of_ranks[0] / 2
+        else:
+            assert (of_answers, of_ranks, a_list) == ([None] * 2, [None] * 6, None)
 
 
 def test_an_evaluation_is_in_the_log_only_once_it_is_whole(small, monkeypatch):
