@@ -146,7 +146,7 @@ def rank_sums(
 def rank_metrics(sums: torch.Tensor, has_kl: bool) -> dict[str, float]:
     """Means over lists from `rank_sums` (4, S): ratio/rank_k, clip_ratio/rank_k and kl/rank_k, k counted from 1.
 
-    Where no list has a rank, it has no metric.
+    Of the lists that the loss was computed of. Where none has a rank, it has no metric.
     """
     lists, *totals = sums.tolist()
     names = ("ratio", "clip_ratio", "kl")[: 2 + has_kl]

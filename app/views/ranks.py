@@ -16,12 +16,14 @@ MEASURES = {
     "signal": ("signal", "How far the advantages of a group spread at this rank: how much is taught there.", ".2f"),
     "clipped": (
         "clip_ratio",
-        "Share of the tokens of this rank whose ratio the loss clipped: it taught nothing more there.",
+        "Share of the tokens of this rank whose ratio the loss clipped: it taught nothing more there. "
+        "Of the answers that were trained on.",
         ".1%",
     ),
     "ratio": (
         "ratio",
-        "How likely the policy makes what it wrote at this rank, against when it wrote it. 1: as likely.",
+        "How likely the policy makes what it wrote at this rank, against when it wrote it. 1: as likely. "
+        "Of the answers that were trained on.",
         ".3f",
     ),
     "KL": ("kl", "How far the policy is from its reference at this rank, a token.", ".4f"),

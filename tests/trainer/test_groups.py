@@ -163,6 +163,20 @@ def test_the_share_that_is_clipped_is_that_of_each_loss(make_trainer, loss, rais
     assert (logs["clip_ratio/rank_3"], logs["clip_ratio/rank_1"]) == (clipped, 0.0)
 
 
+def test_without_silent_groups_what_the_loss_made_of_a_rank_is_of_the_answers_that_were_trained_on(make_trainer):
+    """Rank 3 of one answer is clipped: one of four, or one of two where the silent group is left out."""
+    made = {}
+    for how in ("keep", "drop"):
+        trainer = make_trainer(byte_level(), loss_type="grpo", num_iterations=2, silent_groups=how)
+        out = scored(trainer, [SAFE, UNSAFE_AT_3, SAFE, SAFE])
+        out["old_per_token_logps"][1, out["rank_ids"][1] == 2] += math.log(2)
+        trainer.compute_loss(trainer.model, out)
+        lists = trainer._rank_sums["train"][0].tolist()
+        trainer.log(logs := {})
+        made[how] = (lists, pytest.approx(logs["ratio/rank_3"], abs=1e-4), logs["clip_ratio/rank_3"])
+    assert made == {"keep": ([4] * K, (3 + 0.5) / 4, 1 / 4), "drop": ([2] * K, (1 + 0.5) / 2, 1 / 2)}
+
+
 def test_an_evaluation_between_two_lines_has_ratios_of_its_own(make_trainer):
     trainer = make_trainer(byte_level(), num_iterations=2)
     out = scored(trainer, [SAFE, UNSAFE_AT_3])
