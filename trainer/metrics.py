@@ -1,6 +1,7 @@
 """What trackers see of a step beside TRL's own metrics, and a warning in words when a policy evades its penalties."""
 
 import logging
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,8 +20,12 @@ from trainer.rewards import discounts
 logger = logging.getLogger(__name__)
 
 
-def list_counts(judged: AnnotatedBatch, rec_num: int, accelerator: Accelerator) -> Counter[str]:
+def list_counts(
+    judged: AnnotatedBatch, rec_num: int, accelerator: Accelerator, n_asked: int = sys.maxsize
+) -> Counter[str]:
     """What the rates of a step follow from, all processes together; `judged` is this process's share.
+
+    Only its first `n_asked` answers count: what fills the last batch of an evaluation is nothing that was asked for.
 
     Recommendations in the top K: listed, unresolved, repeated, hits, and ambiguous, those that fit several films; asked (of
     samples with a constraint), unsafe (those that count as a violation), violating (those that are known to be one),
@@ -28,6 +33,7 @@ def list_counts(judged: AnnotatedBatch, rec_num: int, accelerator: Accelerator) 
     Completions: lists; overlong, those that go on beyond rank K; with_truth, those with ground truth, and their summed recall
     and ndcg.
     """
+    judged = _first(judged, n_asked)
     entries = judged.entries
     completion, rank = entries["completion"].to_numpy(), entries["rank"].to_numpy()
     top = rank <= rec_num
@@ -59,6 +65,13 @@ def list_counts(judged: AnnotatedBatch, rec_num: int, accelerator: Accelerator) 
     }
     mine = torch.tensor([*counts.values()], dtype=torch.float64, device=accelerator.device)
     return Counter(dict(zip(counts, accelerator.reduce(mine, "sum").tolist(), strict=True)))
+
+
+def _first(judged: AnnotatedBatch, n: int) -> AnnotatedBatch:
+    """The first n answers of a batch; all where it has fewer, none where n is below 0."""
+    n = min(max(n, 0), len(judged.texts))
+    entries, truth = (table.filter(pc.field("completion") < n) for table in (judged.entries, judged.groundtruth))
+    return AnnotatedBatch(entries, truth, judged.texts[:n], judged.constraints[:n], judged.seen[:n])
 
 
 def list_metrics(counts: Mapping[str, float]) -> dict[str, float]:

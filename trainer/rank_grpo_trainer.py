@@ -9,6 +9,7 @@ Private seams of `trl.GRPOTrainer` are used; generation, KL, clipping, vLLM, LoR
 The loss's are in `trainer.rank_loss`, those of checkpoints in `trainer.resuming`. tests/trainer/test_contract.py names all.
 """
 
+import sys
 from collections import Counter, defaultdict
 from copy import copy
 from dataclasses import asdict
@@ -18,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 from accelerate.utils import gather, gather_object
+from transformers.trainer_utils import has_length
 
 from oracle import UserError
 from oracle.annotate import Annotator
@@ -81,6 +83,7 @@ class RankGRPOTrainer(RankLossTrainer):
         reward_funcs = [as_rank_reward(f, self.annotator, args.rec_num) if is_own(f) else f for f in reward_funcs]
         self.rollout_log, self.evaluation_log = rollout_log, evaluation_log
         self._evaluated: list[tuple[pa.Table, pa.Table]] = []
+        self._n_asked, self._n_answered = sys.maxsize, 0  # answers of an evaluation
         self._rank_rewards: list[np.ndarray] = []
         self._evasion = EvasionWatch()
         self._counts: defaultdict[str, Counter[str]] = defaultdict(Counter)  # by mode
@@ -146,7 +149,12 @@ class RankGRPOTrainer(RankLossTrainer):
             self._metrics[self._mode][name].append(value)
         if answers.judged is None:
             return out
-        counts = list_counts(answers.judged, self.args.rec_num, self.accelerator)
+        n_asked = n
+        if self._mode == "eval":
+            first += self._n_answered
+            self._n_answered += n * self.accelerator.num_processes
+            n_asked = self._n_asked - first
+        counts = list_counts(answers.judged, self.args.rec_num, self.accelerator, n_asked)
         self._counts[self._mode] += counts
         if self._mode == "train":
             if self.accelerator.is_main_process:  # all processes count the same; one of them warns
@@ -157,18 +165,20 @@ class RankGRPOTrainer(RankLossTrainer):
                 if self.rollout_log is not None:
                     self.rollout_log.write_step(step, *concat(shares))
         elif self._logs_evaluations:
-            before = sum(len(completions) for completions, _ in self._evaluated) * self.accelerator.num_processes
-            self._evaluated.append(self._step_tables(self.state.global_step, inputs, before + first))
+            self._evaluated.append(self._step_tables(self.state.global_step, inputs, first))
         return out
 
     def evaluation_loop(self, dataloader, *args, **kwargs):
-        self._evaluated = []
+        # Processes that would have too little for a last batch are given the first prompts again: these count once, in the
+        # rates as in the log. Of a dataset without a length nobody knows which they are.
+        prompts, each = dataloader.dataset, self.num_generations_eval or 1
+        self._n_asked = len(prompts) * each if has_length(prompts) else sys.maxsize
+        self._n_answered, self._evaluated = 0, []
         output = super().evaluation_loop(dataloader, *args, **kwargs)
         if self._logs_evaluations and self._evaluated:
             shares = gather_object(self._evaluated)
             if self.evaluation_log is not None:
-                # Processes that would have too little for a last batch are given the first prompts again.
-                asked = pc.field("completion") < len(dataloader.dataset) * (self.num_generations_eval or 1)
+                asked = pc.field("completion") < self._n_asked
                 self.evaluation_log.write_step(
                     self.state.global_step, *(table.filter(asked) for table in concat(shares))
                 )

@@ -51,7 +51,8 @@ def train(folder: Path, name: str, group: int, mode: str, accumulation: int = 1,
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     config = RankGRPOConfig(
         output_dir=str(folder / name), rec_num=K, end_credit=True, advantage_mode=mode, num_generations=group,
-        per_device_train_batch_size=BATCH // processes // accumulation, gradient_accumulation_steps=accumulation,
+        per_device_train_batch_size=BATCH // processes // accumulation,
+        per_device_eval_batch_size=BATCH // processes, num_generations_eval=1, gradient_accumulation_steps=accumulation,
         num_iterations=2, max_steps=4, optim="sgd", learning_rate=0.5, lr_scheduler_type="constant",
         max_grad_norm=0.0, max_completion_length=60, logging_steps=1, save_strategy="no", report_to="none",
         use_cpu=True, bf16=False, seed=1, disable_tqdm=True, reward_weights=[1.0, 2.0, 1.0, 0.5],
@@ -71,6 +72,7 @@ def train(folder: Path, name: str, group: int, mode: str, accumulation: int = 1,
         functions,
         config,
         rollout_log=LogWriter(folder / f"{name}.log", run) if is_main else None,
+        evaluation_log=LogWriter(folder / f"{name}-evaluation.log", run | EVALUATION) if is_main else None,
         train_dataset=Dataset.from_list(
             [{
                 "prompt": "What should I watch next?" + "!" * i, "constraints": [TRAIT] if i % 4 else [],
@@ -85,6 +87,17 @@ def train(folder: Path, name: str, group: int, mode: str, accumulation: int = 1,
         torch.save(weights, folder / f"{name}.pt")
         (folder / f"{name}.json").write_text(json.dumps(trainer.state.log_history))
     return trainer
+
+
+EVALUATION = {"kind": "evaluate", "num_generations": 1}
+
+
+def evaluate(folder: Path, trainer: GivenAnswers) -> None:
+    """Of 3 prompts, so few that two processes are given some again; writes metrics."""
+    found = trainer.evaluate(trainer.train_dataset.select(range(1, 4)))
+    if trainer.evaluation_log is not None:
+        (folder / "evaluation.json").write_text(json.dumps(trainer.state.log_history[-1] | found))
+        trainer.evaluation_log.close()
 
 
 CASES = {
@@ -104,6 +117,7 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     for name, case in CASES.items():
         trainer = train(folder, name, **case)
+    evaluate(folder, trainer)
     state = trainer.accelerator.state
     (folder / f"process-{state.process_index}").write_text(
         f"{os.getpid()} of {state.num_processes}, {torch.distributed.get_backend()}"

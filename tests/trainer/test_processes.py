@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from oracle import build_store
+from oracle.log import open_log
 from tests.trainer import parity
 from tests.trainer.drive import film_store, tiny_model
 from tests.trainer.sharded_cpu import KINDS, ROOT, launch
@@ -23,7 +24,8 @@ def one(tmp_path_factory) -> Path:
     byte_level().save_pretrained(folder / "model")
     build_store(folder / "store.duckdb", **film_store())
     for name, case in parity.CASES.items():
-        parity.train(folder, name, **case)
+        trainer = parity.train(folder, name, **case)
+    parity.evaluate(folder, trainer)
     return folder
 
 
@@ -85,6 +87,22 @@ def test_two_processes_show_trackers_the_metrics_of_one(runs, case):
         assert {n: a[n] for n in shared} == pytest.approx({n: b[n] for n in shared}, abs=1e-5, rel=1e-4)
     assert {"svr", "unresolved_rate", "rewards/safety/mean", "advantage_std/rank_1"} <= one[0].keys()
     assert ("kl" in one[0]) == (parity.CASES[case].get("beta") != 0)
+
+
+def test_two_processes_evaluate_each_prompt_once_as_one_does(runs):
+    """What fills the last batch of two is in no rate: trackers show the figures of the log."""
+    for folder in runs:
+        line = json.loads((folder / "evaluation.json").read_text())
+        with open_log(folder / f"{[*parity.CASES][-1]}-evaluation.log") as log:
+            [row] = log.sql("from step_curves").to_arrow_table().to_pylist()
+        assert (row["step"], row["lists"]) == (4, 3)
+        rates = {name: line[f"eval_{name}"] for name in row if f"eval_{name}" in line}
+        assert rates == pytest.approx({name: row[name] for name in rates})
+        # No film; an unknown one, Frozen and Alien; The Thing and Saw twice.
+        assert {name: rates[name] for name in EVALUATED} == pytest.approx(EVALUATED)
+
+
+EVALUATED = {"svr": 3 / 6, "unresolved_rate": 1 / 6, "duplicate_rate": 1 / 6, "recall": 1 / 3, "count_k": 6 / 3}
 
 
 def rollout_log(root: Path) -> dict[str, pl.DataFrame]:
