@@ -16,6 +16,7 @@ from pipeline.evaluation.answer_files import read_rows
 from pipeline.evaluation.answer_rows import EXPECTED, ID_KEYS, ROW_NUMBER_KEYS, Answer, answers_of
 from trainer.rollout_log import prompt_id, prompt_text
 
+_USER = "user: "  # as `prompt_text` writes it
 _DIGITS = 18  # of a row's number; Python reads no number of over 4,300
 
 
@@ -132,7 +133,7 @@ def own_prompts(paths: Sequence[str], constraints: list[str], largest: int = LAR
     """The prompts that these files answer, as a dataset by itself: each under the same constraints, nothing relevant.
 
     A prompt is what the answers' rows have of it: its id (without the model's name in front), and its text if it is
-    there.
+    there. A single message of a user is its text, so that files may have either.
     """
     prompts: dict[str, str] = {}
     for path in paths:
@@ -142,7 +143,7 @@ def own_prompts(paths: Sequence[str], constraints: list[str], largest: int = LAR
             if key is None:
                 raise UserError(f"{path}: answer {number} names no prompt; expected {', '.join(ID_KEYS[:4])} or prompt")
             known = prompts.get(key, f"prompt {key}")
-            if text and known != f"prompt {key}" and known.split() != text.split():
+            if text and known != f"prompt {key}" and _asked(known) != _asked(text):
                 raise UserError(
                     f"{path}: answer {number} has the id {in_short(str(key))} of another prompt ({in_short(text)}, not "
                     f"{in_short(known)}): name the prompts in --data, or give each an id of its own"
@@ -271,9 +272,15 @@ def _text_of(prompt: object) -> str | None:
     if messages and isinstance(messages[-1], dict) and messages[-1].get("role") == "assistant":
         messages = messages[:-1]  # the conversation with the answer in it
     try:
-        return prompt_text(messages) or None
+        text = prompt_text(messages)
     except (KeyError, TypeError):
         return None
+    return (text.removeprefix(_USER) if len(messages) == 1 else text) or None  # one message, or its text: one prompt
+
+
+def _asked(text: str) -> list[str]:
+    """A prompt's words; its first message is a user's, whether a file says so or not."""
+    return text.removeprefix(_USER).split()
 
 
 def _without_model(name: str, model: str | None) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import itertools
 import json
 
 import pyarrow as pa
@@ -262,3 +263,28 @@ def test_answers_to_other_prompts_under_one_id_are_refused(tmp_path):
         UserError, match=r"c\.jsonl: answer 1 has the id 1 of another prompt \(westerns please, not films please\)"
     ):
         own_prompts([str(files[1]), str(files[2])], ["gore"])
+
+
+def test_a_prompt_is_the_same_as_text_and_as_the_message_of_a_user(tmp_path):
+    user, system = {"role": "user", "content": "films please"}, {"role": "system", "content": "be nice"}
+    forms = {
+        "text": {"prompt": "films please"}, "message": {"prompt": [user]}, "logged": {"prompt": "user: films please"},
+        "answered": {"messages": [user, {"role": "assistant", "content": "1. Up (2009)"}]},
+        "other": {"prompt": [system, user]},
+    }  # fmt: skip
+    for name, form in forms.items():
+        (tmp_path / name).write_text(json.dumps({"text": "1. Up (2009)", **form, "id": "1"}))
+        (tmp_path / f"{name} by text").write_text(json.dumps({"text": "1. Up (2009)", **form}))
+    same = [name for name in forms if name != "other"]
+    for one, two in itertools.permutations(same, 2):
+        made = own_prompts([str(tmp_path / one), str(tmp_path / two)], ["gore"])
+        assert made["id"][:] == ["1"]
+        if "logged" not in (one, two):
+            assert made["prompt"][0] == [user]
+            paths = [str(tmp_path / f"{name} by text") for name in (one, two)]
+            made = own_prompts(paths, ["gore"])
+            assert made["prompt"][:] == [[user]]
+            assert [given.rows for given in read_all(paths, made, "data")] == [[0], [0]]
+    for one, two in itertools.product(same, ["other"]):
+        with pytest.raises(UserError, match=r"of another prompt \(system: be nice"):
+            own_prompts([str(tmp_path / one), str(tmp_path / two)], ["gore"])
