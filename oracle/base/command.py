@@ -44,7 +44,8 @@ def command(main: Callable[[list[str]], object], argv: Sequence[str]) -> NoRetur
 
 def go_on_unread() -> None:
     """Have the work go on, from now on, when whoever reads its output leaves (`| head -1`): nothing is left half done for that."""
-    if (out := sys.stdout) is sys.__stdout__:
+    out = sys.stdout
+    if out is sys.__stdout__ and isinstance(out, io.TextIOWrapper):
         out.flush()
         sys.stdout = io.TextIOWrapper(
             io.BufferedWriter(_Unread(out.fileno(), "w", closefd=False)), out.encoding, out.errors, line_buffering=True
@@ -165,7 +166,8 @@ def _open_streams() -> None:
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115
-    sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: not every terminal can say every title
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: not every terminal can say every title
 
 
 def _end_bars() -> None:

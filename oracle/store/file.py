@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,14 +49,27 @@ def new_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @contextmanager
-def renewed_store(path: str | Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The same in a copy of the store at `path`, of whatever format: what no store has, but somebody's own, stays there."""
+def renewed_store(path: str | Path, ours: Collection[tuple[str, str]]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The same in a copy of the store at `path`, of whatever format, in which what has the name of one of `ours` (`made_of`) is
+    dropped before; all else, which is somebody's own, stays there."""
+    is_ours = {(name, "macro" in kind) for name, kind in ours}  # macros have names of their own
     with _swapped_in(Path(path)) as temporary:
         shutil.copyfile(path, temporary)
         with connect(temporary) as connection:
-            _drop_ours(connection, path)
+            for name, kind in connection.execute(read_sql("store/objects")).fetchall():
+                if (name, "macro" in kind) in is_ours:
+                    connection.execute(f"drop {kind} {quoted_name(name)}")
+            put_down(connection)  # what they took is free from then on
             with _made(connection, path):
                 yield connection
+
+
+def made_of(path: str | Path) -> list[tuple[str, str]]:
+    """What an empty store at `path` is made of: names, each with its kind, as DROP calls it."""
+    with connect() as blank:
+        with _made(blank, path):
+            pass
+        return blank.execute(read_sql("store/objects")).fetchall()
 
 
 @contextmanager
@@ -69,18 +82,6 @@ def _made(connection: duckdb.DuckDBPyConnection, path: str | Path) -> Iterator[N
     yield
     _complete(connection, path)
     put_down(connection)
-
-
-def _drop_ours(connection: duckdb.DuckDBPyConnection, path: str | Path) -> None:
-    """Drop whatever has the name of something that a store has. Raises `duckdb.Error` for a table that somebody's own refers to."""
-    with connect() as blank:
-        with _made(blank, path):
-            pass
-        ours = {name for name, _ in blank.execute(read_sql("store/objects")).fetchall()}
-    for name, kind in connection.execute(read_sql("store/objects")).fetchall():
-        if name in ours:
-            connection.execute(f"drop {kind} {quoted_name(name)}")
-    put_down(connection)  # what they took is free from then on
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from oracle.log import quoted, quoted_name
 from oracle.store.build import build_starter_store
 from oracle.store.file import (
     changed_store,
+    made_of,
     new_store,
     open_file,
     place_of,
@@ -81,28 +82,30 @@ def upgrade_store(path: str | Path) -> Upgraded:
         if number == STORE_FORMAT:
             return Upgraded(number)
         try:
-            with renewed_store(path) as connection:
-                return Upgraded(number, _take_over(connection, path))
+            ours = made_of(path)
+            with renewed_store(path, ours) as connection:
+                return Upgraded(number, _take_over(connection, path, ours))
         except (duckdb.IOException, duckdb.OutOfMemoryException):
             raise
         except duckdb.Error as error:
             raise UserError(f"{path} cannot be brought up to date: {first_line(error)}; build it again") from None
 
 
-def _take_over(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, ...]:
+def _take_over(connection: duckdb.DuckDBPyConnection, path: Path, ours: list[tuple[str, str]]) -> tuple[str, ...]:
     """Copy what the tables of the store at `path` hold, column by column of the same name; return the other columns."""
+    names = [name for name, kind in ours if kind == "table"]
     connection.execute(read_sql("sources/begin"))  # the columns that say which source a row is of
     connection.execute(f"attach {quoted(str(path))} as old_store (read_only)")
     columns: dict[str, list[str]] = {}
     left_out = []
-    for table, column, is_known in connection.execute(read_sql("store/held_columns")).fetchall():
+    for table, column, is_known in connection.execute(read_sql("store/held_columns"), [names]).fetchall():
         if is_known:
             columns.setdefault(table, []).append(column)
         else:
             left_out.append(f"{table}.{column}")
-    for table, names in columns.items():
+    for table, held in columns.items():
         connection.execute(f"delete from {quoted_name(table)}")  # some begin with a row
-        listed = ", ".join(map(quoted_name, names))
+        listed = ", ".join(map(quoted_name, held))
         connection.execute(
             f"insert into {quoted_name(table)} by name select {listed} from old_store.main.{quoted_name(table)}"
         )

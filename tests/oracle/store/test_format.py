@@ -106,6 +106,9 @@ def test_an_update_keeps_whatever_is_somebody_s_own(older: Path, capsys: pytest.
             "create view z_titles as select title from titles; create view a_titles as from z_titles; "
             "create schema mine; create table mine.kept as select 42 as n; create view mine.all_titles as from titles; "
             "create macro mine.twice(n) as 2 * n; create sequence numbers start 5; "
+            "create table parts (n integer primary key, twice integer as (2 * n)); insert into parts (n) values (1); "
+            "create table of_parts (n integer references parts (n)); insert into of_parts values (1); "
+            "create table could_be as select 6 as n; create table film_id as select 8 as n; "  # macros have names of their own
             "alter table titles add column seen_on date"
         )
     assert main(["store", "update", str(older)]) == 0
@@ -116,6 +119,8 @@ def test_an_update_keeps_whatever_is_somebody_s_own(older: Path, capsys: pytest.
             "from a_titles": [("Saw",)],
             "select mine.twice(n) from mine.kept": [(84,)],
             "select title from mine.all_titles": [("Saw",)],
+            "select twice from parts join of_parts using (n)": [(2,)],
+            "select could_be.n + film_id.n from could_be, film_id": [(14,)],
             "select nextval('numbers')": [(5,)],
             "select count(*) > 0 from index_titles": [(True,)],  # a view of today's
         }.items():
