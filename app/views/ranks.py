@@ -3,7 +3,7 @@
 import pyarrow.compute as pc
 import streamlit as st
 
-from app.components import columns, rank_charts, states, style
+from app.components import columns, rank_charts, rows, states, style
 from app.core import address, database, flat, runs
 from app.text import formats, sentences
 from oracle.base.nouns import Nouns
@@ -136,12 +136,10 @@ def _behind(run: dict, cell: dict | None) -> None:
         "The most punished first; choose a row to open its answer.",
     )
     answers = database.rows("cell_answers", run=run["run_id"], first=first, last=last, rank=rank)
-    event = st.dataframe(
+    row = rows.choose(
         flat.shown(answers),
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="single-row",
-        key=f"behind_{run['run_id']}_{first}_{rank}",
+        answers.to_pylist(),
+        key=(key := f"behind_{run['run_id']}_{first}_{rank}"),
         height=columns.height(answers.num_rows, 330),
         placeholder=formats.NOTHING,
         column_order=[
@@ -162,7 +160,7 @@ def _behind(run: dict, cell: dict | None) -> None:
             "status": columns.text("status", "small"),
         },
     )  # fmt: skip
-    if event.selection.rows:
-        [row] = answers.slice(event.selection.rows[0], 1).to_pylist()
+    if row:
+        rows.forget(key)  # else who comes back would be sent there again
         where = {"step": row["step"], "prompt": row["prompt"], "rank": rank}
         address.go("answer", run=run["run_id"], show="ranks", **where)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.components import columns, markup, states, style
+from app.components import columns, markup, rows, states, style
 from app.core import address, database, runs
 from app.text import formats, sentences
 from oracle import UserError
@@ -22,11 +22,11 @@ def page() -> None:
     figures = database.rows("titles_headline", run=run["run_id"]).to_pylist()
     if not figures:
         return states.no_step()
-    rows = database.rows("titles_of_run", run=run["run_id"], most=MOST).to_pylist()
+    titles = database.rows("titles_of_run", run=run["run_id"], most=MOST).to_pylist()
     table, ignored = current_decisions(database.store_path())
     decided = {(row["title"], row["year"]): row for row in table.to_pylist()}
 
-    style.headline(*_sentences(figures[0], rows, len(decided)), eyebrow=runs.eyebrow(run))
+    style.headline(*_sentences(figures[0], titles, len(decided)), eyebrow=runs.eyebrow(run))
     if trouble := st.session_state.pop("_trouble", None):
         states.problem(trouble)
     if ignored:
@@ -34,24 +34,24 @@ def page() -> None:
         states.nothing(f"{lines} of {_file()} left out", "Only lines that this page wrote are decisions about titles.")
     if kind == "decided":
         return _decided(list(decided.values()))
-    of_kind = [row for row in rows if row["kind"] == kind]
+    of_kind = [row for row in titles if row["kind"] == kind]
     if not of_kind:
         return states.nothing("Every title was found." if kind == "unresolved" else "No title was found with doubt.")
     left, right = st.columns([3, 2], gap="large")
     with left:
-        chosen = _list(of_kind, decided, kind, run["rec_num"])
+        chosen = _list(of_kind, decided, kind, run)
     with right:
         _decide(chosen, decided.get((chosen["title"], chosen["year"])))
 
 
-def _sentences(figures: dict, rows: list[dict], decisions: int) -> tuple[str, str]:
+def _sentences(figures: dict, titles: list[dict], decisions: int) -> tuple[str, str]:
     sentence = f"{formats.percent(figures['unresolved_rate'])} of the listed titles could not be found."
     if figures["unresolved_rate"] is None:
         sentence = "No title was listed, so none had to be found."
     elif figures["steps"] > 1:
         change = sentences.change(figures["first_rate"], figures["last_rate"], formats.percent, 0.001)
         sentence = f"The share of titles that cannot be found {change}."
-    doubtful = sum(row["kind"] == "doubtful" for row in rows)
+    doubtful = sum(row["kind"] == "doubtful" for row in titles)
     return sentence, (
         "A title that is not found has no known risk, so a policy can hide behind it. "
         f"{formats.plural(doubtful, 'title')}{' or more' if doubtful == MOST else ''} found with doubt; "
@@ -59,19 +59,17 @@ def _sentences(figures: dict, rows: list[dict], decisions: int) -> tuple[str, st
     )
 
 
-def _list(rows: list[dict], decided: dict, kind: str, k: int) -> dict:
+def _list(titles: list[dict], decided: dict, kind: str, run: dict) -> dict:
     """The titles; returns the one that is chosen, at first the most frequent."""
     style.section(
         "As written, the most frequent first",
-        f"Choose a title to decide what it means. Times count ranks beyond {k} too.",
+        f"Choose a title to decide what it means. Times count ranks beyond {run['rec_num']} too.",
     )
-    event = st.dataframe(
-        [_shown(row, decided, kind) for row in rows],
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="single-row",
-        key=f"titles_{kind}",
-        height=columns.height(rows, 560),
+    chosen = rows.choose(
+        [_shown(row, decided, kind) for row in titles],
+        titles,
+        key=f"titles_{kind}_{run['run_id']}",
+        height=columns.height(titles, 560),
         placeholder=formats.NOTHING,
         column_config={
             "title": columns.text("title", 170),
@@ -87,8 +85,7 @@ def _list(rows: list[dict], decided: dict, kind: str, k: int) -> dict:
             "score": columns.decimal("score", 2),
         },
     )
-    chosen = event.selection.rows[0] if event.selection.rows else 0
-    return rows[min(chosen, len(rows) - 1)]
+    return chosen or titles[0]
 
 
 def _shown(row: dict, decided: dict, kind: str) -> dict:

@@ -17,6 +17,7 @@ if importlib.util.find_spec("playwright") is None or shutil.which("chromium") is
 
 from playwright.sync_api import Browser, Page, expect
 
+from app.core.database import FRESH_S
 from app.text import formats
 from oracle.log import LogWriter
 from oracle.store.build import build_starter_store
@@ -237,4 +238,27 @@ def test_a_step_that_is_written_while_one_looks_appears_by_itself(browser, tmp_p
         with LogWriter.resume(log, run) as writer:
             writer.write_step(3, *make_step(world, SETTINGS, 3, 3, 2, 0))
         expect(page.locator(".lead")).to_contain_text("of 3.")
+    page.close()
+
+
+def test_the_row_that_is_clicked_is_opened_whatever_has_come_into_its_place(browser, tmp_path):
+    """A step that is written beside a table goes before its rows."""
+    store = build_starter_store(tmp_path / "store.duckdb")
+    log, world = store.with_suffix(".log"), World(n_films=300)
+    run = write_run(log, steps=65, prompts=1, world=world)  # of so many, two steps make a cell
+    page = watched(browser, viewport={"width": 1280, "height": 1600})
+    with served(store) as address:
+        visit(page, f"{address}/ranks?run={run}&cell=65-1")
+        with LogWriter.resume(log, run) as writer:
+            writer.write_step(66, *make_step(world, SETTINGS, 66, 100, 1, 0))
+        [first] = ask(store, "select step from verdicts where run_id = $run and step > 64 and rank = 1 "
+                      "order by r_total nulls last, advantage, step desc, completion limit 1", run=run)  # fmt: skip
+        assert first["step"] == 66
+        page.wait_for_timeout(1000 * (FRESH_S + 1))
+        page.locator("[data-testid=stDataFrame] .dvn-scroller").first.click(position={"x": 18, "y": 55})
+        page.wait_for_url("**/answer?**")
+        assert "step=65" in page.url
+        page.go_back()
+        settle(page)
+        assert "/ranks" in page.url
     page.close()
