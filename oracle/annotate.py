@@ -126,22 +126,23 @@ class Annotator:
         the person avoids."""
         asked = pa.array(traits, pa.list_(pa.string())).take(films["completion"].combine_chunks())
         verdicts = self.oracle.check_batch(films.append_column("constraints", asked))
-        return self._named(films.append_column("imdb_id", verdicts["imdb_id"])).with_columns(
-            is_safe=pl.Series(verdicts["is_safe"])
-        )
+        for name in ("imdb_id", "match_method", "is_safe"):
+            films = films.append_column(name, verdicts[name])
+        return self._named(films)
 
     def _identified(self, films: pa.Table) -> pl.DataFrame:
-        """The films of a catalog with their imdb_id (null: not found) and normalised title `key`. One that may be any of several is
-        there twice: as the one that it was taken for, and by its title."""
+        """The films of a catalog with their imdb_id (null: not found) and normalised title `key`."""
         films = films.select(["title", "year", *({"imdb_id"} & {*films.column_names})])
         found = self.oracle.resolve(films.rename_columns(["title", "year", "given_id"][: films.num_columns]))
-        named = self._named(films.select(["title", "year"]).append_column("imdb_id", found["imdb_id"]))
-        by_title = named.filter(pl.Series(found["match_method"]) == "ambiguous").with_columns(imdb_id=None)
-        return pl.concat([named, by_title], how="vertical_relaxed")
+        films = films.select(["title", "year"])
+        for name in ("imdb_id", "match_method"):
+            films = films.append_column(name, found[name])
+        return _also_by_title(self._named(films))
 
     def _named(self, films: pa.Table) -> pl.DataFrame:
         films = films.append_column("key", normalise(films["title"]))
-        names = [n for n in ("completion", "rank", "title", "year", "imdb_id", "key") if n in films.column_names]
+        known = ("completion", "rank", "title", "year", "imdb_id", "match_method", "is_safe", "key")
+        names = [n for n in known if n in films.column_names]
         frame = pl.from_arrow(films.select(names))
         assert isinstance(frame, pl.DataFrame)
         return frame.with_columns(pl.col("year").cast(pl.Int32))
@@ -149,7 +150,16 @@ class Annotator:
     def _in_catalog(self, films: pl.DataFrame) -> pl.Series:
         if self._catalog.is_empty():
             return pl.repeat(True, films.height, eager=True)
-        return _matches(films, self._catalog, [])
+        rows = _also_by_title(films.with_row_index("film"))
+        found = rows["film"].filter(_matches(rows, self._catalog, []))
+        return pl.int_range(films.height, dtype=pl.get_index_type(), eager=True).is_in(found.implode())
+
+
+def _also_by_title(films: pl.DataFrame) -> pl.DataFrame:
+    """The films, and each that may be any of several a second time as if it were not found: a catalog has it by its title too."""
+    return pl.concat(
+        [films, films.filter(pl.col("match_method") == "ambiguous").with_columns(imdb_id=None)], how="vertical_relaxed"
+    )
 
 
 def _stored_catalog(oracle: Oracle) -> pa.Table:

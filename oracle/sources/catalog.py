@@ -18,7 +18,7 @@ from oracle.sources.recognise import recognise
 
 
 def read_catalog(path: str | Path, largest: int = LARGEST) -> pa.Table:
-    """Return the films of a catalog: title, year (int16; null: not known), in the order of their titles.
+    """Return the films of a catalog: title, year (int16; null: not known), imdb_id (null: not given), in the order of their titles.
 
     Takes any source that lists films with their titles and years: a pickle, CSV, JSON or Parquet. `largest` as for
     `recognise`. Raises `UserError`.

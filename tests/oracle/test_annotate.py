@@ -126,14 +126,22 @@ def stars(tmp_path_factory):
     return create_oracle(store=build_store(tmp_path_factory.mktemp("stars") / "s.duckdb", STARS, rows))
 
 
+def test_what_may_be_either_of_two_films_is_in_the_catalog_that_has_one_of_them(tmp_path):
+    titles = [{"imdb_id": f"tt{n}", "title": "Hunter", "year": 2018} for n in (1, 2)]
+    store = build_store(
+        tmp_path / "s.duckdb", titles, [{"imdb_id": "tt2", "trait": GORE, "risk": 0.9}], catalog=titles[:1]
+    )
+    found = Annotator(create_oracle(store=store)).annotate(["1. Hunter (2018)"], [["Hunter (2018)"]], None, [[GORE]])
+    assert [found.entries[name].to_pylist() for name in ("in_catalog", "hit", "is_safe")] == [[True], [True], [False]]
+
+
 @pytest.mark.parametrize(("avoided", "film"), [([], 1), ([GORE], 2), ([CLOWNS], 3), ([CLOWNS, GORE], 2)])
 def test_a_title_that_several_films_have_is_one_film_wherever_a_completion_has_it(stars, avoided, film):
-    title, other = "Born a Star", {"title": "Zqxv", "year": None}
-    for catalog in ([], STARS, STARS[film - 1 : film], [{"title": title, "year": None}]):
-        films = pa.Table.from_pylist(
-            [*catalog, *([other] if catalog else [])], pa.schema([("title", pa.string()), ("year", pa.int16())])
-        )
-        judge = Annotator(stars, films)
+    title, other = "Born a Star", {"title": "Zqxv", "year": None, "imdb_id": None}
+    columns = pa.schema([("title", pa.string()), ("year", pa.int16()), ("imdb_id", pa.string())])
+    for catalog in ([], STARS, STARS[:1], STARS[2:], [{"title": title, "year": None}]):
+        films = pa.Table.from_pylist([*catalog, *([other] if catalog else [])], columns)
+        judge = Annotator(stars, films if film != 1 else films.select(["title", "year"]))
         found = judge.annotate([f"1. {title}\n2. {title}"], [[title]], None, [avoided])
         assert found.entries["hit"].to_pylist() == [True, False]
         assert found.entries["repeated"].to_pylist() == [False, True]

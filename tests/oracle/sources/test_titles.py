@@ -177,6 +177,8 @@ def test_pickles_of_every_protocol_bring_ids_or_a_catalog(desk, titles, protocol
 
 
 def test_a_catalog_is_read_for_itself_too(desk):
-    expected = [{"title": "Saw", "year": 2004}, {"title": "Up", "year": None}]
+    expected = [{"title": "Saw", "year": 2004, "imdb_id": None}, {"title": "Up", "year": None, "imdb_id": None}]
     assert read_catalog(desk.file("c.csv", "title,year\nUp,\nSaw,2004\n")).to_pylist() == expected
     assert read_catalog(desk.file("c.pkl", pickle.dumps([("Saw", 2004), ("Up", None)]))).to_pylist() == expected
+    with_ids = read_catalog(desk.file("ids.csv", "imdb_id,title,year\n387564,Saw,2004\n"))
+    assert with_ids.to_pylist() == [{"title": "Saw", "year": 2004, "imdb_id": "tt0387564"}]
