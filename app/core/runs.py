@@ -53,7 +53,7 @@ def label(run: dict) -> str:
 
 
 def penalty(run: dict) -> float:
-    """What a violation costs: λ · P."""
+    """What a violation costs before the weight of safety: λ · P."""
     return run["lambda_safe"] * run["penalty_safe"]
 
 

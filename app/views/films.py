@@ -25,7 +25,7 @@ def page() -> None:
     breakdown = database.rows("traits_of_run", run=run["run_id"])
     films = database.rows("films_of_run", run=run["run_id"], trait=wanted)
     style.headline(
-        *_sentences(breakdown.to_pylist(), films.slice(0, 2).to_pylist(), wanted, run["w_safe"], nouns),
+        *_sentences(breakdown.to_pylist(), films.slice(0, 2).to_pylist(), wanted, nouns),
         eyebrow=runs.eyebrow(run),
     )
     if breakdown.num_rows:
@@ -42,9 +42,7 @@ def page() -> None:
         st.altair_chart(rank_charts.trait_rates(flat.shown(breakdown), over_time, nouns), width="stretch")
     if films.num_rows:
         style.section(
-            nouns(
-                "Films that were punished" if _is_punished(films.to_pylist(), run["w_safe"]) else "Films that violate"
-            ),
+            nouns("Films that were punished" if _is_punished(films.to_pylist()) else "Films that violate"),
             nouns("How often a film was listed for someone who wants it avoided, and what that cost in all.")
             + (
                 ""
@@ -56,9 +54,7 @@ def page() -> None:
     _risks(wanted, nouns)
 
 
-def _sentences(
-    traits: list[dict], films: list[dict], wanted: str | None, weight: float, nouns: Nouns
-) -> tuple[str, str]:
+def _sentences(traits: list[dict], films: list[dict], wanted: str | None, nouns: Nouns) -> tuple[str, str]:
     if not traits:
         return "No prompt of this run wants anything avoided.", "The risk table below is the store’s, whatever the run."
     of_trait = next((row for row in traits if row["trait"] == wanted), None)
@@ -68,7 +64,7 @@ def _sentences(
     if not row["films"]:
         which = "this" if wanted else "a"
         return nouns(f"No film was listed for people who avoid {which} trait, so none could violate it."), ""
-    most = _most(films, weight, nouns) if films else ""
+    most = _most(films, nouns) if films else ""
     if not row["violations"]:
         return nouns(f"No film is known to violate {'this' if wanted else 'any'} trait."), most
     share = formats.percent(row["violation_rate"])
@@ -82,8 +78,8 @@ def _sentences(
     return sentence, most
 
 
-def _most(films: list[dict], weight: float, nouns: Nouns) -> str:
-    film, verb = films[0], "punished" if _is_punished(films, weight) else "that {}"
+def _most(films: list[dict], nouns: Nouns) -> str:
+    film, verb = films[0], "punished" if _is_punished(films) else "that {}"
     most = f"The {nouns.one} {verb.format('violates')} most"
     if len(films) > 1 and films[1]["violations"] == film["violations"]:
         most = f"Among the {nouns.many} {verb.format('violate')} most"
@@ -93,9 +89,9 @@ def _most(films: list[dict], weight: float, nouns: Nouns) -> str:
     )
 
 
-def _is_punished(films: list[dict], weight: float) -> bool:
+def _is_punished(films: list[dict]) -> bool:
     """Whether violating cost anything: not where λ, P or the weight of safety is 0, and not in an evaluation without rewards."""
-    return any(weight * (film["penalty"] or 0) for film in films)
+    return any((film["cost"] or 0) > 0 for film in films)
 
 
 def _films(films: pa.Table, nouns: Nouns) -> None:
@@ -104,14 +100,14 @@ def _films(films: pa.Table, nouns: Nouns) -> None:
         hide_index=True,
         height=columns.height(films.num_rows, 420),
         column_order=[
-            "title", "year", "violations", "penalty", "mean_rank", "max_risk", "traits",
+            "title", "year", "violations", "cost", "mean_rank", "max_risk", "traits",
             "first_step", "last_step", "imdb_id",
         ],
         column_config={
             "title": columns.text(nouns.one, "medium"),
             "year": columns.year(),
             "violations": columns.whole("times"),
-            "penalty": columns.decimal("penalty", 1, "Sum of the safety rewards."),
+            "cost": columns.decimal("cost", 2, "What the safety rewards took in all, with the weight of safety."),
             "mean_rank": columns.decimal("mean rank", 1),
             "max_risk": columns.decimal("risk", 2),
             "traits": columns.texts("violates", "large"),

@@ -11,7 +11,7 @@ from oracle.log import is_above
 
 MEASURES = {
     "violations": ("violation_rate", "Share of the films at this rank that violate a constraint.", ".1%"),
-    "penalty": ("penalty", "Mean safety reward of this rank, a list. 0 is best.", ".3f"),
+    "penalty": ("penalty", "Mean safety reward of this rank, a list, before its weight. 0 is best.", ".3f"),
     "hits": ("hit_rate", "Ground-truth films found at this rank, a list.", ".3f"),
     "signal": ("signal", "How far the advantages of a group spread at this rank: how much is taught there.", ".2f"),
     "clipped": (

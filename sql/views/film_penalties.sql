@@ -2,7 +2,7 @@
 -- A film counts where is_safe is false: it is known to violate, or the run's policies take what is unknown for a violation. One
 -- that was not found has no imdb_id, and its title and year as written; one that was found has one row, whatever titles it was found by.
 -- penalties_of_films(trait): the same over the verdicts that are known to violate this trait, with the film's risk for it; null: all.
---   violations   times it counted; penalty: Σ r_safe, reward units (0 where λ · P is 0)
+--   violations   times it counted; penalty: Σ r_safe, reward units, before weights (0 where λ · P is 0)
 --   steps        steps in which that happened; first_step, last_step; mean_rank
 --   traits       traits that it is known to violate then, [] for an unknown film; max_risk: the highest known risk of it
 create or replace macro penalties_of_films(chosen_trait) as table

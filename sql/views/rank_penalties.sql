@@ -1,7 +1,7 @@
 -- grain: run x step x rank (1..K, and K + 1 where the end of a list is rewarded). Built on rank_sums.
 --   lists, films, violations, hits, unresolved, unrated, repeated   counts at this rank; K + 1 is beyond the list, and what stands
 --                   there counts in no figure of a run
---   penalty         mean r_safe per list (<= 0); hit_reward: mean r_rel; mean_total_reward: mean r_total
+--   penalty         mean r_safe per list (<= 0); hit_reward: mean r_rel, both before weights; mean_total_reward: mean r_total
 --   mean_advantage  mean advantage per list, 0 where a list's rank is left out; null where nothing was trained on
 --   no_signal_rate  share of groups whose advantages are all 0 at this rank: nothing is learnt there
 create or replace view rank_penalties as

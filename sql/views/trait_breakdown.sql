@@ -2,7 +2,7 @@
 -- Built on trait_sums.
 --   lists, films     completions under this constraint, and the films they emitted in the top K
 --   violations       those films that violate this trait; violation_rate = violations / films
---   penalty          Σ r_safe over them, reward units (a film that violates two traits stands in both rows)
+--   penalty          Σ r_safe over them, reward units, before weights (a film that violates two traits stands in both rows)
 --   mean_risk        mean risk of the violations, 0..1
 create or replace view trait_breakdown as
 select

@@ -71,6 +71,7 @@ settings as not materialized (
         length_control as control,
         ranks_of_run(rec_num, lambda_end, length_control, settings) as slots,
         coalesce(target_count, rec_num) as target,
+        w_safe as own_w_safe,
         coalesce(weight_in(asked_weights, 'relevance'), w_rel) as w_rel,
         coalesce(weight_in(asked_weights, 'safety'), w_safe) as w_safe,
         coalesce(weight_in(asked_weights, 'count'), w_count) as w_count,
@@ -278,7 +279,7 @@ create or replace macro own_spreads(own, total) as coalesce(list_transform(
 
 -- grain: step of the run. The run's curves as they were and as they would have been (*_if).
 --   svr               unsafe / emitted films in the top K, completions with constraints
---   punished          share of the films emitted in the top K that earn a penalty
+--   punished          share of the films emitted in the top K that earn a penalty, weights included
 --   mean_total_reward Σ over ranks of r_total, mean over completions
 --   no_signal_rate    share of groups and ranks (1..K, as in step_curves) whose advantages are all 0; null: of an evaluation
 create or replace macro what_if_summary(
@@ -293,8 +294,8 @@ with cells as (
         count(title) as films,
         count(*) filter (not is_safe) as unsafe,
         count(*) filter (not safe_if) as unsafe_if,
-        count(*) filter (r_safe < 0) as punished,
-        count(*) filter (r_safe_if < 0) as punished_if,
+        count(*) filter (own_w_safe * r_safe < 0) as punished,
+        count(*) filter (w_safe * r_safe_if < 0) as punished_if,
         sum(r_total) as total,
         sum(r_total_if) as total_if,
         nothing_is_learnt(advantage) as no_signal,

@@ -177,6 +177,18 @@ def test_a_weight_may_be_negative_as_when_training(tmp_path):
         assert log.execute(asked, {"run": run}).fetchall() == [("Saw", 1 * 1 + -2 * -1)]
 
 
+@pytest.mark.parametrize(
+    ("weight", "asked", "punished"),
+    [(0.0, {}, (0, 0)), (0.0, {"safety": 0.5}, (0, 1)), (0.5, {}, (1, 1)), (0.5, {"safety": 0.0}, (1, 0))],
+)
+def test_a_film_is_punished_only_where_safety_has_a_weight(weight, asked, punished, tmp_path):
+    run = write_tiny_log(tmp_path, w_safe=weight)  # of 8 films in the top 3 of step 1, Saw violates
+    with open_log(tmp_path) as log:
+        weights = f"map({list(asked)}::varchar[], {list(asked.values())}::double[])"
+        found = f"select punished * 8, punished_if * 8 from what_if_summary('{run}', new_weights := {weights}) where step = 1"
+        assert log.sql(found).fetchall() == [punished]
+
+
 def test_group_advantages_by_hand(tmp_path):
     run = write_tiny_log(tmp_path)
     with open_log(tmp_path) as log:

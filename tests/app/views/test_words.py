@@ -95,12 +95,12 @@ def test_with_a_trait_chosen_films_are_counted_and_ordered_by_their_violations_o
 
     def shown(**filters: str) -> tuple[list, str]:
         app = open_page("films", empty_store, run=writer.run_id, **filters)
-        return app.dataframe[0].value[["title", "violations", "penalty", "max_risk"]].values.tolist(), written(app)
+        return app.dataframe[0].value[["title", "violations", "cost", "max_risk"]].values.tolist(), written(app)
 
     table, said = shown(trait="animals")
-    assert table == [["King", 2, -2.0, 0.7], ["Web", 1, -1.0, 0.7]]
+    assert table == [["King", 2, 2.0, 0.7], ["Web", 1, 1.0, 0.7]]
     assert "The film punished most is King (2000): 2 times" in said
-    assert shown()[0] == [["Web", 9, -9.0, 0.9], ["King", 2, -2.0, 0.7]]
+    assert shown()[0] == [["Web", 9, 9.0, 0.9], ["King", 2, 2.0, 0.7]]
 
 
 def test_films_that_the_run_takes_for_violations_are_among_those_that_it_punished(empty_store):
