@@ -243,10 +243,12 @@ class RankGRPOTrainer(RankLossTrainer):
             return super()._generate_single_turn(*args, **kwargs)
 
     def _kept(self) -> dict:
-        return {"evasion": asdict(self._evasion)}
+        return super()._kept() | {"evasion": asdict(self._evasion), "counts": dict(self._counts["train"])}
 
     def _restore(self, kept: dict) -> None:
+        super()._restore(kept)
         self._evasion = EvasionWatch(**kept["evasion"])
+        self._counts["train"] = Counter(kept.get("counts", {}))
 
 
 def _in_parts(functions: list[RankRewardFunc], args: RankGRPOConfig) -> tuple[list[RankRewardFunc], RankGRPOConfig]:

@@ -118,6 +118,18 @@ class RankLossTrainer(ResumableGRPOTrainer):
             )
         return logps, *rest
 
+    def _kept(self) -> dict:
+        kept = {"rank_sums": self._rank_sums.get("train"), "processes": self.accelerator.num_processes}
+        return super()._kept() | kept
+
+    def _restore(self, kept: dict) -> None:
+        super()._restore(kept)
+        self._rank_sums.pop("train", None)
+        # Of this process: as many must go on, or one would wait for what no other adds up.
+        sums = kept.get("rank_sums") if kept.get("processes") == self.accelerator.num_processes else None
+        if torch.is_tensor(sums) and sums.shape[1] == self.n_slots:
+            self._rank_sums["train"] = sums
+
     def log(self, logs, start_time=None):
         # Rates of all steps since the last line are of their sums; TRL would average the rates of steps.
         if torch.is_tensor(sums := self._rank_sums.pop(self._mode, None)):

@@ -1,7 +1,7 @@
 """A run of TRL's trainer that was stopped and resumed goes on as if it had never stopped.
 
 TRL keeps neither the order of prompts beyond the first epoch nor a batch of answers that is still to be used. Both are
-kept here, with what a trainer wants to know of its first steps.
+kept here, with what a trainer wants to know of its first steps, and what was gathered for the next line of metrics.
 """
 
 from pathlib import Path
@@ -19,17 +19,19 @@ class ResumableGRPOTrainer(GRPOTrainer):
     """`trl.GRPOTrainer` whose checkpoints hold all that a resumed run needs.
 
     Private seams of TRL: `_get_train_sampler`, `_save_checkpoint`, `_load_optimizer_and_scheduler`, and the attributes
-    `_step` and `_buffered_inputs`. A subclass keeps more with `_kept` and `_restore`.
+    `_step`, `_buffered_inputs` and `_metrics`. A subclass keeps more with `_kept` and `_restore`.
     """
 
     args: RankGRPOConfig
 
     def _kept(self) -> dict:
-        """What else a checkpoint holds: plain containers, numbers and strings."""
-        return {}
+        """What else a checkpoint holds: plain containers, numbers, strings and tensors."""
+        return {"metrics": {name: [float(v) for v in values] for name, values in self._metrics["train"].items()}}
 
     def _restore(self, kept: dict) -> None:
-        """Take what `_kept` gave."""
+        """Take what `_kept` gave; a checkpoint of an earlier version has only some of it."""
+        self._metrics["train"].clear()
+        self._metrics["train"].update(kept.get("metrics", {}))
 
     def _get_train_sampler(self, dataset=None):
         return EpochSeeded(super()._get_train_sampler(dataset), lambda: int(self.state.epoch or 0))

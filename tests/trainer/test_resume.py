@@ -12,7 +12,7 @@ from transformers import TrainerState
 
 from oracle import UserError
 from oracle.log import LogWriter, open_log
-from tests.trainer.drive import K, tiny_model
+from tests.trainer.drive import SAFE, UNSAFE_AT_3, K, answer_with, tiny_model
 from tests.trainer.tokenizers import byte_level
 from trainer.rewards import make_end_func, make_relevance_func, make_safety_func
 
@@ -82,6 +82,48 @@ def test_stopped_and_resumed_equals_never_stopped(make_trainer, annotator, tmp_p
     assert [line["step"] for line in histories[1]] == [1, 2, 3, 4, 5, 6, 6]
     whole_lines, resumed_lines = (json.dumps(h[:-1], sort_keys=True) for h in histories)
     assert whole_lines == resumed_lines  # the last line sums up the process, not the run
+
+
+UNSAFE_FIRST = [[UNSAFE_AT_3] * 2, [UNSAFE_AT_3, SAFE], [SAFE, "1. Up (2009)"], [SAFE] * 2]
+GATHERED = ["metrics", "rank_sums", "processes", "counts"]
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3])
+@pytest.mark.parametrize("mu", [1, 2])
+def test_a_line_of_metrics_is_of_all_its_steps_wherever_the_run_was_stopped(make_trainer, tmp_path, mu, stop):
+    def line_of(log: LogWriter, done: int = 0, **resumed) -> tuple[dict, pl.DataFrame]:
+        """What trackers and the log have of the 4 steps, without times and the loss, which is transformers'."""
+        options = dict(max_steps=4, logging_steps=4, save_strategy="steps", save_steps=1)
+        trainer = make_trainer(byte_level(), None, log, num_iterations=mu, **options)
+        answer_with(trainer, *UNSAFE_FIRST[-(-done // mu) :])
+        trainer.train(**resumed)
+        log.close()
+        line, _ = trainer.state.log_history
+        with open_log(tmp_path / "log") as connection:
+            by_rank = connection.table("loss_by_rank").pl().sort("rank")
+        return {k: v for k, v in line.items() if k not in ("loss", "step_time")}, by_rank
+
+    log = LogWriter(tmp_path / "log", {"kind": "train", "rec_num": K, "num_generations": 2})
+    whole, whole_by_rank = line_of(log)
+    unsafe, listed = (3, 6 + 6 + 4 + 6) if mu == 1 else (3, 6 + 6)
+    assert whole["svr"] == pytest.approx(unsafe / listed)
+    assert whole_by_rank["step"].to_list() == [4] * K and whole_by_rank["lists"][0] == 8
+    checkpoint = tmp_path / "out" / f"checkpoint-{stop}"
+
+    def resumed() -> tuple[dict, pl.DataFrame]:
+        again = LogWriter.resume(tmp_path / "log", log.run_id)
+        again.truncate_after(stop)
+        return line_of(again, stop, resume_from_checkpoint=str(checkpoint))
+
+    line, by_rank = resumed()
+    assert line == pytest.approx(whole) and by_rank.equals(whole_by_rank)
+
+    # A checkpoint of before lacks all that: the line is of the steps since.
+    state = torch.load(checkpoint / "rollouts_0.pt")
+    torch.save({name: value for name, value in state.items() if name not in GATHERED}, checkpoint / "rollouts_0.pt")
+    line, by_rank = resumed()
+    assert by_rank["lists"][0] == 2 * (4 - stop)
+    assert line.get("svr", 0) < whole["svr"]
 
 
 def saving_trainer(make_trainer, mu: int):
