@@ -29,8 +29,8 @@ Sources, as CSV, TSV (plain or .gz), Parquet, JSON or JSON lines unless said oth
   any other table   --map COLUMN=ROLE, such as --map film=imdb_id
 
 All sources are stored, or none. A source that is in the store already is left alone, and a changed file replaces what
-it brought before. Rows that can't be used are set aside in <store>.rejects, each with its reason: in <source>.<number>.csv,
-those of conversations and ratings in <dataset>/<source>.<number>.csv.
+it brought before. Rows that can't be used are set aside, each with its reason: in <store>.rejects/<source>.<number>.csv,
+those of conversations and ratings in <dataset>.parquet.rejects/<source>.<number>.csv.
 Pickles may hold plain lists, sets, dictionaries, text and numbers; nothing in them is run.
 """
 

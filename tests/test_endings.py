@@ -145,6 +145,7 @@ time.sleep(20)"""
         ("for _ in range(9999): print('x' * 99, flush=True)", "exec > >(head -c 1)", 0, ""),
         ("time.sleep(0.1); print('x')", "exec > >(true)", 0, ""),
         (UNREAD, "exec > >(true)", 2, "error: [Errno 1] all is done\n"),
+        (UNREAD + " if print('x' * 99, file=sys.stderr) else SystemExit(7)", "exec > >(true) 2>&1", 7, ""),
         ("print('Amélie 漢')", "export PYTHONIOENCODING=ascii; exec > /dev/null", 0, ""),
         (
             "print('x')",

@@ -21,6 +21,7 @@ _asked = 0  # the signal that asked to stop, such as that of Ctrl-C
 _left: Callable[[], str] = str
 _memory = ""
 _is_over = False
+_goes_on = False
 
 
 def command(main: Callable[[list[str]], object], argv: Sequence[str]) -> NoReturn:
@@ -43,13 +44,19 @@ def command(main: Callable[[list[str]], object], argv: Sequence[str]) -> NoRetur
 
 
 def go_on_unread() -> None:
-    """Have the work go on, from now on, when whoever reads its output leaves (`| head -1`): nothing is left half done for that."""
-    out = sys.stdout
-    if out is sys.__stdout__ and isinstance(out, io.TextIOWrapper):
-        out.flush()
-        sys.stdout = io.TextIOWrapper(
-            io.BufferedWriter(_Unread(out.fileno(), "w", closefd=False)), out.encoding, out.errors, line_buffering=True
-        )
+    """Have the work go on, from now on, when whoever reads its output leaves (`| head -1`): nothing is left half done for that.
+
+    To be called before libraries are imported that keep a stream for themselves.
+    """
+    global _goes_on
+    _goes_on = True
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is getattr(sys, f"__{name}__") and isinstance(stream, io.TextIOWrapper):
+            stream.flush()
+            raw = _Unread(stream.fileno(), "w", closefd=False)
+            whole = io.TextIOWrapper(io.BufferedWriter(raw), stream.encoding, stream.errors, line_buffering=True)
+            setattr(sys, name, whole)
 
 
 class _Unread(io.FileIO):
@@ -72,7 +79,7 @@ def outcome(main: Callable[[list[str]], object], argv: Sequence[str]) -> int:
         main(list(argv))
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has seen enough
-        pass
+        return 128 + 13 if _goes_on else 0  # as the shell says it
     except SystemExit as ended:
         if not isinstance(ended.__context__, BrokenPipeError):  # which rich turns into this
             raise

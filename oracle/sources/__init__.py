@@ -9,7 +9,7 @@ from oracle.sources.json_files import read_document
 from oracle.sources.kinds import DIALOGS, RATINGS, Source
 from oracle.sources.load import Evidence, Loaded, load_sources
 from oracle.sources.recognise import delimiter_of, recognise
-from oracle.sources.rejects import rejects_beside, rejects_path
+from oracle.sources.rejects import forget_rejects, rejects_beside, rejects_of_dataset, rejects_path
 from oracle.sources.report import write_report
 from oracle.sources.rows import row_batches
 
@@ -22,6 +22,7 @@ __all__ = [
     "Source",
     "catalog_note",
     "delimiter_of",
+    "forget_rejects",
     "load_sources",
     "noted_catalog",
     "read_catalog",
@@ -29,6 +30,7 @@ __all__ = [
     "read_document",
     "recognise",
     "rejects_beside",
+    "rejects_of_dataset",
     "rejects_path",
     "row_batches",
     "write_report",

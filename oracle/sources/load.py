@@ -18,7 +18,7 @@ from oracle.sources import kinds
 from oracle.sources.domain import load_domain
 from oracle.sources.kinds import Source
 from oracle.sources.notes import told_of
-from oracle.sources.rejects import rejects_beside, rejects_path, take_rejects
+from oracle.sources.rejects import forget_rejects, rejects_beside, rejects_of_store, rejects_path, take_rejects
 from oracle.sources.rows import point_to, read_rows
 from oracle.sources.traits import load_traits
 from oracle.store import open_store, updated_store
@@ -103,11 +103,13 @@ def load_sources(
                 for source in again:
                     with progress(connection, source.path.name):
                         done, source_id = _load(connection, source, digests, Path(folder))
-                    path = rejects_path(store, source.path, source_id)
+                    path = rejects_path(rejects_of_store(store), source.path, source_id)
                     last.enter_context(rejects_beside(take_rejects(connection), path))
                     counts[source.key] = done.rows_read, done.rows_rejected
                     loaded.append(replace(done, rejects=path if done.rows_rejected else None))
+                ids = [number for (number,) in connection.execute("select source_id from sources").fetchall()]
                 last.enter_context(progress(connection, "risks and title keys"))  # the store derives them as it closes
+            forget_rejects(rejects_of_store(store), ids)
     named = {source.key: source.path for source in sources}
     for source in sources:
         if source not in again:

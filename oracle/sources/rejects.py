@@ -1,7 +1,8 @@
 """The rows that could not be used, in a CSV file for each source: row, content, reason."""
 
 import os
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -12,14 +13,29 @@ import pyarrow.csv as pa_csv
 from oracle.base.errors import UserError
 from oracle.base.files import beside, check_writable, sync
 
+_NUMBER = re.compile(r"\.(\d{1,9})\.csv$")
 
-def rejects_path(store: Path, source: Path, number: int, dataset: Path | None = None) -> Path:
-    """Return where the rejects of a source go: `<store>.rejects/<its name>.<number>.csv`, its number being its id in the store.
 
-    Those of the files of a dataset go to `<store>.rejects/<dataset's name>/`: there a file's number is its place among them.
-    """
-    folder = store.with_suffix(".rejects")
-    return (folder / dataset.name if dataset else folder) / f"{source.name}.{number}.csv"
+def rejects_of_store(store: Path) -> Path:
+    """The folder of the rejects of a store's sources: `<store>.rejects`. A source's number there is its id in the store."""
+    return store.with_suffix(".rejects")
+
+
+def rejects_of_dataset(dataset: Path) -> Path:
+    """The folder of the rejects of the files of a dataset: `<dataset>.parquet.rejects`. A file's number there is its place among them."""
+    return dataset.with_name(f"{dataset.name}.rejects")
+
+
+def rejects_path(folder: Path, source: Path, number: int) -> Path:
+    """Where the rejects of a source go in such a folder: `<its name>.<number>.csv`."""
+    return folder / f"{source.name}.{number}.csv"
+
+
+def forget_rejects(folder: Path, kept: Collection[int]) -> None:
+    """Remove the rejects of the sources that are no longer there: of all numbers but those that are kept."""
+    with suppress(OSError):  # what can't be removed misleads nobody so much that all else were to fail
+        numbered = [(path, _NUMBER.search(path.name)) for path in folder.glob("*.csv")]
+        _remove(path for path, number in numbered if number and int(number[1]) not in kept)
 
 
 @contextmanager
@@ -35,7 +51,7 @@ def rejects_beside(rejects: pa.Table, path: Path) -> Iterator[None]:
         _remove(_same_number(path))
         return
     place = Path(os.path.realpath(path))
-    part, made = beside(place), [folder for folder in list(place.parents)[:2] if not folder.exists()]
+    part, is_new = beside(place), not place.parent.exists()
     try:
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -44,16 +60,15 @@ def rejects_beside(rejects: pa.Table, path: Path) -> Iterator[None]:
             sync(part)
         except OSError as error:
             told = error.strerror or error
-            blocks = next((folder for folder in list(path.parents)[:2] if folder.is_file()), path.parent)
-            raise UserError(f"cannot write {path}: {told}; free some space, or move {blocks} away") from None
+            raise UserError(f"cannot write {path}: {told}; free some space, or move {path.parent} away") from None
         yield
         os.replace(part, place)
         _remove(other for other in _same_number(path) if other != path)
     except BaseException:
         _remove([part])
-        for folder in made:
+        if is_new:
             with suppress(OSError):  # it could not be made
-                folder.rmdir()
+                place.parent.rmdir()
         raise
 
 

@@ -20,7 +20,14 @@ from oracle.base.files import written_whole
 from oracle.base.printable import one_line
 from oracle.base.resources import DATA
 from oracle.base.unpacked import read_parquet, too_large
-from oracle.sources import Source, read_document, rejects_beside, rejects_path
+from oracle.sources import (
+    Source,
+    forget_rejects,
+    read_document,
+    rejects_beside,
+    rejects_of_dataset,
+    rejects_path,
+)
 from oracle.store import open_store
 from pipeline.samples.answers import full_answers
 from pipeline.samples.conversations import as_dialog
@@ -155,17 +162,18 @@ def write_dataset(
     schema = SCHEMA.append(SCHEMA.field("seen_titles").with_name("groundtruth_violating"))
     schema = schema.with_metadata({"curation": json.dumps(told, ensure_ascii=False)})
     path.parent.mkdir(parents=True, exist_ok=True)
-    places = [rejects_path(store, read.source.path, number, path) for number, read in enumerate(reads, start=1)]
+    aside = rejects_of_dataset(path)
     with ExitStack() as last:
-        for read, place in zip(reads, places, strict=True):
-            last.enter_context(rejects_beside(read.rejects, place))
+        for number, read in enumerate(reads, start=1):
+            last.enter_context(rejects_beside(read.rejects, rejects_path(aside, read.source.path, number)))
         with written_whole(path) as whole, open(whole, "wb") as file:  # whose name Arrow may not be able to say
             pq.write_table(pa.Table.from_pylist(rows, schema), file, compression="zstd")
+    forget_rejects(aside, range(1, len(reads) + 1))
     fate = "kept" if rules.violating == "keep" else "removed"
     rejected = sum(len(read.rejects) for read in reads)
     line = (
         f"{one_line(path)}: {len(rows):,} samples ({sum(is_train):,} train, {len(rows) - sum(is_train):,} heldout), "
-        f"{rejected:,} rejected{f' (see {one_line(places[0].parent)})' if rejected else ''}; "
+        f"{rejected:,} rejected{f' (see {one_line(aside)})' if rejected else ''}; "
         f"{sum(map(bool, constraints)):,} with constraints, of {sum(map(bool, suitability.safe)):,} whose ground truth allows any; "
         f"{sum(map(len, against)):,} ground-truth {nouns} violate their own, and are {fate}; "
         f"{suitability.covered:,} of {suitability.groundtruth:,} ground-truth {nouns} have risk data"

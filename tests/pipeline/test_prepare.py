@@ -125,7 +125,7 @@ def test_no_conversation_is_in_both_splits(samples):
 
 
 def test_unusable_conversations_are_set_aside(prepared):
-    told = (prepared / "store.rejects" / "set.parquet" / "dialogs.jsonl.1.csv").read_text().splitlines()
+    told = (prepared / "new" / "set.parquet.rejects" / "dialogs.jsonl.1.csv").read_text().splitlines()
     assert told[1:] == [
         '61,"no json","no JSON object"',
         '62,"{""dialog"": ""User: Hi"", ""groundtruth"": []}","groundtruth names no title"',

@@ -169,10 +169,14 @@ def test_a_file_keeps_its_place_where_its_old_content_has_moved_and_its_new_one_
 def test_a_file_that_is_moved_onto_another_s_place_leaves_nothing_under_its_old_name(tmp_path):
     risks(tmp_path, "risks.csv", 1)
     risks(tmp_path, "new.csv", 1, 2)
+    with open(tmp_path / "new.csv", "a") as file:
+        file.write("3,Gore,7\n")
     load(tmp_path, "risks.csv", "new.csv")
+    assert [path.name for path in (tmp_path / "store.rejects").iterdir()] == ["new.csv.2.csv"]
     (tmp_path / "new.csv").rename(tmp_path / "risks.csv")
     load(tmp_path, "risks.csv")
     assert films_of(tmp_path) == [1, 2]
+    assert [path.name for path in (tmp_path / "store.rejects").iterdir()] == ["risks.csv.1.csv"]
     risks(tmp_path, "risks.csv", 1)
     load(tmp_path, "risks.csv")
     assert films_of(tmp_path) == [1]

@@ -140,9 +140,11 @@ def test_the_rejects_of_two_files_of_one_name_are_each_kept(folder, tmp_path, mo
         (tmp_path / name).mkdir()
         (tmp_path / name / "c.jsonl").write_text("\n".join(lines))
     main(["--store", str(folder / "s.duckdb"), "--dataset", "d.parquet", "a/c.jsonl", "b/c.jsonl", "c/c.jsonl"])
-    kept = {file.name: file.read_text() for file in (folder / "s.rejects" / "d.parquet").iterdir()}
+    kept = {file.name: file.read_text() for file in (tmp_path / "d.parquet.rejects").iterdir()}
     assert sorted(kept) == ["c.jsonl.1.csv", "c.jsonl.3.csv"]
     assert "no json" in kept["c.jsonl.1.csv"] and "{}" in kept["c.jsonl.3.csv"]
+    main(["--store", str(folder / "s.duckdb"), "--dataset", "d.parquet", "c/c.jsonl"])
+    assert [file.name for file in (tmp_path / "d.parquet.rejects").iterdir()] == ["c.jsonl.1.csv"]
 
 
 @pytest.mark.parametrize("bad", ["", "\nno json"])
@@ -163,7 +165,7 @@ def test_the_rejects_of_conversations_and_of_a_source_of_one_name_are_each_kept(
         [kept] = Path("s.rejects").glob("*.csv")
         assert "7" in kept.read_text()
         assert str(kept) in told or sources == ["talks/data.jsonl"]
-        of_talks = Path("s.rejects/d.parquet")
+        of_talks = Path("d.parquet.rejects")
         assert [file.name for file in of_talks.glob("*")] == (["data.jsonl.1.csv"] if bad else [])
         assert (f"1 rejected (see {of_talks})" in told) == bool(bad)
 
