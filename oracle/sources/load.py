@@ -295,12 +295,14 @@ def _known(store: Path) -> list[dict]:
 
 
 def _digest(source: Source, evidence: Evidence) -> str:
-    """What makes a load the same: the content of its files, what its columns were taken for, and from when on a tag counts."""
+    """What makes a load the same: what its files say, what its columns were taken for, and from when on a tag counts."""
     digest = hashlib.sha256()
     for path in (source.path, *([source.beside.path] if source.beside else [])):
         with open(path, "rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     digest.update(repr(sorted(source.columns.items())).encode())
+    if source.kind is kinds.SEVERITY_VOTES:
+        digest.update(repr(_category_of(source)).encode())  # its file's name says something too
     if evidence != Evidence():
         digest.update(repr(evidence).encode())
     return digest.hexdigest()

@@ -22,7 +22,7 @@ def rejects_of_store(store: Path) -> Path:
 
 
 def rejects_of_dataset(dataset: Path) -> Path:
-    """The folder of the rejects of a dataset's files: `<dataset>.parquet.rejects`. A file's number there is its place among them."""
+    """The folder of the rejects of a dataset's files: `<dataset>.parquet.rejects`. A file's number there is its place."""
     return dataset.with_name(f"{dataset.name}.rejects")
 
 

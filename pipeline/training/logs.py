@@ -56,7 +56,9 @@ def open_evaluations(settings: TrainSettings, log: LogWriter) -> LogWriter:
     if settings.resume and earlier and (root / earlier).exists():
         evaluations = LogWriter.resume(root, earlier)
         evaluations.truncate_after(checkpoint_step(last_checkpoint(settings.resume)))
+        _tell_of_lacking(settings, evaluations.steps())
         return evaluations
+    _tell_of_lacking(settings, [])
     return LogWriter(
         root,
         {
@@ -65,6 +67,17 @@ def open_evaluations(settings: TrainSettings, log: LogWriter) -> LogWriter:
             "settings": _as_json(settings, training_run=log.run_id),
         },
     )  # fmt: skip
+
+
+def _tell_of_lacking(settings: TrainSettings, logged: list[int]) -> None:
+    """Say which evaluations were made before the checkpoint and are in no log."""
+    if not settings.resume:
+        return
+    state = json.loads((Path(last_checkpoint(settings.resume)) / "trainer_state.json").read_text(encoding="utf-8"))
+    made = {line["step"] for line in state["log_history"] if any(name.startswith("eval_") for name in line)}
+    if lacking := sorted(made - {*logged}):
+        steps = ", ".join(map(str, lacking))
+        tell(f"the log lacks the evaluations at the steps {steps}, of {len(made)} that were made: no figure has them")
 
 
 def _as_json(settings: TrainSettings, **more: str) -> str:

@@ -265,9 +265,10 @@ create or replace view rollouts as from log_rows('completions.parquet');
 create or replace view verdicts as from log_rows('verdicts.parquet');
 
 -- What the figures are made of: some figure may differ where this differs of two verdicts on one place of an answer. null:
--- nothing was emitted there. A risk that stays on its side of the threshold, and how a film was found, is no part of it.
+-- nothing was emitted there. A risk that stays on its side of the threshold, and how a film was found, is no part of it, but for whether
+-- several films fit.
 create or replace macro judgement(verdict) as case when verdict.title is not null then to_json({
-    title: verdict.title, imdb_id: verdict.imdb_id, status: verdict.status, is_safe: verdict.is_safe,
+    title: verdict.title, imdb_id: verdict.imdb_id, is_ambiguous: verdict.match_method is not distinct from 'ambiguous', status: verdict.status, is_safe: verdict.is_safe,
     violated: list_sort(verdict.violated_traits), unrated: list_sort(verdict.unrated_traits),
     in_catalog: verdict.in_catalog, seen: verdict.seen, repeated: verdict.repeated, hit: verdict.hit
 })::varchar end;

@@ -38,6 +38,8 @@ select
         when a.status = b.status and (list_sort(a.violated_traits), list_sort(a.unrated_traits))
             is not distinct from (list_sort(b.violated_traits), list_sort(b.unrated_traits)) then concat_ws(
             ', ',
+            case when (a.match_method = 'ambiguous') is distinct from (b.match_method = 'ambiguous')
+                then 'fits several films ' || if(a.match_method = 'ambiguous', 'now, not before', 'before, not now') end,
             case when a.in_catalog <> b.in_catalog then 'in the catalog ' || if(a.in_catalog, 'now, not before', 'before, not now') end,
             case when a.hit <> b.hit then 'relevant ' || if(a.hit, 'now, not before', 'before, not now') end,
             case when a.seen <> b.seen then 'seen ' || if(a.seen, 'now, not before', 'before, not now') end,

@@ -17,6 +17,8 @@ from oracle.sources import catalog_note
 from tests.app.sample_log import write_sample
 from tests.tiny_log import RUN, STEP_1, A, film, step_tables
 
+GORE = "Anti-gore / squeamish"
+
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -73,6 +75,32 @@ def test_a_lower_threshold_changes_what_it_must_and_every_reward_follows_from_th
         told = ask(log, "changed_verdicts", run=again.run_id).to_pylist()
     assert len(told) == expected
     assert {row["reason"] for row in told} == {"another threshold: 0.66 before, 0.4 now"}
+
+
+def test_a_title_that_fits_several_films_now_is_a_changed_verdict(tmp_path):
+    """The film is the same, and as safe; ambiguous_rate is another."""
+    films = [{"imdb_id": f"tt000000{n}", "title": "Hunter", "year": 2018} for n in (1, 2)]
+    risks = [{"imdb_id": "tt0000001", "trait": GORE, "risk": 0.9}]
+    with LogWriter(tmp_path / "s.log", RUN | {"rec_num": 1, "num_generations": 1, "kind": "evaluate"}) as writer:
+        answers = [{"prompt_id": "p", "constraints": [GORE], "groundtruth": {}, "verdicts": [film("Hunter")]}]
+        completions, verdicts = step_tables(answers)
+        writer.write_step(
+            0,
+            completions.set_column(completions.column_names.index("text"), "text", pa.array(["1. Hunter (2018)"])),
+            verdicts,
+        )
+    runs = []
+    for known in (films[:1], films):
+        (tmp_path / "s.duckdb").unlink(missing_ok=True)
+        store = build_store(tmp_path / "s.duckdb", known, risks)
+        runs.append(rejudge(store, writer.run_id).run_id)
+    with open_log(tmp_path / "s.log") as log:
+        rates = query(
+            log, "select ambiguous_rate from run_summary where run_id in $runs order by run_id", {"runs": runs}
+        )
+        assert sorted(rates["ambiguous_rate"].to_pylist()) == [0, 1]
+        told = ask(log, "changed_verdicts", run=runs[1], other_run=runs[0])
+        assert told["reason"].to_pylist() == ["fits several films now, not before"]
 
 
 def test_films_that_are_read_no_more_are_changed_verdicts_and_counted_as_verdicts(store):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -65,7 +66,7 @@ def told_what_to_answer(monkeypatch):
     """Policies that get safer from step to step, and at last forget what the user likes."""
 
     def sample(trainer, prompt_ids, *_, **__):
-        text = SAFE if trainer.model.training else BY_STEP[trainer.state.global_step]
+        text = SAFE if trainer.model.training else BY_STEP[min(trainer.state.global_step, 3)]
         tokenizer = trainer.processing_class
         return [tokenizer(text)["input_ids"] + [tokenizer.eos_token_id] for _ in prompt_ids], None
 
@@ -118,6 +119,13 @@ def test_evaluations_are_logged_and_the_best_model_is_kept_also_after_a_resume(
         names = ("svr", "svr_low", "svr_high", "recall", "ndcg", "films_per_list")
         assert list(row[2:]) == pytest.approx([line[f"eval_{name}"] for name in names])
     assert [round(row[2], 2) for row in found] == [1.0, 0.67, 0.5, 0.0]
+    [lost] = (small / "store.log" / evaluations).glob("step-00000002-*")
+    shutil.rmtree(lost)
+    main(["--resume", "run", "--max_steps", "4", "--save_steps", "1"])
+    assert (
+        "the log lacks the evaluations at the steps 2, of 4 that were made: no figure has them"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,13 @@ def test_a_copy_is_in_the_store_where_what_it_was_a_copy_of_is_edited(tmp_path, 
     assert films_of(tmp_path) == [1, 1, 2, 3]
 
 
+def test_votes_of_one_content_on_two_categories_are_no_copy_of_each_other(tmp_path):
+    for name in ("violence.csv", "profanity.csv"):
+        (tmp_path / name).write_text("imdb_id,none,mild,moderate,severe\n1,0,0,1,9\n")
+    assert [one.held_from for one in load(tmp_path, "violence.csv", "profanity.csv")] == [None, None]
+    assert len(rows(tmp_path, "select distinct category from film_severities where source_id > 0")) == 2
+
+
 def test_the_second_of_two_new_files_of_one_content_is_known_from_the_first(tmp_path):
     risks(tmp_path, "a.csv", 1, 2)
     risks(tmp_path, "b.csv", 1, 2)
