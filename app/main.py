@@ -1,4 +1,4 @@
-"""Entry of the audit app. It reads a store and its log; the one thing it writes is what people decide about titles.
+"""Entry of the audit app. It reads a store and its log; what it writes is what people decide about titles, and a log's columns.
 
 streamlit run app/main.py -- --store store.duckdb
 streamlit run app/main.py --server.address 0.0.0.0 -- --store store.duckdb    # for others on the network too
