@@ -7,24 +7,27 @@ from oracle import UserError
 from oracle.base.advice import advice, is_shortage
 
 
-def or_problem(show: Callable, *args: object) -> None:
-    """Call `show`; what a person can put right is told in place of what it would have shown, as is what the system refuses."""
-    try:
-        show(*args)
-    except UserError as error:
-        problem(error)
-    except OSError as error:
-        problem(UserError(f"{error.filename or 'the system'}: {error.strerror or error}"))
-    except Exception as error:  # of any library
-        if not is_shortage(error):
-            raise
-        problem(UserError(str(advice(error))))
-
-
 def problem(error: Exception) -> None:
     """Something that a person can put right."""
     what, _, rest = str(error).partition(": ")
     _card("error", "This cannot be shown", what, rest)
+
+
+def or_problem(show: Callable, *args: object, tell: Callable[[UserError], None] = problem) -> None:
+    """Call `show`; what a person can put right is told in place of what it would have shown, as is what the system refuses.
+
+    A callback is run before there is a page: there, `tell` keeps what the page is to show.
+    """
+    try:
+        show(*args)
+    except UserError as error:
+        tell(error)
+    except OSError as error:
+        tell(UserError(f"{error.filename or 'the system'}: {error.strerror or error}"))
+    except Exception as error:  # of any library
+        if not is_shortage(error):
+            raise
+        tell(UserError(str(advice(error))))
 
 
 def refused(error: Exception) -> None:

@@ -1,5 +1,7 @@
 """Titles: what the oracle could not find, or found with doubt. A person decides, and the oracle follows."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from app.components import columns, markup, rows, states, style
@@ -14,6 +16,7 @@ KINDS = {"unresolved": "Not found", "doubtful": "Found with doubt", "decided": "
 
 
 def page() -> None:
+    trouble = st.session_state.pop("_trouble", None)  # of the button that was pressed
     left, right = st.columns([3, 4], vertical_alignment="bottom")
     with left:
         run = runs.pick()
@@ -27,7 +30,7 @@ def page() -> None:
     decided = {(row["title"], row["year"]): row for row in table.to_pylist()}
 
     style.headline(*_sentences(figures[0], titles, len(decided)), eyebrow=runs.eyebrow(run))
-    if trouble := st.session_state.pop("_trouble", None):
+    if trouble:
         states.problem(trouble)
     if ignored:
         lines = formats.plural(ignored, "line")
@@ -51,10 +54,11 @@ def _sentences(figures: dict, titles: list[dict], decisions: int) -> tuple[str, 
     elif figures["steps"] > 1:
         change = sentences.change(figures["first_rate"], figures["last_rate"], formats.percent, 0.001)
         sentence = f"The share of titles that cannot be found {change}."
-    doubtful = sum(row["kind"] == "doubtful" for row in titles)
+    doubtful = [(row["title"], row["year"]) for row in titles if row["kind"] == "doubtful"]
+    found = formats.plural(len(set(doubtful)), "title")  # of which each may be taken for several films
     return sentence, (
         "A title that is not found has no known risk, so a policy can hide behind it. "
-        f"{formats.plural(doubtful, 'title')}{' or more' if doubtful == MOST else ''} found with doubt; "
+        f"{found}{' or more' if len(doubtful) == MOST else ''} found with doubt; "
         f"{formats.plural(decisions, 'decision')} noted."
     )
 
@@ -112,7 +116,7 @@ def _decide(row: dict, decision: dict | None) -> None:
     if not films:
         markup.show("about", database.nouns()("No known film has a title like it."))
     refusal = "Not the film that it was taken for" if row["imdb_id"] else "No known film"
-    st.button(database.nouns()(refusal), on_click=_note, args=(row["title"], row["year"], row["imdb_id"], "reject"))
+    _button(database.nouns()(refusal), None, _note, row["title"], row["year"], row["imdb_id"], "reject")
     st.caption("Noted beside the store, and applied when the oracle next opens it. It can be undone.")
 
 
@@ -122,7 +126,7 @@ def _candidate(row: dict, film: dict) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         markup.show("candidate", formats.film(film["title"], film["year"]), about, width="content")
         what = (row["title"], row["year"], film["imdb_id"], "confirm")
-        st.button("It is this one", key=f"confirm_{film['imdb_id']}", on_click=_note, args=what)
+        _button("It is this one", f"confirm_{film['imdb_id']}", _note, *what)
 
 
 def _undo(decision: dict) -> None:
@@ -133,7 +137,7 @@ def _undo(decision: dict) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         markup.show("decision", means, noted, width="content")
         key = f"undo_{decision['title']}_{decision['year']}_{decision['at']}_{decision['imdb_id']}"
-        st.button("Undo", key=key, on_click=_take_back, args=(decision,))
+        _button("Undo", key, _take_back, decision)
 
 
 def _decided(decisions: list[dict]) -> None:
@@ -151,19 +155,23 @@ def _file() -> str:
     return aliases_path(database.store_path()).name
 
 
+def _button(label: str, key: str | None, act: Callable, *args: object) -> None:
+    """Pressed, it does `act`; what goes wrong is told by the page that comes behind it."""
+    st.button(label, key=key, on_click=states.or_problem, args=(act, *args), kwargs={"tell": _keep})
+
+
+def _keep(trouble: UserError) -> None:
+    st.session_state["_trouble"] = trouble
+
+
 def _take_back(seen: dict) -> None:
     """Undo the decision that the person saw, and none that somebody has made since, or that held before it."""
     if seen not in current_decisions(database.store_path())[0].to_pylist():
         name = formats.film(seen["title"], seen["year"])
-        st.session_state["_trouble"] = UserError(f"{name} was decided otherwise meanwhile: look again, then undo")
-        return
+        raise UserError(f"{name} was decided otherwise meanwhile: look again, then undo")
     _note(seen["title"], seen["year"], None, "undo")
 
 
 def _note(title: str, year: int | None, imdb_id: str | None, action) -> None:
-    try:
-        append_alias(database.store_path(), title, year, imdb_id, action)
-    except UserError as error:
-        st.session_state["_trouble"] = error
-    else:
-        st.toast("Taken back." if action == "undo" else "Noted: it holds when the oracle next starts.")
+    append_alias(database.store_path(), title, year, imdb_id, action)
+    st.toast("Taken back." if action == "undo" else "Noted: it holds when the oracle next starts.")

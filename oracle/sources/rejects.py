@@ -13,6 +13,7 @@ import pyarrow.csv as pa_csv
 from oracle.base.errors import UserError
 from oracle.base.files import beside, check_writable, sync
 
+_HEADER = b'"row","content","reason"\n'
 _NUMBER = re.compile(r"\.(\d{1,9})\.csv$")
 
 
@@ -34,7 +35,7 @@ def rejects_path(folder: Path, source: Path, number: int) -> Path:
 def forget_rejects(folder: Path, kept: Collection[int]) -> None:
     """Remove the rejects of the sources that are no longer there: of all numbers but those that are kept."""
     with suppress(OSError):  # what can't be removed misleads nobody so much that all else were to fail
-        numbered = [(path, _NUMBER.search(path.name)) for path in folder.glob("*.csv")]
+        numbered = [(path, _NUMBER.search(path.name)) for path in folder.glob("*.csv") if _is_of_rejects(path)]
         _remove(path for path, number in numbered if number and int(number[1]) not in kept)
 
 
@@ -73,7 +74,14 @@ def rejects_beside(rejects: pa.Table, path: Path) -> Iterator[None]:
 
 
 def _same_number(path: Path) -> list[Path]:
-    return list(path.parent.glob(f"*.{path.suffixes[-2][1:]}.csv"))
+    return [other for other in path.parent.glob(f"*.{path.suffixes[-2][1:]}.csv") if _is_of_rejects(other)]
+
+
+def _is_of_rejects(path: Path) -> bool:
+    """Whether a file was written here; any other in the folder is somebody's own."""
+    with suppress(OSError), open(path, "rb") as file:
+        return file.readline(len(_HEADER) + 1) == _HEADER
+    return False
 
 
 def _remove(paths: Iterable[Path]) -> None:

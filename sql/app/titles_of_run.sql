@@ -1,4 +1,5 @@
--- grain: title and year as written in the run $run that was not found ('unresolved'), or found with doubt ('doubtful').
+-- grain: title and year as written in the run $run that was not found ('unresolved'); or found with doubt ('doubtful'), x film that it
+-- was taken for and how.
 -- The most frequent of each kind first, at most $most of each; times: occurrences. Built on unresolved_titles, doubtful_titles.
 (
     select
@@ -13,5 +14,5 @@ union all
         'doubtful', title, year, times, null,
         imdb_id, matched_title, matched_year, match_method, match_score
     from doubtful_titles where run_id = $run
-    order by times desc, title, year limit $most
+    order by times desc, title, year, imdb_id, match_method limit $most
 );

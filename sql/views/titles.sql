@@ -32,8 +32,9 @@ from verdicts join halfway using (run_id)
 where title is not null and match_method is null
 group by run_id, title, year, middle;
 
--- grain: run x title and year as written x film it was taken for, with doubt.
---   times, violations   occurrences, beyond rank K too, and those in the top K judged unsafe for the film that it was taken for
+-- grain: run x title and year as written x film it was taken for, with doubt, and how.
+--   times, violations   occurrences, beyond rank K too, and those in the top K that count as violations, for the film that it was taken
+--                       for: known to be unsafe, or not rated where the run's policy is violation
 create or replace view doubtful_titles as
 select
     run_id,

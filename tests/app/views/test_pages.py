@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 import streamlit as st
 from markupsafe import escape
@@ -25,7 +26,7 @@ from oracle.titles.aliases import aliases_path, append_alias, current_aliases, c
 from tests.app.driving import checked, open_page, written
 from tests.app.sample_log import K, Policy, ask
 from tests.synthetic_log import write_run
-from tests.tiny_log import NOTHING, RUN, STEP_1, step_tables
+from tests.tiny_log import NOTHING, RUN, STEP_1, film, step_tables
 
 PAGES = ("overview", "models", "ranks", "answer", "films", "titles", "what_if", "sql_editor")
 
@@ -329,8 +330,8 @@ def test_a_person_confirms_a_title_and_takes_it_back(store, run):
 
 def test_undo_takes_back_the_decision_that_was_seen_and_no_other(store, run):
     """Two people see the second decision about a title, and both take it back; the first one stays."""
-    for film in ("tt0078748", "tt0387564"):
-        append_alias(store, "Zorblax", None, film, "confirm")
+    for imdb_id in ("tt0078748", "tt0387564"):
+        append_alias(store, "Zorblax", None, imdb_id, "confirm")
     pages = [open_page("titles", store, run=run, kind="decided") for _ in range(2)]
     try:
         for page in pages:
@@ -341,6 +342,63 @@ def test_undo_takes_back_the_decision_that_was_seen_and_no_other(store, run):
         assert "was decided otherwise meanwhile" in " ".join(written(page) for page in pages[1:])
     finally:
         aliases_path(store).unlink()
+
+
+@pytest.mark.parametrize("kind", ["decided", "doubtful"])
+def test_decisions_that_became_unreadable_while_a_page_was_looked_at_are_told_when_a_button_is_pressed(
+    store, run, kind
+):
+    append_alias(store, "Zorblax", None, "tt0078748", "confirm")
+    file = aliases_path(store)
+    aside = file.with_suffix(".aside")
+    for label in {"decided": ["Undo"], "doubtful": ["It is this one", "Not the film that it was taken for"]}[kind]:
+        page = open_page("titles", store, run=run, kind=kind)
+        file.rename(aside)
+        file.mkdir()
+        try:
+            next(button for button in page.button if button.label == label).click()
+            checked(page.run())
+            assert "This cannot be shown" in written(page) and f"{file.name} is a folder" in written(page)
+        finally:
+            file.rmdir()
+            aside.rename(file)
+        assert "This cannot be shown" not in written(checked(page.run()))  # it can be read again
+        assert [row["title"] for row in current_decisions(store)[0].to_pylist()] == ["Zorblax"]
+    file.unlink()
+
+
+def test_a_title_that_was_taken_for_two_films_is_one_title_found_with_doubt(empty_store):
+    listed = [
+        film("Fright Night", imdb_id, match_method="ambiguous", match_score=0.5, matched_year=year)
+        for imdb_id, year in (("tt0089175", 1985), ("tt1438176", 2011), ("tt1438176", 2011))
+    ]
+    answers = [{"prompt_id": "a", "constraints": [], "groundtruth": {}, "verdicts": listed}]
+    with LogWriter(empty_store.with_suffix(".log"), RUN) as log:
+        log.write_step(1, *step_tables(answers))
+    page = open_page("titles", empty_store, kind="doubtful")
+    assert page.dataframe[0].value["taken for"].to_list() == ["Fright Night (2011)", "Fright Night (1985)"]
+    assert "1 title found with doubt" in written(page)
+
+
+@pytest.mark.parametrize("log", ["none", "of an earlier version"])
+def test_the_pages_write_nothing_but_the_columns_of_a_log_as_security_says(empty_store, log):
+    def files() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in empty_store.parent.rglob("*") if path.is_file()}
+
+    said = " ".join((Path(__file__).parents[3] / "SECURITY.md").read_text().split())
+    assert "writes nothing else but the folder `_schema` of its log, which holds no rows" in said
+    schema = empty_store.with_suffix(".log") / "_schema"
+    if log != "none":
+        write_run(schema.parent, steps=1, prompts=2)
+        (schema / "loss.parquet").unlink()
+    before = files()
+    for page in PAGES:
+        open_page(page, empty_store)
+    after = files()
+    new = after.keys() - before.keys()
+    assert {path: after[path] for path in before} == before
+    assert schema / "loss.parquet" in new and all(path.is_relative_to(schema) for path in new)
+    assert all(pq.read_metadata(path).num_rows == 0 for path in new)
 
 
 def test_decisions_that_nobody_made_are_left_out_and_told(store, run):

@@ -180,10 +180,11 @@ def test_a_file_that_is_moved_onto_another_s_place_leaves_nothing_under_its_old_
         file.write("3,Gore,7\n")
     load(tmp_path, "risks.csv", "new.csv")
     assert [path.name for path in (tmp_path / "store.rejects").iterdir()] == ["new.csv.2.csv"]
+    (own := tmp_path / "store.rejects" / "mine.2.csv").write_text("row,mine\n")
     (tmp_path / "new.csv").rename(tmp_path / "risks.csv")
     load(tmp_path, "risks.csv")
     assert films_of(tmp_path) == [1, 2]
-    assert [path.name for path in (tmp_path / "store.rejects").iterdir()] == ["risks.csv.1.csv"]
+    assert {path.name for path in (tmp_path / "store.rejects").iterdir()} == {"risks.csv.1.csv", own.name}
     risks(tmp_path, "risks.csv", 1)
     load(tmp_path, "risks.csv")
     assert films_of(tmp_path) == [1]
