@@ -5,9 +5,10 @@ A row that can't be used is set aside with its reason; a file that can't be read
 
 from oracle.sources.catalog import catalog_note, noted_catalog, read_catalog
 from oracle.sources.coverage import Coverage, read_coverage
+from oracle.sources.held import Evidence
 from oracle.sources.json_files import read_document
 from oracle.sources.kinds import DIALOGS, RATINGS, Source
-from oracle.sources.load import Evidence, Loaded, load_sources
+from oracle.sources.load import Loaded, load_sources
 from oracle.sources.recognise import delimiter_of, recognise
 from oracle.sources.rejects import forget_rejects, rejects_beside, rejects_of_dataset, rejects_path
 from oracle.sources.report import write_report

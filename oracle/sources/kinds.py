@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from oracle.base.errors import UserError
 from oracle.base.unpacked import LARGEST
 
 
@@ -254,3 +255,16 @@ def _with_tmdb_id(found: dict[str, str], have: dict[str, str]) -> dict[str, str]
 
 def _are_objects(values: list[str]) -> bool:
     return any(value.lstrip().startswith("[{") for value in values)
+
+
+def category_of(source: Source) -> str | None:
+    """The category that a file of votes is named after, where its rows name none."""
+    if "category" in source.columns:
+        return None
+    name = source.path.name.split(".")[0]
+    if not is_severity_column(name, []):
+        raise UserError(
+            f"{source.path} has votes on severities, but not of what: add a column category, or name the file after it, "
+            "such as violence.csv"
+        )
+    return name

@@ -1,7 +1,5 @@
 """Loading sources into a store: each once, each whole, with what could not be used set aside."""
 
-import hashlib
-import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -16,33 +14,15 @@ from oracle.base.errors import UserError, first_line
 from oracle.base.resources import read_sql
 from oracle.sources import kinds
 from oracle.sources.domain import load_domain
-from oracle.sources.kinds import Source
+from oracle.sources.held import USUAL, Evidence, digest_of, held_from, known_sources, moved_here
+from oracle.sources.kinds import Source, category_of
 from oracle.sources.notes import told_of
 from oracle.sources.rejects import forget_rejects, rejects_beside, rejects_of_store, rejects_path, take_rejects
 from oracle.sources.rows import point_to, read_rows
 from oracle.sources.traits import load_traits
-from oracle.store import open_store, updated_store
+from oracle.store import updated_store
 
 Progress = Callable[[duckdb.DuckDBPyConnection, str], AbstractContextManager]
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """From when on a film carries a tag that people voted on, or that a model gave a relevance."""
-
-    tag_share: float = 0.5
-    """Share of the votes that say "yes", in 0..1; what is below says that the film does not carry the tag."""
-    tag_votes: int = 1
-    """Fewer votes than these say nothing."""
-    relevance: float = 0.5
-    """Of MovieLens' tag genome, in 0..1."""
-
-    def __post_init__(self) -> None:
-        for name, value in (("tag_share", self.tag_share), ("relevance", self.relevance)):
-            if not 0 < value <= 1:
-                raise UserError(f"--{name} {value}: expected a number above 0 and at most 1")
-        if self.tag_votes < 1:
-            raise UserError(f"--tag_votes {self.tag_votes}: expected a number of at least 1")
 
 
 @dataclass(frozen=True)
@@ -71,7 +51,7 @@ def load_sources(
     sources: Sequence[Source],
     starter: bool = True,
     progress: Progress = lambda connection, label: nullcontext(),
-    evidence: Evidence = Evidence(),
+    evidence: Evidence = USUAL,
 ) -> list[Loaded]:
     """Load sources into the store at `store`, all of them or none.
 
@@ -83,9 +63,9 @@ def load_sources(
     and leaves the store as it was.
     """
     store = Path(store)
-    digests = {source.key: _digest(source, evidence) for source in sources}
-    known = _known(store)
-    held = _held(sources, digests, known, evidence)
+    digests = {source.key: digest_of(source, evidence) for source in sources}
+    known = known_sources(store)
+    held = held_from(sources, digests, known, evidence)
     changed = [source for source in sources if source.key not in held]
     # Titles without years are read again with other sources: more of their films may be known now.
     again = [
@@ -119,7 +99,7 @@ def load_sources(
     return loaded
 
 
-def ready(connection: duckdb.DuckDBPyConnection, evidence: Evidence = Evidence()) -> None:
+def ready(connection: duckdb.DuckDBPyConnection, evidence: Evidence = USUAL) -> None:
     """Ready a connection to a store for loading sources."""
     for name, value in vars(evidence).items():
         connection.execute(f"set variable {name} = ?", [value])
@@ -131,7 +111,7 @@ def ready(connection: duckdb.DuckDBPyConnection, evidence: Evidence = Evidence()
 def load_one(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
     """Load one source into the tables of a ready connection; what is rejected stays in the table `rejects`."""
     with tempfile.TemporaryDirectory() as folder:
-        return _load(connection, source, {source.key: _digest(source, Evidence())}, Path(folder))[0]
+        return _load(connection, source, {source.key: digest_of(source, USUAL)}, Path(folder))[0]
 
 
 def _load(
@@ -143,7 +123,7 @@ def _load(
         [(source_id,)] = connection.execute(
             read_sql("sources/place"), {"path": source.key, "digest": digest, "named": list(digests)}
         ).fetchall()
-        for replaced in (*_moved_here(connection, source_id, digest), source_id):
+        for replaced in (*moved_here(connection, source_id, digest), source_id):
             connection.execute("set variable source_id = ?", [replaced])
             connection.execute(read_sql("sources/replace"))
             if replaced != source_id:
@@ -165,25 +145,6 @@ def _load(
              "rows_rejected": rejected, "digest": digest},
         )  # fmt: skip
     return Loaded(source, rows_read, rejected, stored or rows_read, True, reason=reason or "", notes=notes), source_id
-
-
-def _moved_here(connection: duckdb.DuckDBPyConnection, source_id: int, digest: str) -> list[int]:
-    """The other sources that brought this very content, from files that are gone: one was moved onto this one's place."""
-    found = connection.execute(
-        "select source_id, path from sources where digest = ? and source_id <> ?", [digest, source_id]
-    )
-    return [other for other, path in found.fetchall() if _is_gone(path)]
-
-
-def _is_gone(path: str) -> bool:
-    """Whether there is no file, as far as anybody can say."""
-    try:
-        os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        pass
-    return False
 
 
 @contextmanager
@@ -233,76 +194,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, source: Source, folder: Path) -
         read_sql("sources/genome_count" if kind is kinds.GENOME else "sources/count")
     ).fetchall()
     if kind is kinds.SEVERITY_VOTES:
-        connection.execute("set variable category = ?", [_category_of(source)])
+        connection.execute("set variable category = ?", [category_of(source)])
     for statement in kind.statements:
         connection.execute(read_sql(f"sources/{statement}"))
     return count
-
-
-def _category_of(source: Source) -> str | None:
-    """The category that a file of votes is named after, where its rows name none."""
-    if "category" in source.columns:
-        return None
-    name = source.path.name.split(".")[0]
-    if not kinds.is_severity_column(name, []):
-        raise UserError(
-            f"{source.path} has votes on severities, but not of what: add a column category, or name the file after it, "
-            "such as violence.csv"
-        )
-    return name
-
-
-def _held(sources: Sequence[Source], digests: dict[str, str], known: list[dict], evidence: Evidence) -> dict[str, str]:
-    """Return whose content the store holds, or will from an earlier one of these sources: key -> the path that it is there from.
-
-    A path that the store knows holds what it brought, and nothing else. A new one is held by another that brought the same
-    and still has it: rows of a file that was moved or changed since go as soon as another content comes from there.
-    """
-    brought = {row["path"]: row["digest"] for row in known}
-    held: dict[str, str] = {}
-    for number, source in enumerate(sources):
-        digest = digests[source.key]
-        if source.key in brought:
-            paths = [source.key] if brought[source.key] == digest else []
-        else:
-            paths = [path for path in brought if brought[path] == digest and _has(path, source, digests, evidence)]
-            paths += [earlier.key for earlier in sources[:number] if digests[earlier.key] == digest]
-        if paths:
-            held[source.key] = paths[0]
-    return held
-
-
-def _has(path: str, source: Source, digests: dict[str, str], evidence: Evidence) -> bool:
-    """Whether the file at `path` has the content of a source now."""
-    if path in digests:
-        return digests[path] == digests[source.key]
-    try:
-        return Path(path).is_file() and _digest(replace(source, path=Path(path)), evidence) == digests[source.key]
-    except OSError:  # nobody can say what it has
-        return False
-
-
-def _known(store: Path) -> list[dict]:
-    """Return the sources that the store holds, of those that were read from files."""
-    if not store.is_file():
-        return []
-    try:
-        with open_store(store) as connection:
-            rows = connection.sql("from sources").to_arrow_table().to_pylist()
-    except duckdb.Error as error:  # DuckDB takes the names of some files for other things than databases
-        raise UserError(f"{store} is not a DuckDB store: {first_line(error)}; name another file") from None
-    return [row for row in rows if row.get("digest")]
-
-
-def _digest(source: Source, evidence: Evidence) -> str:
-    """What makes a load the same: what its files say, what its columns were taken for, and from when on a tag counts."""
-    digest = hashlib.sha256()
-    for path in (source.path, *([source.beside.path] if source.beside else [])):
-        with open(path, "rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    digest.update(repr(sorted(source.columns.items())).encode())
-    if source.kind is kinds.SEVERITY_VOTES:
-        digest.update(repr(_category_of(source)).encode())  # its file's name says something too
-    if evidence != Evidence():
-        digest.update(repr(evidence).encode())
-    return digest.hexdigest()
