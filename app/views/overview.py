@@ -1,6 +1,7 @@
 """Overview: did the run get safer, at what cost, and is the gain real? Live while training."""
 
 import json
+from collections.abc import Callable
 
 import pyarrow.compute as pc
 import streamlit as st
@@ -23,24 +24,43 @@ def page() -> None:
     left, middle, right = st.columns([4, 4, 1.2], vertical_alignment="bottom")
     with left:
         run = runs.pick(known)
-    names = {other["run_id"]: runs.label(other) for other in known if other["kind"] == "train" and other != run}
+    by_id = {other["run_id"]: other for other in known}
+    names = {name: runs.label(other) for name, other in by_id.items() if other["kind"] == "train" and other != run}
     with middle:
         others = address.choose_several(
             "with", "Beside it", list(names), format_func=names.get, placeholder="no other run", disabled=not names
         )
     with right:
         live = address.switch("live", "Live", runs.is_live(run), help="Draws anew every few seconds.")
-    st.fragment(lambda: states.or_problem(_figures, run, others), run_every=database.FRESH_S if live else None)()
+    st.fragment(_figures([run, *(by_id[other] for other in others)]), run_every=database.FRESH_S if live else None)()
     comparison.show(run, known)
     _making_of(run)
 
 
-def _figures(run: dict, others: list[str]) -> None:
-    if run["kind"] == "evaluate":
-        _evaluated(run)
-    else:
-        _trained(run, others)
-    _all_runs()
+def _figures(shown: list[dict]) -> Callable[[], None]:
+    """What draws the figures of the first of these runs beside the others.
+
+    Called again, without the rest of the page, it has the whole page drawn anew where that would say something else now: the head
+    what of the log is left out, the widgets and the lines beside them which runs there are.
+    """
+    told: list[str | None] = []
+
+    def draw() -> None:
+        if shown[0]["kind"] == "evaluate":
+            _evaluated(shown[0])
+        else:
+            _trained(shown)
+        _all_runs()
+        left_out = database.left_out()  # damage within a file is found when a query meets it
+        if told and (told != [left_out] or not _ids(shown) <= _ids(runs.all_runs())):
+            st.rerun()
+        told[:] = [left_out]
+
+    return lambda: states.or_problem(draw)
+
+
+def _ids(of: list[dict]) -> set[str]:
+    return {run["run_id"] for run in of}
 
 
 def _evaluated(run: dict) -> None:
@@ -70,7 +90,8 @@ def _own_mean(run: dict, name: str) -> float | None:
     return mean
 
 
-def _trained(run: dict, others: list[str]) -> None:
+def _trained(shown: list[dict]) -> None:
+    run = shown[0]
     rows = database.rows("headline", run=run["run_id"]).to_pylist()
     if not rows:
         return _no_step(run)
@@ -89,7 +110,7 @@ def _trained(run: dict, others: list[str]) -> None:
             _tile("No learning signal", figures, "no_signal", formats.percent, less=None),
         ]
     )
-    _curves([run["run_id"], *others])
+    _curves(shown)
 
 
 def _tile(name: str, figures: dict, key: str, show, less: bool | None) -> tuple[str, str, str, str]:
@@ -103,11 +124,11 @@ def _tile(name: str, figures: dict, key: str, show, less: bool | None) -> tuple[
     return name, show(last), f"{'↓' if last < first else '↑'} from {show(first)}", judged
 
 
-def _curves(shown: list[str]) -> None:
+def _curves(of: list[dict]) -> None:
+    shown, colours = [run["run_id"] for run in of], style.palette().runs
     points, nouns = database.rows("curves", runs=shown), database.nouns()
-    if len(shown) > 1:
-        names, colours = {run["run_id"]: runs.label(run) for run in runs.all_runs()}, style.palette().runs
-        style.legend([(colours[i % len(colours)], names[run]) for i, run in enumerate(shown)])
+    if len(of) > 1:
+        style.legend([(colours[i % len(colours)], runs.label(run)) for i, run in enumerate(of)])
     left, right = st.columns([2, 3], gap="large")
     with left:
         about = "One dot a step; the line is their moving mean, from ring to dot. Better is down and to the right."
@@ -121,12 +142,12 @@ def _curves(shown: list[str]) -> None:
         for pair in (CURVES[:2], CURVES[2:]):
             for column, (name, title, form, zero) in zip(st.columns(2), pair, strict=True):
                 column.altair_chart(charts.step_curve(points, name, nouns(title), form, shown, zero), width="stretch")
-        _own_curves(shown)
+        _own_curves(of, shown)
 
 
-def _own_curves(shown: list[str]) -> None:
+def _own_curves(of: list[dict], shown: list[str]) -> None:
     """A curve of each reward that is somebody's own, two beside each other."""
-    own = dict.fromkeys(n for run in runs.all_runs() if run["run_id"] in shown for n in run["own_rewards"] or [])
+    own = dict.fromkeys(name for run in of for name in run["own_rewards"] or [])
     for i, name in enumerate(own):
         if i % 2 == 0:
             pair = st.columns(2)

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from app.core.database import FRESH_S
 from app.text import formats
-from oracle.log import LogWriter
+from oracle.log import LogWriter, delete_run
 from oracle.store.build import build_starter_store
 from oracle.titles.aliases import aliases_path, current_aliases
 from tests.app.sample_log import HOSTILE_STEP, ask
@@ -238,6 +238,36 @@ def test_a_step_that_is_written_while_one_looks_appears_by_itself(browser, tmp_p
         with LogWriter.resume(log, run) as writer:
             writer.write_step(3, *make_step(world, SETTINGS, 3, 3, 2, 0))
         expect(page.locator(".lead")).to_contain_text("of 3.")
+    page.close()
+
+
+def test_a_step_that_is_damaged_and_a_run_that_is_deleted_while_one_looks_are_told_by_themselves(browser, tmp_path):
+    store = build_starter_store(tmp_path / "store.duckdb")
+    log, world = store.with_suffix(".log"), World(n_films=300)
+    other, run = (write_run(log, steps=3, prompts=2, world=world) for _ in range(2))
+    page = watched(browser, viewport=LAPTOP)
+    with served(store) as address:
+        visit(page, f"{address}/?live=yes&run={run}&with={other}")
+        expect(page.locator(".lead")).to_contain_text("of 3.")
+        expect(page.locator(".state")).to_have_count(0)
+        expect(page.locator(".legend")).to_have_count(1)
+        page.evaluate("window.same = true")
+        file = next((log / run).glob("step-00000003*/verdicts.parquet"))
+        content = bytearray(file.read_bytes())
+        content[60 : len(content) // 3] = bytes(byte ^ 0x5A for byte in content[60 : len(content) // 3])
+        file.write_bytes(content)
+        expect(page.locator(".state.error")).to_contain_text("step-00000003")
+        expect(page.locator(".lead")).to_contain_text("of 2.")
+        delete_run(log, other)
+        expect(page.get_by_text(f"The log has no run {other}")).to_be_visible()
+        expect(page.locator(".legend")).to_have_count(0)
+        assert other not in page.url and run in page.url
+        settle(page)
+        page.wait_for_timeout(1000 * (2 * FRESH_S + 2))
+        expect(page.get_by_text(f"The log has no run {other}")).to_be_visible()  # so it was not drawn again and again
+        expect(page.locator(".state.error")).to_contain_text("step-00000003")
+        expect(page.get_by_test_id("stException")).to_have_count(0)
+        assert page.evaluate("window.same") and page.bad == []  # nobody has opened it anew
     page.close()
 
 
