@@ -21,7 +21,15 @@ def page() -> None:
     with right:
         trait = address.choose("trait", "Trait", [ANY, *traits], ANY, format_func=formats.short)
     wanted = None if trait == ANY else trait
+    if database.rows("steps", run=run["run_id"]).num_rows:
+        _of_run(run, wanted, nouns)
+    else:
+        states.no_step()
+    _risks(wanted, nouns)
 
+
+def _of_run(run: dict, wanted: str | None, nouns: Nouns) -> None:
+    """What the run's prompts wanted avoided, and the films that it listed nonetheless."""
     breakdown = database.rows("traits_of_run", run=run["run_id"])
     films = database.rows("films_of_run", run=run["run_id"], trait=wanted)
     style.headline(
@@ -51,7 +59,6 @@ def page() -> None:
             ),
         )
         _films(films, nouns)
-    _risks(wanted, nouns)
 
 
 def _sentences(traits: list[dict], films: list[dict], wanted: str | None, nouns: Nouns) -> tuple[str, str]:

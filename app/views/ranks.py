@@ -36,9 +36,7 @@ def page() -> None:
         run = runs.pick()
     totals = database.rows("rank_totals", run=run["run_id"]).to_pylist()
     if not totals:
-        return states.nothing(
-            "This run has no finished step yet.", "Its ranks appear as soon as the first step is written."
-        )
+        return states.no_step()
     with right:
         shown = address.switch_between(
             "measure", "Show", {name: name[0].upper() + name[1:] for name in MEASURES}, "violations"
