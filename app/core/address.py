@@ -7,7 +7,11 @@ from urllib.parse import quote
 
 import streamlit as st
 
+from app.components import markup
+from app.text import formats
+
 LONGEST = 6000  # characters of a value in a link: servers and proxies refuse longer lines than 8 kB or so
+RUNS = ("run", "against", "other")  # filters that name runs: `runs.tell_of_gone` tells of those that are not there
 T = TypeVar("T")
 _pages: dict = {}
 
@@ -37,15 +41,33 @@ def forget(*names: str) -> None:
 
 
 def choose(name: str, label: str, options: Sequence[T], default: T, widget: Callable = st.selectbox, **look) -> T:
-    """One of `options`, kept in the URL as its text."""
+    """One of `options`, kept in the URL as its text. A link to one that is not there is told."""
     by_text = {str(option): option for option in options}
-    _from_url(name, by_text.get, default, valid=lambda value: value in by_text.values())
+    refused = _from_url(name, by_text.get, default, valid=lambda value: value in by_text.values())
+    if refused and name not in RUNS:
+        shown = look.get("format_func", str)(st.session_state[name])
+        _tell(name, refused, f"“{formats.short(str(shown), 50)}” is shown")
     return _to_url(name, widget(label, list(options), key=name, **look), default)
 
 
 def switch_between(name: str, label: str, options: dict[T, str], default: T) -> T:
     """One of `options` (value -> what people read), side by side; kept in the URL."""
     return choose(name, label, list(options), default, widget=st.segmented_control, format_func=options.get)
+
+
+def named(name: str, options: Sequence[T], else_: str) -> T | None:
+    """That one of `options` whose text the URL holds. A link to one that is not there is told, with what is shown `else_`."""
+    written = st.query_params.get(name)
+    by_text = {str(option): option for option in options}
+    chosen = by_text.get(written or "")
+    if written and chosen is None and written != st.session_state.get(f"url_{name}"):
+        _tell(name, written, else_)
+    st.session_state[f"url_{name}"] = written
+    return chosen
+
+
+def _tell(name: str, written: str, else_: str) -> None:
+    markup.show("about", f"The link says {name}={formats.short(written)}, which is not here; {else_}.")
 
 
 def choose_several(name: str, label: str, options: Sequence[str], **look) -> list[str]:
@@ -89,17 +111,22 @@ def switch(name: str, label: str, default: bool = False, **look) -> bool:
     return value
 
 
-def _from_url(name: str, read: Callable, default: object, valid: Callable = lambda value: True) -> None:
-    """Before its widget is made: what the URL says, if that is news; else what was chosen before; else the default."""
+def _from_url(name: str, read: Callable, default: object, valid: Callable = lambda value: True) -> str | None:
+    """Before its widget is made: what the URL says, if that is news; else what was chosen before; else the default.
+
+    Returns what is news in the URL and no value.
+    """
     written, known = st.query_params.get(name), st.session_state.get(f"url_{name}")
+    refused = None if written == known else written
     if written is not None and (written != known or name not in st.session_state):
         value = read(written)
         if value is not None and valid(value):
-            st.session_state[name] = value
+            st.session_state[name], refused = value, None
     elif name not in st.session_state and known is not None and (value := read(known)) is not None:
         st.session_state[name] = value
     if name not in st.session_state or not valid(st.session_state[name]):
         st.session_state[name] = default
+    return refused
 
 
 def _to_url(name: str, value: T, default: object) -> T:

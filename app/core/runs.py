@@ -36,7 +36,7 @@ def pick(runs: list[dict] | None = None) -> dict:
 def tell_of_gone(known: Collection[str]) -> None:
     """Say which runs that a link names, or that were shown before, are not in the log, as others are shown in their place."""
     asked = st.query_params.to_dict()
-    named = [asked.get("run") or st.session_state.get("url_run"), asked.get("against"), asked.get("other")]
+    named = [asked.get("run") or st.session_state.get("url_run"), *map(asked.get, address.RUNS)]
     for run in dict.fromkeys([*named, *asked.get("with", "").split(",")]):
         if run and run not in known:
             markup.show("about", f"The log has no run {formats.short(run)}; it is left out, or another one shown.")

@@ -9,8 +9,6 @@ from oracle.base.nouns import Nouns
 from oracle.base.printable import visible
 from oracle.log import is_above
 
-MOST_DIGITS = 6  # of a rank in a link
-
 
 def page() -> None:
     left, middle, right = st.columns([3, 2, 4], vertical_alignment="bottom")
@@ -35,11 +33,12 @@ def page() -> None:
     where = {"run": run["run_id"], "step": step, "group": chosen}
     answers = database.rows("answers", **where).to_pylist()
     ranks = database.rows("answer_ranks", **where).to_pylist()
+    rank = address.named("rank", [row["rank"] for row in ranks], "none is marked")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
         show = address.switch_between("show", "Show", {"ranks": "Ranks", "text": "Text"}, "ranks")
         if run["kind"] == "train":
             markup.show("advantage_scale", width="content")
-    st.html(answer_html.side_by_side(answers, ranks, _chosen_rank(), show == "text", database.nouns()))
+    st.html(answer_html.side_by_side(answers, ranks, rank, show == "text", database.nouns()))
 
 
 def _eyebrow(run: dict, step: int, group: dict) -> str:
@@ -94,8 +93,3 @@ def _earned(rewards: dict[int, float], answers: int) -> str:
     return (
         f"{best[0].upper()}{best[1:]} earned most ({formats.signed(most)}), {worst} least ({formats.signed(least)}). "
     )
-
-
-def _chosen_rank() -> int | None:
-    written = st.query_params.get("rank", "")
-    return int(written) if written.isdecimal() and len(written) <= MOST_DIGITS else None

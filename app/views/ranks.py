@@ -119,8 +119,9 @@ def _chosen_cell(event, cells: list[dict]) -> dict | None:
     picked = event.selection.get("cell") if event else None
     if picked:
         st.query_params["cell"] = f"{picked[0]['first_step']}-{picked[0]['rank']}"
-    wanted = st.query_params.get("cell", "")
-    return next((cell for cell in cells if f"{cell['first_step']}-{cell['rank']}" == wanted), None)
+    by_name = {f"{cell['first_step']}-{cell['rank']}": cell for cell in cells}
+    wanted = address.named("cell", list(by_name), "none is open")
+    return by_name[wanted] if wanted else None
 
 
 def _behind(run: dict, cell: dict | None) -> None:

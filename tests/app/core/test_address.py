@@ -2,7 +2,7 @@
 
 from streamlit.testing.v1 import AppTest
 
-from tests.app.driving import checked
+from tests.app.driving import checked, written
 
 
 def _filters() -> None:
@@ -12,7 +12,9 @@ def _filters() -> None:
 
     if not st.session_state.get("away"):
         chosen = address.choose("run", "Run", ["a", "b", "c"], "b")
-        step = address.choose("step", "Step", [1, 2, 30], 2)
+        shorter = st.session_state.get("shorter")
+        step = address.choose("step", "Step", [1, 2] if shorter else [1, 2, 30], 2)
+        address.named("cell", [] if shorter else ["1-1"], "none is open")
         several = address.choose_several("with", "With", ["x", "y"])
         level = address.number("level", "Level", 0.0, 1.0, 0.1, 0.5)
         live = address.switch("live", "Live", True)
@@ -47,6 +49,20 @@ def test_nonsense_in_the_url_is_the_default():
     app = _open(run="'; drop table runs", step="-1", level="a lot", live="maybe", **{"with": "z,<b>"})
     assert _values(app) == "['b', 2, [], 0.5, True, 'select 1']"
     assert _values(_open(level="nan", **{"with": "x,x,y,x"})) == "['b', 2, ['x', 'y'], 0.5, True, 'select 1']"
+
+
+def test_a_link_to_what_is_not_there_is_told_once_and_an_older_choice_is_not():
+    app = _open(step="4<b>", cell="9-9", live="maybe")
+    for line in ("step=4&lt;b&gt;, which is not here; “2” is shown.", "cell=9-9, which is not here; none is open."):
+        assert f"The link says {line}" in written(app)
+    assert written(app).count("The link says") == 2
+    assert "The link says" not in written(checked(app.run()))
+    app.query_params["step"] = "5"  # another link
+    assert "step=5" in written(checked(app.run()))
+    app = _open(run="c", step="30", cell="1-1")
+    app.session_state["shorter"] = True  # as another run is
+    assert _values(checked(app.run())).startswith("['c', 2") and written(app) == ""
+    assert written(_open(step="", cell="", run="gone")) == "", "of runs their own lines tell"
 
 
 def test_numbers_out_of_range_are_drawn_to_its_ends():

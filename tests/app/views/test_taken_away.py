@@ -38,6 +38,22 @@ def test_a_link_to_a_run_that_is_gone_says_so(store, page, name):
     assert "The log has no run 20200101-&lt;b&gt;-gone;" in written(link)
 
 
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [
+        ("answer", ("step", "prompt", "rank")),
+        ("films", ("trait",)),
+        ("models", ("dataset", "prompt")),
+        ("ranks", ("cell",)),
+    ],
+)
+def test_a_link_to_a_part_of_a_run_that_is_not_there_says_so(store, page, names):
+    assert "The link says" not in written(open_page(page, store))
+    link = written(open_page(page, store, **dict.fromkeys(names, "999<b>")))
+    for name in names:
+        assert f"The link says {name}=999&lt;b&gt;, which is not here; " in link
+
+
 def test_what_the_system_refuses_is_told(empty_store, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
     assert "This cannot be shown" in written(open_page("overview", empty_store))
