@@ -164,7 +164,10 @@ def _say_stopped() -> int:
 def _say(lines: str) -> None:
     """On stderr, or to nobody where that is a closed terminal or a full disk."""
     with suppress(OSError):
-        print(lines, file=sys.stderr, flush=True)
+        try:
+            print(lines, file=sys.stderr, flush=True)
+        except RuntimeError:  # a signal came amid another write to it
+            os.write(2, f"{lines}\n".encode(errors="backslashreplace"))
 
 
 def _open_streams() -> None:

@@ -143,7 +143,7 @@ def test_several_rewards_judge_a_batch_only_once(annotator, monkeypatch):
     batch = SAMPLE | {"completions": ["1. Up (2009)\n2. Alien (1979)"]}
     make_relevance_func(annotator, rec_num=K)(**batch)
     make_safety_func(annotator, rec_num=K)(**batch)
-    assert len(calls) == 2  # the recommendations, and the ground truth's own safety
+    assert calls == [2, 2, 0]  # the recommendations, the ground truth, and what was seen
 
 
 @pytest.mark.parametrize("make", [make_relevance_func, make_safety_func])

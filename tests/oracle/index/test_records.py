@@ -79,7 +79,7 @@ def test_titles_that_differ_in_case_only_are_told_apart(tmp_path: Path) -> None:
     for _ in range(2):
         answer = oracle.resolve(asked)
         assert answer["imdb_id"].to_pylist() == ["alpha", "Alpha", "ALPHA", "ALPHA"]
-        assert answer["match_method"].to_pylist() == ["exact"] * 3 + ["normalised"]
+        assert answer["match_method"].to_pylist() == ["exact"] * 3 + ["ambiguous"]
 
 
 def test_a_store_of_one_title_answers(tmp_path: Path) -> None:
