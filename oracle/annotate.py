@@ -151,8 +151,7 @@ class Annotator:
         if self._catalog.is_empty():
             return pl.repeat(True, films.height, eager=True)
         rows = _also_by_title(films.with_row_index("film"))
-        found = rows["film"].filter(_matches(rows, self._catalog, []))
-        return pl.int_range(films.height, dtype=pl.get_index_type(), eager=True).is_in(found.implode())
+        return _marked(rows["film"].filter(_matches(rows, self._catalog, [])), films)
 
 
 def _also_by_title(films: pl.DataFrame) -> pl.DataFrame:
@@ -181,8 +180,12 @@ def _pairs(left: pl.DataFrame, right: pl.DataFrame, within: list[str]) -> pl.Dat
 
 
 def _matches(left: pl.DataFrame, right: pl.DataFrame, within: list[str]) -> pl.Series:
-    found = _pairs(left, right, within)["left"].unique()
-    return pl.int_range(left.height, dtype=pl.get_index_type(), eager=True).is_in(found.implode())
+    return _marked(_pairs(left, right, within)["left"], left)
+
+
+def _marked(rows: pl.Series, films: pl.DataFrame) -> pl.Series:
+    """True at the rows of `films` that are named by their numbers."""
+    return pl.int_range(films.height, dtype=pl.get_index_type(), eager=True).is_in(rows.unique().implode())
 
 
 def _repeats(films: pl.DataFrame) -> pl.Series:
@@ -221,8 +224,7 @@ def _without_repeats(truth: pl.DataFrame) -> pl.DataFrame:
 def _claims(listed: pl.DataFrame, truth: pl.DataFrame) -> pl.Series:
     """True where a recommendation names a ground-truth film that no earlier rank of its list claimed."""
     pairs = _pairs(listed, truth, ["completion"]).sort("left", "right")
-    claiming = pairs.unique("right", keep="first", maintain_order=True)["left"].unique()
-    return pl.int_range(listed.height, dtype=pl.get_index_type(), eager=True).is_in(claiming.implode())
+    return _marked(pairs.unique("right", keep="first", maintain_order=True)["left"], listed)
 
 
 def _flatten(films: list[list[dict]]) -> pa.Table:

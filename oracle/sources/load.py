@@ -80,16 +80,17 @@ def load_sources(
             folder = last.enter_context(tempfile.TemporaryDirectory())
             with updated_store(store, starter) as connection:
                 ready(connection, evidence)
+                aside = rejects_of_store(store)
                 for source in again:
                     with progress(connection, source.path.name):
                         done, source_id = _load(connection, source, digests, Path(folder))
-                    path = rejects_path(rejects_of_store(store), source.path, source_id)
+                    path = rejects_path(aside, Path(source.key), source_id)
                     last.enter_context(rejects_beside(take_rejects(connection), path))
                     counts[source.key] = done.rows_read, done.rows_rejected
                     loaded.append(replace(done, rejects=path if done.rows_rejected else None))
-                ids = [number for (number,) in connection.execute("select source_id from sources").fetchall()]
+                held_now = connection.execute("select path, source_id from sources where path is not null").fetchall()
                 last.enter_context(progress(connection, "risks and title keys"))  # the store derives them as it closes
-            forget_rejects(rejects_of_store(store), ids)
+            forget_rejects(aside, [rejects_path(aside, Path(path), number) for path, number in held_now])
     named = {source.key: source.path for source in sources}
     for source in sources:
         if source not in again:

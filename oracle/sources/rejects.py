@@ -1,8 +1,7 @@
 """The rows that could not be used, in a CSV file for each source: row, content, reason."""
 
 import os
-import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from oracle.base.errors import UserError
 from oracle.base.files import beside, check_writable, sync
 
 _HEADER = b'"row","content","reason"\n'
-_NUMBER = re.compile(r"\.(\d{1,9})\.csv$")
 
 
 def rejects_of_store(store: Path) -> Path:
@@ -32,24 +30,24 @@ def rejects_path(folder: Path, source: Path, number: int) -> Path:
     return folder / f"{source.name}.{number}.csv"
 
 
-def forget_rejects(folder: Path, kept: Collection[int]) -> None:
-    """Remove the rejects of the sources that are no longer there: of all numbers but those that are kept."""
+def forget_rejects(folder: Path, kept: Collection[Path]) -> None:
+    """Remove the rejects of what is no source any more, or has another name now: all numbered files but those that are `kept`."""
     with suppress(OSError):  # what can't be removed misleads nobody so much that all else were to fail
-        numbered = [(path, _NUMBER.search(path.name)) for path in folder.glob("*.csv") if _is_of_rejects(path)]
-        _remove(path for path, number in numbered if number and int(number[1]) not in kept)
+        for path in folder.glob("*.[0-9]*.csv"):
+            if path not in kept and _is_of_rejects(path):
+                path.unlink()
 
 
 @contextmanager
 def rejects_beside(rejects: pa.Table, path: Path) -> Iterator[None]:
     """Write rejects (row, content, reason) beside `path`, and put them there at the end; without any, nothing is there then.
 
-    What is there under the same number goes: the source had another name before.
     An exception leaves everything as it was. Raises `UserError` where they can't be written.
     (`written_whole` would take an `OSError` of what comes meanwhile for one of this file.)
     """
     if not len(rejects):
         yield
-        _remove(_same_number(path))
+        _remove(path)
         return
     place = Path(os.path.realpath(path))
     part, is_new = beside(place), not place.parent.exists()
@@ -64,17 +62,12 @@ def rejects_beside(rejects: pa.Table, path: Path) -> Iterator[None]:
             raise UserError(f"cannot write {path}: {told}; free some space, or move {path.parent} away") from None
         yield
         os.replace(part, place)
-        _remove(other for other in _same_number(path) if other != path)
     except BaseException:
-        _remove([part])
+        _remove(part)
         if is_new:
             with suppress(OSError):  # it could not be made
                 place.parent.rmdir()
         raise
-
-
-def _same_number(path: Path) -> list[Path]:
-    return [other for other in path.parent.glob(f"*.{path.suffixes[-2][1:]}.csv") if _is_of_rejects(other)]
 
 
 def _is_of_rejects(path: Path) -> bool:
@@ -84,10 +77,9 @@ def _is_of_rejects(path: Path) -> bool:
     return False
 
 
-def _remove(paths: Iterable[Path]) -> None:
-    for path in paths:
-        with suppress(FileNotFoundError, NotADirectoryError):
-            path.unlink()
+def _remove(path: Path) -> None:
+    with suppress(FileNotFoundError, NotADirectoryError):
+        path.unlink()
 
 
 def take_rejects(connection: duckdb.DuckDBPyConnection) -> pa.Table:

@@ -163,12 +163,13 @@ def write_dataset(
     schema = schema.with_metadata({"curation": json.dumps(told, ensure_ascii=False)})
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = rejects_of_dataset(path)
+    places = [rejects_path(aside, read.source.path, number) for number, read in enumerate(reads, start=1)]
     with ExitStack() as last:
-        for number, read in enumerate(reads, start=1):
-            last.enter_context(rejects_beside(read.rejects, rejects_path(aside, read.source.path, number)))
+        for read, place in zip(reads, places, strict=True):
+            last.enter_context(rejects_beside(read.rejects, place))
         with written_whole(path) as whole, open(whole, "wb") as file:  # whose name Arrow may not be able to say
             pq.write_table(pa.Table.from_pylist(rows, schema), file, compression="zstd")
-    forget_rejects(aside, range(1, len(reads) + 1))
+    forget_rejects(aside, places)
     fate = "kept" if rules.violating == "keep" else "removed"
     rejected = sum(len(read.rejects) for read in reads)
     line = (

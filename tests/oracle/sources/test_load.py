@@ -255,6 +255,15 @@ def test_a_writer_in_the_same_process_keeps_its_lock_while_the_store_is_read(fol
     assert "lock" in tried.stderr
 
 
+def test_the_rejects_of_a_source_that_is_named_by_a_link_stay_when_another_is_loaded(tmp_path):
+    with open(risks(tmp_path, "real.csv", 1), "a") as file:
+        file.write("3,Gore,7\n")
+    (tmp_path / "link.csv").symlink_to("real.csv")
+    [one] = load(tmp_path, "link.csv")
+    load(tmp_path, risks(tmp_path, "other.csv", 2).name)
+    assert one.rejects and one.rejects.exists()
+
+
 def test_sources_of_one_name_keep_their_rejects_apart(folder):
     (folder / "other").mkdir()
     (folder / "other" / "saw.csv").write_text("imdb_id,tag\n1,gore\n,blood\n")
