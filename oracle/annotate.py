@@ -163,7 +163,7 @@ def _also_by_title(films: pl.DataFrame) -> pl.DataFrame:
 
 def _stored_catalog(oracle: Oracle) -> pa.Table:
     with open_store(oracle.store) as store:
-        return store.sql("select title, year, imdb_id from catalog").to_arrow_table()
+        return store.sql("select distinct title, year, imdb_id from catalog").to_arrow_table()
 
 
 def _pairs(left: pl.DataFrame, right: pl.DataFrame, within: list[str]) -> pl.DataFrame:

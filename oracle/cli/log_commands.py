@@ -21,8 +21,8 @@ from oracle.log import (
     GRACE_S,
     KINDS,
     MOST_CHARACTERS,
-    about,
     ask,
+    ask_about,
     ask_sql,
     compact,
     delete_run,
@@ -76,9 +76,9 @@ def query_log(arguments: argparse.Namespace) -> None:
     with _connection(arguments) as connection:
         if arguments.name is not None:
             with watched(connection, arguments.timeout):
-                rows = ask(connection, arguments.name, arguments.timeout, **chosen)
-            of = about(connection, arguments.name, **chosen).items()
-            if told := ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in of if value is not None):
+                rows, about = ask_about(connection, arguments.name, arguments.timeout, **chosen)
+            said = [f"{name.replace('_', ' ')} {value}" for name, value in about.items() if value is not None]
+            if told := ", ".join(said):
                 print(f"about {one_line(told)}", file=sys.stderr)
         else:
             sql = _typed() if arguments.sql == "-" else arguments.sql

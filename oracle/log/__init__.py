@@ -7,7 +7,7 @@ from oracle.log.decisions import name_alias_files, use_alias_files
 from oracle.log.evasion import ROUNDING, EvasionRule, evasion_rules, is_above
 from oracle.log.macros import quoted, quoted_name
 from oracle.log.plain import sayable, storable
-from oracle.log.queries import NamedQuery, about, ask, ask_sql, named_queries
+from oracle.log.queries import NamedQuery, ask, ask_about, ask_sql, named_queries
 from oracle.log.reading import GRACE_S, query
 from oracle.log.run_info import run_info
 from oracle.log.select import MOST_CHARACTERS
@@ -26,8 +26,8 @@ __all__ = [
     "EvasionRule",
     "LogWriter",
     "NamedQuery",
-    "about",
     "ask",
+    "ask_about",
     "ask_sql",
     "beside",
     "compact",

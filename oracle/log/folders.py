@@ -82,14 +82,23 @@ def counted(folder: Path) -> Counted:
     return _counted(folder, sorted(os.listdir(folder)))
 
 
-def epochs(log_root: Path) -> dict[str, int]:
-    """The epoch of each run, as far as the names of manifests tell."""
-    found: dict[str, int] = {}
+class Listed(NamedTuple):
+    """What the names in a run's folder tell."""
+
+    epoch: int
+    single: list[str]
+    """The folders of the single steps of that epoch."""
+
+
+def listed(log_root: Path) -> dict[str, Listed]:
+    """What the names in each run's folder tell now, without a look into any file."""
+    found: dict[str, Listed] = {}
     for run in log_root.glob("[0-9]*"):
         with suppress(OSError):
-            found[run.name] = max(
-                (int(m[1]) for name in os.listdir(run) if (m := MANIFEST_NAME.fullmatch(name))), default=-1
-            )
+            names = os.listdir(run)
+            epoch = max((int(m[1]) for name in names if (m := MANIFEST_NAME.fullmatch(name))), default=-1)
+            in_it = f"-e{epoch:08d}-f"
+            found[run.name] = Listed(epoch, [name for name in names if in_it in name and SINGLE.fullmatch(name)])
     return found
 
 

@@ -49,6 +49,13 @@ def ask(
         UserError: no such query, variable, run, step or completion, no run to compare with, or the query fails or takes
             too long.
     """
+    return ask_about(connection, name, timeout_s, **variables)[0]
+
+
+def ask_about(
+    connection: duckdb.DuckDBPyConnection, name: str, timeout_s: float | None = None, **variables: str | int | None
+) -> tuple[pa.Table, dict[str, str | int | None]]:
+    """The rows of a named query, as `ask` has them, and the value of each of its variables: given, or chosen."""
     known = named_queries()
     if name not in known:
         raise UserError(f"no query {name!r}: there are {', '.join(known)}")
@@ -57,12 +64,15 @@ def ask(
         raise UserError(f"query {name} can't be asked about a {unknown[0]}: it can about {knows}")
     sql = known[name].sql
     with _chosen_by(connection, variables, known[name].variables):
-        for macro in CHOSEN:  # chosen now, they are constants: DuckDB opens that run's files only
+        about = {variable: variables.get(variable) for variable in known[name].variables}
+        for macro, variable in CHOSEN.items():  # chosen now, they are constants: DuckDB opens that run's files only
             if f"{macro}()" in sql:
-                value = _chosen(connection, macro)
-                connection.execute(f"set variable {macro} = ?", [value])
+                about[variable] = _chosen(connection, macro)
+                # What is chosen after it is of that very run, whatever is newer by then.
+                connection.execute(f"set variable {variable} = ?", [about[variable]])
+                connection.execute(f"set variable {macro} = ?", [about[variable]])
                 sql = sql.replace(f"{macro}()", f"getvariable('{macro}')")
-        return query(connection, sql, timeout_s=timeout_s)
+        return query(connection, sql, timeout_s=timeout_s), about
 
 
 def ask_sql(
@@ -114,21 +124,6 @@ def _chosen_by(
                 connection.execute(f"set variable {variable} = ?", [value])
             for macro in CHOSEN:
                 connection.execute(f"reset variable {macro}")
-
-
-def about(
-    connection: duckdb.DuckDBPyConnection, name: str, **variables: str | int | None
-) -> dict[str, str | int | None]:
-    """What a named query would be about: the value of each of its variables, given or chosen."""
-    asked = {}
-    for variable in named_queries()[name].variables:
-        macros = [macro for macro in CHOSEN if CHOSEN[macro] == variable and f"{macro}()" in named_queries()[name].sql]
-        asked[variable] = variables.get(variable)
-        if asked[variable] is None and macros:
-            # The newest step is that of the run that is given.
-            with _chosen_by(connection, variables, named_queries()[name].variables):
-                asked[variable] = _chosen(connection, macros[0])
-    return asked
 
 
 def _chosen(connection: duckdb.DuckDBPyConnection, macro: str) -> str | int | None:

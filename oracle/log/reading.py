@@ -4,9 +4,9 @@ import math
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from oracle.base.advice import advice, is_shortage
 from oracle.base.errors import UserError, first_line
-from oracle.log.folders import epochs
+from oracle.log.folders import Listed, listed
 from oracle.log.plain import known_to_arrow
 from oracle.log.select import check_reads_only, what_duckdb_said
 from oracle.log.sound import sign_of
@@ -162,14 +162,17 @@ def of_one_state(
 
     A statement lists what counts once for each table that it reads: of a run that goes back to a checkpoint in between, it
     could join verdicts of the steps before with answers of those after. Likewise decisions, which each part of it reads anew.
+    Steps that come in between are in none of its tables.
     """
     root = _root_of(connection)
     end = math.inf if timeout_s is None else time.monotonic() + timeout_s
 
     def attempt(left_s: float | None) -> tuple[T, bool]:
-        before = _versions(connection, root)
-        answer = read(left_s)
-        return answer, _versions(connection, root) == before
+        names = listed(root) if root else {}
+        before = _versions(connection, names)
+        with _no_later_steps(connection, names):
+            answer = read(left_s)
+        return answer, _versions(connection, listed(root) if root else {}) == before
 
     answer, is_one = again_if_removed(attempt, timeout_s)
     with suppress(Stopped):  # no time is left to ask again
@@ -180,10 +183,22 @@ def of_one_state(
     return answer
 
 
-def _versions(connection: duckdb.DuckDBPyConnection, root: Path | None) -> tuple:
+def _versions(connection: duckdb.DuckDBPyConnection, names: Mapping[str, Listed]) -> tuple:
     """What changes where a statement could meet two states: of a log and a store, as far as the connection has them."""
     [(decisions,)] = connection.execute("select getvariable('alias_files')").fetchall()
-    return epochs(root) if root else None, [sign_of(_path_of(pattern)) for pattern in decisions or []]
+    return {run: its.epoch for run, its in names.items()}, [sign_of(_path_of(p)) for p in decisions or []]
+
+
+@contextmanager
+def _no_later_steps(connection: duckdb.DuckDBPyConnection, names: Mapping[str, Listed]) -> Iterator[None]:
+    """Have `log_counted` count, within, no other single steps than these."""
+    steps = [f"{run}/{name}" for run, its in names.items() for name in its.single]
+    connection.execute("set variable log_single_steps = ?::varchar[]", [steps])
+    try:
+        yield
+    finally:
+        with suppress(duckdb.FatalException):  # after a fault of its own DuckDB does nothing more
+            connection.execute("reset variable log_single_steps")
 
 
 def _way_out(connection: duckdb.DuckDBPyConnection) -> str:

@@ -35,8 +35,8 @@ PLUMBING = re.compile(
     r"|title_(queries|probes|pairs|matches|variants)|distinct_queries|scored_pairs|best_pairs|nearest_titles"
 )
 """Macros that views and other macros are made with: they tell paths, and read files or tables by their names."""
-READS_BY_NAME = "check_films"
-"""The macro that people may tell which table to read: no other than they may read without it."""
+READS_BY_NAME = {"check_films", "resolve_titles"}
+"""The macros that people may tell which table to read: no other than they may read without it."""
 MOST_CHARACTERS = 1_000_000
 """Of a statement: a parser looks at no clock. So many take it a second or two."""
 HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")  # what Python makes of bytes in a command that are no UTF-8
@@ -52,8 +52,8 @@ def check_reads_only(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
         kind = node.get("type")
         if "class" in node:  # an expression; of these, functions alone can do more than compute
             called.add(name := str(node.get("function_name") or "").lower())
-            if name == READS_BY_NAME:
-                tables |= {*_tables_named(node)}
+            if name in READS_BY_NAME:
+                tables |= {*_tables_named(name, node)}
         elif isinstance(kind, str) and kind not in ALLOWED_NODES:
             raise UserError(f"this reads the log only: expected one SELECT, and it holds a {kind}")
         elif kind == "BASE_TABLE":
@@ -73,11 +73,11 @@ def check_reads_only(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
         )
 
 
-def _tables_named(call: dict) -> Iterator[tuple[str, ...]]:
-    """The tables that a call names. Raises `UserError` unless it says in so many words which they are."""
+def _tables_named(macro: str, call: dict) -> Iterator[tuple[str, ...]]:
+    """The tables that a call of a macro names. Raises `UserError` unless it says in so many words which they are."""
     for argument in (given["expression"] for given in call["arguments"]):
         if argument["class"] not in ("CONSTANT", "COLUMN_REF"):
-            raise UserError(f"this reads the log only: {READS_BY_NAME} takes the name of one table, as it is")
+            raise UserError(f"this reads the log only: {macro} takes the name of one table, as it is")
         if argument.get("literal", {}).get("kind", "STRING") == "STRING":  # a number is no table
             said = argument["literal"]["text"] if "literal" in argument else ".".join(argument["column_names"])
             yield tuple(part.strip() for part in str(said).replace('"', "").split("."))

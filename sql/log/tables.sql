@@ -60,7 +60,7 @@ create or replace macro older_merged_files(name) as
 -- A macro's arguments are put in its text as they are, and its tables are looked for among the caller's CTEs too. So that neither means
 -- another thing there, macros that people call name tables with their schema (main.verdicts), and compare arguments with columns whose
 -- names nobody else has: "select columns('^its_(.*)$') as '\1' from (
--- from (select columns('(.*)') as 'its_\1' from main.verdicts) where its_run_id = run)". DuckDB still opens that run's files only, as it would not where it is told the run by a join.
+-- from (select columns('(.*)') as 'its_\1' from main.verdicts) where its_run_id = run)". DuckDB still opens that run's files only, as it would not where it is told the run by a join. Likewise the parameter of a lambda that has an argument within: its_own, and the like.
 
 -- grain: one run. run_id is unique; every weight and setting that rewards and advantages follow from is a column.
 -- lambda_*, penalty_safe, w_* : reward units; own_weights: MAP, weights of own rewards by name; risk_threshold: 0..1; settings, versions, git: JSON.
@@ -147,7 +147,9 @@ create or replace view run_shape as
 select run_id, kind, rec_num, ranks_of_run(rec_num, lambda_end, length_control, settings) as rewarded_ranks from runs;
 
 -- grain: one folder of steps that counts. folder: its path.
--- Files are listed when a statement is bound; by union_by_name all of the manifests, at once.
+-- Files are listed when a statement is bound; by union_by_name all of the manifests, at once. Each table of a statement lists them for itself:
+-- so that a step which comes in between is in none of them, oracle.log.query sets the variable log_single_steps, the single steps that
+-- were there before ("<run>/<folder>"; null: any).
 create or replace view log_counted as
 with listed as materialized (
     select log_part(filename, -2) as run_id, log_part(filename, -1)[10:17]::integer as epoch, log_folder(filename) || '/' || folder as folder
@@ -188,6 +190,8 @@ counted as (
     from glob(single_files('verdicts.parquet', format := '[0-9]'))
     join manifests on manifests.folder is null and log_part(file, -3) = run_id and log_part(file, -2)[16:23]::integer = epoch
     where run_id <> '_schema'
+        and (getvariable('log_single_steps') is null
+            or log_part(file, -3) || '/' || log_part(file, -2) in (select unnest(getvariable('log_single_steps')::varchar[])))
     union all
     select run_id, folder
     from files_1
@@ -293,7 +297,7 @@ create or replace macro usual_title(matched_title, matched_year, title, year) as
 
 -- The traits that evidence violates by a threshold, in the order of their names.
 create or replace macro traits_at(evidence, threshold) as
-    list_sort(list_transform(list_filter(evidence, lambda e: round(e.risk, 9) >= round(threshold, 9)), lambda e: e.trait));
+    list_sort(list_transform(list_filter(evidence, lambda its_own: round(its_own.risk, 9) >= round(threshold, 9)), lambda its_own: its_own.trait));
 
 -- grain: run x logged step x rank, of training runs. What the loss made of each rank, as means over the lists that have it.
 --   step          the step at which it was logged: over all steps since the one logged before

@@ -14,9 +14,9 @@ create or replace macro severity_texts(severities) as
      for s in map_entries(coalesce(severities, map {})) if s.value > 0];
 
 -- What is asked, or an error where it is none.
-create or replace macro only_traits(constraints, known) as list_transform(constraints, lambda name:
-    case when list_contains(known, name) then name
-         else error(concat('no trait ', coalesce(name, 'NULL'), ': names are written in full here, and FROM traits lists them')) end);
+create or replace macro only_traits(constraints, known) as list_transform(constraints, lambda its_name:
+    case when list_contains(known, its_name) then its_name
+         else error(concat('no trait ', coalesce(its_name, 'NULL'), ': names are written in full here, and FROM traits lists them')) end);
 -- To as many digits as risks have: else a risk of a third would not reach 1 / 3.
 create or replace macro only_threshold(threshold) as
     case when round(threshold, 9) > 0 and threshold <= 1 then round(threshold, 9)

@@ -12,6 +12,4 @@ insert into rejects select row, content, reason from checked where reason is not
 insert into catalog (title, year, imdb_id, source_id)
 select distinct title, year, imdb_id, getvariable('source_id')
 from checked
-where reason is null
-  and not exists (from catalog c where c.title = checked.title and c.year is not distinct from checked.year
-                                   and c.imdb_id is not distinct from checked.imdb_id);
+where reason is null;

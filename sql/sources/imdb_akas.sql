@@ -20,5 +20,5 @@ insert into rejects select row, content, reason from checked where reason is not
 
 insert into titles (imdb_id, title, year, is_primary, source_id)
 select distinct imdb_id, title, year, false, getvariable('source_id')
-from checked anti join titles using (imdb_id, title)
+from checked
 where reason is null;

@@ -47,11 +47,6 @@ from checked join categories_read r on checked.category = r.said
 where reason is null
 group by all;
 
--- The grain is film x category: of several ratings the most cautious counts.
-update film_severities f set severity = r.severity
-from rated r
-where f.imdb_id = r.imdb_id and f.category = r.category and f.severity < r.severity;
-
+-- Of several ratings in one source the most cautious counts; of several sources risk/risk.sql takes the most cautious.
 insert into film_severities (imdb_id, category, severity, source_id)
-select imdb_id, category, severity, getvariable('source_id')
-from rated anti join film_severities using (imdb_id, category);
+select imdb_id, category, severity, getvariable('source_id') from rated;

@@ -16,7 +16,7 @@ create table sources (               -- grain: one load of one source; source_id
     loaded_at      timestamptz not null default current_timestamp
 );
 
-create table titles (                -- grain: one title of one film
+create table titles (                -- grain: source x title of one film
     imdb_id        varchar not null,
     title          varchar not null,
     year           smallint,
@@ -24,7 +24,7 @@ create table titles (                -- grain: one title of one film
     source_id      integer
 );
 
-create table catalog (               -- grain: one film that may be recommended (the ground-truth catalog)
+create table catalog (               -- grain: source x film that may be recommended (the ground-truth catalog)
     title          varchar not null,
     year           smallint,
     imdb_id        varchar           -- null: matched by title and year only
@@ -56,18 +56,18 @@ create table tag_synonyms (          -- grain: content tag x other wording of it
     synonym        varchar not null
 );
 
-create table film_tags (             -- grain: film x content tag that it carries
+create table film_tags (             -- grain: source x film x content tag that it carries
     imdb_id        varchar not null,
     tag            varchar not null,
     source_id      integer
 );
 
-create table tag_coverage (          -- grain: film that a source of tags was asked about; all its answers may have been "no"
+create table tag_coverage (          -- grain: source of tags x film that it was asked about; all answers may have been "no"
     imdb_id        varchar not null,
     source_id      integer
 );
 
-create table film_severities (       -- grain: film x Parent Guide category; 0 None, 1 Mild, 2 Moderate, 3 Severe
+create table film_severities (       -- grain: source x film x Parent Guide category; 0 None, 1 Mild, 2 Moderate, 3 Severe
     imdb_id        varchar not null,
     category       varchar not null,
     severity       tinyint not null,

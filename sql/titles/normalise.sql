@@ -51,7 +51,7 @@ create or replace macro counting_words(wording) as trim(replace(without_articles
 -- Where those are nothing but articles or signs, such as "The" or "$", what is written counts as it is.
 create or replace macro words_or_all(words, folded) as if(words = '', trim(folded), words);
 create or replace macro standard_title(wording, folded) as
-    list_transform([counting_words(wording)], lambda words: words_or_all(words, folded))[1];
+    list_transform([counting_words(wording)], lambda its_words: words_or_all(its_words, folded))[1];
 
 create or replace macro normalise_title(t) as standard_title(title_wording(t), fold_title(t));
 

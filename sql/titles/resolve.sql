@@ -44,7 +44,7 @@ create or replace macro is_rival(closeness, words, leaves_out, same_but_case) as
 create or replace macro common_classes() as (select coalesce(list(word_class), []) from main.namesakes where share >= common_titles().share);
 
 create or replace macro slips_allowed(length, unknown_word, has_year) as
-    if(has_year, len(list_filter(if(unknown_word, slip_lengths().unknown_word, slip_lengths().known_words), lambda least: least <= length)), 0);
+    if(has_year, len(list_filter(if(unknown_word, slip_lengths().unknown_word, slip_lengths().known_words), lambda its_least: its_least <= length)), 0);
 
 create or replace macro digits(key) as regexp_replace(key, '\D', '', 'g');
 

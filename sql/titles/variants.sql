@@ -5,7 +5,7 @@
 create or replace macro foreign_article() as
     '^(?:les?|la|l|une?|el|l[ao]s|una|il|lo|gli|uno|der|die|das|eine?|den|det|ett?|het|een|os|uma?) (.)';
 create or replace macro without_foreign_article(words) as regexp_replace(words, foreign_article(), '\1');
-create or replace macro bare_forms(words) as list_filter([without_foreign_article(words)], lambda form: form <> words);
+create or replace macro bare_forms(words) as list_filter([without_foreign_article(words)], lambda its_form: its_form <> words);
 
 -- What parts a title: 'Birdman or (The Unexpected Virtue ...)' -> 'birdman', 'the unexpected virtue ...'.
 create or replace macro part_marks() as '(?:,|:)? or(?: \(|: |, )|, or |: |:$| [-/] | ?[()\[\]]| aka ';

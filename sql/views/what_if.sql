@@ -272,8 +272,8 @@ end;
 -- The same of each of somebody's own, and 0 for one that does not vary.
 create or replace macro own_spreads(own, total) as coalesce(list_transform(
     list_distinct(list_transform(flatten(list(own) filter (total is not null)), lambda e: case when e.weight <> 0 then e.name end)),
-    lambda named: round(list_stddev_samp(list_transform(
-        list_filter(flatten(list(own) filter (total is not null)), lambda e: e.name = named), lambda e: e.value
+    lambda its_name: round(list_stddev_samp(list_transform(
+        list_filter(flatten(list(own) filter (total is not null)), lambda e: e.name = its_name), lambda e: e.value
     )), 9)
 ), []);
 

@@ -10,7 +10,7 @@ create or replace macro signed(number) as case when number < 0 then '−' else '
 -- oracle/risk/text.py is the same in Python.
 create or replace macro with_digits(x, digits) as printf('%.' || digits || 'f', x);
 create or replace macro risk_text(risk, threshold) as coalesce(
-    with_digits(risk, list_filter(range(2, 18), lambda digits: with_digits(risk, digits) <> with_digits(threshold, digits))[1]),
+    with_digits(risk, list_filter(range(2, 18), lambda its_digits: with_digits(risk, its_digits) <> with_digits(threshold, its_digits))[1]),
     risk::varchar
 );
 

@@ -7,6 +7,7 @@ import pytest
 
 from oracle import build_store
 from oracle.log import open_audit, query
+from oracle.log.select import PLUMBING
 from tests.app.sample_log import write_sample
 from tests.tiny_log import write_tiny_log
 
@@ -110,6 +111,51 @@ def test_a_table_of_the_caller_s_own_is_not_the_log_s(audit, runs, named):
     ):
         right = ask(audit, call)
         assert ask(audit, f"with {named} as (from main.{named} where false) {call}") == right, call
+
+
+def _nodes(tree):
+    for part in tree if isinstance(tree, list) else tree.values() if isinstance(tree, dict) else ():
+        yield from _nodes(part)
+    if isinstance(tree, dict):
+        yield tree
+
+
+def _columns(tree) -> set[str]:
+    return {node["column_names"][0] for node in _nodes(tree) if node.get("class") == "COLUMN_REF"}
+
+
+def test_a_lambda_that_has_an_argument_within_has_a_parameter_that_no_caller_has(audit):
+    """DuckDB puts an argument into the macro's text as it is: what the caller calls e would be the lambda's e."""
+    made = (
+        "select function_name, function_type, parameters, macro_definition from duckdb_functions() where not internal"
+    )
+    found = set()
+    for name, kind, parameters, text in audit.sql(made).fetchall():
+        sql = text if kind == "table_macro" else f"select {text}"
+        [(tree,)] = audit.execute("select json_serialize_sql($1::varchar)", [sql]).fetchall()
+        for node in _nodes(json.loads(tree)):
+            if (
+                node.get("class") == "LAMBDA"
+                and _columns(node["expr"]) & {*parameters}
+                and not PLUMBING.fullmatch(name)
+            ):
+                found.add(name)
+                assert all(own.startswith("its_") for own in _columns(node["lhs"])), name
+    assert {"traits_at", "standard_title"} <= found
+
+
+@pytest.mark.parametrize("alias", ["e", "digits", "its", "v"])
+def test_a_caller_s_alias_is_its_own_within_a_lambda(audit, alias):
+    joined = f"from verdicts join (select 0.99 as risk) {alias} on true"
+    [row] = ask(
+        audit,
+        f"select sum(len(traits_at(evidence, {alias}.risk))) as n, sum(len(traits_at(evidence, 0.99))) as alone, "
+        f"any_value(risk_text({alias}.risk, {alias}.risk)) as text {joined}",
+    )
+    assert row["n"] == row["alone"] and row["text"] == "0.99"
+    for word in ("words", "folded", "w", "form"):
+        asked = f"select list_transform(['The', 'Rocky II'], lambda {word}: normalise_title({word})) as them"
+        assert ask(audit, asked) == [{"them": ["the", "rocky 2"]}]
 
 
 def test_of_two_stores_in_one_session_the_macros_are_those_of_the_one_in_use(tmp_path):

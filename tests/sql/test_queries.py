@@ -10,7 +10,7 @@ import pytest
 
 from oracle import UserError
 from oracle.base.resources import read_sql
-from oracle.log import LogWriter, about, ask, ask_sql, compact, delete_run, named_queries, open_log, query
+from oracle.log import LogWriter, ask, ask_about, ask_sql, compact, delete_run, named_queries, open_log, query
 from oracle.log.empty import ensure_schema
 from tests.synthetic_log import write_run
 from tests.tiny_log import RUN, SAW, STEP_1, A, film, step_tables
@@ -59,7 +59,7 @@ def test_an_unknown_query_and_an_unknown_variable_are_told():
 def test_a_step_is_one_of_the_run_that_is_asked_about_and_a_completion_one_of_the_step(log):
     (evaluation,) = log.sql("select run_id from runs where kind = 'evaluate'").fetchall()[0]
     assert ask(log, "rederivation", run=evaluation, step=3).num_columns > 1
-    assert about(log, "rederivation", run=evaluation) == {"run": evaluation, "step": 3}
+    assert ask_about(log, "rederivation", run=evaluation)[1] == {"run": evaluation, "step": 3}
     with pytest.raises(UserError, match=f"run {evaluation} has no step 4 in this log: its 3 are 1 to 3"):
         ask(log, "rederivation", run=evaluation, step=4)
     with pytest.raises(UserError, match=f"run {evaluation}, step 3, has no completion 3 in this log: its 3 are 0 to 2"):
@@ -236,7 +236,7 @@ def test_a_variable_that_the_connection_has_set_chooses_and_stays(log):
     log.execute("set variable run = ?", [oldest])
     try:
         for _ in range(2):
-            assert about(log, "worst_traits") == {"run": oldest}
+            assert ask_about(log, "worst_traits")[1] == {"run": oldest}
             assert ask(log, "rederivation")["run_id"].to_pylist() in ([], [oldest])
             assert ask_sql(log, "select chosen_run() as it")["it"].to_pylist() == [oldest]
             assert ask_sql(log, "select chosen_run() as it", run=newest)["it"].to_pylist() == [newest]
@@ -314,6 +314,26 @@ def begun(log_root, nth: int, kind: str, again: str | None = None) -> str:
     return writer.run_id
 
 
+@pytest.mark.parametrize("name", ["compare_with_previous", "answer_explained", "changed_verdicts", "rederivation"])
+def test_a_named_query_is_of_one_run_and_step_whatever_comes_while_they_are_chosen(tmp_path, monkeypatch, name):
+    kind = "evaluate" if "other_run" in named_queries()[name].variables else "train"
+    runs = [begun(tmp_path, nth, kind) for nth in (1, 2)]
+
+    def asked(connection, sql, *args, **named):
+        if sql.startswith("select needed_other_run()") or sql.startswith("select chosen_step()"):
+            with LogWriter(tmp_path, RUN | {"kind": kind, "started_at": datetime(2026, 1, 1, 13, tzinfo=UTC)}) as later:
+                later.write_step(7, *step_tables(STEP_1))
+            runs.append(later.run_id)
+        return query(connection, sql, *args, **named)
+
+    with open_log(tmp_path) as log:
+        expected, about = ask_about(log, name)
+        assert about["run"] == runs[1] and about.get("other_run", runs[0]) == runs[0]
+        monkeypatch.setattr("oracle.log.queries.query", asked)
+        rows, then = ask_about(log, name)
+        assert len(runs) == 3 and then == about and rows.equals(expected)
+
+
 def test_a_run_is_compared_with_one_that_is_in_the_log_or_refused_in_a_line(tmp_path):
     compares = [name for name, named in named_queries().items() if "other_run" in named.variables]
     assert len(compares) >= 2
@@ -328,14 +348,16 @@ def test_a_run_is_compared_with_one_that_is_in_the_log_or_refused_in_a_line(tmp_
         with open_log(tmp_path) as log:
             for name in compares:
                 for asking in (lambda: ask(log, name), lambda: query(log, named_queries()[name].sql)):  # noqa: B023
-                    with pytest.raises(UserError, match=r"name the run to compare with \(--other-run; in SQL") as refused:
+                    with pytest.raises(
+                        UserError, match=r"name the run to compare with \(--other-run; in SQL"
+                    ) as refused:
                         asking()
                     told.add(str(refused.value).removeprefix("Invalid Input Error: ").partition(": name")[0])
                 assert ask(log, name, other_run=again) is not None
         return told
 
     with open_log(tmp_path) as log:
-        assert about(log, "changed_verdicts") == {"run": again, "other_run": first}
+        assert ask_about(log, "changed_verdicts")[1] == {"run": again, "other_run": first}
     delete_run(tmp_path, first)
     assert refusals() == {f"run {again} judges {first} again, which is not in this log"}
     newer = begun(tmp_path, 3, "evaluate")
@@ -344,7 +366,7 @@ def test_a_run_is_compared_with_one_that_is_in_the_log_or_refused_in_a_line(tmp_
     assert refusals() == {f"the log has no run of its kind before {trained}"}
     newest = begun(tmp_path, 5, "evaluate")
     with open_log(tmp_path) as log:
-        assert about(log, "changed_verdicts") == {"run": newest, "other_run": newer}
+        assert ask_about(log, "changed_verdicts")[1] == {"run": newest, "other_run": newer}
 
 
 def test_named_queries_are_about_some_run_as_long_as_there_is_one(tmp_path):
@@ -355,7 +377,7 @@ def test_named_queries_are_about_some_run_as_long_as_there_is_one(tmp_path):
     for nth, (kind, again) in enumerate(kinds):
         runs.append(begun(tmp_path, nth, kind, again))
         with open_log(tmp_path) as log:
-            assert about(log, "worst_traits") == {"run": runs[expected[nth]]}, nth
+            assert ask_about(log, "worst_traits")[1] == {"run": runs[expected[nth]]}, nth
             assert ask(log, "answer_explained").num_rows > 0
 
 

@@ -84,6 +84,24 @@ def test_a_query_is_asked_again_as_time_allows_where_a_run_goes_back_to_a_checkp
         assert reading.of_one_state(connection, read, timeout_s) == answers - 1
 
 
+def test_a_step_that_comes_while_a_query_runs_is_in_none_of_its_tables_and_in_the_next_query(store):
+    tables = ("rollouts", "verdicts", "step_curves", "trait_sums")
+    sql = "select " + ", ".join(f"(select count(distinct step) from {table}) as {table}" for table in tables)
+    with open_audit(store) as audit, LogWriter(store.with_suffix(".log"), RUN) as writer:
+        writer.write_step(1, *step_tables(STEP_1))
+
+        def read(_):
+            writer.write_step(2, *step_tables(STEP_1))
+            counts = [
+                audit.sql(f"select count(distinct step) from {t} where run_id = '{writer.run_id}'") for t in tables
+            ]
+            return {count.fetchall()[0][0] for count in counts}
+
+        assert reading.of_one_state(audit, read, 9.0) == {1}
+        assert set(query(audit, sql).to_pylist()[0].values()) == {2}
+        assert audit.sql("select count(distinct step) from verdicts").fetchall() == [(2,)]
+
+
 def test_a_query_is_asked_again_where_somebody_decides_about_a_title_meanwhile(store):
     """Each part of a statement reads the decisions anew, and could meet others than the part before."""
     given = []

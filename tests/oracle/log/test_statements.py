@@ -1,5 +1,7 @@
 """Statements that try to do more than read, at `query` itself: in every place where a statement may hold another one."""
 
+import re
+
 import pytest
 
 from oracle import UserError
@@ -255,6 +257,8 @@ def test_the_same_places_hold_a_query_of_the_log(audit, place):
         'from check_films("secret.csv")',
         "from check_films(secret.csv)",
         "from check_films('{secret}')",
+        "from resolve_titles('{secret}')",
+        "select title from resolve_titles(queries := secret.csv)",
     ],
 )
 def test_no_file_is_read_by_its_name_though_the_connection_is_not_locked(tmp_path, sql, monkeypatch):
@@ -292,6 +296,8 @@ def test_a_log_without_a_store_is_locked_as_well(tmp_path, capsys, sql):
         "from nearest_titles('pg_settings')",
         "with q as (from runs) from check_films(['q', 'pg_settings'])",
         "from check_films('pg_' || 'settings')",
+        "from resolve_titles('duckdb_databases')",
+        "from resolve_titles(pg_catalog.pg_settings)",
         "from check_films(films := 'system.pg_catalog.\"PG_Settings\" ')",
         "from check_films(risk_threshold := 0.5, films := pg_settings)",
         "from (from check_films(pg_catalog.pg_settings))",
@@ -305,12 +311,19 @@ def test_no_macro_reads_a_table_that_a_statement_may_not(audit, sql):
         query(audit[0], sql, timeout_s=20)
 
 
-def test_all_macros_that_read_a_table_by_its_name_are_known(audit):
-    by_name = (
-        "select function_name from duckdb_functions() where not internal and macro_definition like '%query_table%'"
-    )
-    names = {name for (name,) in audit[0].sql(by_name).fetchall()}
-    assert READS_BY_NAME in names and all(map(PLUMBING.fullmatch, names - {READS_BY_NAME}))
+def test_all_macros_that_read_a_table_or_a_file_by_its_name_are_known(audit):
+    """Those that hand an argument on to what reads by name, at any depth."""
+    made = "select function_name, parameters, macro_definition from duckdb_functions() where not internal and macro_definition is not null"
+    macros, by_name = audit[0].sql(made).fetchall(), {"query_table", r"read_\w+", "glob"}
+    for _ in macros:
+        by_name |= {
+            name
+            for name, parameters, text in macros
+            if re.search(rf"\b({'|'.join(by_name)})\W?\([^,)]*\b({'|'.join(parameters) or 'none at all'})\b", text)
+        }
+    names = {name for name, *_ in macros if name in by_name}
+    assert {"title_matches", "log_rows"} | READS_BY_NAME <= names
+    assert all(map(PLUMBING.fullmatch, names - READS_BY_NAME)), names
 
 
 def test_all_macros_that_tell_a_path_are_known(audit):
@@ -344,3 +357,9 @@ def test_no_film_is_safe_by_a_trait_or_a_threshold_that_is_none(audit, arguments
 def test_a_table_of_films_may_be_judged(audit, table):
     wanted = "with wanted as (select 'Saw' as title, 2004 as year, ['Anti-gore / squeamish'] as constraints)"
     assert query(audit[0], f"{wanted} from check_films({table})")["status"].to_pylist() == ["unsafe"]
+
+
+def test_a_table_of_titles_may_be_resolved(audit):
+    wanted = "with wanted as (select 'Saw' as title, 2004 as year)"
+    for table in ("'wanted'", "wanted", "queries := wanted"):
+        assert query(audit[0], f"{wanted} from resolve_titles({table})")["match_method"].to_pylist() == ["exact"]

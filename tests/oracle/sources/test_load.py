@@ -13,6 +13,7 @@ import pytest
 
 from oracle.base.errors import UserError
 from oracle.sources import load_sources, recognise
+from oracle.sources.kinds import AKAS_HEADER, BASICS_HEADER
 from oracle.store import open_store
 from oracle.store.update import updated_store
 
@@ -142,6 +143,44 @@ def test_a_copy_is_in_the_store_where_what_it_was_a_copy_of_is_edited(tmp_path, 
     risks(tmp_path, "a/t.csv", 1, 3)
     assert all(one.is_new for one in load(tmp_path, *names))
     assert films_of(tmp_path) == [1, 1, 2, 3]
+
+
+AKA = "\t1\tOben\tDE\t\\N\t\\N\t\\N\t0\n"
+BASICS = "tt0000001\tmovie\tUp\tUp\t0\t2009\t\\N\t\\N\t\\N\n"
+
+
+@pytest.mark.parametrize(
+    ("table", "header", "shared", "other"),
+    [
+        ("catalog", "title,year\n", "Up,2009\n", "Heat,1995\n"),
+        ("film_severities", "imdb_id,category,severity\n", "1,Gore,3\n", "2,Gore,1\n"),
+        ("film_tags", "imdb_id,tag\n", "1,gore\n", "2,gore\n"),
+        ("given_risk", "imdb_id,trait,risk\n", "1,Gore,0.5\n", "2,Gore,0.5\n"),
+        ("titles", "imdb_id,title,year\n", "1,Up,2009\n", "2,Heat,1995\n"),
+        ("other_ids", "movieId,imdbId,tmdbId\n", "5,1,7\n", "6,2,8\n"),
+        ("titles", "\t".join(AKAS_HEADER) + "\n", f"tt0000001{AKA}", f"tt0000001{AKA.replace('Oben', 'Up')}"),
+    ],
+)
+def test_a_row_of_two_sources_is_the_second_s_where_the_first_has_it_no_more(tmp_path, table, header, shared, other):
+    (tmp_path / "films.tsv").write_text("\t".join(BASICS_HEADER) + "\n" + BASICS)
+    (tmp_path / "first.csv").write_text(header + shared + other)
+    (tmp_path / "second.csv").write_text(header + shared)
+    load(tmp_path, "films.tsv", "first.csv", "second.csv")
+    (tmp_path / "first.csv").write_text(header + other)
+    load(tmp_path, "first.csv")
+    both = rows(tmp_path, f"from {table} where source_id > 1")
+    (tmp_path / "store.duckdb").unlink()
+    load(tmp_path, "films.tsv", "first.csv", "second.csv")
+    assert sorted(both, key=str) == sorted(rows(tmp_path, f"from {table} where source_id > 1"), key=str)
+    assert len(both) > 1
+
+
+def test_a_row_of_two_sources_names_both(tmp_path):
+    for name in ("first.csv", "second.csv"):
+        (tmp_path / name).write_text(f"imdb_id,category,severity\n1,Gore,{2 + (name == 'second.csv')}\n")
+    load(tmp_path, "first.csv", "second.csv")
+    assert rows(tmp_path, "select severity, source_id from film_severities order by all") == [(2, 1), (3, 2)]
+    assert len(rows(tmp_path, "from film_sources('tt0000001')")) == 2
 
 
 def test_votes_of_one_content_on_two_categories_are_no_copy_of_each_other(tmp_path):
