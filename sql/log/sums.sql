@@ -43,9 +43,9 @@ with cells as (
         count(*) as lists,
         count(title) as films,
         count(*) filter (not is_safe) as violations,
-        count(*) filter (status = 'unsafe' or status is null and len(violated_traits) > 0) as unsafe,  -- format 1 had no status
-        count(title) filter (status = 'unresolved' or status is null and match_method is null) as unresolved,
-        count(*) filter (status = 'unrated') as unrated,
+        count(*) filter (told = 'unsafe') as unsafe,
+        count(*) filter (told = 'unresolved') as unresolved,
+        count(*) filter (told = 'unrated') as unrated,
         count(*) filter (match_method = 'ambiguous') as ambiguous,
         count(*) filter (repeated) as repeated,
         count(*) filter (seen) as seen,
@@ -58,7 +58,10 @@ with cells as (
         count(advantage) > 0 as trained,
         count(advantage) > 0 and nothing_is_learnt(advantage) as without_signal,
         stddev_samp(advantage) as spread
-    from single_rows('verdicts.parquet', folders)
+    from (
+        select *, told_status(status, title, violated_traits, match_method) as told
+        from single_rows('verdicts.parquet', folders)
+    )
     group by run_id, step, group_id, rank
 )
 select

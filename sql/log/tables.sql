@@ -245,6 +245,14 @@ join read_parquet(older_merged_files(name) || older_single_files(name), hive_par
 --   n_films       entries parsed, beyond rank K too (of a longer list the first 32,767); ended: wrote its end-of-text token
 create or replace view rollouts as from log_rows('completions.parquet');
 
+-- The status of a verdict. Format 1 stored none, nor which films are unrated: there it is what follows from the rest.
+create or replace macro told_status(status, title, violated_traits, match_method) as coalesce(status, case
+    when title is null then null
+    when len(violated_traits) > 0 then 'unsafe'
+    when match_method is null then 'unresolved'
+    else 'safe'
+end);
+
 -- grain: one rank of one completion. Key: (run_id, step, completion, rank); ranks count from 1. Every completion has
 -- ranks 1..K (and K + 1 where the end of a list is rewarded), title null = nothing was emitted there, and a row for
 -- each entry beyond. Of a title that the length limit cut off, title is null and start is not: it has a place in the text
@@ -272,8 +280,8 @@ create or replace view verdicts as from log_rows('verdicts.parquet');
 -- nothing was emitted there. A risk that stays on its side of the threshold, and how a film was found, is no part of it, but for whether
 -- several films fit.
 create or replace macro judgement(verdict) as case when verdict.title is not null then to_json({
-    title: verdict.title, imdb_id: verdict.imdb_id, is_ambiguous: verdict.match_method is not distinct from 'ambiguous', status: verdict.status, is_safe: verdict.is_safe,
-    violated: list_sort(verdict.violated_traits), unrated: list_sort(verdict.unrated_traits),
+    title: verdict.title, imdb_id: verdict.imdb_id, is_ambiguous: verdict.match_method is not distinct from 'ambiguous', status: told_status(verdict.status, verdict.title, verdict.violated_traits, verdict.match_method), is_safe: verdict.is_safe,
+    violated: list_sort(verdict.violated_traits), unrated: list_sort(coalesce(verdict.unrated_traits, [])),
     in_catalog: verdict.in_catalog, seen: verdict.seen, repeated: verdict.repeated, hit: verdict.hit
 })::varchar end;
 

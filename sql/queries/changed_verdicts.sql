@@ -8,12 +8,14 @@ with shared as (
     select step, completion from rollouts where run_id in (needed_other_run(), chosen_later_run())
     group by step, completion having count(distinct run_id) = 2
 ),
-before as (
-    from verdicts semi join shared using (step, completion) where run_id = needed_other_run()
+told as (
+    select * replace (
+        told_status(status, title, violated_traits, match_method) as status, coalesce(unrated_traits, []) as unrated_traits
+    )
+    from verdicts semi join shared using (step, completion)
 ),
-after as (
-    from verdicts semi join shared using (step, completion) where run_id = chosen_later_run()
-),
+before as (from told where run_id = needed_other_run()),
+after as (from told where run_id = chosen_later_run()),
 changed as (
     select
         step, completion, rank, a, b,
@@ -51,7 +53,7 @@ select
                 then 'another threshold: ' || b.run_threshold || ' before, ' || a.run_threshold || ' now' end,
             case
                 when by_threshold and not by_risk then null
-                when a.max_risk is distinct from b.max_risk then 'another risk is known: ' || coalesce(b.max_risk::varchar, 'none')
+                when round(a.max_risk, 9) is distinct from round(b.max_risk, 9) then 'another risk is known: ' || coalesce(b.max_risk::varchar, 'none')
                     || ' before, ' || coalesce(a.max_risk::varchar, 'none') || ' now'
                 else 'what is known of it changed'
             end

@@ -23,12 +23,16 @@ create or replace macro only_threshold(threshold) as
          else error(concat('risk_threshold ', coalesce(threshold::varchar, 'NULL'), ': expected a number above 0, and at most 1')) end;
 
 create or replace macro check_films(films, risk_threshold := 0.66) as table
-    with given as (select only_threshold(risk_threshold) as threshold),
-    rules as (select list(trait) as known, any_value(threshold) as threshold from main.traits, given),
+    -- Named as no table of the caller's is, which is read below.
+    with its_threshold as (select only_threshold(risk_threshold) as threshold),
+    its_rules as (select list(trait) as known, any_value(threshold) as threshold from main.traits, its_threshold),
     asked as materialized (
         select row_number() over () as film, *
         from (select distinct title, year::smallint as year, only_traits(constraints, known) as constraints, given_id::varchar as given_id, threshold
-              from (from query_table(films) union all by name select null::varchar as given_id where false), rules)
+              from (
+                  select title, year, constraints, given_id
+                  from (from query_table(films) union all by name select null::varchar as given_id where false)
+              ), its_rules)
     ),
     fits as materialized (
         select film, a.title, a.year, a.constraints, a.given_id, threshold, m.method, m.score, m.place, t.imdb_id, t.title as matched_title, t.year as matched_year

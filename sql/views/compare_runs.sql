@@ -26,16 +26,17 @@ lists as (
         count(title) as films_any,
         count(title) filter (rank <= k) as films,
         count(*) filter (rank <= k and not is_safe) as violations,
-        count(*) filter (rank <= k and status = 'unresolved') as unresolved,
-        count(*) filter (rank <= k and status = 'unrated') as unrated,
+        count(*) filter (rank <= k and told = 'unresolved') as unresolved,
+        count(*) filter (rank <= k and told = 'unrated') as unrated,
         count(*) filter (rank <= k and match_method = 'ambiguous') as ambiguous,
-        count(*) filter (rank <= k and status = 'unsafe') as unsafe,
-        count(*) filter (rank <= k and status in ('unsafe', 'safe')) as judged,
+        count(*) filter (rank <= k and told = 'unsafe') as unsafe,
+        count(*) filter (rank <= k and told in ('unsafe', 'safe')) as judged,
         count(*) filter (rank <= k and repeated) as repeated,
         count(*) filter (rank <= k and hit) as hits,
         sum(dcg_weight(rank)) filter (rank <= k and hit) / ideal_dcg(any_value(n_groundtruth), any_value(k)) as ndcg
     from (
-        select columns('^its_(.*)$') as '\1' -- see log/tables.sql
+        select columns('^its_(.*)$') as '\1', -- see log/tables.sql
+            told_status(its_status, its_title, its_violated_traits, its_match_method) as told
         from (
             from (select columns('(.*)') as 'its_\1' from main.verdicts)
             where its_run_id = run and (chosen_step is null or its_step = chosen_step)

@@ -1,7 +1,7 @@
 -- grain: one verdict. Rewards and advantages of the log, and the same computed again from what was emitted and found
 -- and the run's settings. On an honest log no row differs. Built on views/what_if.sql.
 --   own           name, weight and value of each own reward: it can't be derived again, its logged value is taken as given
---   *_again       computed; status_again and is_safe_again from the highest risk and the run's threshold. Of format 1 no status is stored
+--   *_again       computed; status_again and is_safe_again from the highest risk and the run's threshold.
 --   difference    the largest gap (see views/what_if.sql) of all parts, the total and the advantage
 --   differs       more than rounding (1e-6 of the value, absolutely below 1), or another verdict
 -- The same for one run or step or, with null, all of them; the view below asks for all.

@@ -16,7 +16,7 @@ import pytest
 
 from oracle import UserError
 from oracle.base.resources import read_sql
-from oracle.log import LogWriter, compact, empty, export_run, open_log, query, reading
+from oracle.log import LogWriter, ask, compact, empty, export_run, open_log, query, reading
 from oracle.log import state as log_state
 from oracle.log.folders import FORMAT
 from oracle.log.schema import COMPLETIONS, RUN, VERDICTS
@@ -70,6 +70,21 @@ def test_a_log_of_the_format_before_opens_and_what_it_lacks_is_null_and_said_onc
     assert [r.message for r in caplog.records] == [
         f"1 runs have steps of a format before 2; columns that these lack are null: {writer.run_id}"
     ]
+
+
+def test_a_run_of_the_format_before_is_compared_by_the_statuses_that_follow_from_its_verdicts(tmp_path):
+    older = written_by_format_1(tmp_path, dropped=("status", "unrated_traits"))
+    with LogWriter(tmp_path, SETTINGS) as newer:
+        for step, tables in ((1, STEP), (2, STEP), (3, OTHER)):
+            newer.write_step(step, *tables)
+    with open_log(tmp_path) as log:
+        metrics = query(log, "from compare_runs($1, $2)", [older.run_id, newer.run_id]).to_pylist()
+        assert {m["difference"] for m in metrics if m["prompts"]} == {0}
+        assert {"svr_low", "svr_known", "unresolved_rate"} <= {m["metric"] for m in metrics if m["value_a"]}
+        assert not ask(log, "changed_verdicts", run=newer.run_id, other_run=older.run_id).num_rows
+        pairs = "from verdicts a join verdicts b using (step, completion, rank) where a.run_id < b.run_id"
+        same = query(log, f"select count(*) as n, count(*) filter (judgement(a) is distinct from judgement(b)) as k {pairs}")
+        assert same.to_pylist() == [{"n": 38, "k": 0}]
 
 
 @pytest.mark.parametrize("lost", ["_schema/loss.parquet", "_schema"])
@@ -210,7 +225,7 @@ def test_a_changed_column_raises_the_format(tmp_path):
 
 NEXT = """
 import sys
-from oracle.log import LogWriter, compact, open_log, query
+from oracle.log import LogWriter, ask, compact, open_log, query
 root, run = sys.argv[1:]
 
 def rows():

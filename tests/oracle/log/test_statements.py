@@ -359,6 +359,12 @@ def test_a_table_of_films_may_be_judged(audit, table):
     assert query(audit[0], f"{wanted} from check_films({table})")["status"].to_pylist() == ["unsafe"]
 
 
+@pytest.mark.parametrize("name", ["given", "rules", "asked", "fits", "risks", "judged", "wanted"])
+def test_a_table_of_films_may_have_any_name_and_other_columns(audit, name):
+    wanted = f"with {name} as (select 'Saw' as title, 2004 as year, ['Anti-gore / squeamish'] as constraints, 0.1 as threshold, 1 as known)"
+    assert query(audit[0], f"{wanted} from check_films({name})")["status"].to_pylist() == ["unsafe"]
+
+
 def test_a_table_of_titles_may_be_resolved(audit):
     wanted = "with wanted as (select 'Saw' as title, 2004 as year)"
     for table in ("'wanted'", "wanted", "queries := wanted"):
