@@ -254,6 +254,8 @@ def progress(connection: "duckdb.DuckDBPyConnection", label: str) -> Iterator[No
     import duckdb
     from tqdm import tqdm
 
+    from oracle.base.printable import one_line
+
     ended = threading.Event()
 
     def watch(bar: "tqdm") -> None:
@@ -265,7 +267,7 @@ def progress(connection: "duckdb.DuckDBPyConnection", label: str) -> Iterator[No
             bar.refresh()
 
     form = "{desc}: {percentage:3.0f}% |{bar}| {elapsed}"
-    with tqdm(total=100, desc=label, disable=None, bar_format=form) as bar:
+    with tqdm(total=100, desc=one_line(label), disable=None, bar_format=form) as bar:
         watcher = threading.Thread(target=watch, args=[bar], daemon=True)
         if not bar.disable:
             watcher.start()

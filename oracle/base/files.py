@@ -158,6 +158,10 @@ def version_of_store(path: str | Path) -> tuple[int, ...]:
     return versions
 
 
+BESIDE = {".log", ".index", ".answers", ".rejects"}
+"""The endings of the folders beside a store, each of which has the store's name with this in place of its own ending."""
+
+
 def log_root(path: str | Path) -> Path:
     """Where the run log of a store is: beside it, `store.duckdb` -> `store.log`.
 

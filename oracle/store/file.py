@@ -15,7 +15,7 @@ import duckdb
 
 from oracle.base.database import check_path, connect, copied, share
 from oracle.base.errors import UserError, first_line
-from oracle.base.files import beside, left_beside, log_around, log_root
+from oracle.base.files import BESIDE, beside, left_beside, log_around, log_root
 from oracle.base.nouns import FILMS, Nouns
 from oracle.base.resources import read_sql
 from oracle.base.store_format import STORE_FORMAT, check_format
@@ -261,6 +261,11 @@ def place_of(path: Path) -> Path:
         raise UserError(f"cannot write a store at {path}: that is {what}, expected a file name such as store.duckdb")
     if log := log_around(place):
         raise UserError(f"cannot write a store at {path}: {log} is a run log; choose another folder")
+    if {path.suffix, place.suffix} & BESIDE:
+        raise UserError(
+            f"cannot write a store at {path}: a folder beside it has that ending; "
+            "expected another ending, such as store.duckdb"
+        )
     return place
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 import zlib
+from itertools import count
 from pathlib import Path
 
 import pyarrow as pa
@@ -214,7 +215,7 @@ def _of_csv(path: Path, largest: int) -> dict[str, list]:
     return {name: [row[place] or None for row in body] for place, name in enumerate(names)}
 
 
-_SHARD = re.compile(r"(.+?)(?:[-_.]\d+(?:-of-\d+.*)?)?\.(?:parquet|(?:jsonl|csv|tsv)(?:\.gz)?)")
+_SHARD = re.compile(r"(.+?)(?:[-_.](\d+)(?:-of-(\d+).*)?)?\.(?:parquet|(?:jsonl|csv|tsv)(?:\.gz)?)")
 
 
 def _shards(path: Path) -> dict[str, list[Path]]:
@@ -237,6 +238,7 @@ def _of_shards(
     chosen = shards.get(str(split)) or (next(iter(shards.values())) if len(shards) == 1 else None)
     if chosen is None:
         raise UserError(f"{path}: no split {split!r}; it has {', '.join(shards)}")
+    _refuse_lacking(path, chosen)
     left = None if split in shards else split
     if any(shard.suffix != ".parquet" for shard in chosen):
         read = [_read(shard, None, largest)[0] for shard in chosen]
@@ -251,6 +253,18 @@ def _of_shards(
         if sum(table.nbytes for table in tables) > largest:
             raise too_large(path, largest)
     return pa.concat_tables(tables, promote_options="permissive").to_pydict(), left
+
+
+def _refuse_lacking(path: Path, shards: list[Path]) -> None:
+    """Raises `UserError` where the names of a split's files say that there are more of them: train-00000-of-00002.parquet alone."""
+    named = [found for shard in shards if (found := _SHARD.fullmatch(shard.name)) and found[3]]
+    for of in sorted({found[3] for found in named}):
+        have = {int(found[2]) for found in named if found[3] == of}
+        if len(have) < int(of):
+            first = next(number for number in count() if number not in have)
+            raise UserError(
+                f"{path}: {named[0][1]} has {len(have)} of its {int(of)} files; bring the others, such as number {first}"
+            )
 
 
 def _of_folder(path: Path, split: str | None) -> tuple[Dataset, str | None]:
