@@ -48,6 +48,12 @@ def test_a_log_that_moved_is_read_by_setting_a_variable(store):
         assert connection.sql("select count(*) from verdicts").fetchall() == [(25,)]
 
 
+def test_several_logs_are_read_at_once_by_a_pattern(store):
+    with open_log(store.with_suffix(".log")) as log:
+        log.execute("set variable log_root = ?", [str(store.parent / "*.log")])
+        assert query(log, "select count(*) as n from verdicts")["n"].to_pylist() == [25]
+
+
 def test_views_see_a_step_as_soon_as_it_is_finished(store):
     with open_audit(store) as audit, LogWriter(store.with_suffix(".log"), RUN) as writer:
         seen = []
