@@ -102,18 +102,29 @@ def merge_steps(folder: Path) -> int:
 def drop_after(folder: Path, step: int) -> None:
     """Have the steps after `step` count no more, in a run that the caller holds.
 
-    Raises `UserError` for one of the others that is there and can't be read; everything is as it was.
+    Raises `UserError` as `check_up_to` does; everything is as it was.
     """
     now = counted(folder)
-    there = [s for s in (*now.merged, *now.single) if s.steps[:1] <= (step,) and os.path.lexists(s.path)]
-    if broken := _broken(there):
+    check_up_to(folder, step)
+    if any(s.steps[-1:] > (step,) for s in (*now.merged, *now.single)):
+        keep, shorter = _parted(now, step)
+        begin_epoch(folder, now, keep=keep, rewrite=shorter)
+
+
+def check_up_to(folder: Path, step: int) -> None:
+    """Raises `UserError` for steps up to `step` that are there and can't be read, or are to be cut out of what is gone."""
+    keep, shorter = _parted(counted(folder), step)
+    if broken := _broken([*(s for s in keep if os.path.lexists(s.path)), *shorter]):
         raise UserError(
             f"cannot go on with run {folder.name}: {broken[0]} can't be read; bring it back, or move it away"
         )
-    if any(s.steps[-1:] > (step,) for s in (*now.merged, *now.single)):
-        keep = [s for s in now.merged if s.steps[-1:] <= (step,)]
-        shorter = [_up_to(s, step) for s in (*now.merged, *now.single) if s not in keep]
-        begin_epoch(folder, now, keep=keep, rewrite=[s for s in shorter if s.steps])
+
+
+def _parted(now: Counted, step: int) -> tuple[list[Steps], list[Steps]]:
+    """Of the steps up to `step`: the merged folders that have no others, and what is to be put together anew."""
+    keep = [s for s in now.merged if s.steps[-1:] <= (step,)]
+    shorter = [_up_to(s, step) for s in (*now.merged, *now.single) if s not in keep]
+    return keep, [s for s in shorter if s.steps]
 
 
 def _broken(steps: list[Steps]) -> list[Path]:

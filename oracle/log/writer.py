@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from functools import wraps
 from itertools import pairwise
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 from oracle.base.database import check_path
 from oracle.base.errors import UserError
 from oracle.base.files import sync
-from oracle.log.compaction import begin_epoch, drop_after, merge_steps
+from oracle.log.compaction import begin_epoch, check_up_to, drop_after, merge_steps
 from oracle.log.empty import ensure_schema
 from oracle.log.folders import (
     ATTEMPTS,
@@ -129,7 +129,7 @@ class LogWriter:
                     raise
 
     @classmethod
-    def resume(cls, log_root: str | Path, run_id: str) -> "LogWriter":
+    def resume(cls, log_root: str | Path, run_id: str) -> Self:
         """Go on with a run; first puts right what a killed process left behind.
 
         Raises:
@@ -243,13 +243,20 @@ class LogWriter:
     def truncate_after(self, step: int) -> None:
         """Drop the steps after `step`, the one of the checkpoint that training goes on from; all at once.
 
-        Raises `UserError` for one of the others that can't be read.
+        Raises `UserError` for one of the others that can't be read, as `check_up_to` does before it is time to drop any.
         """
         _check_step(step)
         loss = self._loss_up_to(step)  # refused where it can't be read, before anything is dropped
         with told_plainly(f"cannot drop the steps after {step} of run {self.run_id}"):
             drop_after(self.folder, step)
         self._replace_loss(loss)
+
+    def check_up_to(self, step: int) -> None:
+        """Raises `UserError` where `truncate_after` would, for what can't be read; changes nothing."""
+        _check_step(step)
+        self._loss_up_to(step)
+        with told_plainly(f"cannot look at the steps of run {self.run_id}"):
+            check_up_to(self.folder, step)
 
     def close(self) -> None:
         """Let go of the run, so that it can be merged, exported, deleted, or gone on with by others."""

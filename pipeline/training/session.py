@@ -28,7 +28,7 @@ from pipeline.settings.trl_config import trainer_config
 from pipeline.simulation.demo_data import demo_paths, make_demo_data
 from pipeline.training.best import KeepBest, kept
 from pipeline.training.fine_tuning import run_sft
-from pipeline.training.logs import EVALUATION_ID, open_evaluations, open_run
+from pipeline.training.logs import EVALUATION_ID, drop_later, earlier_evaluations, open_evaluations, open_run
 from pipeline.training.memory import needs_reference
 from pipeline.training.models import (
     check_fit,
@@ -223,6 +223,8 @@ def made_trainer(settings: TrainSettings, inputs: Inputs, logs: contextlib.ExitS
     model = policy(settings, start)
     log = logs.enter_context(open_run(settings)) if state.is_main_process else None
     evaluation_log = logs.enter_context(open_evaluations(settings, log)) if log and inputs.held_out else None
+    if log and settings.resume:
+        drop_later(settings.resume, log, evaluation_log)
     # The other processes have no log, and must write their share of a checkpoint into the same folder.
     shared = [settings.resume or settings.output_dir or (str(RUNS / log.run_id) if log else None)]
     folder = Path(broadcast_object_list(shared)[0])
@@ -290,8 +292,10 @@ def folder_of(folder: Path, log: LogWriter) -> Iterator[None]:
 def finish_training(settings: TrainSettings) -> None:
     """Make the final model of a run that was stopped behind its last step."""
     if this_process().is_main_process and settings.resume:
-        open_run(settings).close()
-        finish(Path(settings.resume))
+        with open_run(settings) as log, earlier_evaluations(settings) or contextlib.nullcontext() as evaluations:
+            drop = drop_later(settings.resume, log, evaluations, trains=False)
+            finish(Path(settings.resume))
+            drop()
         print(f"trained: {Path(settings.resume, 'final')}")
 
 

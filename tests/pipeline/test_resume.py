@@ -1,7 +1,10 @@
 """Going on with a run: from its newest whole checkpoint, with its own settings, and each step in the log once."""
 
+import json
 import shlex
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from oracle import UserError
+from oracle.log import LogWriter, open_log
 from pipeline import train
 from pipeline.settings.checks import _paths
 from pipeline.settings.flags import LORA_TARGETS, TrainSettings
@@ -222,3 +226,71 @@ def test_settings_that_were_lost_are_told(stopped):
     (stopped / "settings.yaml").write_text("")
     with pytest.raises(UserError, match=r"run/settings.yaml: has no train_path; bring it back"):
         train.main(["--resume", "run", "--max_steps", "4"])
+
+
+@pytest.fixture
+def behind(small, small_flags) -> Path:
+    """A run in the folder `run` that logged four steps, with an evaluation behind each, and whose last checkpoint is of step 2."""
+    rows = [json.loads(line) for line in (small / "data.jsonl").read_text().splitlines()[:2]]
+    Path("val.jsonl").write_text("\n".join(json.dumps(row | {"prompt": "Another one?"}) for row in rows))
+    flags = ["--eval_strategy", "steps", "--eval_steps", "1", "--val_path", "val.jsonl", "--save_steps", "1"]
+    flags += ["--lr_scheduler_type", "constant"]  # of a run of any length
+    train.main([*small_flags, *flags, "--output_dir", "run", "--max_steps", "4"])
+    for gone in ("checkpoint-3", "checkpoint-4", "final"):
+        shutil.rmtree(Path("run") / gone)
+    return Path("run")
+
+
+def logged(run: Path, small: Path) -> list[list[tuple]]:
+    """What the log has of a run, of its loss, and of its evaluations."""
+    training, evaluations = ((run / name).read_text() for name in ("run_id", "evaluation_run_id"))
+    steps = "select step, completion, text from rollouts where run_id = ? order by all"
+    loss = "select distinct step from loss_by_rank where run_id = ? order by all"
+    with open_log(small / "store.log") as log:
+        return [
+            log.execute(sql, [run_id]).fetchall()
+            for sql, run_id in ((steps, training), (loss, training), (steps, evaluations))
+        ]
+
+
+@contextmanager
+def damaged(file: Path) -> Iterator[None]:
+    whole = file.read_bytes()
+    file.write_bytes(b"damaged")
+    yield
+    file.write_bytes(whole)
+
+
+def test_a_resume_that_is_refused_drops_nothing_and_one_that_goes_on_tells_what_it_drops(behind, small, capsys):
+    before, log = logged(behind, small), small / "store.log"
+    assert [rows[-1][0] for rows in before] == [4, 4, 4]
+    training, evaluations = ((behind / name).read_text() for name in ("run_id", "evaluation_run_id"))
+    [step, evaluation] = (next((log / run_id).glob("step-00000002-*")) for run_id in (training, evaluations))
+    checkpoint = behind / "checkpoint-2"
+    refused = [
+        (lambda: damaged(step / "verdicts.parquet"), f"cannot go on with run {training}: .* can't be read"),
+        (lambda: damaged(evaluation / "verdicts.parquet"), f"cannot go on with run {evaluations}: .* can't be read"),
+        (lambda: LogWriter.resume(log, evaluations), "is being written by"),
+        (lambda: damaged(checkpoint / "rollouts_0.pt"), "rollouts_0.pt: can't be read"),
+        (lambda: damaged(checkpoint / "rng_state.pth"), ""),  # which is read last
+    ]
+    for fault, said in refused:
+        with fault(), pytest.raises(Exception, match=said):
+            train.main(["--resume", "run"])
+        assert logged(behind, small) == before, said
+    capsys.readouterr()
+
+    train.main(["--resume", "run", "--max_steps", "3"])
+    told = f"the log of run {training} has 2 steps (3 to 4) and 2 evaluations (3 to 4) behind run/checkpoint-2"
+    assert f"{told}: dropped when step 3 is trained again\n" in capsys.readouterr().err
+    assert logged(behind, small) == [[row for row in rows if row[0] < 4] for rows in before]  # 3 came out as before
+
+
+def test_a_run_that_ends_at_its_checkpoint_has_no_later_steps_in_its_log(behind, small, capsys):
+    before = logged(behind, small)
+    train.main(["--resume", "run", "--max_steps", "2"])
+    assert "behind run/checkpoint-2: dropped as the run ends there\n" in capsys.readouterr().err
+    assert logged(behind, small) == [[row for row in rows if row[0] < 3] for rows in before]
+    train.main(["--resume", "run", "--max_steps", "3"])
+    assert "dropped" not in capsys.readouterr().err
+    assert logged(behind, small) == [[row for row in rows if row[0] < 4] for rows in before]

@@ -261,10 +261,19 @@ def test_a_resumed_run_refuses_a_step_that_can_not_be_read_and_knows_which_it_la
             UserError, match=r"cannot go on with run .*step-00000002.* can't be read; bring it back, or move"
         ):
             again.truncate_after(5)  # and 6, which goes, may be broken
+        with pytest.raises(UserError, match=r"cannot go on with run .*step-00000002.* can't be read"):
+            again.check_up_to(5)
         assert again.lacking(5) == []
         shutil.rmtree(broken.parent)
+        again.check_up_to(5)
+        assert again.steps() == [1, 3, 4, 5, 6]
         again.truncate_after(5)
         assert again.lacking(8) == [(2, 2), (6, 8)]
+        shutil.rmtree(next(writer.folder.glob("steps-*")))  # 1 to 5, which are merged by now
+        again.check_up_to(5)  # keeps what a manifest says
+        for refused in (again.check_up_to, again.truncate_after):  # which would have to cut what is gone
+            with pytest.raises(UserError, match=r"cannot go on with run .*steps-00000001-00000005.* can't be read"):
+                refused(4)
     with LogWriter(tmp_path, RUN) as writer:  # uses each batch for two steps
         for step in (1, 3, 7):
             writer.write_step(step, *STEP)
