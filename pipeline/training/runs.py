@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oracle.base.errors import UserError
-from oracle.store import made_from
+from oracle.store import STORE_FORMAT, made_from
 from pipeline.settings.flag_metadata import flags_with
 from pipeline.settings.flags import PATHS, TrainSettings
 from pipeline.training.processes import tell
@@ -33,6 +33,7 @@ _TRAINING_ONLY = (
 )
 _DATA = "data.sha256"
 _STORE = "store.sha256"
+_STORE_FORMAT = "store.format"
 
 
 def find_run(name: str, output_dir: str | None = None) -> Path:
@@ -151,22 +152,30 @@ def check_data(run: str | Path, dataset: "Dataset") -> None:
         )
 
 
-def keep_store(run: Path, store: str | Path) -> None:
-    """Note what the store was made from when a run began, or was gone on with for the first time."""
+def keep_store(run: Path, store: str | Path, *, is_new: bool) -> None:
+    """Note what the store was made from when a run began, or was gone on with for the first time; and by the rules of which format
+    a new run is judged. Of an earlier one nobody knows."""
     if not (run / _STORE).exists():
         note(run / _STORE, made_from(store))
+    if is_new:
+        note(run / _STORE_FORMAT, str(STORE_FORMAT))
 
 
 def check_store(run: str | Path, store: str | Path) -> None:
-    """Tell where the store to go on with is made from something else than when the run began.
+    """Tell where the store to go on with is made from something else than when the run began, or is of another format.
 
     That may be wanted (a source that was missing), so it is not refused.
     """
-    noted = Path(run) / _STORE
+    noted, noted_format = Path(run) / _STORE, Path(run) / _STORE_FORMAT
     if noted.exists() and noted.read_text() != made_from(store):
         tell(
             f"{store} was built anew, or given other sources, since run {Path(run).name} began: the steps from here on are "
             "judged by what it holds now, those before by what it held; bring it back, or start a new run, to have one oracle"
+        )
+    if noted_format.exists() and (began := noted_format.read_text().strip()) != str(STORE_FORMAT):
+        tell(
+            f"{store} is of format {STORE_FORMAT}, and was of {began} when run {Path(run).name} began: the steps from here on are "
+            "judged by the rules of now, those before by the rules of then; start a new run to have one oracle"
         )
 
 

@@ -236,7 +236,7 @@ def made_trainer(settings: TrainSettings, inputs: Inputs, logs: contextlib.ExitS
             note(folder / EVALUATION_ID, evaluation_log.run_id)
         keep_settings(settings, folder)
         keep_data(folder, inputs.dataset)
-        keep_store(folder, settings.store)
+        keep_store(folder, settings.store, is_new=not settings.resume)
         unconstrained = sum(not c for c in inputs.dataset["constraints"])
         print(
             f"run {log.run_id} in {state.num_processes} process{'es' if state.num_processes > 1 else ''}: "

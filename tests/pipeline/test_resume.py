@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from oracle import UserError
 from oracle.log import LogWriter, open_log
+from oracle.store import STORE_FORMAT
 from pipeline import train
 from pipeline.settings.checks import _paths
 from pipeline.settings.flags import LORA_TARGETS, TrainSettings
@@ -294,3 +295,18 @@ def test_a_run_that_ends_at_its_checkpoint_has_no_later_steps_in_its_log(behind,
     train.main(["--resume", "run", "--max_steps", "3"])
     assert "dropped" not in capsys.readouterr().err
     assert logged(behind, small) == [[row for row in rows if row[0] < 4] for rows in before]
+
+
+def test_a_run_is_told_that_it_goes_on_by_the_rules_of_another_format_of_the_store(stopped, capsys):
+    noted, go_on = stopped / "store.format", ["--resume", "run", "--max_steps", "4", "--dry_run"]
+    capsys.readouterr()
+    assert noted.read_text() == str(STORE_FORMAT)
+    train.main(go_on)
+    assert "judged by" not in capsys.readouterr().err
+    noted.write_text("7")
+    train.main(go_on)
+    told = f"store.duckdb is of format {STORE_FORMAT}, and was of 7 when run run began: the steps from here on are judged by the rules of now"
+    assert told in capsys.readouterr().err
+    noted.unlink()  # of an earlier version, which noted none
+    train.main(["--resume", "run", "--max_steps", "4"])
+    assert "judged by" not in capsys.readouterr().err and not noted.exists()
