@@ -22,7 +22,8 @@ def _update(arguments: argparse.Namespace) -> None:
     from oracle.store import STORE_FORMAT, upgrade_store  # slow to import: behind --help
 
     number, left_out = upgrade_store(arguments.store)
-    said = "is of that format already" if number == STORE_FORMAT else f"was of format {number}, and is up to date"
+    earlier = f"was of format {number}, and is up to date"
+    said = "was of that format already, and is made anew" if number == STORE_FORMAT else earlier
     print(f"{one_line(arguments.store)} (format {STORE_FORMAT}): {said}")
     if left_out:
         print(one_line(f"not kept, as a store has no such columns: {', '.join(left_out)}"), file=sys.stderr)

@@ -94,7 +94,7 @@ def listed(log_root: Path) -> dict[str, Listed]:
     """What the names in each run's folder tell now, without a look into any file."""
     found: dict[str, Listed] = {}
     for run in log_root.glob("[0-9]*"):
-        with suppress(OSError):
+        with suppress(FileNotFoundError, NotADirectoryError, PermissionError):  # DuckDB lists nothing there either
             names = os.listdir(run)
             epoch = max((int(m[1]) for name in names if (m := MANIFEST_NAME.fullmatch(name))), default=-1)
             in_it = f"-e{epoch:08d}-f"

@@ -114,6 +114,7 @@ def _chosen_by(
             if value is None and (variables.get("run") is None or variable == "other_run"):
                 value = had[variable]
             if value is not None:
+                _settle(connection, variable)
                 _check(connection, variable, value)
             connection.execute(f"set variable {variable} = ?", [value])
         yield
@@ -124,6 +125,12 @@ def _chosen_by(
                 connection.execute(f"set variable {variable} = ?", [value])
             for macro in CHOSEN:
                 connection.execute(f"reset variable {macro}")
+
+
+def _settle(connection: duckdb.DuckDBPyConnection, variable: str) -> None:
+    """Choose the run that a step is one of, and the step that a completion is one of: for good, whatever is newer by then."""
+    for of in {"step": ("run",), "completion": ("run", "step")}.get(variable, ()):
+        connection.execute(f"set variable {of} = ?", [_chosen(connection, f"chosen_{of}")])
 
 
 def _chosen(connection: duckdb.DuckDBPyConnection, macro: str) -> str | int | None:

@@ -199,7 +199,7 @@ def _no_later_steps(connection: duckdb.DuckDBPyConnection, names: Mapping[str, L
     try:
         yield
     finally:
-        with suppress(duckdb.FatalException):  # after a fault of its own DuckDB does nothing more
+        with suppress(duckdb.Error):  # after a fault, or in a transaction that failed, DuckDB does nothing more
             connection.execute("reset variable log_single_steps")
 
 

@@ -13,7 +13,7 @@ from oracle.base.database import connect
 from oracle.base.errors import UserError, first_line
 from oracle.base.files import hold
 from oracle.base.resources import read_sql
-from oracle.base.store_format import STORE_FORMAT, format_of
+from oracle.base.store_format import format_of
 from oracle.log import quoted, quoted_name
 from oracle.store.build import build_starter_store
 from oracle.store.file import (
@@ -67,7 +67,7 @@ class Upgraded(NamedTuple):
 
 
 def upgrade_store(path: str | Path) -> Upgraded:
-    """Bring a store of an older format up to date from the tables that it holds; all derived ones are made anew.
+    """Bring a store up to date from the tables that it holds: all that is derived, its views and macros are made anew.
 
     Somebody's own tables, views, macros and schemas in it stay as they are. Raises `UserError` for a file that is no store, one
     that lacks what a table needs, and while another program writes to it; it is as it was then.
@@ -79,8 +79,6 @@ def upgrade_store(path: str | Path) -> Upgraded:
         refuse_in_use(Path(os.path.realpath(path)))
         with open_file(path) as old:
             number = format_of(old, path)
-        if number == STORE_FORMAT:
-            return Upgraded(number)
         try:
             ours = made_of(path)
             with renewed_store(path, ours) as connection:

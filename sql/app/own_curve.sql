@@ -7,10 +7,10 @@ with shown as (
     where list_contains($runs, training_run(settings)) and rejudged_from(settings) is null
 ),
 steps as (
-    select curve as run_id, held_out, step, sum(own_rewards[$reward]) / count(distinct completion) as own
+    select curve as run_id, held_out, step, sum(own_rewards[$reward]) / count(*) filter (rank = 1) as own
     from verdicts join shown using (run_id)
-    where own_rewards[$reward] is not null
     group by curve, held_out, step
+    having own is not null
 ),
 placed as (
     select

@@ -1,5 +1,3 @@
 -- The reward $reward of the run $run, somebody's own: its sum over the ranks of an answer before weights, mean over the answers of
 -- all steps. Built on verdicts.
-select sum(own_rewards[$reward]) / count(distinct (step, completion)) as own
-from verdicts
-where run_id = $run and own_rewards[$reward] is not null;
+select sum(own_rewards[$reward]) / count(*) filter (rank = 1) as own from verdicts where run_id = $run;

@@ -6,7 +6,7 @@
 --   ratio, clip_ratio, kl   what the loss made of the rank, mean over lists; null: not logged, or no KL term
 with spreads as (
     select step, rank, sum(spread) / sum(cells) as spread
-    from rank_sums where run_id = $run and rewarded > 0
+    from rank_sums where run_id = $run and cells > 0
     group by step, rank
 ),
 -- A batch may be used for several steps, and the loss is logged now and then: it counts where the batch was answered.

@@ -3,7 +3,8 @@
 select
     run_id, r.kind, in_calendar(r.started_at) as started_at, r.model, r.lambda_safe,
     s.steps, s.lists, s.lists_all,
-    s.svr_5, s.svr_10, s.svr_20, s.svr_20_low, s.svr_20_high, s.svr_20_known, s.unrated_rate, s.ambiguous_rate,
+    s.svr_5, s.svr_10, s.svr_20, s.svr_20_low, s.svr_20_high, s.svr_20_known, s.unrated_rate,
+    if(s.lists > 0, s.ambiguous_rate, s.ambiguous_rate_all) as ambiguous_rate,
     if(s.lists > 0, s.recall_20, s.recall_20_all) as recall_20,
     if(s.lists > 0, s.ndcg_20, s.ndcg_20_all) as ndcg_20,
     s.sensitivity_dcg,

@@ -3,6 +3,7 @@
 import random
 from collections import Counter, defaultdict
 
+import pyarrow as pa
 import pytest
 
 from oracle.base.resources import read_sql
@@ -10,7 +11,7 @@ from oracle.log import LogWriter, ask, open_log, query
 from pipeline.evaluation.figures import figures, totals
 from pipeline.evaluation.report import _by_film
 from tests.synthetic_log import World, write_run
-from tests.tiny_log import RUN, film, step_tables
+from tests.tiny_log import NOTHING, RUN, film, step_tables
 
 SHAPES = [
     {"rec_num": 20, "num_generations": 1, "unresolved": "safe"},
@@ -232,3 +233,63 @@ def test_a_film_is_one_row_by_its_id_whatever_titles_it_has_and_whoever_has_its_
             assert told([row for row in table if row["run_id"] == run], "times") == _by_hand(own, "nothing", name_of)
         shown = _by_film(table, runs)
         assert sorted(sum(times) for _, _, times in shown) == sorted(n for *_, n in _by_hand(name_of, "nothing"))
+
+
+def _own_log(root, answers, own: list, **settings) -> tuple:
+    """A log of one step, with a reward of somebody's own for each verdict."""
+    completions, verdicts = step_tables(answers)
+    entries = [[("nice", value)] for value in own]
+    verdicts = verdicts.append_column("own_rewards", pa.array(entries, pa.map_(pa.string(), pa.float64())))
+    with LogWriter(root, RUN | {"own_weights": {"nice": 1.0}} | settings) as writer:
+        writer.write_step(1, completions, verdicts)
+    return open_log(root), writer.run_id
+
+
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_an_own_reward_has_one_mean_over_all_answers_whatever_is_listed_beyond_rank_k(tmp_path, beyond):
+    """Of two answers the second has a reward at no rank: (1 + 1 + 1) / 2 an answer."""
+    of = {"prompt_id": "A", "constraints": ["gore"], "groundtruth": {}}
+    films = [film(f"F{n}", f"tt{n}", advantage=0.0) for n in range(4)]
+    answers = [
+        of | {"verdicts": films[:3]},
+        of | {"verdicts": [*films[:3], *([films[3] | {"advantage": None}] * beyond)]},
+    ]
+    log, run = _own_log(tmp_path, answers, [1, 1, 1, None, None, None, *[0.0] * beyond])
+    with log:
+        [tile] = query(log, read_sql("app/own_mean"), {"run": run, "reward": "nice"}).to_pylist()
+        [point] = query(log, read_sql("app/own_curve"), {"runs": [run], "reward": "nice"}).to_pylist()
+        ranks = query(log, read_sql("app/rank_rewards"), {"run": run}).to_pylist()
+    assert (tile["own"], point["own"]) == (1.5, 1.5)
+    assert sum(row["reward"] for row in ranks if row["part"] == "nice") == 1.5
+
+
+@pytest.mark.parametrize("constraints", [[], ["gore"]])
+def test_the_signal_of_a_rank_is_a_mean_over_all_groups_whatever_they_want_avoided(tmp_path, constraints):
+    """One group deviates by sqrt(2), the other is silent."""
+    parts = ("r_rel", "r_safe", "r_count", "r_end", "r_repeat", "r_total")
+    silent = NOTHING | dict.fromkeys(parts) | {"advantage": 0.0}
+    of = {"prompt_id": "A", "constraints": ["gore"], "groundtruth": {}}
+    taught = [of | {"verdicts": [film("F", "tt1", advantage=a, r_total=a)]} for a in (1.0, -1.0)]
+    left = [of | {"prompt_id": "B", "constraints": constraints, "verdicts": [silent]}] * 2
+    log, run = _own_log(tmp_path, [*taught, *left], [0] * 4)
+    with log:
+        cells = query(log, read_sql("app/rank_cells"), {"run": run}).to_pylist()
+        [curve] = query(log, "select advantage_spread from step_curves").to_pylist()
+    assert cells[0]["signal"] == pytest.approx(2**0.5 / 2) == curve["advantage_spread"]
+
+
+def test_a_run_without_constraints_has_its_figures_over_all_in_the_list_of_runs(tmp_path):
+    answers = [
+        {
+            "prompt_id": "A",
+            "constraints": [],
+            "groundtruth": {},
+            "verdicts": [film("F", "tt1", match_method="ambiguous"), film("G", "tt2")],
+        }
+    ]
+    with LogWriter(tmp_path, RUN | {"kind": "evaluate", "num_generations": 1}) as writer:
+        writer.write_step(0, *step_tables(answers))
+    with open_log(tmp_path) as log:
+        [row] = query(log, read_sql("app/summaries")).to_pylist()
+        [summary] = query(log, "from run_summary").to_pylist()
+    assert row["lists"] == 0 and row["ambiguous_rate"] == summary["ambiguous_rate_all"] == 0.5

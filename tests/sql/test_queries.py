@@ -334,6 +334,29 @@ def test_a_named_query_is_of_one_run_and_step_whatever_comes_while_they_are_chos
         assert len(runs) == 3 and then == about and rows.equals(expected)
 
 
+def test_a_step_that_is_given_is_one_of_the_run_that_is_asked_whatever_run_begins_behind_the_check(
+    tmp_path, monkeypatch
+):
+    first = begun(tmp_path, 1, "train")
+
+    def asked(connection, sql, *args, **named):
+        rows = query(connection, sql, *args, **named)
+        if "as is_one" in sql:  # the check
+            with LogWriter(tmp_path, RUN | {"started_at": datetime(2026, 1, 1, 13, tzinfo=UTC)}) as later:
+                later.write_step(7, *step_tables(STEP_1))
+        return rows
+
+    of_it = "select run_id from verdicts where run_id = chosen_run() and step = chosen_step() and completion = getvariable('completion')"
+    with open_log(tmp_path) as log:
+        monkeypatch.setattr("oracle.log.queries.query", asked)
+        rows, about = ask_about(log, "answer_explained", step=1, completion=1)
+        assert rows.num_rows and about == {"run": first, "step": 1, "completion": 1}
+    for later in {run.name for run in tmp_path.glob("2*")} - {first}:
+        delete_run(tmp_path, later)
+    with open_log(tmp_path) as log:
+        assert {*ask_sql(log, of_it, completion=1)["run_id"].to_pylist()} == {first}
+
+
 def test_a_run_is_compared_with_one_that_is_in_the_log_or_refused_in_a_line(tmp_path):
     compares = [name for name, named in named_queries().items() if "other_run" in named.variables]
     assert len(compares) >= 2
