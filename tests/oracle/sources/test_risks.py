@@ -61,9 +61,13 @@ def test_films_with_their_severities_bring_both(desk, titles):
 
 
 def test_of_two_ratings_the_more_cautious_counts_in_either_order(desk):
+    desk.load_text(TRAITS, "traits.json")
     for number, severity in enumerate(("Mild", "Severe", "None")):
-        desk.load_text(f"imdb_id,category,severity\n1,Profanity,{severity}\n", f"source-{number}")
-    assert severities(desk) == [("tt0000001", "Profanity", 3)]
+        desk.load_text(f"imdb_id,category,severity\n1,Violence & Gore,{severity}\n", f"source-{number}")
+        desk.derive_risks()
+        [(risk,)] = desk.rows("select risk from trait_risk where trait = 'Anti-gore / squeamish'")
+        assert risk == pytest.approx((1, 3, 3)[number] / (3 * 1.3))
+    assert [level for _, _, level in severities(desk)] == [0, 1, 3]  # each source its own
 
 
 @pytest.mark.parametrize(
