@@ -104,27 +104,25 @@ def drop_after(folder: Path, step: int) -> None:
 
     Raises `UserError` as `check_up_to` does; everything is as it was.
     """
-    now = counted(folder)
-    check_up_to(folder, step)
+    now, keep, shorter = check_up_to(folder, step)
     if any(s.steps[-1:] > (step,) for s in (*now.merged, *now.single)):
-        keep, shorter = _parted(now, step)
         begin_epoch(folder, now, keep=keep, rewrite=shorter)
 
 
-def check_up_to(folder: Path, step: int) -> None:
-    """Raises `UserError` for steps up to `step` that are there and can't be read, or are to be cut out of what is gone."""
-    keep, shorter = _parted(counted(folder), step)
+def check_up_to(folder: Path, step: int) -> tuple[Counted, list[Steps], list[Steps]]:
+    """What counts in a run; of its steps up to `step` the merged folders that have no others, and what is to be put together anew.
+
+    Raises `UserError` for steps up to `step` that are there and can't be read, or are to be cut out of what is gone.
+    """
+    now = counted(folder)
+    keep = [s for s in now.merged if s.steps[-1:] <= (step,)]
+    cut = [_up_to(s, step) for s in (*now.merged, *now.single) if s not in keep]
+    shorter = [s for s in cut if s.steps]
     if broken := _broken([*(s for s in keep if os.path.lexists(s.path)), *shorter]):
         raise UserError(
             f"cannot go on with run {folder.name}: {broken[0]} can't be read; bring it back, or move it away"
         )
-
-
-def _parted(now: Counted, step: int) -> tuple[list[Steps], list[Steps]]:
-    """Of the steps up to `step`: the merged folders that have no others, and what is to be put together anew."""
-    keep = [s for s in now.merged if s.steps[-1:] <= (step,)]
-    shorter = [_up_to(s, step) for s in (*now.merged, *now.single) if s not in keep]
-    return keep, [s for s in shorter if s.steps]
+    return now, keep, shorter
 
 
 def _broken(steps: list[Steps]) -> list[Path]:

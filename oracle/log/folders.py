@@ -97,8 +97,8 @@ def listed(log_root: Path) -> dict[str, Listed]:
         with suppress(FileNotFoundError, NotADirectoryError, PermissionError):  # DuckDB lists nothing there either
             names = os.listdir(run)
             epoch = max((int(m[1]) for name in names if (m := MANIFEST_NAME.fullmatch(name))), default=-1)
-            in_it = f"-e{epoch:08d}-f"
-            found[run.name] = Listed(epoch, [name for name in names if in_it in name and SINGLE.fullmatch(name)])
+            single = [name for name in names if (m := SINGLE.fullmatch(name)) and int(m[2]) == epoch]
+            found[run.name] = Listed(epoch, single)
     return found
 
 

@@ -70,8 +70,7 @@ def ask_about(
                 about[variable] = _chosen(connection, macro)
                 # What is chosen after it is of that very run, whatever is newer by then.
                 connection.execute(f"set variable {variable} = ?", [about[variable]])
-                connection.execute(f"set variable {macro} = ?", [about[variable]])
-                sql = sql.replace(f"{macro}()", f"getvariable('{macro}')")
+                sql = sql.replace(f"{macro}()", f"getvariable('{variable}')")
         return query(connection, sql, timeout_s=timeout_s), about
 
 
@@ -114,7 +113,6 @@ def _chosen_by(
             if value is None and (variables.get("run") is None or variable == "other_run"):
                 value = had[variable]
             if value is not None:
-                _settle(connection, variable)
                 _check(connection, variable, value)
             connection.execute(f"set variable {variable} = ?", [value])
         yield
@@ -123,14 +121,6 @@ def _chosen_by(
         with suppress(duckdb.FatalException):
             for variable, value in had.items():
                 connection.execute(f"set variable {variable} = ?", [value])
-            for macro in CHOSEN:
-                connection.execute(f"reset variable {macro}")
-
-
-def _settle(connection: duckdb.DuckDBPyConnection, variable: str) -> None:
-    """Choose the run that a step is one of, and the step that a completion is one of: for good, whatever is newer by then."""
-    for of in {"step": ("run",), "completion": ("run", "step")}.get(variable, ()):
-        connection.execute(f"set variable {of} = ?", [_chosen(connection, f"chosen_{of}")])
 
 
 def _chosen(connection: duckdb.DuckDBPyConnection, macro: str) -> str | int | None:
@@ -138,12 +128,16 @@ def _chosen(connection: duckdb.DuckDBPyConnection, macro: str) -> str | int | No
 
 
 def _check(connection: duckdb.DuckDBPyConnection, variable: str, value: str | int) -> None:
-    """Refuse a run that isn't in the log, a step that the chosen run hasn't, a completion that the chosen step hasn't."""
+    """Refuse a run that isn't in the log, a step that the chosen run hasn't, a completion that the chosen step hasn't.
+
+    That run and step are chosen for good then, whatever is newer by the time of the query.
+    """
     if variable in ("run", "other_run"):
         return _check_run(connection, str(value))
-    of: dict[str, str | int | None] = {"run_id": _chosen(connection, "chosen_run")}
-    if variable == "completion":
-        of["step"] = _chosen(connection, "chosen_step")
+    of: dict[str, str | int | None] = {}
+    for column, its in (("run_id", "run"), ("step", "step"))[: 2 if variable == "completion" else 1]:
+        of[column] = _chosen(connection, f"chosen_{its}")
+        connection.execute(f"set variable {its} = ?", [of[column]])
     [there] = query(
         connection,
         f"""select bool_or({variable} = $value) as is_one, count(distinct {variable}) as n,

@@ -60,7 +60,8 @@ create or replace macro older_merged_files(name) as
 -- A macro's arguments are put in its text as they are, and its tables are looked for among the caller's CTEs too. So that neither means
 -- another thing there, macros that people call name tables with their schema (main.verdicts), and compare arguments with columns whose
 -- names nobody else has: "select columns('^its_(.*)$') as '\1' from (
--- from (select columns('(.*)') as 'its_\1' from main.verdicts) where its_run_id = run)". DuckDB still opens that run's files only, as it would not where it is told the run by a join. Likewise the parameter of a lambda that has an argument within: its_own, and the like.
+-- from (select columns('(.*)') as 'its_\1' from main.verdicts) where its_run_id = run)". DuckDB still opens that run's files only, as it would not where it is told the run by a join.
+-- Likewise the parameter of a lambda that has an argument within: its_own, and the like.
 
 -- grain: one run. run_id is unique; every weight and setting that rewards and advantages follow from is a column.
 -- lambda_*, penalty_safe, w_* : reward units; own_weights: MAP, weights of own rewards by name; risk_threshold: 0..1; settings, versions, git: JSON.

@@ -273,7 +273,7 @@ def test_a_resume_that_is_refused_drops_nothing_and_one_that_goes_on_tells_what_
         (lambda: damaged(evaluation / "verdicts.parquet"), f"cannot go on with run {evaluations}: .* can't be read"),
         (lambda: LogWriter.resume(log, evaluations), "is being written by"),
         (lambda: damaged(checkpoint / "rollouts_0.pt"), "rollouts_0.pt: can't be read"),
-        (lambda: damaged(checkpoint / "rng_state.pth"), ""),  # which is read last
+        (lambda: damaged(checkpoint / "rng_state.pth"), None),  # which is read last
     ]
     for fault, said in refused:
         with fault(), pytest.raises(Exception, match=said):
