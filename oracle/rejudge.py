@@ -163,8 +163,9 @@ def _judged_again(
     )
     is_open = open_entries(batch.entries, texts, [bool(is_ended) for is_ended in ended])
     entries = _frame(batch.entries.filter(pa.array(~is_open)))
-    # What was cut off is logged with its place in the text, and nothing else.
+    # What was cut off is logged with its place in the text, and nothing else; beyond the rewarded ranks it is not.
     cut_off = _frame(batch.entries.filter(pa.array(is_open))).select("completion", "rank", "start", "end")
+    cut_off = cut_off.filter(pl.col("rank") <= slots)
     completions = _frame(old).with_columns(
         groundtruth=pl.Series(_by_completion(batch.groundtruth, len(texts)), dtype=_frame(old)["groundtruth"].dtype),
         n_films=pl.Series(np.bincount(entries["completion"].to_numpy(), minlength=len(texts)), dtype=pl.Int32),

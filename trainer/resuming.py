@@ -8,11 +8,25 @@ from pathlib import Path
 from pickle import UnpicklingError
 
 import torch
+from transformers import TrainerCallback
 from trl import GRPOTrainer
 
 from oracle import UserError
 from trainer.config import RankGRPOConfig
 from trainer.sampling import EpochSeeded
+
+
+class LogBeforeEvaluation(TrainerCallback):
+    """A line of metrics whenever the policy is evaluated, and at the last step, whatever `logging_steps` says.
+
+    An evaluation leaves the model in evaluation mode, so TRL's closing line would take what was gathered of the last steps for
+    evaluation's; and the last checkpoint would hold it still, for a resumed run to log it again.
+    """
+
+    def on_step_end(self, args, state, control, **_):
+        control.should_log |= control.should_evaluate or control.should_training_stop
+
+    on_epoch_end = on_step_end
 
 
 class ResumableGRPOTrainer(GRPOTrainer):
@@ -23,6 +37,10 @@ class ResumableGRPOTrainer(GRPOTrainer):
     """
 
     args: RankGRPOConfig
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.add_callback(LogBeforeEvaluation)
 
     def _kept(self) -> dict:
         """What else a checkpoint holds: plain containers, numbers, strings and tensors."""

@@ -237,15 +237,16 @@ def run_folder(log_root: str | Path, run_id: str) -> Path:
     with told_plainly(f"cannot look for run {run_id[:100]} in {log_root}"):
         if is_named and (run := folder / "run.parquet").is_file():
             return folder
-        runs = sorted((p.parent.name for p in Path(log_root).glob("[0-9]*/run.parquet")), reverse=True)
-        lacks_settings = is_named and (run_id in runs or any(folder.glob("manifest-*.parquet")))
+        names = {p.parent.name for p in Path(log_root).glob("[!._]*/run.parquet")}
+        lacks_settings = is_named and (run_id in names or any(folder.glob("manifest-*.parquet")))
     if lacks_settings:
         raise left_out(run_id, run)
-    if run_id in runs:
+    if run_id in names:
         raise UserError(
             f"cannot use the run {run_id!r}: give its folder a name that begins with a digit and holds letters, digits, "
             "_, . and - only, at most 100"
         )
+    runs = sorted((name for name in names if "0" <= name[0] <= "9"), reverse=True)
     raise UserError(f"no run {run_id[:100]!r} in {log_root}: it has {', '.join(runs[:5]) or 'none'}")
 
 

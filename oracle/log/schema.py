@@ -138,16 +138,17 @@ def step_tables(run: Mapping, step: int, completions: pa.Table, verdicts: pa.Tab
 
     Args:
         run: the run's row.
-        completions: N rows numbered 0..N-1, G consecutive ones a group.
-        verdicts: rows (completion, rank); `OPTIONAL` columns may be left out and become null.
+        completions: N rows numbered 0..N-1, G consecutive ones a group; prompt_id, text and n_films are never null.
+        verdicts: rows (completion, rank); `OPTIONAL` columns may be left out and become null. A rank of 1 to K that has no row
+            gets one of nulls: nothing was emitted there.
 
     Raises:
-        UserError: missing columns (all of them named), values of another type, completions that are not 0..N-1,
-            verdicts of an unknown completion, or a (completion, rank) that is there twice.
+        UserError: missing columns (all of them named), values of another type, nulls, completions that are not 0..N-1,
+            verdicts of an unknown completion, a rank below 1, or a (completion, rank) that is there twice.
     """
     _check_columns("completions", completions, COMPLETIONS)
     _check_columns("verdicts", verdicts, VERDICTS, {"prompt_id", "n_films"})
-    completions = _typed("completions", completions, COMPLETIONS, ["completion"])
+    completions = _typed("completions", completions, COMPLETIONS, ["completion", "prompt_id", "text", "n_films"])
     verdicts = _typed("verdicts", verdicts, VERDICTS, ["completion", "rank"])
     completions = completions.sort_by("completion").combine_chunks()
     n = completions.num_rows
@@ -160,6 +161,10 @@ def step_tables(run: Mapping, step: int, completions: pa.Table, verdicts: pa.Tab
         raise UserError(f"step {step} has verdicts of completion {unknown[0]}: its completions are 0 to {n - 1}")
     if np.any((np.diff(of) == 0) & (np.diff(rank) == 0)):
         raise UserError(f"step {step} has two verdicts for one completion and rank: expected one")
+    if np.any(rank < 1):
+        raise UserError(f"step {step} has a verdict of rank {rank.min()}: ranks count from 1")
+    verdicts = _with_every_rank(verdicts, n, run["rec_num"])
+    of = verdicts["completion"].to_numpy()
 
     groundtruth = completions["groundtruth"].combine_chunks()
     flat_safe = groundtruth.flatten().field("is_safe").fill_null(True)
@@ -188,6 +193,15 @@ def step_tables(run: Mapping, step: int, completions: pa.Table, verdicts: pa.Tab
         _shaped("completions", completions, COMPLETIONS, constants, {"group_id": pa.array(group)}),
         _shaped("verdicts", verdicts, VERDICTS, constants, {name: derived[name] for name in derived.column_names}),
     )
+
+
+def _with_every_rank(verdicts: pa.Table, n: int, k: int) -> pa.Table:
+    """With a row for each rank of 1 to `k` of each of `n` completions, as figures are means over these."""
+    of, rank = verdicts["completion"].to_numpy().astype(np.int64), verdicts["rank"].to_numpy()
+    lacking = np.setdiff1d(np.arange(n * k), of[rank <= k] * k + rank[rank <= k] - 1)
+    rows = {"completion": pa.array(lacking // k, pa.int32()), "rank": pa.array(lacking % k + 1, pa.int16())}
+    every = pa.concat_tables([verdicts, pa.table(rows)], promote_options="default")
+    return every.sort_by([("completion", "ascending"), ("rank", "ascending")]).combine_chunks()
 
 
 def loss_table(step: int, by_rank: pa.Table) -> pa.Table:
@@ -244,12 +258,12 @@ def _shaped(name: str, table: pa.Table, schema: pa.Schema, constants: dict, colu
     return pa.table(arrays, schema=schema)
 
 
-def _typed(name: str, table: pa.Table, schema: pa.Schema, numbers: list[str]) -> pa.Table:
-    """The known columns in their types (of nulls alone, Arrow knows none), `numbers` without nulls."""
+def _typed(name: str, table: pa.Table, schema: pa.Schema, filled: list[str]) -> pa.Table:
+    """The known columns in their types (of nulls alone, Arrow knows none), those of `filled` without nulls."""
     known = [field for field in schema if field.name in table.column_names]
-    for column in numbers:
+    for column in filled:
         if table[column].null_count:
-            raise UserError(f"{name}.{column} has {table[column].null_count} nulls: expected a number in every row")
+            raise UserError(f"{name}.{column} has {table[column].null_count} nulls: expected a value in every row")
     return pa.table([_cast(name, f, table[f.name]) for f in known], schema=pa.schema(known))
 
 

@@ -4,7 +4,8 @@ A view opens the files of all runs at once, so a run whose settings are no Parqu
 it for all. Such runs, and steps, are found here, and `set_aside` has the views of a connection pass them over:
 
     run.parquet or a manifest can't be read      the whole run is left out
-    a name begins with _, as only _schema may    it is no run
+    its folder's name begins with no digit       the whole run is left out, as the views' patterns want one there
+    a name begins with _ or with a dot           it is no run
     a step lacks a file, or has a broken one     that folder is
     loss.parquet can't be read                   that file is
 """
@@ -80,7 +81,7 @@ class State:
         some = ", ".join(map(_as_text, wrong[:3])) + (" …" if len(wrong) > 3 else "")
         return (
             f"{len(wrong)} part{'s' if len(wrong) > 1 else ''} of the log can't be read, and in no figure and no export "
-            f"(bring back, or move away): {some}"
+            f"(bring back, rename, or move away): {some}"
         )
 
 
@@ -141,14 +142,21 @@ def _looked(log_root: Path, again: Collection[str]) -> State:
 
 
 def _names(log_root: Path) -> tuple[list[str], bool]:
-    """Of the runs, and whether there are folders that the views' patterns take for runs, as they begin as _schema does."""
+    """Of what may be runs, and whether there are folders that the views' patterns take for runs, as they begin as _schema does."""
     try:
         names = os.listdir(log_root)
+    except PermissionError as error:
+        raise UserError(f"cannot list the log {log_root}: {error.strerror}; ask its owner for r and x on it") from None
     except OSError as error:
         if is_shortage(error):
             raise
         return [], False  # moved away
-    return sorted(n for n in names if "0" <= n[0] <= "9"), any(n[0] == "_" and n != "_schema" for n in names)
+    return sorted(n for n in names if n[0] not in "._"), any(n[0] == "_" and n != "_schema" for n in names)
+
+
+def _is_named(folder: Path) -> bool:
+    """Whether its name begins as the views' patterns want it."""
+    return "0" <= folder.name[0] <= "9"
 
 
 def _seen(log_root: Path, name: str, readable: set[Path]) -> _Run:
@@ -161,7 +169,7 @@ def _seen(log_root: Path, name: str, readable: set[Path]) -> _Run:
     except OSError as error:
         if is_shortage(error):
             raise
-        run = _Run(wrong=Path(error.filename or folder))
+        run = _Run(wrong=Path(error.filename or folder)) if _is_named(folder) else _Run()
     if run.wrong and not folder.is_dir():  # deleted meanwhile
         return _Run()
     for path in [run.wrong, *run.parts] if run.wrong else run.parts:
@@ -175,7 +183,8 @@ def _found(log_root: Path, folder: Path, readable: set[Path]) -> _Run:
     run, loss = folder / "run.parquet", folder / "loss.parquet"
     if not any(name == run.name or MANIFEST_NAME.fullmatch(name) for name in os.listdir(folder)):  # no run
         return _Run()
-    if folder.is_symlink() or "\\" in folder.name:  # would be counted twice; or no pattern of DuckDB finds it
+    # It would be counted twice; or no pattern of DuckDB finds it.
+    if folder.is_symlink() or "\\" in folder.name or not _is_named(folder):
         return _Run(folder)
     if _as_text(folder) != str(folder):  # no pattern of DuckDB passes over it
         raise UserError(f"the name of {_as_text(folder)} is no UTF-8: rename it, or move it away")

@@ -202,7 +202,8 @@ class LogWriter:
 
     @_changing
     def write_loss(self, step: int, by_rank: pa.Table) -> None:
-        """Add what the loss made of the ranks up to `step`, since it was last written; the file is replaced whole.
+        """Add what the loss made of the ranks up to `step`, since it was last written, in place of what was written of that step;
+        the file is replaced whole.
 
         Args:
             by_rank: the columns of `loss_by_rank` in sql/log/tables.sql but run_id and step.
@@ -211,12 +212,14 @@ class LogWriter:
             UserError: a table of another shape, a full disk, or a folder that can't be written; what was there stays.
         """
         _check_step(step)
-        self._replace_loss(pa.concat_tables([self._loss_up_to(step - 1), loss_table(step, by_rank)]))
+        others = self._loss(pc.field("step") != step)
+        table = pa.concat_tables([others, loss_table(step, by_rank)])
+        self._replace_loss(table.sort_by([("step", "ascending"), ("rank", "ascending")]))
 
-    def _loss_up_to(self, step: int) -> pa.Table:
+    def _loss(self, where: pc.Expression) -> pa.Table:
         file = self.folder / "loss.parquet"
         check_loss(self.folder)
-        return pq.read_table(file, filters=pc.field("step") <= step) if file.exists() else LOSS.empty_table()
+        return pq.read_table(file, filters=where) if file.exists() else LOSS.empty_table()
 
     def _replace_loss(self, table: pa.Table) -> None:
         part = self.folder / ".loss.parquet.tmp"
@@ -246,7 +249,7 @@ class LogWriter:
         Raises `UserError` for one of the others that can't be read, as `check_up_to` does before it is time to drop any.
         """
         _check_step(step)
-        loss = self._loss_up_to(step)  # refused where it can't be read, before anything is dropped
+        loss = self._loss(pc.field("step") <= step)  # refused where it can't be read, before anything is dropped
         with told_plainly(f"cannot drop the steps after {step} of run {self.run_id}"):
             drop_after(self.folder, step)
         self._replace_loss(loss)
@@ -254,7 +257,7 @@ class LogWriter:
     def check_up_to(self, step: int) -> None:
         """Raises `UserError` where `truncate_after` would, for what can't be read; changes nothing."""
         _check_step(step)
-        self._loss_up_to(step)
+        check_loss(self.folder)
         with told_plainly(f"cannot look at the steps of run {self.run_id}"):
             check_up_to(self.folder, step)
 

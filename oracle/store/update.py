@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import duckdb
 
+from oracle.base.advice import advice
 from oracle.base.database import connect
 from oracle.base.errors import UserError, first_line
 from oracle.base.files import hold
@@ -83,9 +84,9 @@ def upgrade_store(path: str | Path) -> Upgraded:
             ours = made_of(path)
             with renewed_store(path, ours) as connection:
                 return Upgraded(number, _take_over(connection, path, ours))
-        except (duckdb.IOException, duckdb.OutOfMemoryException):
-            raise
         except duckdb.Error as error:
+            if _is_of_the_machine(error):
+                raise
             raise UserError(f"{path} cannot be brought up to date: {first_line(error)}; build it again") from None
 
 
@@ -123,9 +124,16 @@ def _alone(path: Path) -> Iterator[None]:
         raise UserError(f"cannot write a store at {path}: {error.strerror}") from None
     try:
         yield
-    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:  # a full disk, a small machine
+    except duckdb.Error as error:
+        if not _is_of_the_machine(error):
+            raise
         raise UserError(
             f"cannot write a store at {path}: {first_line(error)}; free some space, or choose another folder"
         ) from None
     finally:
         lock.release()
+
+
+def _is_of_the_machine(error: duckdb.Error) -> bool:
+    """Whether a full disk or a small machine is to blame; where a commit fails, the words alone say so."""
+    return isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException) or advice(error) is not None

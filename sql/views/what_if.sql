@@ -262,7 +262,8 @@ from (
 -- That nothing would be learnt at a rank of a group is told without its advantages, which would take three times as long: the weighted
 -- sum of rewards is the same for all answers. In gdpo, where each reward is divided by its own deviation first, those that vary must
 -- also deviate as much, for they cancel out only then. A hit (+1) that violates (-1) teaches nothing if both weigh as much. If safety
--- takes 2 with half the weight, the sum is 0 as well, but 1 / 1 - 0.5 * 2 / 2 is not.
+-- takes 2 with half the weight, the sum is 0 as well, but 1 / 1 - 0.5 * 2 / 2 is not. What this misses: rewards of several deviations,
+-- of which those of each deviation cancel out among themselves. There a signal is told, though `what_if` has advantages of 0.
 create or replace macro varies(reward) as coalesce(is_above(max(reward), min(reward)), false);
 -- The deviation of a reward over the answers that are not left out (their total is null); null: it does not vary, or weighs nothing.
 create or replace macro spread_of(weight, reward, total) as case
@@ -281,7 +282,8 @@ create or replace macro own_spreads(own, total) as coalesce(list_transform(
 --   svr               unsafe / emitted films in the top K, completions with constraints
 --   punished          share of the films emitted in the top K that earn a penalty, weights included
 --   mean_total_reward Σ over ranks of r_total, mean over completions
---   no_signal_rate    share of groups and ranks (1..K, as in step_curves) whose advantages are all 0; null: of an evaluation
+--   no_signal_rate    share of groups and ranks (1..K, as in step_curves) whose advantages are all 0; null: of an evaluation. The one of
+--                     *_if may be too low in gdpo, where two or more pairs of rewards cancel out, each pair of another deviation: see above
 create or replace macro what_if_summary(
     run, new_lambda := null, new_penalty := null, new_threshold := null, new_unresolved := null, new_unrated := null,
     new_weights := null

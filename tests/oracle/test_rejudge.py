@@ -290,6 +290,21 @@ def test_what_is_added_for_the_length_of_a_list_is_logged_again(small_store):
     assert rows(small_store, "select count(*) from rederivation where run_id = $run and differs", run=again) == [(0,)]
 
 
+def test_a_title_that_was_cut_off_beyond_the_rewarded_ranks_is_no_row_as_in_training(small_store):
+    completions, verdicts = answers(
+        *("".join(f"{n}. Heat (1995)\n" for n in range(1, films)) + f"{films}. Hea" for films in (3, 5))
+    )
+    ended = pa.array([False] * len(completions))
+    completions = completions.set_column(completions.column_names.index("ended"), "ended", ended)
+    with LogWriter(small_store.with_suffix(".log"), RUN) as log:
+        log.write_step(1, completions, verdicts)
+    again = rejudge(small_store, log.run_id).run_id
+    of = (
+        "select completion, rank, title from verdicts where run_id = $run and completion < 2 and rank >= 3 order by all"
+    )
+    assert rows(small_store, of, run=again) == [(0, 3, None), (1, 3, "Heat"), (1, 4, "Heat")]
+
+
 def test_a_run_without_steps_is_not_judged_again(small_store):
     log = LogWriter(small_store.with_suffix(".log"), RUN)
     log.close()

@@ -57,6 +57,7 @@ def new_trainer(
     model=None,
     peft_config=None,
     rows=4,
+    eval_rows=0,
     evaluation_log=None,
     **options,
 ) -> RankGRPOTrainer:
@@ -80,6 +81,7 @@ def new_trainer(
         rollout_log=log,
         evaluation_log=evaluation_log,
         train_dataset=dataset,
+        eval_dataset=dataset.select(range(eval_rows)) if eval_rows else None,
         processing_class=tokenizer,
         peft_config=peft_config,
     )

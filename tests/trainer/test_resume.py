@@ -84,6 +84,30 @@ def test_stopped_and_resumed_equals_never_stopped(make_trainer, annotator, tmp_p
     assert whole_lines == resumed_lines  # the last line sums up the process, not the run
 
 
+def test_the_steps_behind_the_last_line_are_logged_once_evaluated_or_gone_on_with(make_trainer, tmp_path):
+    """5 steps in lines of 3: what the last two gathered is neither evaluation's, nor kept for a longer run to log again."""
+    asked = "select step, lists from loss_by_rank where rank = 1 order by step"
+    options = dict(
+        logging_steps=3, save_strategy="steps", save_steps=5, eval_strategy="steps", eval_steps=5, eval_rows=1
+    )
+    log = LogWriter(tmp_path / "log", {"kind": "train", "rec_num": K, "num_generations": 2})
+
+    def trained(log: LogWriter, steps: int, **resumed) -> tuple[list[tuple], list[int]]:
+        trainer = make_trainer(byte_level(), None, log, max_steps=steps, per_device_eval_batch_size=2, **options)
+        answer_with(trainer, [SAFE, UNSAFE_AT_3])
+        trainer.train(**resumed)
+        log.close()
+        with open_log(tmp_path / "log") as connection:
+            lines = [line["step"] for line in trainer.state.log_history if "svr" in line]
+            return connection.sql(asked).fetchall(), lines
+
+    assert trained(log, 5) == ([(3, 6), (5, 4)], [3, 5])
+    again = LogWriter.resume(tmp_path / "log", log.run_id)
+    again.truncate_after(5)
+    rows, lines = trained(again, 8, resume_from_checkpoint=str(tmp_path / "out" / "checkpoint-5"))
+    assert rows == [(3, 6), (5, 4), (6, 2), (8, 4)] and lines == [3, 5, 6, 8]
+
+
 UNSAFE_FIRST = [[UNSAFE_AT_3] * 2, [UNSAFE_AT_3, SAFE], [SAFE, "1. Up (2009)"], [SAFE] * 2]
 GATHERED = ["metrics", "rank_sums", "processes", "counts"]
 

@@ -159,8 +159,11 @@ def test_folders_that_may_not_be_read_are_told(log):
     closed = Path(shutil.copytree(good, log / "1-closed"))
     (store := log.with_name("s.duckdb")).write_bytes(b"")
     (shut := log.with_name("shut.log")).mkdir()
-    for path in (closed, good / STEP, store, shut):
+    entered = Path(shutil.copytree(log, log.with_name("entered.log")))
+    schema = shutil.copytree(log, log.with_name("schema.log")) / "_schema" / RUN
+    for path in (closed, good / STEP, store, shut, schema):
         path.chmod(0)
+    entered.chmod(0o711)  # which may be entered, and not listed
     if (root := os.geteuid()) == 0:
         os.seteuid(65534)
     try:
@@ -169,12 +172,49 @@ def test_folders_that_may_not_be_read_are_told(log):
         assert set(log_state.state_of(log).left_out()) == {closed, good / STEP}
         with pytest.raises(UserError, match=r"cannot copy .*s.duckdb into .*: Permission denied$"):
             open_audit(store)
-        with pytest.raises(UserError, match=r"cannot read the run log .*shut.log: Permission denied"):
-            open_log(shut)
+        for unseen in (shut, entered, schema.parents[1]):
+            with pytest.raises(UserError, match=rf"^cannot read the run log .*{unseen.name}: Permission denied"):
+                open_log(unseen)
+        with open_log(log) as connection:
+            os.seteuid(root)
+            log.chmod(0o711)
+            if root == 0:
+                os.seteuid(65534)
+            with pytest.raises(UserError, match=r"^cannot list the log .*: Permission denied; ask its owner"):
+                query(connection, "from verdicts")
     finally:
         os.seteuid(root)
+        log.chmod(0o755)
+        entered.chmod(0o755)
         for folder in (closed, good / STEP, shut):
             folder.chmod(0o755)
+
+
+def test_a_run_whose_folder_has_a_name_of_no_run_is_told(log):
+    good = log / good_run(log)
+    with open_log(log) as connection:
+        misnamed = Path(shutil.copytree(good, log / "best-so-far"))
+        (log / "notes").mkdir()
+        (log / "exports.parquet").write_bytes(b"")
+        (log / "lost+found").mkdir(0)
+        assert query(connection, "from verdicts").num_rows == 25
+        assert log_state.state_of(log).left_out() == [misnamed]
+        with pytest.raises(
+            UserError, match="cannot use the run 'best-so-far': give its folder a name that begins with a digit"
+        ):
+            compact(log, misnamed.name)
+        misnamed.rename(log / "_best-so-far")  # set aside on purpose
+        assert query(connection, "from verdicts").num_rows == 25
+        assert log_state.state_of(log).told() is None
+
+
+def test_the_error_of_a_statement_in_a_transaction_of_the_caller_s_is_told(log):
+    with open_log(log) as connection:
+        connection.begin()
+        with pytest.raises(UserError, match="No such run"):
+            query(connection, "select error('No such run')")
+        connection.rollback()
+        assert query(connection, "from verdicts").num_rows == 25
 
 
 def test_nothing_is_added_to_what_cannot_be_read_and_the_reason_is_told(log):

@@ -83,7 +83,9 @@ def test_a_run_of_the_format_before_is_compared_by_the_statuses_that_follow_from
         assert {"svr_low", "svr_known", "unresolved_rate"} <= {m["metric"] for m in metrics if m["value_a"]}
         assert not ask(log, "changed_verdicts", run=newer.run_id, other_run=older.run_id).num_rows
         pairs = "from verdicts a join verdicts b using (step, completion, rank) where a.run_id < b.run_id"
-        same = query(log, f"select count(*) as n, count(*) filter (judgement(a) is distinct from judgement(b)) as k {pairs}")
+        same = query(
+            log, f"select count(*) as n, count(*) filter (judgement(a) is distinct from judgement(b)) as k {pairs}"
+        )
         assert same.to_pylist() == [{"n": 38, "k": 0}]
 
 
@@ -167,7 +169,7 @@ def test_a_step_that_cannot_be_read_is_counted_and_said(tmp_path, caplog):
     (record,) = caplog.records
     assert (
         record.message
-        == f"1 part of the log can't be read, and in no figure and no export (bring back, or move away): {broken}"
+        == f"1 part of the log can't be read, and in no figure and no export (bring back, rename, or move away): {broken}"
     )
 
 

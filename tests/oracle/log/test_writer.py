@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -105,6 +106,21 @@ def test_what_is_no_number_of_a_step_is_refused_wherever_one_is_asked_for(step, 
             with pytest.raises(UserError, match=r"^step .*: expected a whole number of 0 to 99999999$"):
                 refused()
     assert counts(tmp_path) == {1: 13}
+
+
+def test_the_loss_of_a_step_takes_the_place_of_that_step_s_alone_in_whatever_order(tmp_path):
+    def loss(lists: int) -> pa.Table:
+        return pa.table(
+            {"rank": [1, 2], "lists": [lists, 1], "ratio": [1.0] * 2, "clip_ratio": [0.0] * 2, "kl": [0.0] * 2}
+        )
+
+    with LogWriter(tmp_path, RUN) as writer:
+        for step, lists in ((10, 4), (5, 2), (7, 3), (5, 6)):
+            writer.write_loss(step, loss(lists))
+        table = pq.read_table(writer.folder / "loss.parquet").select(["step", "rank", "lists"])
+        assert list(zip(*table.to_pydict().values(), strict=True)) == [
+            (5, 1, 6), (5, 2, 1), (7, 1, 3), (7, 2, 1), (10, 1, 4), (10, 2, 1)
+        ]  # fmt: skip
 
 
 def test_a_loss_of_another_shape_is_refused_and_what_was_there_stays(tmp_path):
@@ -229,7 +245,40 @@ def test_a_step_without_answers_or_without_films_is_a_step(tmp_path):
         writer.write_step(1, completions.slice(0, 0), verdicts.slice(0, 0))
         writer.write_step(2, completions, verdicts.slice(0, 0))
     assert writer.steps() == [1, 2]
-    assert counts(tmp_path) == {}
+    assert counts(tmp_path) == {2: 12}
+
+
+@pytest.mark.parametrize("column", ["prompt_id", "text", "n_films"])
+def test_answers_without_what_figures_are_made_of_are_refused(tmp_path, column):
+    completions, verdicts = STEP
+    lacking = pa.array([None, *completions[column].to_pylist()[1:]], completions[column].type)
+    with LogWriter(tmp_path, RUN) as writer:
+        with pytest.raises(UserError, match=f"completions.{column} has 1 nulls: expected a value in every row"):
+            writer.write_step(
+                1, completions.set_column(completions.column_names.index(column), column, lacking), verdicts
+            )
+        assert writer.steps() == []
+
+
+def test_ranks_without_a_row_are_those_where_nothing_was_emitted(tmp_path):
+    """Recall, say, is a sum over the ranks of 1 to K by the lists that have the first of them."""
+    completions, verdicts = STEP
+    figures = "select columns('^(lists|svr|recall|ndcg|hit|film|dup|catalog)') from run_summary"
+    shown = []
+    for number, kept in enumerate((verdicts, verdicts.filter(pc.is_valid(verdicts["title"])))):
+        with LogWriter(tmp_path / f"{number}", RUN) as writer:
+            writer.write_step(1, completions, kept)
+        with open_log(tmp_path / f"{number}") as log:
+            shown.append(log.sql(figures).fetchall())
+        assert counts(tmp_path / f"{number}") == {1: 13}
+    assert shown[0] == shown[1] and kept.num_rows == 9
+
+
+def test_a_rank_below_one_is_refused(tmp_path):
+    completions, verdicts = STEP
+    rank = pa.array([0, *verdicts["rank"].to_pylist()[1:]])
+    with LogWriter(tmp_path, RUN) as writer, pytest.raises(UserError, match="a verdict of rank 0: ranks count from 1"):
+        writer.write_step(1, completions, verdicts.set_column(verdicts.column_names.index("rank"), "rank", rank))
 
 
 def test_resume_drops_what_a_killed_process_left_and_goes_on(tmp_path):
