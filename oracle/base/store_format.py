@@ -7,7 +7,7 @@ import duckdb
 
 from oracle.base.errors import UserError
 
-STORE_FORMAT = 9
+STORE_FORMAT = 10
 """Of what a store holds. Raise it when one that was built before would be read wrongly; tests/oracle/store/test_format.py
 reminds. `store update` brings an older one up to date."""
 

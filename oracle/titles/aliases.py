@@ -165,11 +165,14 @@ def _lines(path: Path) -> list[bytes]:
 
 
 def _parse(line: bytes) -> dict | None:
-    try:
-        decision = json.loads(line)
+    try:  # behind the mark with which some editors begin a file
+        pairs = json.loads(line.decode().removeprefix("\ufeff"), object_pairs_hook=list)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(decision, dict) or set(decision) != set(DECISIONS.names) or _complaint(decision):
+    if not isinstance(pairs, list) or not all(isinstance(pair, tuple) for pair in pairs):
+        return None
+    decision = dict(pairs)
+    if sorted(name for name, _ in pairs) != sorted(DECISIONS.names) or _complaint(decision):
         return None
     return decision
 

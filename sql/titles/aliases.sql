@@ -10,21 +10,24 @@ with files as (
     select filename, string_split(regexp_replace(hex(content), '(..)', '\1 ', 'g'), '0A ') as lines from read_blob(alias_files())
 ),
 lines as (
-    select filename, n, try(decode(unhex(replace(octets, ' ', '')))) as line
+    select filename, n, ltrim(try(decode(unhex(replace(octets, ' ', '')))), chr(65279)) as line -- a mark with which some editors begin a file
     from (select filename, unnest(range(len(lines))) as n, unnest(lines) as octets from files)
 ),
 objects as (
     select filename, n, line::json as decision from lines
-    where json_valid(line) and json_type(line) = 'OBJECT' and list_sort(json_keys(line)) = ['action', 'at', 'imdb_id', 'title', 'year']
+    where json_valid(line) and not regexp_matches(line, ',\s*\}\s*$') -- DuckDB lets a comma behind the last pair pass
+        and json_type(line) = 'OBJECT' and list_sort(json_keys(line)) = ['action', 'at', 'imdb_id', 'title', 'year']
 ),
 fields as (
     select filename, n, decision ->> '$.title' as title, try_cast(decision ->> '$.year' as smallint) as year, decision ->> '$.imdb_id' as imdb_id,
            decision ->> '$.action' as action, decision ->> '$.at' as decided_at,
-           json_type(decision, '$.title') = 'VARCHAR' and trim(title) <> '' and length(title) <= 500
+           -- White space is here what it is to Python.
+           json_type(decision, '$.title') = 'VARCHAR' and regexp_matches(title, '[^\t-\r\x1c-\x1f\x85\p{Z}]') and length(title) <= 500
            and (json_type(decision, '$.year') = 'NULL'
                 or json_type(decision, '$.year') in ('UBIGINT', 'BIGINT') and coalesce(year between 1800 and 2200, false))
            and (json_type(decision, '$.imdb_id') = 'NULL' and action <> 'confirm'
-                or json_type(decision, '$.imdb_id') = 'VARCHAR' and imdb_id = trim(imdb_id) and length(imdb_id) between 1 and 100)
+                or json_type(decision, '$.imdb_id') = 'VARCHAR' and length(imdb_id) between 1 and 100
+                   and not regexp_matches(imdb_id, '^[\t-\r\x1c-\x1f\x85\p{Z}]|[\t-\r\x1c-\x1f\x85\p{Z}]$'))
            and json_type(decision, '$.action') = 'VARCHAR' and action in ('confirm', 'reject', 'undo')
            and json_type(decision, '$.at') = 'VARCHAR'
            and not contains(title || coalesce(imdb_id, '') || decided_at, chr(0)) as is_decision

@@ -196,6 +196,40 @@ def built(tmp_path_factory) -> Path:
     return build_store(tmp_path_factory.mktemp("built") / "it's.duckdb", rows)
 
 
+def line(**changed: object) -> bytes:
+    decision = {"title": "Saaw", "year": 2004, "imdb_id": "tt0387564", "action": "confirm", "at": "now"}
+    return json.dumps(decision | changed, ensure_ascii=False).encode()
+
+
+MARK = "\ufeff".encode()
+EDITED = {  # by hand -> is it a decision
+    "begun with a mark": (MARK + line(), True),
+    "ended as on Windows": (line() + b"\r", True),
+    "a mark within": (line() + MARK, False),
+    "UTF-16": (line().decode().encode("utf-16"), False),
+    "a comma behind the last pair": (line()[:-1] + b" , } ", False),
+    "a comma in braces within": (line(title="Saaw, }"), True),
+    "a name twice": (line()[:-1] + b', "title": "Saaw"}', False),
+    "a name twice, one lacking": (line()[:-1].replace(b"year", b"title") + b"}", False),
+    "a list of pairs": (json.dumps([["title", "Saaw"]]).encode(), False),
+    **{f"a title of {space!r}": (line(title=space), False) for space in "\t\v\r\x1c\x85\xa0\u2003\u3000"},
+    **{f"a title within {space!r}": (line(title=space + "x"), True) for space in "\t\x85\u3000"},
+    **{f"a film behind {space!r}": (line(imdb_id=space + "x"), False) for space in "\t\v\x1f\x85\xa0\u2029"},
+    **{f"a film before {space!r}": (line(imdb_id="x" + space), False) for space in "\t\n\x1f\x85\xa0\u2029"},
+    "a title of no width": (line(title="\u200b"), True),
+}
+
+
+@pytest.mark.parametrize(("written", "is_decision"), EDITED.values(), ids=EDITED)
+def test_python_and_sql_take_a_line_that_somebody_edited_alike(built, written, is_decision):
+    (file := alias_files(built)[-1]).write_bytes(written + b"\n" + line(title="Alfa"))
+    held, left_out = current_decisions(built)
+    theirs = in_sql(built, "select title, year, imdb_id, action, decided_at from alias_decisions order by place")
+    file.unlink()
+    assert theirs == [tuple(row.values()) for row in held.to_pylist()]
+    assert (held.num_rows, left_out) == ((2, 0) if is_decision else (1, 1))
+
+
 def in_sql(store: Path, statement: str) -> list[tuple]:
     with duckdb.connect(str(store), read_only=True) as connection:
         return connection.sql(statement).fetchall()
