@@ -16,12 +16,12 @@ from oracle.store import build_starter_store
 from oracle.titles import (
     Matcher,
     Matches,
-    current_aliases,
+    current_decisions,
     given_ids,
     one_array,
     one_film,
     title_and_year,
-    with_aliases,
+    with_decisions,
 )
 
 POLICIES = {"safe": True, "violation": False, "ignore": None}
@@ -74,7 +74,7 @@ class Oracle:
         columns = open_index(store)
         self._risks = Risks.of(columns)
         self._traits = TraitNames(self._risks.traits.to_pylist(), columns["traits"]["synonyms"].to_pylist())
-        self._matcher = Matcher(with_aliases(Titles.of(columns), current_aliases(store)))
+        self._matcher = Matcher(with_decisions(Titles.of(columns), current_decisions(store)[0]))
 
     @property
     def trait_names(self) -> list[str]:

@@ -162,7 +162,7 @@ def _difference(row: dict, where: str, prompts: int) -> str:
     if row["low"] is None:
         return f"{name.lower()} of one prompt alone can’t be told from chance"
     over = "" if row["prompts"] == prompts else f" (over the {count(row['prompts'])} that define it for both)"
-    if row["low"] <= 0 <= row["high"]:
+    if not (is_above(row["low"], 0) or is_above(0, row["high"])):
         return f"{name.lower()} {verb} the same within chance{over}"
     size = written(abs(row["difference"])).lstrip("+")
     return f"{name.lower()} {verb} {'lower' if row['difference'] < 0 else 'higher'} {where} by {size}{over}"

@@ -9,7 +9,7 @@ from app.core import address, database, runs
 from app.text import formats, sentences
 from oracle import UserError
 from oracle.base.printable import visible
-from oracle.titles import aliases_path, append_alias, current_decisions
+from oracle.titles import aliases_path, append_alias, confirm_alias, current_decisions
 
 MOST = 100
 KINDS = {"unresolved": "Not found", "doubtful": "Found with doubt", "decided": "Decided"}
@@ -125,8 +125,9 @@ def _candidate(row: dict, film: dict) -> None:
     about += " · taken for this one" if film["imdb_id"] == row["imdb_id"] else f" · {film['why']}"
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         markup.show("candidate", formats.film(film["title"], film["year"]), about, width="content")
-        what = (row["title"], row["year"], film["imdb_id"], "confirm")
-        _button("It is this one", f"confirm_{film['imdb_id']}", _note, *what)
+        if film["may_be"]:
+            what = (row["title"], row["year"], film["imdb_id"])
+            _button("It is this one", f"confirm_{film['imdb_id']}", _confirm, *what)
 
 
 def _undo(decision: dict) -> None:
@@ -172,6 +173,14 @@ def _take_back(seen: dict) -> None:
     _note(seen["title"], seen["year"], None, "undo")
 
 
+def _confirm(title: str, year: int | None, imdb_id: str) -> None:
+    confirm_alias(database.store_path(), title, year, imdb_id)
+    st.toast(_NOTED)
+
+
 def _note(title: str, year: int | None, imdb_id: str | None, action) -> None:
     append_alias(database.store_path(), title, year, imdb_id, action)
-    st.toast("Taken back." if action == "undo" else "Noted: it holds when the oracle next starts.")
+    st.toast("Taken back." if action == "undo" else _NOTED)
+
+
+_NOTED = "Noted: it holds when the oracle next starts."

@@ -31,7 +31,8 @@ class Titles:
 
     known_words: np.ndarray  # uint32, sorted: hashes of all words of titles
     aliases: Mapping[tuple[str, int], int]  # (normalised key, year or -1) -> title; confirmed by a person
-    aliased: np.ndarray  # int32: key_no of the titles that aliases are written like
+    refused: Mapping[tuple[str, int], int]  # the same -> film that a person said it is not; -1: none that is known
+    decided: np.ndarray  # int32: key_no of the titles that what people decided about is written like
 
     @classmethod
     def of(cls, columns: Columns) -> "Titles":
@@ -50,7 +51,8 @@ class Titles:
             group_title_no=numbers_of(columns["group_titles"], "title"),
             known_words=numbers_of(columns["words"], "word_hash"),
             aliases={(row["key"], row["year"]): row["title"] for row in aliases},
-            aliased=numbers_of(columns["aliased"], "key_no"),
+            refused={},
+            decided=numbers_of(columns["aliased"], "key_no"),
         )
 
 

@@ -41,13 +41,14 @@ MOST_FOLDERS = 100_000  # that a manifest lists
 MOST_STEPS = 10_000_000  # of all of these
 MOST_BYTES = 20_000_000  # of its names and steps, as Parquet writes them
 
-MANIFEST_NAME = re.compile(r"manifest-(\d{8})\.parquet")
-SINGLE = re.compile(r"step-(\d{8})-e(\d{8})-f(\d)")
-MERGED = re.compile(r"steps-(\d{8})-(\d{8})-e(\d{8})-f(\d)")
+# As the patterns of the views have them: digits are 0 to 9, and format 1 had other names.
+MANIFEST_NAME = re.compile(r"manifest-(\d{8})\.parquet", re.ASCII)
+SINGLE = re.compile(r"step-(\d{8})-e(\d{8})-f([2-9])", re.ASCII)
+MERGED = re.compile(r"steps-(\d{8})-(\d{8})-e(\d{8})-f([2-9])", re.ASCII)
 # Format 1 had no manifest: a merged folder counted from one second to another, and single steps where none spans them.
-SINGLE_1 = re.compile(r"step-(\d{8})")
-MERGED_1 = re.compile(r"steps-(\d{8})-(\d{8})-\d{10}-9{10}")
-ENDED_1 = re.compile(r"steps-\d{8}-\d{8}-\d{10}-\d{10}")
+SINGLE_1 = re.compile(r"step-(\d{8})", re.ASCII)
+MERGED_1 = re.compile(r"steps-(\d{8})-(\d{8})-\d{10}-9{10}", re.ASCII)
+ENDED_1 = re.compile(r"steps-\d{8}-\d{8}-\d{10}-\d{10}", re.ASCII)
 
 
 class Steps(NamedTuple):

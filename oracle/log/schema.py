@@ -140,7 +140,7 @@ def step_tables(run: Mapping, step: int, completions: pa.Table, verdicts: pa.Tab
         run: the run's row.
         completions: N rows numbered 0..N-1, G consecutive ones a group; prompt_id, text and n_films are never null.
         verdicts: rows (completion, rank); `OPTIONAL` columns may be left out and become null. A rank of 1 to K that has no row
-            gets one of nulls: nothing was emitted there.
+            gets one of nulls: nothing was emitted there, and no reward is noted (`rederivation` tells where one is due).
 
     Raises:
         UserError: missing columns (all of them named), values of another type, nulls, completions that are not 0..N-1,

@@ -111,7 +111,7 @@ def is_sound(path: Path, log_root: Path) -> bool:
         if not _is_within(path, log_root) or is_broken(path):
             return False
         with pq.ParquetFile(path) as parquet:
-            if not _fits(parquet.schema_arrow, expected, whole=expected is MANIFEST):
+            if not _fits(parquet.schema_arrow, expected, whole=expected is not RUN):
                 return False
             if expected is not RUN:
                 return True

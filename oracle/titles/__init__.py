@@ -1,9 +1,9 @@
 """Which film a title and a year mean, what people decided about titles, and why a title was found or was not."""
 
-from oracle.titles.aliases import aliases_path, append_alias, confirm_alias, current_aliases, current_decisions
+from oracle.titles.aliases import aliases_path, append_alias, confirm_alias, current_decisions
 from oracle.titles.asked import given_ids, one_array, one_film, title_and_year
+from oracle.titles.decided import with_decisions
 from oracle.titles.explain import nearest, sources
-from oracle.titles.known_aliases import with_aliases
 from oracle.titles.resolver import Matcher, Matches, normalise
 
 __all__ = [
@@ -12,7 +12,6 @@ __all__ = [
     "aliases_path",
     "append_alias",
     "confirm_alias",
-    "current_aliases",
     "current_decisions",
     "given_ids",
     "nearest",
@@ -21,5 +20,5 @@ __all__ = [
     "one_film",
     "sources",
     "title_and_year",
-    "with_aliases",
+    "with_decisions",
 ]

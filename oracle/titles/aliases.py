@@ -2,7 +2,7 @@
 
 `<store>.aliases.jsonl` (store.duckdb.aliases.jsonl) has one decision a line and is only ever appended to; the latest one about
 a title and year holds, and an undo takes it back. A file of the older name, store.aliases.jsonl, is read before it. The oracle
-applies the confirmed ones when it opens the store; SQL reads them anew (`sql/titles/aliases.sql`, the same rules).
+applies them when it opens the store; SQL reads them anew (`sql/titles/aliases.sql`, the same rules).
 """
 
 import errno
@@ -80,7 +80,8 @@ def append_alias(
     """Note a decision about a title as written; it is on disk when this returns.
 
     Args:
-        imdb_id: the film that the title means (confirm) or does not mean (reject; null: it means no known film).
+        imdb_id: the film that the title means (confirm) or does not mean (reject; null: it means no known film). Where it would
+            be taken for a film that it does not mean, nothing is found.
         action: undo takes back the latest decision about this title and year, so that the one before holds again.
 
     Raises:
@@ -123,15 +124,8 @@ def _write(handle: int, path: Path, octets: bytes) -> None:
         raise
 
 
-def current_aliases(store_path: str | Path) -> pa.Table:
-    """The confirmed aliases: title, year (int16, null: written without one), imdb_id. Later ones stand later."""
-    decisions, _ = current_decisions(store_path)
-    confirmed = [row for row in decisions.to_pylist() if row["action"] == "confirm"]
-    return pa.Table.from_pylist(confirmed, schema=DECISIONS).select(["title", "year", "imdb_id"])
-
-
 def current_decisions(store_path: str | Path) -> tuple[pa.Table, int]:
-    """(decisions that hold, lines that are none and were left out). One row a title and year: `DECISIONS`."""
+    """(decisions that hold, lines that are none and were left out). One row a title and year, later ones below: `DECISIONS`."""
     lines = [line for path in alias_files(store_path) for line in _lines(path)]
     held: dict[tuple, list[tuple[int, dict]]] = {}
     ignored = 0

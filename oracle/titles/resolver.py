@@ -1,5 +1,6 @@
 """From titles and years to films: titles as the store has them at once in columns, all others one by one."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from threading import Lock
@@ -24,7 +25,7 @@ from oracle.titles.matches import Matches, Memory
 from oracle.titles.normalise import constant, normalise
 from oracle.titles.ranking import AMBIGUOUS, BY_ID, EXACT, Candidates, Choice
 from oracle.titles.rules import SAME_KEY, SAME_TITLE, SAME_WORDS
-from oracle.titles.variants import read_titles
+from oracle.titles.variants import Title, read_titles
 
 __all__ = ["Matcher", "Matches", "normalise"]
 
@@ -98,8 +99,8 @@ class Matcher:
         # Films' own titles, letter by letter, in this very year, which no other film has: none can be closer.
         own, title_no = self.titles.exact.find(hashes)
         record = self.titles.records.take(title_no)
-        if len(self.titles.aliased):
-            which = np.flatnonzero(self._not_aliased(record))
+        if len(self.titles.decided):
+            which = np.flatnonzero(self._undecided(record))
             own, title_no, record = own.take(which), title_no.take(which), record.take(which)
         matches.put(own, title_no, record)
         matches.put_scores(own, EXACT, 1.0)
@@ -138,15 +139,27 @@ class Matcher:
         again = np.zeros(len(title), bool)
         again[other.query] = True
         wider = same.only(again[same.query]).beside(other).scored(year, self.titles.common).choose(year)
-        return choice.only(~again[choice.query]).beside(wider)
+        choice = choice.only(~again[choice.query]).beside(wider)
+        return self._without_refused(choice, rows, queries, year) if self.titles.refused else choice
+
+    def _without_refused(self, choice: Choice, rows: np.ndarray, queries: Sequence[Title], year: np.ndarray) -> Choice:
+        """Nothing for a title of which a person said that it does not mean the film that it would be taken for."""
+        asked = zip(rows.tolist(), queries, year[rows].tolist(), strict=True)
+        refused = {
+            row: film for row, title, y in asked if (film := self.titles.refused.get((title.key, y))) is not None
+        }
+        first = first_of_each(choice.query)
+        taken = zip(choice.query[first].tolist(), choice.record["film"][first].tolist(), strict=True)
+        wrong = [query for query, film in taken if query in refused and refused[query] in (-1, film)]
+        return choice.only(~np.isin(choice.query, wrong))
 
     def _same_titles(self, title: pa.StringArray) -> Candidates:
         """Return all titles that are the same when normalised, for titles that some title has but for case."""
         titles = self.titles
         query, some = titles.same.find(text_hashes(pc.ascii_lower(title), titles.multipliers))
         record = titles.records.take(some)
-        if len(titles.aliased):
-            query, record = (part[self._not_aliased(record)] for part in (query, record))
+        if len(titles.decided):
+            query, record = (part[self._undecided(record)] for part in (query, record))
         key = record["key_no"]
         pair, place = spread(titles.group_start[key], titles.group_start[key + 1])
         query, some_record, title_no = query[pair], record[pair], titles.group_title_no[place]
@@ -159,6 +172,6 @@ class Matcher:
         same_but_case = booleans_of(pc.equal(pc.ascii_lower(asked), pc.ascii_lower(found)))
         return Candidates(query, title_no, record, closeness, words, leaves_out, same_but_case)
 
-    def _not_aliased(self, record: np.ndarray) -> np.ndarray:
-        """Whether no person confirmed what a title is that is written like these: only the search knows of that."""
-        return ~np.isin(record["key_no"], self.titles.aliased)
+    def _undecided(self, record: np.ndarray) -> np.ndarray:
+        """Whether no person decided about a title that is written like these: only the search knows of that."""
+        return ~np.isin(record["key_no"], self.titles.decided)

@@ -49,9 +49,10 @@ select title, year, imdb_id, action, decided_at, place from ends
 where action <> 'undo' and height = final
 qualify row_number() over (partition by title, year order by place desc) = 1;
 
--- confirmed_aliases: grain a way to write a film that a person confirmed, with a year or without; of several the one of the highest place holds.
-create or replace view confirmed_aliases as
-select title, year, imdb_id, -1 as place from title_alias
+-- held_decisions: grain a way to write a film that a person decided about, with a year or without; of several of one key the one of the
+-- highest place holds. is_refused: it does not mean this film (imdb_id null: none that is known).
+create or replace view held_decisions as
+select title, year, imdb_id, false as is_refused, -1 as place from title_alias
 qualify row_number() over (partition by title, year order by confirmed_at desc) = 1
 union all
-select title, year, imdb_id, place from alias_decisions where action = 'confirm';
+select title, year, imdb_id, action = 'reject', place from alias_decisions;

@@ -15,8 +15,9 @@ create or replace macro nearest_titles(queries) as table
     ),
     scored as materialized (from scored_pairs(pairs)),
     explained as (
-        select s.* exclude (query, title_no), query, title_no, m.query is not null as is_match, m.method as match_method, usual
-        from scored s join (select query, usual from prepared) using (query)
+        select s.* exclude (query, title_no), query, title_no, m.query is not null as is_match, m.method as match_method, usual,
+               is_refused, refused_film
+        from scored s join (select query, usual, is_refused, refused_film from prepared) using (query)
         full join (from matches where title_no is not null) m using (query, title_no)
     ),
     one_a_film as (
@@ -27,6 +28,7 @@ create or replace macro nearest_titles(queries) as table
            imdb_id, near_title, near_year, if(match_method = 'id', 1, least(1, closeness)) as closeness,
            if(a.year is null, 0, abs(near_year - a.year)) as years_apart, is_match,
            case when is_match then 'match'
+                when refuses(is_refused, refused_film, imdb_id) then 'a person said that it is not meant'
                 when bool_or(match_method in ('id', 'alias')) over (partition by query) then 'another one was named by its id, or a person confirmed it'
                 when o.years_apart > year_limits().let_pass then o.years_apart || ' years apart, and ' || year_limits().let_pass || ' at most are let pass'
                 when a.year is null and not accepted then 'only the year could tell that it is meant: the title is not the same'

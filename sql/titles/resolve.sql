@@ -4,6 +4,7 @@
 --     title, year, given_id, imdb_id, matched_title, matched_year, match_method, match_score (0..1); nulls where nothing was found
 --
 -- A given id that the store has is the surest match (method id, score 1), as is a title that is nothing but an id; else the title counts.
+-- Where people said that a title does not mean the film that it would be taken for, nothing is found.
 -- Score = how close the title is, less what the years are apart (titles/rules.sql). Methods: alias (a person confirmed it), exact,
 -- normalised, alternative (another title of the film), subtitle (a shorter way to write it), fuzzy, ambiguous (several films fit equally, or without a year
 -- the one that fits may be another that the store doesn't have; they share the score).
@@ -65,22 +66,31 @@ create or replace macro title_closeness(kind, asked, found, slips, allowed) as c
         then closeness_levels().fuzzy - slips / (2.0::double * least(length(asked.key), length(found.key))) end;
 
 -- Step 1. queries(query, title, year), year null = not given -> the same, and what the next steps need: the columns of title_variants, whether
--- some word is in no title, how many slips are allowed, and alias_film, the film that people confirmed for the title.
+-- some word is in no title, how many slips are allowed, alias_film, the film that people confirmed for the title, and whether the title
+-- is_refused: it does not mean refused_film (null: none at all).
 create or replace macro title_queries(queries) as table
-    with aliases as materialized (select * from main.confirmed_aliases where imdb_id in (select imdb_id from main.title_index)),
-    texts as (select title as text from query_table(queries) union all select title from aliases),
+    with decided as materialized (
+        from main.held_decisions where imdb_id in (select imdb_id from main.title_index) or is_refused and imdb_id is null
+    ),
+    texts as (select title as text from query_table(queries) union all select title from decided),
     variants as materialized (from title_variants(texts)),
-    alias_films as (
-        select key, year, arg_max(imdb_id, place) as alias_film from aliases join variants on title = text group by all
+    decisions as (
+        select key, year, arg_max({film: imdb_id, is_refused: is_refused}, place) as its_decision
+        from decided join variants on title = text group by all
     ),
     with_unknown_word as materialized (
         select distinct text from (select text, unnest(string_split(words, ' ')) as word from variants)
         anti join main.known_words on key_hash(word) = word_hash
     )
     select q.query, q.title, q.year, v.*, u.text is not null as unknown_word,
-           slips_allowed(length(v.key), u.text is not null, q.year is not null) as allowed, alias_film
+           slips_allowed(length(v.key), u.text is not null, q.year is not null) as allowed,
+           if(its_decision.is_refused, null, its_decision.film) as alias_film,
+           coalesce(its_decision.is_refused, false) as is_refused, if(its_decision.is_refused, its_decision.film, null) as refused_film
     from query_table(queries) q join variants v on q.title = v.text left join with_unknown_word u on v.text = u.text
-    left join alias_films a on v.key = a.key and q.year is not distinct from a.year;
+    left join decisions d on v.key = d.key and q.year is not distinct from d.year;
+
+-- Whether people said that a title does not mean the film that it would be taken for.
+create or replace macro refuses(is_refused, refused_film, film) as is_refused and coalesce(refused_film = film, true);
 
 -- Step 2. -> (query, kind, key_hash): the keys to look up. The kinds that title_closeness tells apart.
 create or replace macro title_probes(queries) as table
@@ -196,8 +206,13 @@ create or replace macro title_matches(queries) as table
     probes as (from title_probes(prepared)),
     pairs as materialized (from title_pairs(prepared, probes)),
     scored as materialized (from scored_pairs(pairs)),
+    closest as materialized (from best_pairs(scored)),
+    refused as (
+        select query from closest join main.title_index using (title_no) join prepared using (query)
+        where place = 1 and refuses(is_refused, refused_film, imdb_id)
+    ),
     best as (
-        from best_pairs(scored)
+        from closest anti join refused using (query)
         union all by name
         select query, title_no, 1 as films, 1.0::double as score, 'id' as method, 1 as place from by_id
     )

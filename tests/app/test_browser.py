@@ -21,9 +21,10 @@ from app.core.database import FRESH_S
 from app.text import formats
 from oracle.log import LogWriter, delete_run
 from oracle.store.build import build_starter_store
-from oracle.titles.aliases import aliases_path, current_aliases
+from oracle.titles.aliases import aliases_path
 from tests.app.sample_log import HOSTILE_STEP, ask
 from tests.app.screenshots import LAPTOP, PAGES, PATIENCE_S, PHONE, ROOT, chromium, picture, served, settle, visit
+from tests.decisions import current_aliases
 from tests.synthetic_log import SETTINGS, World, make_step, write_run
 
 PICTURES = ROOT / "screenshots"

@@ -67,6 +67,12 @@ def test_a_difference_within_chance_is_no_finding():
     assert sentences.of_comparison([recall], where="in theirs").endswith("recall is lower in theirs by 0.020.")
 
 
+def test_a_difference_that_is_no_more_than_rounding_is_no_finding():
+    """A mean of the same numbers in another order is another number, by its last digit."""
+    row = {"metric": "recall", "k": 20, "prompts": 6, "difference": -5.6e-17, "low": -5.6e-17, "high": -5.6e-17}
+    assert sentences.of_comparison([row]).endswith("recall is the same within chance.")
+
+
 def test_an_order_that_what_is_unknown_decides_is_told_at_ties_too():
     def said(all_films: float, judged: float) -> str:
         chance = {"k": 20, "prompts": 9, "low": -1, "high": 1}

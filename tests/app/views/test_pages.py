@@ -18,13 +18,14 @@ from streamlit.testing.v1 import AppTest
 from app import main
 from app.components.markup import piece
 from app.text import formats
-from oracle import Oracle
+from oracle import Oracle, build_store
 from oracle.base.resources import read_sql
 from oracle.log import LogWriter, query
 from oracle.store.build import build_starter_store
-from oracle.titles.aliases import aliases_path, append_alias, current_aliases, current_decisions
+from oracle.titles.aliases import aliases_path, append_alias, current_decisions
 from tests.app.driving import checked, open_page, written
 from tests.app.sample_log import K, Policy, ask
+from tests.decisions import current_aliases
 from tests.synthetic_log import write_run
 from tests.tiny_log import NOTHING, RUN, STEP_1, film, step_tables
 
@@ -328,6 +329,16 @@ def test_a_person_confirms_a_title_and_takes_it_back(store, run):
     checked(app.run())
     assert current_decisions(store)[0].num_rows == 0
     aliases_path(store).unlink()
+
+
+def test_a_film_of_a_far_year_is_shown_and_cannot_be_confirmed(tmp_path):
+    """It would never hold: years more than two apart are not let pass."""
+    store = build_store(tmp_path / "s.duckdb", [{"imdb_id": "tt0387564", "title": "Saw", "year": 2004}])
+    with LogWriter(store.with_suffix(".log"), RUN | {"rec_num": 1, "kind": "evaluate"}) as writer:
+        writer.write_step(0, *step_tables([{**STEP_1[0], "verdicts": [film("Saw", year=1990)]}]))
+    app = open_page("titles", store, kind="unresolved")
+    assert "14 years apart, and 2 at most are let pass" in written(app)
+    assert {button.label for button in app.button} & {"It is this one", "No known film"} == {"No known film"}
 
 
 def test_undo_takes_back_the_decision_that_was_seen_and_no_other(store, run):

@@ -72,6 +72,10 @@ def without_a_column(file: Path) -> None:
     pq.write_table(pq.read_table(file).drop_columns(["title"]), file)
 
 
+def without_a_step(file: Path) -> None:
+    pq.write_table(pq.read_table(file).drop_columns(["step"]), file)
+
+
 def without_a_setting(file: Path) -> None:
     pq.write_table(pq.read_table(file).drop_columns(["risk_threshold"]), file)
 
@@ -107,6 +111,7 @@ FORGED: list[tuple[str, Callable, str]] = [
     (VERDICTS, without_a_column, STEP),
     (VERDICTS, linked_away, STEP),
     ("loss.parquet", no_parquet, "loss.parquet"),
+    ("loss.parquet", without_a_step, "loss.parquet"),
 ]
 FIGURES = (
     "select * from rank_sums join runs using (run_id) join run_summary using (run_id) where run_id = $run order by all"
@@ -208,6 +213,29 @@ def test_a_run_whose_folder_has_a_name_of_no_run_is_told(log):
         assert log_state.state_of(log).told() is None
 
 
+ODD_DIGITS = [
+    "step-0000000٣-e00000000-f2",
+    "step-00000003-e0000000०-f2",
+    "step-00000003-e00000000-f1",
+    "manifest-0000000٩.parquet",
+]
+
+
+@pytest.mark.parametrize("name", ODD_DIGITS)
+def test_a_name_that_no_pattern_of_the_views_fits_is_none_for_a_merge_either(log, name):
+    """Digits of other scripts, and a format that had other names: a merge took them in, and no reader its manifest."""
+    good = log / good_run(log)
+    odd = MANIFEST if name.startswith("manifest") else STEP
+    (shutil.copytree if (good / odd).is_dir() else shutil.copyfile)(good / odd, good / name)
+    with open_log(log) as connection:
+        before = query(connection, "from verdicts order by all")
+        compact(log, good.name, grace_s=0.0)
+        assert query(connection, "from verdicts order by all").equals(before)
+    with LogWriter.resume(log, good.name) as writer:
+        assert writer.steps() == [1, 2]
+    assert (good / name).exists() and log_state.state_of(log).told() is None
+
+
 def test_the_error_of_a_statement_in_a_transaction_of_the_caller_s_is_told(log):
     with open_log(log) as connection:
         connection.begin()
@@ -272,8 +300,8 @@ def test_broken_runs_are_told_and_change_no_figure_of_another(log, tmp_path, cap
         before = [query(connection, sql, {"run": good}).to_pylist() for sql in (FIGURES, ROWS)]
         folders = [forge(log, n, name, fault) for n, (name, fault, _) in enumerate(FORGED)]
         assert [query(connection, sql, {"run": good}).to_pylist() for sql in (FIGURES, ROWS)] == before
-        step_2 = sum(out == STEP for *_, out in FORGED)
-        assert query(connection, "from verdicts").num_rows == 25 + 25 + 12 * step_2
+        step_2, loss = (sum(out == part for *_, out in FORGED) for part in (STEP, "loss.parquet"))
+        assert query(connection, "from verdicts").num_rows == 25 + 25 * loss + 12 * step_2
         shown = ask(connection, "runs")["run_id"].to_pylist()
         assert query(connection, "from loss_by_rank").num_rows == 0
     told = set(log_state.state_of(log).left_out())

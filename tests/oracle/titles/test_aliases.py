@@ -9,6 +9,7 @@ import string
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +18,8 @@ from oracle import UserError, build_store, confirm_alias, create_oracle
 from oracle.log import beside, open_audit, pattern_of, query
 from oracle.store import alias_files
 from oracle.titles import nearest
-from oracle.titles.aliases import aliases_path, append_alias, current_aliases, current_decisions
+from oracle.titles.aliases import ACTIONS, aliases_path, append_alias, current_decisions
+from tests.decisions import current_aliases
 
 SAW = "tt0387564"
 
@@ -65,6 +67,68 @@ def test_after_an_undo_python_and_sql_follow_the_same_decision_about_titles_of_o
     with open_audit(store) as audit:
         found = query(audit, "select imdb_id from check_film('Zorb', null, 'Anti-gore / squeamish')")
     assert create_oracle(store=store).check_safety("Zorb").imdb_id == found["imdb_id"][0].as_py() == SAW
+
+
+def test_a_title_does_not_mean_a_film_that_a_person_refused(store):
+    films = [("tt0387564", "Saw", 2004), ("tt0096895", "Batman", 1989), ("tt0113277", "Heat", 1995)]
+    build_store(store, [dict(zip(("imdb_id", "title", "year"), film, strict=True)) for film in films])
+    append_alias(store, "Batan", 1989, "tt0096895", "reject")
+    append_alias(store, "Saw", 2004, None, "reject")
+    append_alias(store, "Heat", 1995, "tt0096895", "reject")  # which it was never taken for
+    append_alias(store, "Bateman", 1989, "tt0096895", "reject")
+    append_alias(store, "BATEMAN!", 1989, "tt0096895", "confirm")  # the later one of its key holds
+    asked = {
+        ("Batan", 1989): None, ("batan.", 1989): None, ("Batman", 1989): "exact", ("saw", 2004): None,
+        ("Saw", 2005): "exact", ("Saw", None): "exact", ("tt0387564", None): "id", ("Heat", 1995): "exact",
+        ("Bateman", 1989): "alias",
+    }  # fmt: skip
+    oracle = create_oracle(store=store)
+    with open_audit(store) as audit:
+        for (title, year), method in asked.items():
+            [found] = query(
+                audit, "from check_film($title, $year, 'Anti-gore / squeamish')", {"title": title, "year": year}
+            ).to_pylist()
+            verdict = oracle.check_safety(title, year)
+            assert (found["match_method"], verdict.match_method) == (method, method), title
+        [near] = query(audit, "from could_be('Batan', 1989)").to_pylist()
+    assert (near["imdb_id"], near["is_match"], near["why"]) == (
+        "tt0096895",
+        False,
+        "a person said that it is not meant",
+    )
+    append_alias(store, "Batan", 1989, None, "undo")
+    assert create_oracle(store=store).check_safety("Batan", 1989).match_method == "fuzzy"
+
+
+names = st.sampled_from(["Saw", "saw!", "Doom", "Dooom", "Alpha", "Alfa", "Alpha Doom", "The Saw"])
+years = st.sampled_from([None, 1990, 2004, 2016])
+made = st.tuples(
+    names, years, st.sampled_from(["tt0387564", "game:doom", "tt0000003", "tt9", None]), st.sampled_from(ACTIONS)
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(made, min_size=1, max_size=8), st.lists(st.tuples(names, years), min_size=1, max_size=12))
+def test_python_and_sql_follow_the_same_decisions(built, decisions, asked):
+    kept = [(t, y, film, action) for t, y, film, action in decisions if film or action != "confirm"]
+    for title, year, film, action in kept:
+        append_alias(built, title, year, film, action)
+    try:
+        titles, asked_years = zip(*asked, strict=True)
+        films = pa.table({"title": titles, "year": pa.array(asked_years, pa.int16()), "constraints": [[]] * len(asked)})
+        found = create_oracle(store=built).check_batch(films)
+        with open_audit(built) as audit:
+            rows = ", ".join(["(?, ?::smallint)"] * len(asked))
+            theirs = audit.execute(
+                f"with queries(title, year) as (values {rows}) select title, year, imdb_id, match_method from resolve_titles('queries')",
+                [value for pair in asked for value in pair],
+            ).fetchall()
+    finally:
+        for file in alias_files(built):
+            file.unlink(missing_ok=True)
+    sql = {(title, year): (imdb_id, method) for title, year, imdb_id, method in theirs}
+    ours = zip(found["imdb_id"].to_pylist(), found["match_method"].to_pylist(), strict=True)
+    assert list(ours) == [sql[pair] for pair in asked]
 
 
 def test_decisions_made_by_way_of_a_link_are_those_of_the_store_as_its_log_is(tmp_path):
