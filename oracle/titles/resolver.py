@@ -143,13 +143,12 @@ class Matcher:
         return self._without_refused(choice, rows, queries, year) if self.titles.refused else choice
 
     def _without_refused(self, choice: Choice, rows: np.ndarray, queries: Sequence[Title], year: np.ndarray) -> Choice:
-        """Nothing for a title of which a person said that it does not mean the film that it would be taken for."""
+        """Nothing for a title of which a person said that it does not mean the film, or one of several, that it fits."""
         asked = zip(rows.tolist(), queries, year[rows].tolist(), strict=True)
         refused = {
             row: film for row, title, y in asked if (film := self.titles.refused.get((title.key, y))) is not None
         }
-        first = first_of_each(choice.query)
-        taken = zip(choice.query[first].tolist(), choice.record["film"][first].tolist(), strict=True)
+        taken = zip(choice.query.tolist(), choice.record["film"].tolist(), strict=True)
         wrong = [query for query, film in taken if query in refused and refused[query] in (-1, film)]
         return choice.only(~np.isin(choice.query, wrong))
 

@@ -10,7 +10,7 @@ with files as (
     select filename, string_split(regexp_replace(hex(content), '(..)', '\1 ', 'g'), '0A ') as lines from read_blob(alias_files())
 ),
 lines as (
-    select filename, n, ltrim(try(decode(unhex(replace(octets, ' ', '')))), chr(65279)) as line -- a mark with which some editors begin a file
+    select filename, n, regexp_replace(try(decode(unhex(replace(octets, ' ', '')))), '^\x{FEFF}', '') as line -- with which some editors begin a file
     from (select filename, unnest(range(len(lines))) as n, unnest(lines) as octets from files)
 ),
 objects as (

@@ -33,6 +33,8 @@ create or replace macro nearest_titles(queries) as table
                 when o.years_apart > year_limits().let_pass then o.years_apart || ' years apart, and ' || year_limits().let_pass || ' at most are let pass'
                 when a.year is null and not accepted then 'only the year could tell that it is meant: the title is not the same'
                 when method = 'fuzzy' and slips > usual then slips || ' letters differ, and ' || usual || ' are let pass'
+                when accepted and bool_or(accepted and refuses(is_refused, refused_film, imdb_id)) over (partition by query)
+                    then 'a person said that another one, which is as close or closer, is not meant'
                 when accepted and not bool_or(is_match) over (partition by query) then 'another one is as close'
                 when accepted then 'another one is closer'
                 when near_year is null then 'its year is not known, and the title is not close enough for that'

@@ -4,7 +4,7 @@
 --     title, year, given_id, imdb_id, matched_title, matched_year, match_method, match_score (0..1); nulls where nothing was found
 --
 -- A given id that the store has is the surest match (method id, score 1), as is a title that is nothing but an id; else the title counts.
--- Where people said that a title does not mean the film that it would be taken for, nothing is found.
+-- Where people said that a title does not mean the film, or one of those, that it would be taken for, nothing is found.
 -- Score = how close the title is, less what the years are apart (titles/rules.sql). Methods: alias (a person confirmed it), exact,
 -- normalised, alternative (another title of the film), subtitle (a shorter way to write it), fuzzy, ambiguous (several films fit equally, or without a year
 -- the one that fits may be another that the store doesn't have; they share the score).
@@ -209,7 +209,7 @@ create or replace macro title_matches(queries) as table
     closest as materialized (from best_pairs(scored)),
     refused as (
         select query from closest join main.title_index using (title_no) join prepared using (query)
-        where place = 1 and refuses(is_refused, refused_film, imdb_id)
+        where refuses(is_refused, refused_film, imdb_id)
     ),
     best as (
         from closest anti join refused using (query)

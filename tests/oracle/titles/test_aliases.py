@@ -102,9 +102,29 @@ def test_a_title_does_not_mean_a_film_that_a_person_refused(store):
 
 names = st.sampled_from(["Saw", "saw!", "Doom", "Dooom", "Alpha", "Alfa", "Alpha Doom", "The Saw"])
 years = st.sampled_from([None, 1990, 2004, 2016])
-made = st.tuples(
-    names, years, st.sampled_from(["tt0387564", "game:doom", "tt0000003", "tt9", None]), st.sampled_from(ACTIONS)
+made = st.tuples(  # two films are called Doom: without a year they are ambiguous
+    names, years, st.sampled_from(["tt0387564", "game:doom", "game:doom93", "tt9", None]), st.sampled_from(ACTIONS)
 )
+
+
+def test_of_films_that_a_title_fits_alike_none_is_found_where_a_person_refused_one(store):
+    """The verdict, and so the page, is of the riskiest of them."""
+    films = [("tt0000001", 1978, 0.1), ("tt0000002", 2018, 0.9), ("tt0000003", 2007, 0.2)]
+    titles = [{"imdb_id": film, "title": "Halloween", "year": year} for film, year, _ in films]
+    build_store(
+        store, titles, [{"imdb_id": film, "trait": "Anti-gore / squeamish", "risk": risk} for film, _, risk in films]
+    )
+    assert create_oracle(store=store).check_safety("Halloween", None, {"gore": True}).imdb_id == "tt0000002"
+    append_alias(store, "Halloween", None, "tt0000002", "reject")
+    assert create_oracle(store=store).check_safety("Halloween", None, {"gore": True}).imdb_id is None
+    with open_audit(store) as audit:
+        assert query(audit, "from check_film('Halloween', null, 'Anti-gore / squeamish')")["imdb_id"].to_pylist() == [
+            None
+        ]
+        near = query(audit, "from could_be('Halloween', null)")
+    why = dict(zip(near["imdb_id"].to_pylist(), near["why"].to_pylist(), strict=True))
+    assert why.pop("tt0000002") == "a person said that it is not meant"
+    assert set(why.values()) == {"a person said that another one, which is as close or closer, is not meant"}
 
 
 @settings(max_examples=40, deadline=None)
@@ -255,7 +275,12 @@ def test_a_decision_that_the_disk_refuses_in_the_end_is_none_and_another_process
 @pytest.fixture(scope="module")
 def built(tmp_path_factory) -> Path:
     """A store of a few films, whose file of decisions each test writes anew."""
-    films = [("tt0387564", "Saw", 2004), ("game:doom", "Doom", 2016), ("tt0000003", "Alpha", 1990)]
+    films = [
+        ("tt0387564", "Saw", 2004),
+        ("game:doom", "Doom", 2016),
+        ("game:doom93", "Doom", 1993),
+        ("tt0000003", "Alpha", 1990),
+    ]
     rows = [dict(zip(("imdb_id", "title", "year"), film, strict=True)) for film in films]
     return build_store(tmp_path_factory.mktemp("built") / "it's.duckdb", rows)
 
@@ -268,6 +293,7 @@ def line(**changed: object) -> bytes:
 MARK = "\ufeff".encode()
 EDITED = {  # by hand -> is it a decision
     "begun with a mark": (MARK + line(), True),
+    "begun with two": (MARK + MARK + line(), False),
     "ended as on Windows": (line() + b"\r", True),
     "a mark within": (line() + MARK, False),
     "UTF-16": (line().decode().encode("utf-16"), False),
