@@ -138,7 +138,7 @@ def step_tables(run: Mapping, step: int, completions: pa.Table, verdicts: pa.Tab
 
     Args:
         run: the run's row.
-        completions: N rows numbered 0..N-1, G consecutive ones a group; prompt_id, text and n_films are never null.
+        completions: N rows numbered 0..N-1, G consecutive ones a group; text and n_films are never null.
         verdicts: rows (completion, rank); `OPTIONAL` columns may be left out and become null. A rank of 1 to K that has no row
             gets one of nulls: nothing was emitted there, and no reward is noted (`rederivation` tells where one is due).
 
@@ -148,7 +148,7 @@ def step_tables(run: Mapping, step: int, completions: pa.Table, verdicts: pa.Tab
     """
     _check_columns("completions", completions, COMPLETIONS)
     _check_columns("verdicts", verdicts, VERDICTS, {"prompt_id", "n_films"})
-    completions = _typed("completions", completions, COMPLETIONS, ["completion", "prompt_id", "text", "n_films"])
+    completions = _typed("completions", completions, COMPLETIONS, ["completion", "text", "n_films"])
     verdicts = _typed("verdicts", verdicts, VERDICTS, ["completion", "rank"])
     completions = completions.sort_by("completion").combine_chunks()
     n = completions.num_rows

@@ -183,6 +183,8 @@ def _found(log_root: Path, folder: Path, readable: set[Path]) -> _Run:
     run, loss = folder / "run.parquet", folder / "loss.parquet"
     if not any(name == run.name or MANIFEST_NAME.fullmatch(name) for name in os.listdir(folder)):  # no run
         return _Run()
+    if folder.is_symlink() and not _is_named(folder):  # a short way to a run
+        return _Run()
     # It would be counted twice; or no pattern of DuckDB finds it.
     if folder.is_symlink() or "\\" in folder.name or not _is_named(folder):
         return _Run(folder)
@@ -246,7 +248,7 @@ def tell_of_state(log_root: Path) -> None:
 def set_aside(connection: duckdb.DuckDBPyConnection, log_root: Path) -> bool:
     """Have the views of a connection pass over what can't be read; whether that is news to it."""
     state = state_of(log_root)
-    out = [*state.runs, *sorted(map(str, state.parts | state.passed_over))]
+    out = [*(run for run in state.runs if _is_named(Path(run))), *sorted(map(str, state.parts | state.passed_over))]
     wanted = {"log_left_out": out or None} | {f"log_{kind}_files": state.kept.get(kind) for kind in _KINDS}
     known = connection.execute(f"select {', '.join(map(_variable, wanted))}").fetchall()
     if known == [tuple(wanted.values())]:

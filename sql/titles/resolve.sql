@@ -69,8 +69,11 @@ create or replace macro title_closeness(kind, asked, found, slips, allowed) as c
 -- some word is in no title, how many slips are allowed, alias_film, the film that people confirmed for the title, and whether the title
 -- is_refused: it does not mean refused_film (null: none at all).
 create or replace macro title_queries(queries) as table
-    with decided as materialized (
-        from main.held_decisions where imdb_id in (select imdb_id from main.title_index) or is_refused and imdb_id is null
+    with held as materialized (from main.held_decisions),
+    decided as materialized ( -- in two parts, as an OR would look at every title of the store
+        from held where imdb_id in (select imdb_id from main.title_index)
+        union all
+        from held where imdb_id is null
     ),
     texts as (select title as text from query_table(queries) union all select title from decided),
     variants as materialized (from title_variants(texts)),

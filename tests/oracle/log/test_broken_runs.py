@@ -15,6 +15,7 @@ import pytest
 from oracle import UserError
 from oracle.log import LogWriter, ask, compact, delete_run, export_run, open_audit, open_log, query, reading
 from oracle.log import state as log_state
+from oracle.log.folders import run_folder
 from oracle.log.schema import LOSS
 from tests.tiny_log import RUN as TINY
 from tests.tiny_log import STEP_1, step_tables, write_tiny_log
@@ -202,12 +203,20 @@ def test_a_run_whose_folder_has_a_name_of_no_run_is_told(log):
         (log / "notes").mkdir()
         (log / "exports.parquet").write_bytes(b"")
         (log / "lost+found").mkdir(0)
+        (log / "latest").symlink_to(good)
         assert query(connection, "from verdicts").num_rows == 25
         assert log_state.state_of(log).left_out() == [misnamed]
         with pytest.raises(
             UserError, match="cannot use the run 'best-so-far': give its folder a name that begins with a digit"
         ):
             compact(log, misnamed.name)
+        with pytest.raises(UserError, match="cannot use the run 'best-so-far'"):
+            run_folder(log, misnamed.name)
+        (no_text := Path(os.fsdecode(os.fsencode(log) + b"/caf\xe9"))).mkdir()
+        shutil.copyfile(misnamed / RUN, no_text / RUN)
+        assert query(connection, "from verdicts").num_rows == 25
+        assert "caf\ufffd" in (log_state.state_of(log).told() or "")
+        shutil.rmtree(no_text)
         misnamed.rename(log / "_best-so-far")  # set aside on purpose
         assert query(connection, "from verdicts").num_rows == 25
         assert log_state.state_of(log).told() is None

@@ -248,7 +248,7 @@ def test_a_step_without_answers_or_without_films_is_a_step(tmp_path):
     assert counts(tmp_path) == {2: 12}
 
 
-@pytest.mark.parametrize("column", ["prompt_id", "text", "n_films"])
+@pytest.mark.parametrize("column", ["text", "n_films"])
 def test_answers_without_what_figures_are_made_of_are_refused(tmp_path, column):
     completions, verdicts = STEP
     lacking = pa.array([None, *completions[column].to_pylist()[1:]], completions[column].type)
