@@ -165,11 +165,14 @@ def test_filters_stay_when_another_page_is_opened(laptop, store, address):
 
 def test_an_alias_is_confirmed_and_taken_back(laptop, store, address):
     visit(laptop, f"{address}/titles?run={newest(store)}&kind=doubtful")
-    laptop.get_by_role("button", name="It is this one").first.click()
-    expect(laptop.get_by_role("button", name="Undo")).to_be_visible()
+    confirm, undo = (laptop.get_by_role("button", name=name) for name in ("It is this one", "Undo"))
+    confirm.first.click()
+    expect(undo).to_be_visible()
+    expect(confirm).to_have_count(0)  # what stood there before is gone as well
     assert current_aliases(store).num_rows == 1
-    laptop.get_by_role("button", name="Undo").click()
-    expect(laptop.get_by_role("button", name="It is this one").first).to_be_visible()
+    undo.click()
+    expect(confirm.first).to_be_visible()
+    expect(undo).to_have_count(0)
     assert current_aliases(store).num_rows == 0
     aliases_path(store).unlink()
 
