@@ -43,7 +43,9 @@ def open_log(log_root: str | Path) -> duckdb.DuckDBPyConnection:
     """
     root = _place_of(log_root)
     with told_plainly(f"cannot read the run log {root}"):
-        is_there = root.is_dir() and ("_schema" in os.listdir(root) or any(root.glob("[0-9]*/run.parquet")))
+        if root.is_dir():
+            os.listdir(root)  # a log that may be entered, and not listed, would look empty
+        is_there = (root / "_schema").is_dir() or any(root.glob("[0-9]*/run.parquet"))
     if not is_there:
         raise UserError(f"no run log at {root}: train or evaluate with a store beside it, or name another store")
     connection = connect()
