@@ -12,6 +12,7 @@ from oracle.base.printable import visible
 from oracle.titles import aliases_path, append_alias, confirm_alias, current_decisions
 
 MOST = 100
+NOTED = "Noted: it holds when the oracle next starts."
 KINDS = {"unresolved": "Not found", "doubtful": "Found with doubt", "decided": "Decided"}
 
 
@@ -175,12 +176,9 @@ def _take_back(seen: dict) -> None:
 
 def _confirm(title: str, year: int | None, imdb_id: str) -> None:
     confirm_alias(database.store_path(), title, year, imdb_id)
-    st.toast(_NOTED)
+    st.toast(NOTED)
 
 
 def _note(title: str, year: int | None, imdb_id: str | None, action) -> None:
     append_alias(database.store_path(), title, year, imdb_id, action)
-    st.toast("Taken back." if action == "undo" else _NOTED)
-
-
-_NOTED = "Noted: it holds when the oracle next starts."
+    st.toast("Taken back." if action == "undo" else NOTED)

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from oracle.base.database import connect
 from oracle.base.errors import UserError
+from oracle.base.files import check_readable
 from oracle.log.folders import FORMAT, MANIFEST, is_parquet, told_plainly
 from oracle.log.macros import create_base
 from oracle.log.schema import COMPLETIONS, LOSS, RUN, VERDICTS
@@ -84,7 +85,7 @@ def _check_schema(schema: Path) -> None:
     files += [schema / file for file in SCHEMA_FILES if os.path.lexists(schema / file)]
     if wrong := [path for path in oldest if not path.exists()] + [path for path in files if not is_parquet(path)]:
         if wrong[0].is_file():
-            open(wrong[0], "rb").close()  # says so where it may not be read
+            check_readable(wrong[0])
         raise UserError(broken(schema, f"{wrong[0]} can't be read"))
     for folder in (SINGLE_SCHEMAS[0], MERGED_SCHEMAS[0]):
         for table, columns in (("completions", COMPLETIONS), ("verdicts", VERDICTS)):

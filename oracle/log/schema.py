@@ -155,16 +155,16 @@ def step_tables(run: Mapping, step: int, completions: pa.Table, verdicts: pa.Tab
     number = completions["completion"].to_numpy()
     if not np.array_equal(number, np.arange(n)):
         raise UserError(f"step {step} has completions {number[:5].tolist()}…: expected each of 0 to {n - 1} once")
-    verdicts = verdicts.sort_by([("completion", "ascending"), ("rank", "ascending")]).combine_chunks()
     of, rank = verdicts["completion"].to_numpy(), verdicts["rank"].to_numpy()
     if unknown := of[(of < 0) | (of >= n)].tolist():
         raise UserError(f"step {step} has verdicts of completion {unknown[0]}: its completions are 0 to {n - 1}")
-    if np.any((np.diff(of) == 0) & (np.diff(rank) == 0)):
-        raise UserError(f"step {step} has two verdicts for one completion and rank: expected one")
     if np.any(rank < 1):
         raise UserError(f"step {step} has a verdict of rank {rank.min()}: ranks count from 1")
-    verdicts = _with_every_rank(verdicts, n, run["rec_num"])
-    of = verdicts["completion"].to_numpy()
+    verdicts = pa.concat_tables([verdicts, _lacking(of, rank, n, run["rec_num"])], promote_options="default")
+    verdicts = verdicts.sort_by([("completion", "ascending"), ("rank", "ascending")]).combine_chunks()
+    of, rank = verdicts["completion"].to_numpy(), verdicts["rank"].to_numpy()
+    if np.any((np.diff(of) == 0) & (np.diff(rank) == 0)):
+        raise UserError(f"step {step} has two verdicts for one completion and rank: expected one")
 
     groundtruth = completions["groundtruth"].combine_chunks()
     flat_safe = groundtruth.flatten().field("is_safe").fill_null(True)
@@ -195,13 +195,11 @@ def step_tables(run: Mapping, step: int, completions: pa.Table, verdicts: pa.Tab
     )
 
 
-def _with_every_rank(verdicts: pa.Table, n: int, k: int) -> pa.Table:
-    """With a row for each rank of 1 to `k` of each of `n` completions, as figures are means over these."""
-    of, rank = verdicts["completion"].to_numpy().astype(np.int64), verdicts["rank"].to_numpy()
-    lacking = np.setdiff1d(np.arange(n * k), of[rank <= k] * k + rank[rank <= k] - 1)
-    rows = {"completion": pa.array(lacking // k, pa.int32()), "rank": pa.array(lacking % k + 1, pa.int16())}
-    every = pa.concat_tables([verdicts, pa.table(rows)], promote_options="default")
-    return every.sort_by([("completion", "ascending"), ("rank", "ascending")]).combine_chunks()
+def _lacking(of: np.ndarray, rank: np.ndarray, n: int, k: int) -> pa.Table:
+    """(completion, rank) of each rank of 1 to `k` of each of `n` completions without a row: figures are means over all of them."""
+    ranked = rank <= k
+    lacking = np.setdiff1d(np.arange(n * k), of[ranked].astype(np.int64) * k + rank[ranked] - 1)
+    return pa.table({"completion": pa.array(lacking // k, pa.int32()), "rank": pa.array(lacking % k + 1, pa.int16())})
 
 
 def loss_table(step: int, by_rank: pa.Table) -> pa.Table:

@@ -183,10 +183,9 @@ def _found(log_root: Path, folder: Path, readable: set[Path]) -> _Run:
     run, loss = folder / "run.parquet", folder / "loss.parquet"
     if not any(name == run.name or MANIFEST_NAME.fullmatch(name) for name in os.listdir(folder)):  # no run
         return _Run()
-    if folder.is_symlink() and not _is_named(folder):  # a short way to a run
-        return _Run()
-    # It would be counted twice; or no pattern of DuckDB finds it.
-    if folder.is_symlink() or "\\" in folder.name or not _is_named(folder):
+    if not _is_named(folder):  # no pattern of the views finds it; a link is but a short way to a run
+        return _Run() if folder.is_symlink() else _Run(folder)
+    if folder.is_symlink() or "\\" in folder.name:  # would be counted twice; or no pattern of DuckDB finds it
         return _Run(folder)
     if _as_text(folder) != str(folder):  # no pattern of DuckDB passes over it
         raise UserError(f"the name of {_as_text(folder)} is no UTF-8: rename it, or move it away")

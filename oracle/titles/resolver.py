@@ -148,8 +148,9 @@ class Matcher:
         refused = {
             row: film for row, title, y in asked if (film := self.titles.refused.get((title.key, y))) is not None
         }
-        taken = zip(choice.query.tolist(), choice.record["film"].tolist(), strict=True)
-        wrong = [query for query, film in taken if query in refused and refused[query] in (-1, film)]
+        of_these = choice.only(np.isin(choice.query, list(refused)))
+        taken = zip(of_these.query.tolist(), of_these.record["film"].tolist(), strict=True)
+        wrong = [query for query, film in taken if refused[query] in (-1, film)]
         return choice.only(~np.isin(choice.query, wrong))
 
     def _same_titles(self, title: pa.StringArray) -> Candidates:

@@ -178,7 +178,9 @@ def test_folders_that_may_not_be_read_are_told(log):
         assert set(log_state.state_of(log).left_out()) == {closed, good / STEP}
         with pytest.raises(UserError, match=r"cannot copy .*s.duckdb into .*: Permission denied$"):
             open_audit(store)
-        for unseen in (shut, entered, schema.parents[1]):
+        with pytest.raises(UserError, match=rf"^cannot read '{schema}': Permission denied; check"):
+            open_log(schema.parents[1])
+        for unseen in (shut, entered):
             with pytest.raises(UserError, match=rf"^cannot read the run log .*{unseen.name}: Permission denied"):
                 open_log(unseen)
         with open_log(log) as connection:
