@@ -84,7 +84,9 @@ def _draw(table: pa.Table) -> None:
         for channel, name in chosen.items()
     }
     chart = alt.Chart(data)
-    marks = chart.mark_circle(size=55) if across in numeric else chart.mark_bar()
+    # Bars of one name would be stacked: two rates of 0.8 would stand there as 1.6.
+    bars = across not in numeric and len(data["x"].unique()) == data.num_rows
+    marks = chart.mark_bar() if bars else chart.mark_circle(size=55)
     st.altair_chart(
         alt.Chart.from_dict({**marks.to_dict(), "encoding": encoding}).properties(height=340), width="stretch"
     )

@@ -37,10 +37,10 @@ def texts(app: AppTest) -> Iterator[str]:
     for kind in ("button", "selectbox", "multiselect", "slider", "text_input", "toggle", "button_group"):
         for element in app.get(kind):
             yield f"{element.proto.label} {element.proto.help}"
-    for element in app.get("arrow_data_frame"):
+    for element in app.get("dataframe"):
         for settings in json.loads(element.proto.columns or "{}").values():
             yield f"{settings.get('label')} {settings.get('help')}"
-    for element in app.get("arrow_vega_lite_chart"):
+    for element in app.get("vega_lite_chart"):
         yield from re.findall(r'"title": ?"[^"]*"', element.proto.spec)
 
 

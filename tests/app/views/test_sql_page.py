@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import shutil
 import signal
@@ -338,6 +339,15 @@ def test_more_names_than_a_browser_can_draw_are_told_in_place_of_the_chart(store
     assert "1,001 different values of a are too many to draw" in written(page)
     [across] = [box for box in page.selectbox if box.label == "Across"]
     assert "too many to draw" not in written(checked(across.set_value("b").run()))
+
+
+def test_rows_of_one_name_are_points_and_no_stack_of_bars(store):
+    def mark(sql: str) -> str:
+        [chart] = answer(store, sql).get("vega_lite_chart")
+        return json.loads(chart.proto.spec)["mark"]["type"]
+
+    assert mark("from (values ('a', 0.8), ('b', 0.7)) as t(run, svr)") == "bar"
+    assert mark("from (values ('a', 0.8), ('b', 0.7), ('a', 0.7)) as t(run, svr)") == "circle"
 
 
 def test_an_answer_says_what_is_missing_in_it(store, tmp_path):
