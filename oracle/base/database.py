@@ -48,6 +48,11 @@ def check_path(path: str | Path, signs: str = "?\\") -> None:
         raise UserError(f"{path}: DuckDB opens no file whose path is not UTF-8 text; choose another name")
 
 
+def pattern_of(path: str | Path) -> str:
+    """The path as DuckDB's readers of files take it: as a pattern, in which it stands for itself. Else sweep[1] would be sweep1."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
+
+
 def copied(path: Path, folder: str | Path) -> Path:
     """A copy of a DuckDB file, `folder`/store.duckdb, with what was written that is not in the file yet, but beside it.
 

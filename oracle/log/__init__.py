@@ -11,7 +11,7 @@ from oracle.log.queries import NamedQuery, ask, ask_about, ask_sql, named_querie
 from oracle.log.reading import GRACE_S, query
 from oracle.log.run_info import run_info
 from oracle.log.select import MOST_CHARACTERS
-from oracle.log.state import pattern_of, state_of
+from oracle.log.state import state_of
 from oracle.log.tables import KINDS, write_rows
 from oracle.log.times import last_step_at
 from oracle.log.upkeep import tidy_log
@@ -43,7 +43,6 @@ __all__ = [
     "named_queries",
     "open_audit",
     "open_log",
-    "pattern_of",
     "query",
     "quoted",
     "quoted_name",

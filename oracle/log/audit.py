@@ -7,12 +7,12 @@ from pathlib import Path
 import duckdb
 
 from oracle.base import files
-from oracle.base.database import ATTEMPTS, connect, copied
+from oracle.base.database import ATTEMPTS, connect, copied, pattern_of
 from oracle.base.errors import UserError, first_line
 from oracle.base.store_format import check_format
 from oracle.log.decisions import readable_as, use_alias_files, use_same_alias_files
 from oracle.log.macros import quoted
-from oracle.log.state import pattern_of, set_aside, tell_of_state
+from oracle.log.state import set_aside, tell_of_state
 from oracle.log.views import create_log_views
 
 SEARCH_PATH = "set search_path = 'memory.main,store.main'"

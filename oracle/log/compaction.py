@@ -22,7 +22,7 @@ from pathlib import Path
 
 import duckdb
 
-from oracle.base.database import connect
+from oracle.base.database import connect, pattern_of
 from oracle.base.errors import UserError, first_line
 from oracle.base.files import check_writable, written_whole
 from oracle.log.empty import MERGED_SCHEMAS, SINGLE_SCHEMAS, ensure_schema
@@ -42,7 +42,7 @@ from oracle.log.folders import (
 from oracle.log.macros import create_base
 from oracle.log.reading import GRACE_S, of_one_state, without_what_is_broken
 from oracle.log.removal import remove_run
-from oracle.log.sound import check_run, has_its_columns, is_broken, is_readable, pattern_of
+from oracle.log.sound import check_run, has_its_columns, is_broken, is_readable
 from oracle.log.state import SEARCH_S, look_closer, state_of
 from oracle.log.tables import write_rows
 from oracle.log.times import keep_time
@@ -223,12 +223,12 @@ def _write_merged(folder: Path, sources: list[Steps], steps: list[int], target: 
         _look_only_at(connection, folder, [s for s in sources if not s.merged])
         for name in ("completions", "verdicts"):
             # In the order of the files, which are sorted: no sort, and little memory.
-            files = [str(schema / f"{name}.parquet"), *(str(s.path / f"{name}.parquet") for s in sources)]
+            files = [pattern_of(path / f"{name}.parquet") for path in (schema, *(s.path for s in sources))]
             rows = f"from {_FILES} where list_contains($steps::integer[], step)"
             _copy(connection.sql(rows, params={"files": files, "steps": steps}), target / f"{name}.parquet")
         single = [str(s.path) for s in sources if not s.merged]
         for name in ("rank_sums", "trait_sums"):
-            files = [str(schema / f"{name}.parquet"), *(str(s.path / f"{name}.parquet") for s in sources if s.merged)]
+            files = [pattern_of(path / f"{name}.parquet") for path in (schema, *(s.path for s in sources if s.merged))]
             sums = (
                 f"from (from single_{name}($single::varchar[]) where run_id = $run union all by name "
                 f"from {_FILES}) where list_contains($steps::integer[], step) order by all"

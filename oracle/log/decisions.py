@@ -4,9 +4,9 @@ from pathlib import Path
 
 import duckdb
 
+from oracle.base.database import pattern_of
 from oracle.base.files import alias_files
 from oracle.log.macros import quoted
-from oracle.log.sound import pattern_of
 
 
 def name_alias_files(connection: duckdb.DuckDBPyConnection, store_path: str | Path) -> None:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import duckdb
 
+from oracle.base.database import pattern_of
 from oracle.base.resources import read_sql
 from oracle.log.folders import FORMAT
-from oracle.log.state import pattern_of
 from oracle.rewards import reward_kinds
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from oracle.base.advice import is_shortage
+from oracle.base.database import pattern_of
 from oracle.base.errors import UserError
 from oracle.log.folders import FORMAT, MANIFEST, MANIFEST_NAME, Steps, is_parquet, left_out
 from oracle.log.run_row import MOST_SETTINGS, is_run
@@ -76,11 +77,6 @@ def is_decoded(file: Path, reader: duckdb.DuckDBPyConnection, end: float) -> boo
     except (duckdb.Error, OSError, RuntimeError, ValueError, pa.ArrowException) as error:
         return is_shortage(error) or not file.exists()
     return True
-
-
-def pattern_of(path: Path) -> str:
-    """The path as part of a pattern of files, in which it stands for itself."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
 
 
 def note_broken(path: Path) -> None:

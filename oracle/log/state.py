@@ -22,7 +22,7 @@ from pathlib import Path
 import duckdb
 
 from oracle.base.advice import is_shortage
-from oracle.base.database import connect
+from oracle.base.database import connect, pattern_of
 from oracle.base.errors import UserError
 from oracle.base.printable import one_line
 from oracle.log.folders import FORMAT, MANIFEST_NAME, counted, superseded
@@ -35,7 +35,6 @@ from oracle.log.sound import (
     is_whole,
     manifests_of,
     note_broken,
-    pattern_of,
     sign_of,
 )
 

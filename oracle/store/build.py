@@ -8,6 +8,7 @@ from typing import TypeAlias
 import duckdb
 import pyarrow as pa
 
+from oracle.base.database import pattern_of
 from oracle.base.errors import UserError, first_line
 from oracle.base.resources import DATA, read_sql
 from oracle.store.file import new_store
@@ -61,7 +62,7 @@ def build_starter_store(path: str | Path) -> Path:
         for view, name in (("films", "films"), ("tags", "film_tags"), ("titles", "alternative_titles")):
             # The nested quotes of a title are doubled: say so, rather than have DuckDB guess from a sample.
             relation = connection.read_csv(
-                str(DATA / f"{name}.csv"), header=True, quotechar='"', escapechar='"', hive_partitioning=False
+                pattern_of(DATA / f"{name}.csv"), header=True, quotechar='"', escapechar='"', hive_partitioning=False
             )
             relation.create_view(f"starter_{view}")
         connection.execute(read_sql("store/starter"))
@@ -151,4 +152,4 @@ def _relation(connection: duckdb.DuckDBPyConnection, table: str, source: Source)
     reader = readers.get(Path(source).suffix)
     if reader is None:
         raise UserError(f"cannot read {table} from {source}: expected a file .csv, .parquet or .json")
-    return reader(str(source), hive_partitioning=False).create_view("new_rows")
+    return reader(pattern_of(source), hive_partitioning=False).create_view("new_rows")

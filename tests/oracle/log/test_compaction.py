@@ -60,6 +60,27 @@ def test_a_reader_sees_each_step_once_at_every_moment_of_a_merge(tmp_path):
     assert wrong == []
 
 
+@pytest.mark.parametrize(("mine", "theirs"), [("sweep[1]", "sweep1"), ("lr*", "lr_copy"), ("why?", "why2")])
+def test_a_log_below_a_name_like_a_pattern_is_merged_from_its_own_steps(tmp_path, mine, theirs):
+    """Beside a copy of the run, which went on with other answers below a name that the pattern fits."""
+    root, other = tmp_path / mine / "store.log", tmp_path / theirs / "store.log"
+    with LogWriter(root, RUN) as writer, LogWriter(other, RUN) as copy:
+        for step in (1, 2, 3):
+            writer.write_step(step, *STEP)
+            copy.write_step(step, *OTHER)
+    copy.folder.rename(other / writer.run_id)
+    with open_log(root) as log:
+        ask = "from verdicts order by step, completion, rank", "from rank_sums order by all", "from trait_sums order by all"
+        before = [query(log, sql) for sql in ask]
+        compact(root, writer.run_id, wait=False)
+        assert [query(log, sql) for sql in ask] == before
+        with LogWriter.resume(root, writer.run_id) as writer:  # the merged folder is cut, and merged again with what follows
+            writer.truncate_after(2)
+            writer.write_step(3, *STEP)
+        compact(root, writer.run_id, wait=False)
+        assert [query(log, sql) for sql in ask] == before
+
+
 def test_a_merge_that_was_killed_is_finished_by_the_next(tmp_path):
     run = write_run(tmp_path, steps=3, prompts=2)
     folder = tmp_path / run

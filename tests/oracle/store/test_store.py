@@ -106,6 +106,13 @@ def test_a_failure_while_changing_leaves_the_store_as_it_was(tmp_path: Path) -> 
     assert not list(tmp_path.glob(".*tmp*"))
 
 
+def test_a_file_of_a_name_like_a_pattern_is_itself(tmp_path: Path) -> None:
+    for name, title in (("films[1].csv", "Saw"), ("films1.csv", "Heat")):
+        (tmp_path / name).write_text(f"imdb_id,title,year\ntt0387564,{title},2004\n")
+    store = build_store(tmp_path / "s.duckdb", tmp_path / "films[1].csv")
+    assert create_oracle(store=store).check_safety("Saw", 2004).imdb_id == "tt0387564"
+
+
 def test_a_process_killed_while_writing_leaves_the_store_as_it_was(tmp_path: Path) -> None:
     store = build_store(tmp_path / "s.duckdb", FILM)
     program = (

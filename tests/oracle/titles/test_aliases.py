@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oracle import UserError, build_store, confirm_alias, create_oracle
-from oracle.log import beside, open_audit, pattern_of, query
+from oracle.base.database import pattern_of
+from oracle.log import beside, open_audit, query
 from oracle.store import alias_files
 from oracle.titles import nearest
 from oracle.titles.aliases import ACTIONS, aliases_path, append_alias, current_decisions
