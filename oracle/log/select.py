@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import accumulate
 
 import duckdb
 
@@ -37,8 +38,10 @@ PLUMBING = re.compile(
 """Macros that views and other macros are made with: they tell paths, and read files or tables by their names."""
 READS_BY_NAME = {"check_films", "resolve_titles"}
 """The macros that people may tell which table to read: no other than they may read without it."""
+# Of a statement: a parser looks at no clock, nor lets Python look at one. Within both it takes a few seconds and 2 GB.
 MOST_CHARACTERS = 1_000_000
-"""Of a statement: a parser looks at no clock. So many take it a second or two."""
+MOST_BRACKETS = 300
+"""Within each other: for twice as many it takes four times as long, and as much memory."""
 HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")  # what Python makes of bytes in a command that are no UTF-8
 MOST_TOLD = 5  # statements by their kinds
 LONGEST = 500  # of what DuckDB says; it repeats names of any length
@@ -116,6 +119,8 @@ def _parsed(connection: duckdb.DuckDBPyConnection, sql: str) -> dict:
         )
     if half := HALF_A_CHARACTER.search(sql):
         raise UserError(f"the statement is not UTF-8 text: character {half.start() + 1} of it is no whole one")
+    if _depth(sql) > MOST_BRACKETS:
+        raise UserError(TOO_DEEP)
     try:
         kinds = list(map(_kind, connection.extract_statements(sql)))
         if kinds != ["SELECT"]:
@@ -129,6 +134,14 @@ def _parsed(connection: duckdb.DuckDBPyConnection, sql: str) -> dict:
     if tree["error"] or len(tree["statements"]) != 1:
         raise UserError(f"this reads the log only: expected one SELECT ({tree.get('error_message', 'got several')})")
     return tree
+
+
+def _depth(sql: str) -> int:
+    """How many brackets of a statement are open at most at a time, but for those in texts and comments."""
+    text = sql.encode()
+    signs = (text[start : start + 1] for start, kind in duckdb.tokenize(sql) if kind == duckdb.token_type.operator)
+    steps = ((sign in (b"(", b"[", b"{")) - (sign in (b")", b"]", b"}")) for sign in signs)
+    return max(accumulate(steps, lambda depth, step: max(depth + step, 0)), default=0)
 
 
 def _kind(statement: duckdb.Statement) -> str:

@@ -163,6 +163,9 @@ def test_names_and_columns_may_be_asked_for(audit, sql):
     [
         ("select " + "(" * 3000 + "1" + ")" * 3000, "nested too deeply"),
         ("select " + "abs(" * 1500 + "1" + ")" * 1500, "nested too deeply"),
+        ("from " + "(" * 3000 + "range(1)" + ")" * 3000, "nested too deeply"),
+        ("select ((" + "[{" * 300_000, "nested too deeply"),
+        ("select 'é)' || " + "(/*)*/" * 2000, "nested too deeply"),
         ("select " + "1+" * 2000 + "1", "too many terms in a row"),
         ("select " + "[" * 100 + "1" + "]" * 100, "the answer can't be handed on"),
         ("select " + "1," * 500_000 + "1", "the statement has 1,000,008 characters, and at most 1,000,000 are read"),
@@ -171,12 +174,17 @@ def test_names_and_columns_may_be_asked_for(audit, sql):
         ("select x" + "y" * 5000, "Binder Error"),
         ("select x" + "y" * 5000 + "()", "is not among those that it may call"),
     ],
-    ids=["parentheses", "calls", "sums", "lists", "columns", "statements", "a pivot", "a name", "a function"],
+    ids=["parentheses", "calls", "a table", "what is open", "among comments", "sums", "lists", "columns", "statements", "a pivot", "a name", "a function"],
 )
 def test_what_is_too_deep_or_too_long_is_told_in_one_short_line(audit, sql, said):
     with pytest.raises(UserError, match=said) as refused:
         query(audit[0], sql, timeout_s=20)
     assert "\n" not in str(refused.value) and len(str(refused.value)) < 600
+
+
+def test_brackets_in_texts_and_side_by_side_are_no_depth(audit):
+    sql = f"select '{'(' * 1000}' as a, len([{'(1),' * 1000} (1)]) as b -- {'[' * 1000}"
+    assert query(audit[0], sql, timeout_s=20).to_pylist() == [{"a": "(" * 1000, "b": 1001}]
 
 
 @pytest.mark.parametrize(
