@@ -174,7 +174,20 @@ def test_names_and_columns_may_be_asked_for(audit, sql):
         ("select x" + "y" * 5000, "Binder Error"),
         ("select x" + "y" * 5000 + "()", "is not among those that it may call"),
     ],
-    ids=["parentheses", "calls", "a table", "what is open", "among comments", "sums", "lists", "columns", "statements", "a pivot", "a name", "a function"],
+    ids=[
+        "parentheses",
+        "calls",
+        "a table",
+        "what is open",
+        "among comments",
+        "sums",
+        "lists",
+        "columns",
+        "statements",
+        "a pivot",
+        "a name",
+        "a function",
+    ],
 )
 def test_what_is_too_deep_or_too_long_is_told_in_one_short_line(audit, sql, said):
     with pytest.raises(UserError, match=said) as refused:
