@@ -168,6 +168,7 @@ def _judged_again(
     cut_off = cut_off.filter(pl.col("rank") <= slots)
     completions = _frame(old).with_columns(
         groundtruth=pl.Series(_by_completion(batch.groundtruth, len(texts)), dtype=_frame(old)["groundtruth"].dtype),
+        constraints=pl.Series(batch.constraints, dtype=_frame(old)["constraints"].dtype),  # in full, as verdicts name them
         n_films=pl.Series(np.bincount(entries["completion"].to_numpy(), minlength=len(texts)), dtype=pl.Int32),
     )
     # The tokens are counted no more: a rank keeps its number where its entry is the same piece of the text.

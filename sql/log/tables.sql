@@ -241,6 +241,7 @@ join read_parquet(older_merged_files(name) || older_single_files(name), hive_par
 -- grain: one completion (an answer). Key: (run_id, step, completion); completion counts from 0 in its step.
 --   group_id      completions of one prompt, compared with each other: completion // num_generations
 --   prompt_id     the same for the same text of a prompt, in every run; dataset_id: the id that the dataset gives it, if any
+--   constraints   traits to avoid, by their names in full, as verdicts have them
 --   groundtruth   eligible films (in the catalog, not seen), is_safe for this prompt's constraints
 --   n_tokens      tokens generated; null: not known (answers from a file or a provider)
 --   n_films       entries parsed, beyond rank K too (of a longer list the first 32,767); ended: wrote its end-of-text token

@@ -2,8 +2,9 @@
 -- grain: one metric. Built on verdicts.
 --   k                    the figures are over the top k ranks of both (films_per_list: over all): 20, or what the run with fewer has
 --   prompts              prompts (texts) that both runs answered, and that the metric is defined for in both: where both list
---                        films (that could be judged), or have ground truth. All else is over these alone, null without any. Where a text
---                        stands in the dataset with constraints and without, only of those kinds of answers that both runs have
+--                        films (that could be judged), or have ground truth. All else is over these alone, null without any; what no
+--                        prompt asks for (constraints, ground truth) has no row. Where a text stands in the dataset with
+--                        constraints and without, only of those kinds of answers that both runs have
 --   value_a, value_b, difference   b - a; recall and ndcg are means over prompts, the others ratios of sums over them;
 --                         svr_low and svr_high are the bounds of svr, svr_known is over the films that could be judged: where
 --                         it and svr disagree, the order of the two runs depends on films of which nothing is known.

@@ -305,6 +305,19 @@ def test_a_title_that_was_cut_off_beyond_the_rewarded_ranks_is_no_row_as_in_trai
     assert rows(small_store, of, run=again) == [(0, 3, None), (1, 3, "Heat"), (1, 4, "Heat")]
 
 
+def test_constraints_are_logged_in_full_as_the_verdicts_name_them(tmp_path):
+    risk = [{"imdb_id": "a", "trait": GORE, "risk": 0.9}]
+    store = build_store(tmp_path / "store.duckdb", [{"imdb_id": "a", "title": "Heat", "year": 1995}], risk)
+    assert A["constraints"] == ["gore"]  # as somebody's own writer may have it, or a store before it renamed a trait
+    with LogWriter(store.with_suffix(".log"), RUN) as log:
+        log.write_step(1, *OLD)
+    again = rejudge(store, log.run_id).run_id
+    asked = "select constraints from rollouts where run_id = $run order by completion"
+    assert rows(store, asked, run=again) == [([GORE],), ([GORE],), ([],), ([],)]
+    of_trait = "select trait, lists, violations from trait_breakdown where run_id = $run"
+    assert rows(store, of_trait, run=again) == [(GORE, 2, 2)]
+
+
 def test_a_run_without_steps_is_not_judged_again(small_store):
     log = LogWriter(small_store.with_suffix(".log"), RUN)
     log.close()
