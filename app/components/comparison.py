@@ -17,7 +17,7 @@ def show(run: dict, known: list[dict]) -> None:
         "Each row over the prompts that both runs answered and that define it for both, with 95 % bootstrap intervals.",
     )
     names = {"": "choose a run", **names}
-    other = address.choose("against", "Against", list(names), "", format_func=names.get, label_visibility="collapsed")
+    other = address.choose("against", "Against", list(names), "", format_func=names.__getitem__, label_visibility="collapsed")
     if not other:
         return
     with st.spinner("Pairing prompts …"):

@@ -1,6 +1,7 @@
 """The answer to a query that a person wrote: as a table, a chart and files."""
 
 import io
+from collections.abc import Callable
 
 import altair as alt
 import pyarrow as pa
@@ -22,11 +23,11 @@ _CSV = "Texts that a spreadsheet would run as formulas begin with an apostrophe.
 FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"  # what spreadsheets run, as OWASP's page on CSV injection has it
 
 
-def show(answer: Answer, most: int) -> None:
-    """The first `most` rows of `answer`."""
+def show(answer: Answer, most: int, again: Callable[[], Answer]) -> None:
+    """The first `most` rows of `answer`, which `again` gives once more: a file is made of it when somebody wants one."""
     if not answer.rows.num_rows:
         return states.nothing("The query found no rows.")
-    rows, flat, readable = (table.slice(0, most) for table in (answer.rows, answer.flat, answer.shown))
+    rows, readable = answer.rows.slice(0, most), answer.shown.slice(0, most)
     cut = f"Cut off after {formats.count(most)}." if answer.rows.num_rows > most else ""
     style.section(formats.plural(rows.num_rows, "row"), cut)
     table, chart = st.tabs(["Table", "Chart"])
@@ -35,10 +36,17 @@ def show(answer: Answer, most: int) -> None:
     with chart:
         _draw(readable)
     with st.container(horizontal=True):
-        st.download_button("CSV", as_csv(flat), "answer.csv", "text/csv", on_click="ignore", help=_CSV)
-        st.download_button(
-            "Parquet", as_parquet(rows), "answer.parquet", "application/vnd.apache.parquet", on_click="ignore"
+        _file("CSV", lambda: as_csv(again().flat.slice(0, most)), "answer.csv", "text/csv", _CSV)
+        _file(
+            "Parquet",
+            lambda: as_parquet(again().rows.slice(0, most)),
+            "answer.parquet",
+            "application/vnd.apache.parquet",
         )
+
+
+def _file(label: str, made: Callable[[], bytes], name: str, kind: str, about: str | None = None) -> None:
+    st.download_button(label, made, name, kind, on_click="ignore", help=about)
 
 
 def as_csv(table: pa.Table) -> bytes:
@@ -69,7 +77,8 @@ def _draw(table: pa.Table) -> None:
     one, two, three = st.columns(3)
     across = one.selectbox("Across", names)
     up = two.selectbox("Up", numeric, index=min(len(numeric) - 1, int(names[0] in numeric)))
-    colour = three.selectbox("Colour", [None, *names], format_func=lambda name: name or "none")
+    colours = formats.told_apart([None, *names], lambda name: name or "none")
+    colour = three.selectbox("Colour", list(colours), format_func=colours.__getitem__)
     # Names of Vega's own, because it reads dots and brackets in a name as a path.
     chosen = {"x": across, "y": up} | ({"color": colour} if colour else {})
     data = pa.table({channel: drawable(table[name]) for channel, name in chosen.items()}).slice(0, MOST_DRAWN)

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import streamlit as st
 
 from app.components import markup
+from app.core import kept
 from app.text import formats
 
 LONGEST = 6000  # characters of a value in a link: servers and proxies refuse longer lines than 8 kB or so
@@ -21,7 +22,7 @@ def enter(pages: dict, chosen) -> None:
     _pages.update(pages)
     if st.session_state.get("_page") != chosen.url_path:
         st.session_state["_page"] = chosen.url_path
-        st.session_state.pop("answer", None)
+        kept.forget()
         for name in [str(key)[4:] for key in st.session_state if str(key).startswith("url_")]:
             st.session_state.pop(name, None)
 
@@ -40,19 +41,27 @@ def forget(*names: str) -> None:
         st.session_state.pop(name, None)
 
 
-def choose(name: str, label: str, options: Sequence[T], default: T, widget: Callable = st.selectbox, **look) -> T:
+def choose(
+    name: str,
+    label: str,
+    options: Sequence[T],
+    default: T,
+    widget: Callable = st.selectbox,
+    format_func: Callable[[T], str] = str,
+    **look,
+) -> T:
     """One of `options`, kept in the URL as its text. A link to one that is not there is told."""
     by_text = {str(option): option for option in options}
     refused = _from_url(name, by_text.get, default, valid=lambda value: value in by_text.values())
+    labels = formats.told_apart(options, format_func)
     if refused and name not in RUNS:
-        shown = look.get("format_func", str)(st.session_state[name])
-        _tell(name, refused, f"“{formats.short(str(shown), 50)}” is shown")
-    return _to_url(name, widget(label, list(options), key=name, **look), default)
+        _tell(name, refused, f"“{formats.short(labels[st.session_state[name]], 50)}” is shown")
+    return _to_url(name, widget(label, list(options), key=name, format_func=labels.__getitem__, **look), default)
 
 
 def switch_between(name: str, label: str, options: dict[T, str], default: T) -> T:
     """One of `options` (value -> what people read), side by side; kept in the URL."""
-    return choose(name, label, list(options), default, widget=st.segmented_control, format_func=options.get)
+    return choose(name, label, list(options), default, widget=st.segmented_control, format_func=options.__getitem__)
 
 
 def named(name: str, options: Sequence[T], else_: str) -> T | None:
@@ -70,14 +79,17 @@ def _tell(name: str, written: str, else_: str) -> None:
     markup.show("about", f"The link says {name}={formats.short(written)}, which is not here; {else_}.")
 
 
-def choose_several(name: str, label: str, options: Sequence[str], **look) -> list[str]:
+def choose_several(
+    name: str, label: str, options: Sequence[str], format_func: Callable[[str], str] = str, **look
+) -> list[str]:
     """Some of `options`, kept in the URL with commas between."""
 
     def read(text: str) -> list[str]:
         return [option for option in dict.fromkeys(text.split(",")) if option in options]
 
     _from_url(name, read, [], valid=lambda value: all(option in options for option in value))
-    chosen = st.multiselect(label, list(options), key=name, **look)
+    labels = formats.told_apart(options, format_func)
+    chosen = st.multiselect(label, list(options), key=name, format_func=labels.__getitem__, **look)
     _to_url(name, ",".join(chosen), "")
     return chosen
 

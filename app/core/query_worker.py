@@ -32,7 +32,7 @@ from oracle.log import open_audit, query, state_of
 MOST_COLUMNS = 300
 MOST_NAMES_BYTES = 200_000  # and nested types, some 2,000 fields: the app reads them, however few the rows
 GRACE_S = 3.0  # for the app to kill this process, if it is there
-MOST_BYTES = 50_000_000  # the app keeps an answer for each person who looks at one
+MOST_BYTES = 50_000_000  # of an answer, and of each of its other forms
 
 
 def main(store: str, log_root: str, memory: str) -> None:

@@ -1,11 +1,14 @@
 """Numbers, dates and films as people read them."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from oracle.base.printable import one_line
 
 NOTHING = "–"
+T = TypeVar("T")
 
 
 def percent(share: float | None, digits: int = 1) -> str:
@@ -64,3 +67,11 @@ def film(title: str, year: int | None) -> str:
 def short(name: str, most: int = 80) -> str:
     """A name that somebody else gave, as a part of a line."""
     return one_line(name if len(name) <= most else name[: most - 1] + "…")
+
+
+def told_apart(options: Sequence[T], text: Callable[[T], str]) -> dict[T, str]:
+    """What people read of each option: its text, and where others have the same, the option itself behind it. (Streamlit takes
+    options of one text for one option.)"""
+    texts = {option: text(option) for option in options}
+    times = Counter(texts.values())
+    return {option: f"{said} ({short(str(option))})" if times[said] > 1 else said for option, said in texts.items()}

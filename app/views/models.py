@@ -29,7 +29,7 @@ def page() -> None:
         datasets = sorted({run["dataset"] for run in evaluated if run["dataset"]})
         dataset = address.choose("dataset", "Dataset", [ALL, *datasets], ALL, format_func=formats.short)
     with right:
-        by = address.choose("sort", "Order", list(SORTS), "svr", format_func=SORTS.get)
+        by = address.choose("sort", "Order", list(SORTS), "svr", format_func=SORTS.__getitem__)
     named = [st.query_params[name] for name in ("run", "other") if name in st.query_params]
     of_log = database.rows("leaderboard", dataset=None if dataset == ALL else dataset, most=MOST, named=named)
     board = _ordered(of_log.to_pylist(), by)

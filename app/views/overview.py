@@ -28,7 +28,7 @@ def page() -> None:
     names = {name: runs.label(other) for name, other in by_id.items() if other["kind"] == "train" and other != run}
     with middle:
         others = address.choose_several(
-            "with", "Beside it", list(names), format_func=names.get, placeholder="no other run", disabled=not names
+            "with", "Beside it", list(names), format_func=names.__getitem__, placeholder="no other run", disabled=not names
         )
     with right:
         live = address.switch("live", "Live", runs.is_live(run), help="Draws anew every few seconds.")

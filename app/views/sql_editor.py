@@ -3,8 +3,8 @@
 import streamlit as st
 
 from app.components import columns, results, states, style
-from app.core import address, database, runs
-from app.core.query_pool import UNCONFINED, Answer
+from app.core import address, database, kept, runs
+from app.core.query_pool import UNCONFINED
 from oracle import UserError
 from oracle.log import named_queries
 
@@ -43,7 +43,7 @@ def page() -> None:
         text = address.text("q", "SQL", FIRST, widget=st.text_area, height=190, label_visibility="collapsed")
         if st.form_submit_button("Run", type="primary"):
             asked = st.session_state["asked"] = text
-            st.session_state.pop("answer", None)
+            kept.forget()
     with st.expander("Views and tables; chosen_run() is the run chosen above"):
         tables = database.rows("columns").select(["name", "columns"])
         st.dataframe(tables, hide_index=True, column_config={"columns": columns.text("columns", "large")})
@@ -54,7 +54,8 @@ def page() -> None:
         return states.nothing("Not asked yet.", "Read the statement, then press Run.")
     note = st.empty()
     try:
-        answer = _answer(text, run)
+        ticket = _asked(text, run)
+        answer = kept.answers().get(ticket)
     except UserError as error:
         return states.refused(error)
     finally:
@@ -62,17 +63,19 @@ def page() -> None:
             note.caption(f"About statements: {UNCONFINED}.")
     if answer.left_out and answer.left_out != database.left_out():
         states.left_out(answer.left_out)
-    results.show(answer, MOST_ROWS)
+    results.show(answer, MOST_ROWS, again=lambda: kept.answers().get(ticket))
 
 
-def _answer(sql: str, run: str | None) -> Answer:
-    """Kept until Run is pressed or another page opened, so that a look at the chart doesn't ask again."""
-    known = st.session_state.get("answer")
+def _asked(sql: str, run: str | None) -> str:
+    """The ticket of the answer, which is kept until Run is pressed or another page opened, so that a look at the chart doesn't ask
+    again."""
+    known = st.session_state.get(kept.TICKET)
     if known is None or known[0] != (sql, run):
+        kept.forget()
         ear = st.empty()  # a script hears Stop when it writes to the page
         with st.spinner("Running … Stop, at the top, ends it.", show_time=True):
-            rows = database.ask(sql, run, MOST_ROWS + 1, TIMEOUT_S, waiting=lambda seconds: ear.empty())
-        known = st.session_state["answer"] = ((sql, run), rows)
+            answer = database.ask(sql, run, MOST_ROWS + 1, TIMEOUT_S, waiting=lambda seconds: ear.empty())
+        known = st.session_state[kept.TICKET] = ((sql, run), kept.answers().keep(answer))
     return known[1]
 
 

@@ -113,8 +113,8 @@ def test_the_answer_of_a_query_is_forgotten_with_its_page():
         from app.core import address
 
         address.enter({}, SimpleNamespace(url_path=st.session_state.get("at", "sql")))
-        st.text(st.session_state.setdefault("answer", "first"))
-        st.session_state["answer"] = "kept"
+        st.text(st.session_state.setdefault("answer", ("asked", "first"))[1])
+        st.session_state["answer"] = ("asked", "kept")
 
     app = checked(AppTest.from_function(_opened).run())
     assert checked(app.run()).text[0].value == "kept"

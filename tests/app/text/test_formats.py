@@ -90,3 +90,11 @@ def test_an_order_that_what_is_unknown_decides_is_told_at_ties_too():
 def test_direction_overrides_are_shown_by_their_number():
     assert visible("a\u202eb\x1b[31m") == "a[U+202E]b[U+001B][31m"
     assert visible("שלום\nعربي") == "שלום\nعربي"
+
+
+def test_options_of_one_text_are_told_apart_by_themselves():
+    assert formats.told_apart(["a1", "b1", "c2"], lambda name: name[1:]) == {"a1": "1 (a1)", "b1": "1 (b1)", "c2": "2"}
+    assert formats.told_apart([None, "none"], lambda name: name or "none") == {
+        None: "none (None)",
+        "none": "none (none)",
+    }

@@ -16,7 +16,7 @@ import pyarrow.parquet
 import pytest
 
 from app.components import results
-from app.core import query_pool
+from app.core import kept, query_pool
 from app.core.flat import flattened, once
 from app.views import sql_editor
 from oracle import UserError, confirm_alias
@@ -236,7 +236,7 @@ def test_odd_names_and_types_are_shown_drawn_and_taken_away(store, sql):
     page = answer(store, sql)
     shown = page.dataframe[-1].value.to_csv()
     assert "This query was not answered" not in written(page) and not set(shown) & set("\u202e\x1b")
-    assert "\n=" not in results.as_csv(page.session_state["answer"][1].flat).decode()
+    assert "\n=" not in results.as_csv(kept.answers().get(page.session_state["answer"][1]).flat).decode()
 
 
 @pytest.fixture(scope="module")
@@ -348,6 +348,26 @@ def test_rows_of_one_name_are_points_and_no_stack_of_bars(store):
 
     assert mark("from (values ('a', 0.8), ('b', 0.7)) as t(run, svr)") == "bar"
     assert mark("from (values ('a', 0.8), ('b', 0.7), ('a', 0.7)) as t(run, svr)") == "circle"
+
+
+def test_of_two_runs_that_are_called_alike_the_one_of_the_link_is_asked(store, tmp_path):
+    copy = Path(shutil.copytree(store.parent, tmp_path / "copy")) / store.name
+    first = max(folder for folder in copy.with_suffix(".log").glob("2[0-9]*"))
+    second = shutil.copytree(first, first.with_name(f"20000101-copy-{first.name[-4:]}")).name
+    for chosen in (first.name, second):
+        page = answer(copy, "select chosen_run() as r", run=chosen)
+        [box] = [box for box in page.selectbox if box.label == "Run"]
+        assert page.dataframe[-1].value["r"].tolist() == [box.value] == [chosen]
+        assert len(set(box.options)) == len(box.options)
+
+
+def test_the_session_keeps_no_answer_itself_and_one_that_is_pushed_out_is_to_be_asked_again(store):
+    page = answer(store, "select 41 + 1 as n")
+    _, ticket = page.session_state["answer"]
+    assert isinstance(ticket, str) and kept.answers().get(ticket).rows["n"].to_pylist() == [42]
+    kept.answers().drop(ticket)
+    assert "kept no more: press Run again" in written(checked(page.run()))
+    assert run(page).dataframe[-1].value["n"].tolist() == [42]
 
 
 def test_an_answer_says_what_is_missing_in_it(store, tmp_path):
