@@ -87,19 +87,21 @@ class Listed(NamedTuple):
     """What the names in a run's folder tell."""
 
     epoch: int
-    single: list[str]
-    """The folders of the single steps of that epoch."""
+    names: list[str]
+    """Its settings, its loss and its newest manifest, the folders of single steps of that epoch, and all of merged ones."""
 
 
 def listed(log_root: Path) -> dict[str, Listed]:
-    """What the names in each run's folder tell now, without a look into any file."""
+    """What the names in each run's folder tell now, without a look into any file. Raises `OSError` where that can't be told."""
     found: dict[str, Listed] = {}
     for run in log_root.glob("[0-9]*"):
         with suppress(FileNotFoundError, NotADirectoryError, PermissionError):  # DuckDB lists nothing there either
-            names = os.listdir(run)
+            names = sorted(os.listdir(run))
             epoch = max((int(m[1]) for name in names if (m := MANIFEST_NAME.fullmatch(name))), default=-1)
-            single = [name for name in names if (m := SINGLE.fullmatch(name)) and int(m[2]) == epoch]
-            found[run.name] = Listed(epoch, single)
+            files = {"run.parquet", "loss.parquet", manifest_path(run, epoch).name}
+            single = [n for n in names if (m := SINGLE.fullmatch(n)) and int(m[2]) == epoch]
+            merged = [n for n in names if epoch >= 0 and MERGED.fullmatch(n)]
+            found[run.name] = Listed(epoch, [*(n for n in names if n in files), *single, *merged])
     return found
 
 

@@ -176,7 +176,7 @@ def of_one_state(
     def attempt(left_s: float | None) -> tuple[T, bool]:
         names = listed(root) if root else {}
         before = _versions(connection, names)
-        with _no_later_steps(connection, names) if root else nullcontext():
+        with _as_listed(connection, root, names) if root else nullcontext():
             answer = read(left_s)
         return answer, _versions(connection, listed(root) if root else {}) == before
 
@@ -196,15 +196,17 @@ def _versions(connection: duckdb.DuckDBPyConnection, names: Mapping[str, Listed]
 
 
 @contextmanager
-def _no_later_steps(connection: duckdb.DuckDBPyConnection, names: Mapping[str, Listed]) -> Iterator[None]:
-    """Have `log_counted` count, within, no other single steps than these."""
-    steps = [f"{run}/{name}" for run, its in names.items() for name in its.single]
-    connection.execute("set variable log_single_steps = ?::varchar[]", [steps])
+def _as_listed(connection: duckdb.DuckDBPyConnection, root: Path, names: Mapping[str, Listed]) -> Iterator[None]:
+    """Have the views read, within, what was listed, but for what is known to be broken; and nothing that comes later."""
+    state = state_of(root)
+    away = {str(path.relative_to(root)) for path in state.parts | state.passed_over}
+    whole = {f"{run}/{name}" for run, its in names.items() if run not in state.runs for name in its.names}
+    connection.execute("set variable log_listed = ?::varchar[]", [sorted(whole - away)])
     try:
         yield
     finally:
         with suppress(duckdb.Error):  # after a fault, or in a transaction that failed, DuckDB does nothing more
-            connection.execute("reset variable log_single_steps")
+            connection.execute("reset variable log_listed")
 
 
 def _way_out(connection: duckdb.DuckDBPyConnection) -> str:

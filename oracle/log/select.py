@@ -32,7 +32,7 @@ CATALOG = {"columns", "tables", "views", "duckdb_columns", "duckdb_tables", "duc
 SHOWN = {'"tables"', "__show_tables_expanded"}
 """What SHOW may be asked, as the parser names it; it would show any setting too."""
 PLUMBING = re.compile(
-    r"log_(root|files?|kept|(step_)?is_left_out|is_foreign|part|folder|paths|rows)|alias_files|((older|newest)_)?(single|merged)_(files|rows|schema|\w+_sums)"
+    r"log_(root|files?|kept|listed|found|(step_)?is_left_out|is_foreign|part|folder|paths|rows)|alias_files|((older|newest)_)?(single|merged)_(files|rows|schema|\w+_sums)"
     r"|title_(queries|probes|pairs|matches|variants)|distinct_queries|scored_pairs|best_pairs|nearest_titles"
 )
 """Macros that views and other macros are made with: they tell paths, and read files or tables by their names."""

@@ -21,9 +21,18 @@
 -- Files of that name in every run's folder (or in the folders that the variable log_runs names), and in _schema: DuckDB has no pattern for
 -- these alone, so the views leave out what else begins with _.
 create or replace macro log_files(name) as log_root() || '/' || coalesce(getvariable('log_runs'), '[0-9_]*') || '/' || name;
--- The same of one kind of file that all views open at once, without the runs that oracle/log/state.py found broken: it sets the variables
+-- What oracle.log.query found there when it listed the log ("<run>/<name>" of each file and folder of steps, in the variable log_listed), of
+-- the names that fit a regular expression; null in DuckDB's own shell. Named, a file that can't be opened is an error; of a folder that can't
+-- be listed, as where open files run short, DuckDB's patterns find nothing, and say nothing.
+create or replace macro log_listed(named) as list_transform(
+    list_filter(getvariable('log_listed')::varchar[], lambda its_own: regexp_full_match(its_own, '[^/]*/' || named)),
+    lambda its_own: log_root() || '/' || regexp_replace(its_own, '([*?\[])', '[\1]', 'g')
+);
+-- The files of one kind that all views open at once, without the runs that oracle/log/state.py found broken: it sets the variables
 -- log_run_files, log_manifest_files, log_loss_files (patterns of what is left), and log_left_out (ids of runs, and folders of steps).
 create or replace macro log_kept(kept, name) as coalesce(kept, [log_files(name)]);
+create or replace macro log_found(kept, named, name, of_schema) as
+    coalesce([log_root() || '/_schema/' || of_schema] || log_listed(named), log_kept(kept, name));
 -- Asked of a file's name, this and log_step_is_left_out keep DuckDB from opening the file, as no join does.
 create or replace macro log_is_left_out(part) as coalesce(list_contains(getvariable('log_left_out')::varchar[], part), false);
 create or replace macro log_part(file, part) as split_part(file, '/', part);
@@ -43,7 +52,13 @@ create or replace macro merged_schema(name) as
     log_root() || '/_schema/steps-00000000-00000000-e00000000-f' || log_format() || '/' || name;
 -- A merge names the folders of single steps that it puts together, so that it opens and lists no others.
 create or replace macro newest_single_files(name) as coalesce(
-    list_transform(getvariable('log_single_files')::varchar[], lambda folder: folder || '/' || name), [single_files(name)]
+    list_transform(
+        coalesce(getvariable('log_single_files')::varchar[], log_listed('step-\d{8}-e\d{8}-f' || log_format())), lambda folder: folder || '/' || name
+    ),
+    [single_files(name)]
+);
+create or replace macro newest_merged_files(name) as coalesce(
+    list_transform(log_listed('steps-\d{8}-\d{8}-e\d{8}-f' || log_format()), lambda folder: folder || '/' || name), [merged_files(name)]
 );
 -- The patterns of all formats before. Format 1 had no manifest, and its folders no format: merged ones were named after the seconds
 -- (Unix time) from which and until which they counted.
@@ -74,7 +89,7 @@ select * exclude (filename) replace (
     make_timestamp(epoch_us(started_at)) as started_at,
     case when json_valid(settings) then settings end as settings
 )
-from read_parquet(log_kept(getvariable('log_run_files'), 'run.parquet'), hive_partitioning = false, filename = true, union_by_name = true)
+from read_parquet(log_found(getvariable('log_run_files'), 'run\.parquet', 'run.parquet', 'run.parquet'), hive_partitioning = false, filename = true, union_by_name = true)
 where not log_is_foreign(log_part(filename, -2));
 
 -- A time, or null where it is none of the years 1 to 9999: Python has no other.
@@ -148,14 +163,16 @@ create or replace view run_shape as
 select run_id, kind, rec_num, ranks_of_run(rec_num, lambda_end, length_control, settings) as rewarded_ranks from runs;
 
 -- grain: one folder of steps that counts. folder: its path.
--- Files are listed when a statement is bound; by union_by_name all of the manifests, at once. Each table of a statement lists them for itself:
--- so that a step which comes in between is in none of them, oracle.log.query sets the variable log_single_steps, the single steps that
--- were there before ("<run>/<folder>"; null: any).
+-- Files are listed when a statement is bound; by union_by_name all of the manifests, at once. Each table of a statement lists them for itself,
+-- but where oracle.log.query has listed them for all (log_listed): a step which comes in between is in none of them then.
 create or replace view log_counted as
 with listed as materialized (
-    select log_part(filename, -2) as run_id, log_part(filename, -1)[10:17]::integer as epoch, log_folder(filename) || '/' || folder as folder
+    select
+        log_part(filename, -2) as run_id, log_part(filename, -1)[10:17]::integer as epoch, log_folder(filename) as place,
+        place || '/' || folder as folder
     from read_parquet(
-        log_kept(getvariable('log_manifest_files'), 'manifest-' || log_digits(8) || '.parquet'), hive_partitioning = false, filename = true, union_by_name = true
+        log_found(getvariable('log_manifest_files'), 'manifest-\d{8}\.parquet', 'manifest-' || log_digits(8) || '.parquet', 'manifest-00000000.parquet'),
+        hive_partitioning = false, filename = true, union_by_name = true
     )
 ),
 -- Apart from the reading: DuckDB makes this window a join with itself, which would list the manifests twice, and a run that is merged
@@ -187,12 +204,16 @@ counted as (
     from (from manifests where folder is not null and run_id <> '_schema')
     left join whole using (folder)
     union all
-    select manifests.run_id, log_folder(file)
-    from glob(single_files('verdicts.parquet', format := '[0-9]'))
-    join manifests on manifests.folder is null and log_part(file, -3) = run_id and log_part(file, -2)[16:23]::integer = epoch
+    select run_id, place || '/' || log_part(step, -1)
+    from (
+        select log_part(log_folder(file), -2) || '/' || log_part(log_folder(file), -1) as step
+        from glob(single_files('verdicts.parquet', format := '[0-9]'))
+        where getvariable('log_listed') is null
+        union all
+        from (select unnest(getvariable('log_listed')::varchar[]) as step) where regexp_full_match(step, '[^/]*/step-\d{8}-e\d{8}-f\d')
+    )
+    join manifests on manifests.folder is null and log_part(step, -2) = run_id and log_part(step, -1)[16:23]::integer = epoch
     where run_id <> '_schema'
-        and (getvariable('log_single_steps') is null
-            or log_part(file, -3) || '/' || log_part(file, -2) in (select unnest(getvariable('log_single_steps')::varchar[])))
     union all
     select run_id, folder
     from files_1
@@ -220,7 +241,7 @@ from read_parquet(older_single_files(name), hive_partitioning = false, filename 
 
 create or replace macro merged_rows(name, folders) as table
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
-from read_parquet([merged_schema(name), merged_files(name)], hive_partitioning = false, filename = true) semi join log_paths(folders, name) using (filename)
+from read_parquet([merged_schema(name)] || newest_merged_files(name), hive_partitioning = false, filename = true) semi join log_paths(folders, name) using (filename)
 where not log_step_is_left_out(filename)
 union all by name
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
@@ -231,7 +252,7 @@ from read_parquet(older_merged_files(name), hive_partitioning = false, filename 
 create or replace macro log_rows(name) as table
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
 from log_paths((select list(folder) from main.log_counted), name)
-join read_parquet([merged_schema(name), merged_files(name), single_files(name)], hive_partitioning = false, filename = true) as files using (filename)
+join read_parquet([merged_schema(name)] || newest_merged_files(name) || newest_single_files(name), hive_partitioning = false, filename = true) as files using (filename)
 where not log_step_is_left_out(files.filename)
 union all by name
 select * exclude (filename) replace (log_part(filename, -3) as run_id)
@@ -317,5 +338,5 @@ create or replace macro traits_at(evidence, threshold) as
 --   kl            divergence from the reference a token, as Schulman's k3 estimates it; null: no KL term
 create or replace view loss_by_rank as
 select log_part(filename, -2) as run_id, * exclude (filename)
-from read_parquet(log_kept(getvariable('log_loss_files'), 'loss.parquet'), hive_partitioning = false, filename = true)
+from read_parquet(log_found(getvariable('log_loss_files'), 'loss\.parquet', 'loss.parquet', 'loss.parquet'), hive_partitioning = false, filename = true)
 where not log_is_foreign(log_part(filename, -2));
