@@ -1,6 +1,7 @@
 """Connections to DuckDB that never reach for the network, whatever they are told to open."""
 
 import os
+import re
 import shutil
 import time
 from contextlib import suppress
@@ -51,6 +52,11 @@ def check_path(path: str | Path, signs: str = "?\\") -> None:
 def pattern_of(path: str | Path) -> str:
     """The path as DuckDB's readers of files take it: as a pattern, in which it stands for itself. Else sweep[1] would be sweep1."""
     return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
+
+
+def unescaped(pattern: str) -> str:
+    """What `pattern_of` made a pattern of; or the one path that a pattern of a single letter in brackets fits."""
+    return re.sub(r"\[([*?[l])\]", r"\1", pattern)
 
 
 def copied(path: Path, folder: str | Path) -> Path:

@@ -92,17 +92,32 @@ class Listed(NamedTuple):
 
 
 def listed(log_root: Path) -> dict[str, Listed]:
-    """What the names in each run's folder tell now, without a look into any file. Raises `OSError` where that can't be told."""
+    """What the names in each run's folder tell now, without a look into any file.
+
+    Raises `OSError` where memory, threads or open files run short; what can't be listed otherwise, `state_of` tells.
+    """
     found: dict[str, Listed] = {}
-    for run in log_root.glob("[0-9]*"):
-        with suppress(FileNotFoundError, NotADirectoryError, PermissionError):  # DuckDB lists nothing there either
-            names = sorted(os.listdir(run))
-            epoch = max((int(m[1]) for name in names if (m := MANIFEST_NAME.fullmatch(name))), default=-1)
-            files = {"run.parquet", "loss.parquet", manifest_path(run, epoch).name}
-            single = [n for n in names if (m := SINGLE.fullmatch(n)) and int(m[2]) == epoch]
-            merged = [n for n in names if epoch >= 0 and MERGED.fullmatch(n)]
-            found[run.name] = Listed(epoch, [*(n for n in names if n in files), *single, *merged])
+    for run in _names_in(log_root):
+        if not "0" <= run[0] <= "9":
+            continue
+        names = _names_in(log_root / run)
+        epoch = max((int(m[1]) for name in names if (m := MANIFEST_NAME.fullmatch(name))), default=-1)
+        if epoch < 0 and "run.parquet" not in names:  # no run
+            continue
+        files = {"run.parquet", "loss.parquet", manifest_path(log_root / run, epoch).name}
+        single = [n for n in names if (m := SINGLE.fullmatch(n)) and int(m[2]) == epoch]
+        merged = [n for n in names if epoch >= 0 and MERGED.fullmatch(n)]
+        found[run] = Listed(epoch, [*(n for n in names if n in files), *single, *merged])
     return found
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError as error:
+        if is_shortage(error):
+            raise
+        return []
 
 
 def superseded(folder: Path, now: Counted) -> list[Steps]:

@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from oracle.base.advice import advice, is_shortage
+from oracle.base.database import unescaped
 from oracle.base.errors import UserError, first_line
 from oracle.log.folders import Listed, listed
 from oracle.log.plain import known_to_arrow
@@ -132,12 +133,7 @@ def _root_of(connection: duckdb.DuckDBPyConnection) -> Path | None:
         [(pattern,)] = connection.execute("select log_root()").fetchall()
     except duckdb.CatalogException:
         return None
-    return _path_of(pattern)
-
-
-def _path_of(pattern: str) -> Path:
-    """The one path that a pattern of `pattern_of` fits, or one of a file that need not be there."""
-    return Path(re.sub(r"\[([*?[l])\]", r"\1", pattern))
+    return Path(unescaped(pattern))
 
 
 def again_if_removed(read: Callable[[float | None], T], timeout_s: float | None) -> T:
@@ -192,16 +188,22 @@ def of_one_state(
 def _versions(connection: duckdb.DuckDBPyConnection, names: Mapping[str, Listed]) -> tuple:
     """What changes where a statement could meet two states: of a log and a store, as far as the connection has them."""
     [(decisions,)] = connection.execute("select getvariable('alias_files')").fetchall()
-    return {run: its.epoch for run, its in names.items()}, [sign_of(_path_of(p)) for p in decisions or []]
+    return {run: its.epoch for run, its in names.items()}, [sign_of(Path(unescaped(p))) for p in decisions or []]
 
 
 @contextmanager
 def _as_listed(connection: duckdb.DuckDBPyConnection, root: Path, names: Mapping[str, Listed]) -> Iterator[None]:
     """Have the views read, within, what was listed, but for what is known to be broken; and nothing that comes later."""
-    state = state_of(root)
-    away = {str(path.relative_to(root)) for path in state.parts | state.passed_over}
-    whole = {f"{run}/{name}" for run, its in names.items() if run not in state.runs for name in its.names}
-    connection.execute("set variable log_listed = ?::varchar[]", [sorted(whole - away)])
+    [(left_out,)] = connection.execute("select getvariable('log_left_out')").fetchall()
+    away = {*(left_out or [])}  # ids of runs, and paths
+    files = [
+        f"{run}/{n}"
+        for run, its in names.items()
+        if run not in away
+        for n in its.names
+        if f"{root / run / n}" not in away
+    ]
+    connection.execute("set variable log_listed = ?::varchar[]", [files])
     try:
         yield
     finally:

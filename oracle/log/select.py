@@ -38,11 +38,12 @@ PLUMBING = re.compile(
 """Macros that views and other macros are made with: they tell paths, and read files or tables by their names."""
 READS_BY_NAME = {"check_films", "resolve_titles"}
 """The macros that people may tell which table to read: no other than they may read without it."""
-# Of a statement: a parser looks at no clock, nor lets Python look at one. Within both it takes a few seconds and 2 GB.
+# Of a statement: a parser looks at no clock, nor lets Python look at one. Within both it takes some ten seconds and 2 GB.
 MOST_CHARACTERS = 1_000_000
 MOST_BRACKETS = 300
 """Within each other: for twice as many it takes four times as long, and as much memory."""
 HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")  # what Python makes of bytes in a command that are no UTF-8
+ODD_SPACE = re.compile("[\u0080-\u00a0\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]")
 MOST_TOLD = 5  # statements by their kinds
 LONGEST = 500  # of what DuckDB says; it repeats names of any length
 TOO_DEEP = "the statement is nested too deeply, or has too many terms in a row: simplify it"
@@ -131,13 +132,21 @@ def _parsed(connection: duckdb.DuckDBPyConnection, sql: str) -> dict:
         raise UserError(what_duckdb_said(error)) from None
     except RecursionError:
         raise UserError(TOO_DEEP) from None
+    except json.JSONDecodeError:  # DuckDB has nothing to say of some literals
+        raise UserError("the statement can't be read: DuckDB's parser makes nothing of it") from None
     if tree["error"] or len(tree["statements"]) != 1:
         raise UserError(f"this reads the log only: expected one SELECT ({tree.get('error_message', 'got several')})")
     return tree
 
 
 def _depth(sql: str) -> int:
-    """How many brackets of a statement are open at most at a time, but for those in texts and comments."""
+    """How many brackets of a statement are open at most at a time, but for those in texts and comments.
+
+    Of a statement with odd spaces, all of them: the parser takes these for spaces, and the tokenizer for parts of names, so that
+    what is text to one are brackets to the other.
+    """
+    if ODD_SPACE.search(sql):
+        return sum(map(sql.count, "([{"))
     text = sql.encode()
     signs = (text[start : start + 1] for start, kind in duckdb.tokenize(sql) if kind == duckdb.token_type.operator)
     steps = ((sign in (b"(", b"[", b"{")) - (sign in (b")", b"]", b"}")) for sign in signs)

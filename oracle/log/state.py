@@ -12,7 +12,6 @@ it for all. Such runs, and steps, are found here, and `set_aside` has the views 
 
 import logging
 import os
-import re
 import time
 from collections.abc import Collection, Iterator
 from contextlib import suppress
@@ -22,7 +21,7 @@ from pathlib import Path
 import duckdb
 
 from oracle.base.advice import is_shortage
-from oracle.base.database import connect, pattern_of
+from oracle.base.database import connect, pattern_of, unescaped
 from oracle.base.errors import UserError
 from oracle.base.printable import one_line
 from oracle.log.folders import FORMAT, MANIFEST_NAME, counted, superseded
@@ -40,10 +39,6 @@ from oracle.log.sound import (
 
 SEARCH_S = 20.0  # of a search for what is damaged
 SETTLED_NS = 2_000_000_000  # coarser than the times of any file system: what changed so lately may change again, and look the same
-_NAMED = re.compile(
-    r"/([^/\n\"']+)/(?:(?:[^/\n\"']+)/(?:completions|verdicts|rank_sums|trait_sums)|run|loss|manifest-\d{8})\.parquet"
-)
-
 _DIGITS = 8 * "[0-9]"
 _KINDS = {  # what views open all at once: as a pattern in the folder of a run, and in _schema
     "run": ("run.parquet", "run.parquet"),
@@ -271,7 +266,8 @@ def find_broken(log_root: Path, said: str, anywhere: bool, within_s: float) -> N
     `anywhere`: at those of all runs, newest first, where it names none, as of damaged pages it does; for `within_s` seconds.
     """
     there, _ = _names(log_root)
-    named = set(_NAMED.findall(said)) & set(there)
+    said = unescaped(said)
+    named = {run for run in there if f"/{run}/" in said}
     if not named and anywhere:
         named = set(there)
     look_closer(log_root, named, within_s)

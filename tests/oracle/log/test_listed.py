@@ -1,11 +1,12 @@
 """What was listed for a statement is read for it, or the statement is asked again: nothing is left out in silence."""
 
+import os
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
-from oracle.log import LogWriter, compact, open_log, query
+from oracle.log import LogWriter, compact, open_log, query, state_of
 from oracle.log.reading import of_one_state
 from tests.synthetic_log import write_run
 from tests.tiny_log import RUN, STEP_1, step_tables
@@ -68,3 +69,29 @@ def test_what_duckdb_does_not_find_for_a_moment_is_asked_for_again(log_root, pat
 
             assert of_one_state(log, read, 20) == expected
             assert asked == 2
+
+
+@pytest.mark.parametrize("name", ["20240101", "20240101[2]", "20240101'x", '20240101"x', "20240101\nx"])
+def test_a_file_that_goes_from_a_step_is_told_by_the_next_query_whatever_the_name_of_its_run(tmp_path, name):
+    with LogWriter(tmp_path, RUN) as writer:
+        for step in (1, 2):
+            writer.write_step(step, *step_tables(STEP_1))
+    folder = writer.folder.rename(tmp_path / name)
+    with open_log(tmp_path) as log:
+        steps = "select distinct step from verdicts order by step"
+        assert query(log, steps)["step"].to_pylist() == [1, 2]
+        [gone] = folder.glob("step-00000001-*")
+        (gone / "verdicts.parquet").unlink()
+        assert query(log, steps)["step"].to_pylist() == [2]
+        assert gone in state_of(tmp_path).parts
+
+
+def test_folders_that_are_no_runs_are_not_read_whatever_they_hold(log_root):
+    with open_log(log_root) as log:
+        expected = [query(log, sql) for sql in EACH]
+        for odd in ("2024-copy", b"2024-\xff"):
+            folder = Path(os.fsdecode(os.path.join(os.fsencode(log_root), os.fsencode(odd))))
+            folder.mkdir()
+            (folder / "loss.parquet").write_text("no Parquet")
+        (log_root / "20loop").symlink_to("20loop")
+        assert [query(log, sql) for sql in EACH] == expected
