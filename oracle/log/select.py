@@ -132,8 +132,6 @@ def _parsed(connection: duckdb.DuckDBPyConnection, sql: str) -> dict:
         raise UserError(what_duckdb_said(error)) from None
     except RecursionError:
         raise UserError(TOO_DEEP) from None
-    except json.JSONDecodeError:  # DuckDB has nothing to say of some literals
-        raise UserError("the statement can't be read: DuckDB's parser makes nothing of it") from None
     if tree["error"] or len(tree["statements"]) != 1:
         raise UserError(f"this reads the log only: expected one SELECT ({tree.get('error_message', 'got several')})")
     return tree

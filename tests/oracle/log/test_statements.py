@@ -166,7 +166,7 @@ def test_names_and_columns_may_be_asked_for(audit, sql):
         ("from " + "(" * 3000 + "range(1)" + ")" * 3000, "nested too deeply"),
         ("select ((" + "[{" * 300_000, "nested too deeply"),
         ("select \u00a0$$ $$ from " + "(" * 3000 + "range(1)" + ")" * 3000, "nested too deeply"),
-        ("select B'\u00a0$1$'", "the statement can't be read|Parser Error|Error"),
+        ("select B'\u00a0$1$'", "Parser Error: Bit string literal"),
         ("select 'é)' || " + "(/*)*/" * 2000, "nested too deeply"),
         ("select " + "1+" * 2000 + "1", "too many terms in a row"),
         ("select " + "[" * 100 + "1" + "]" * 100, "the answer can't be handed on"),
