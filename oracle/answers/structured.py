@@ -213,14 +213,14 @@ def _read(text: str, start: int, end: int) -> tuple[list[_Film], int]:
         if string and kind != "colon":
             stack[-1].values.append(string)
             written[string.start], keys[string.start] = key_text, key_start
-            string, key = None, ""
+            string, key, key_text = None, "", ""
         if kind == "open":
             if len(stack) >= _DEEPEST:
                 return [], stop
             frame = _Frame(token[0], token.start(), key, (key_text, key_start), stack[-1] if stack else None)
             frame._written, frame._keys = written, keys
             stack.append(frame)
-            key = ""
+            key = key_text = ""
         elif kind == "close":
             if (token[0] == ")") != (stack[-1].kind == "("):
                 continue
@@ -229,7 +229,7 @@ def _read(text: str, start: int, end: int) -> tuple[list[_Film], int]:
             if not stack:
                 return found, stop
             stack[-1].films += found
-            key = ""
+            key = key_text = ""
         elif kind == "string":
             if token[0][-1] == "\n":  # no JSON
                 return [], stop
@@ -240,7 +240,7 @@ def _read(text: str, start: int, end: int) -> tuple[list[_Film], int]:
         elif kind == "number":
             stack[-1].values.append(_Value(key, token[0], token.start(), stop, True))
             written[token.start()], keys[token.start()] = key_text, key_start
-            key = ""
+            key = key_text = ""
         elif kind == "junk" and not key:
             return [], stop
     if string:

@@ -185,6 +185,7 @@ anything = st.one_of(st.text(st.characters()), st.lists(st.sampled_from(FRAGMENT
 @given(anything)
 @example('["\x08"2000')
 @example("TITLE,YEAR\r[0,2000")
+@example('{"0":[]2000:2000')
 def test_any_text_gives_ordered_spans_that_hold_their_titles(text):
     position = 0
     for rank, r in enumerate(parse_recommendations(text), 1):
