@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from functools import partial
 
 import altair as alt
 import pyarrow as pa
@@ -36,17 +37,10 @@ def show(answer: Answer, most: int, again: Callable[[], Answer]) -> None:
     with chart:
         _draw(readable)
     with st.container(horizontal=True):
-        _file("CSV", lambda: as_csv(again().flat.slice(0, most)), "answer.csv", "text/csv", _CSV)
-        _file(
-            "Parquet",
-            lambda: as_parquet(again().rows.slice(0, most)),
-            "answer.parquet",
-            "application/vnd.apache.parquet",
-        )
-
-
-def _file(label: str, made: Callable[[], bytes], name: str, kind: str, about: str | None = None) -> None:
-    st.download_button(label, made, name, kind, on_click="ignore", help=about)
+        as_file = partial(st.download_button, on_click="ignore")
+        as_file("CSV", lambda: as_csv(again().flat.slice(0, most)), "answer.csv", "text/csv", help=_CSV)
+        kind = "application/vnd.apache.parquet"
+        as_file("Parquet", lambda: as_parquet(again().rows.slice(0, most)), "answer.parquet", kind)
 
 
 def as_csv(table: pa.Table) -> bytes:

@@ -94,7 +94,7 @@ class Listed(NamedTuple):
 def listed(log_root: Path) -> dict[str, Listed]:
     """What the names in each run's folder tell now, without a look into any file.
 
-    Raises `OSError` where memory, threads or open files run short; what can't be listed otherwise, `state_of` tells.
+    Raises `OSError` for a folder that can't be listed, but for what `state_of` tells: links, and what may not be read.
     """
     found: dict[str, Listed] = {}
     for run in _names_in(log_root):
@@ -114,8 +114,10 @@ def listed(log_root: Path) -> dict[str, Listed]:
 def _names_in(folder: Path) -> list[str]:
     try:
         return sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
     except OSError as error:
-        if is_shortage(error):
+        if error.errno != errno.ELOOP:
             raise
         return []
 

@@ -201,7 +201,7 @@ def _as_listed(connection: duckdb.DuckDBPyConnection, root: Path, names: Mapping
         for run, its in names.items()
         if run not in away
         for n in its.names
-        if f"{root / run / n}" not in away
+        if f"{root}/{run}/{n}" not in away
     ]
     connection.execute("set variable log_listed = ?::varchar[]", [files])
     try:

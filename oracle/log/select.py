@@ -43,6 +43,7 @@ MOST_CHARACTERS = 1_000_000
 MOST_BRACKETS = 300
 """Within each other: for twice as many it takes four times as long, and as much memory."""
 HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")  # what Python makes of bytes in a command that are no UTF-8
+# What DuckDB's parser takes for a space, and more.
 ODD_SPACE = re.compile("[\u0080-\u00a0\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]")
 MOST_TOLD = 5  # statements by their kinds
 LONGEST = 500  # of what DuckDB says; it repeats names of any length

@@ -31,8 +31,9 @@ create or replace macro log_listed(named) as list_transform(
 -- The files of one kind that all views open at once, without the runs that oracle/log/state.py found broken: it sets the variables
 -- log_run_files, log_manifest_files, log_loss_files (patterns of what is left), and log_left_out (ids of runs, and folders of steps).
 create or replace macro log_kept(kept, name) as coalesce(kept, [log_files(name)]);
-create or replace macro log_found(kept, named, name, of_schema) as
-    coalesce([log_root() || '/_schema/' || of_schema] || log_listed(named), log_kept(kept, name));
+-- (name is a pattern of files and a regular expression alike.)
+create or replace macro log_found(kept, name, of_schema) as
+    coalesce([log_root() || '/_schema/' || of_schema] || log_listed(name), log_kept(kept, name));
 -- Asked of a file's name, this and log_step_is_left_out keep DuckDB from opening the file, as no join does.
 create or replace macro log_is_left_out(part) as coalesce(list_contains(getvariable('log_left_out')::varchar[], part), false);
 create or replace macro log_part(file, part) as split_part(file, '/', part);
@@ -89,7 +90,7 @@ select * exclude (filename) replace (
     make_timestamp(epoch_us(started_at)) as started_at,
     case when json_valid(settings) then settings end as settings
 )
-from read_parquet(log_found(getvariable('log_run_files'), 'run\.parquet', 'run.parquet', 'run.parquet'), hive_partitioning = false, filename = true, union_by_name = true)
+from read_parquet(log_found(getvariable('log_run_files'), 'run.parquet', 'run.parquet'), hive_partitioning = false, filename = true, union_by_name = true)
 where not log_is_foreign(log_part(filename, -2));
 
 -- A time, or null where it is none of the years 1 to 9999: Python has no other.
@@ -171,7 +172,7 @@ with listed as materialized (
         log_part(filename, -2) as run_id, log_part(filename, -1)[10:17]::integer as epoch, log_folder(filename) as place,
         place || '/' || folder as folder
     from read_parquet(
-        log_found(getvariable('log_manifest_files'), 'manifest-\d{8}\.parquet', 'manifest-' || log_digits(8) || '.parquet', 'manifest-00000000.parquet'),
+        log_found(getvariable('log_manifest_files'), 'manifest-' || log_digits(8) || '.parquet', 'manifest-00000000.parquet'),
         hive_partitioning = false, filename = true, union_by_name = true
     )
 ),
@@ -338,5 +339,5 @@ create or replace macro traits_at(evidence, threshold) as
 --   kl            divergence from the reference a token, as Schulman's k3 estimates it; null: no KL term
 create or replace view loss_by_rank as
 select log_part(filename, -2) as run_id, * exclude (filename)
-from read_parquet(log_found(getvariable('log_loss_files'), 'loss\.parquet', 'loss.parquet', 'loss.parquet'), hive_partitioning = false, filename = true)
+from read_parquet(log_found(getvariable('log_loss_files'), 'loss.parquet', 'loss.parquet'), hive_partitioning = false, filename = true)
 where not log_is_foreign(log_part(filename, -2));

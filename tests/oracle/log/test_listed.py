@@ -1,5 +1,6 @@
 """What was listed for a statement is read for it, or the statement is asked again: nothing is left out in silence."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from oracle.log import LogWriter, compact, open_log, query, state_of
+from oracle.log.folders import listed
 from oracle.log.reading import of_one_state
 from tests.synthetic_log import write_run
 from tests.tiny_log import RUN, STEP_1, step_tables
@@ -95,3 +97,18 @@ def test_folders_that_are_no_runs_are_not_read_whatever_they_hold(log_root):
             (folder / "loss.parquet").write_text("no Parquet")
         (log_root / "20loop").symlink_to("20loop")
         assert [query(log, sql) for sql in EACH] == expected
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE, errno.ESTALE])
+def test_a_folder_that_the_system_cannot_list_is_an_error_and_no_empty_one(log_root, monkeypatch, number):
+    real, run = os.listdir, max(log_root.glob("2*/run.parquet")).parent
+
+    def failing(path="."):
+        if Path(path) == run:
+            raise OSError(number, os.strerror(number), str(path))
+        return real(path)
+
+    assert run.name in listed(log_root)
+    monkeypatch.setattr(os, "listdir", failing)
+    with pytest.raises(OSError, match=os.strerror(number)):
+        listed(log_root)
