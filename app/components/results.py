@@ -16,6 +16,7 @@ from app.components.charts import named
 from app.core.flat import once
 from app.core.query_pool import Answer
 from app.text import formats
+from oracle.base.parquet import bounded
 from oracle.log import storable
 
 MOST_DRAWN = 5000
@@ -59,7 +60,8 @@ def _no_formulas(texts: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Arra
 def as_parquet(table: pa.Table) -> bytes:
     """The rows with their types, as far as Parquet has them."""
     sink = io.BytesIO()
-    pyarrow.parquet.write_table(storable(table).rename_columns(once(table.column_names)), sink)
+    stored = storable(table).rename_columns(once(table.column_names))
+    pyarrow.parquet.write_table(stored, sink, write_statistics=bounded(stored.schema))
     return sink.getvalue()
 
 
@@ -98,7 +100,10 @@ def _draw(table: pa.Table) -> None:
 
 
 def drawable(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A browser draws nothing of decimals beyond what it can count."""
+    """Numbers as a browser has them, which draws nothing of decimals beyond what it can count; all else as the text by which Vega
+    tells names apart: null and 'null' are one."""
+    if not _is_number(column.type):
+        return pc.fill_null(column.cast(pa.string()), "null")
     return column.cast(pa.float64()) if pa.types.is_decimal(column.type) else column
 
 

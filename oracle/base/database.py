@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 from oracle.base.errors import UserError
-from oracle.base.files import left_beside, version_of, version_of_store
+from oracle.base.files import absolute, left_beside, version_of, version_of_store
 
 ATTEMPTS = 3
 PAUSE_S = 0.1
@@ -30,7 +30,7 @@ def connect(
     Raises `duckdb.Error` for a file that can't be opened, `UserError` for a path that DuckDB would read as an address.
     """
     if path != ":memory:":  # DuckDB takes "md:x" for a service
-        path = os.path.abspath(path)
+        path = absolute(path)
         check_path(path)
     wal = Path(f"{path}.wal")
     if wal.exists() and not wal.is_file():
@@ -42,7 +42,7 @@ def connect(
 def check_path(path: str | Path, signs: str = "?\\") -> None:
     """Raises `UserError` for a path that DuckDB reads as another one: what stands behind a "?" are options to it, a backslash
     parts folders, as on Windows, and it knows no bytes that are no text. `signs`: those that matter here."""
-    whole = os.path.abspath(path)
+    whole = str(absolute(path))
     if found := [sign for sign in signs if sign in whole and sign != os.sep]:
         raise UserError(f"{path}: DuckDB opens no file with a {found[0]} in its path; choose another name")
     if whole != whole.encode(errors="replace").decode():
@@ -51,7 +51,10 @@ def check_path(path: str | Path, signs: str = "?\\") -> None:
 
 def pattern_of(path: str | Path) -> str:
     """The path as DuckDB's readers of files take it: as a pattern, in which it stands for itself. Else sweep[1] would be sweep1."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
+    text = str(path)
+    if not any(sign in text for sign in "*?["):
+        return text
+    return "".join(f"[{c}]" if c in "*?[" else c for c in str(absolute(path)))
 
 
 def unescaped(pattern: str) -> str:

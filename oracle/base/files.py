@@ -158,6 +158,13 @@ def version_of_store(path: str | Path) -> tuple[int, ...]:
     return versions
 
 
+def absolute(path: str | Path) -> Path:
+    """The absolute path, without "..": DuckDB's patterns take "link/.." for nothing, wherever the link leads."""
+    path = Path(path).absolute()
+    behind = len(path.parts) - path.parts[::-1].index("..") if ".." in path.parts else 0
+    return Path(os.path.realpath(Path(*path.parts[:behind])), *path.parts[behind:]) if behind else path
+
+
 BESIDE = {".log", ".index", ".answers", ".rejects"}
 """The endings of the folders beside a store, each of which has the store's name with this in place of its own ending."""
 
@@ -180,9 +187,13 @@ def alias_files(path: str | Path) -> list[Path]:
     `store.duckdb` -> `store.aliases.jsonl`, `store.duckdb.aliases.jsonl`. Of a symbolic link they are beside the link, where there
     are any, else beside the store to which it leads, as its log is.
     """
-    path = Path(path).absolute()
+    path = absolute(path)
     files = _alias_files(path)
-    return files if not path.is_symlink() or any(map(os.path.lexists, files)) else _alias_files(path.resolve())
+    return (
+        files
+        if not path.is_symlink() or any(map(os.path.lexists, files))
+        else _alias_files(Path(os.path.realpath(path)))
+    )
 
 
 def _alias_files(path: Path) -> list[Path]:

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from oracle.base.columns import csv_fault
 from oracle.base.errors import UserError
 from oracle.base.files import check_readable, check_writable, written_whole
+from oracle.base.parquet import bounded
 from oracle.base.printable import one_line
 from oracle.base.unpacked import utf_8_of
 from oracle.cli.parquet import is_parquet, parquet_batches
@@ -149,7 +150,7 @@ def _write_whole(first: pa.Table, others: Iterator[pa.Table], out: Path) -> None
     """Write a file that is there when all of it is."""
     with written_whole(out) as part, open(part, "wb") as file:
         if out.suffix == ".parquet":
-            with pq.ParquetWriter(file, first.schema) as writer:
+            with pq.ParquetWriter(file, first.schema, write_statistics=bounded(first.schema)) as writer:
                 for table in chain([first], others):
                     writer.write_table(table)
         else:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from oracle.base.command import go_on_unread
 from oracle.base.errors import Busy, UserError
-from oracle.base.files import check_writable, written_whole
+from oracle.base.files import absolute, check_writable, written_whole
 from oracle.base.printable import one_line
 from oracle.base.terminal import print_json, print_rows
 from oracle.cli.log import VARIABLES
@@ -45,7 +45,7 @@ def _connection(arguments: argparse.Namespace) -> duckdb.DuckDBPyConnection:
     if arguments.store.is_file():
         return open_audit(arguments.store)
     connection = open_log(log_root(arguments.store))
-    lock_down(connection, log_root(arguments.store).absolute())
+    lock_down(connection, absolute(log_root(arguments.store)))
     return connection
 
 

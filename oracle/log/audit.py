@@ -43,10 +43,10 @@ def open_audit(
     Raises:
         UserError: no store of this program's format at `store_path`, no room for its copy, or no log can be made beside it.
     """
-    store = Path(store_path).absolute()
+    store = files.absolute(store_path)
     if not store.is_file():
         raise UserError(f"no store at {store}: build one with pipeline/prepare.py, or name another")
-    root = Path(log_root).absolute() if log_root else files.log_root(store)
+    root = files.absolute(log_root) if log_root else files.log_root(store)
     connection = connect(threads=threads)
     connection.execute("set global timezone = 'UTC'")
     if memory:

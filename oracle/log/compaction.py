@@ -21,10 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 
 from oracle.base.database import connect, pattern_of
 from oracle.base.errors import UserError, first_line
 from oracle.base.files import check_writable, written_whole
+from oracle.base.parquet import write_parquet
 from oracle.log.empty import MERGED_SCHEMAS, SINGLE_SCHEMAS, ensure_schema
 from oracle.log.folders import (
     FORMAT,
@@ -39,11 +41,11 @@ from oracle.log.folders import (
     run_folder,
     told_plainly,
 )
-from oracle.log.macros import create_base
-from oracle.log.reading import GRACE_S, of_one_state, without_what_is_broken
+from oracle.log.macros import create_base, create_rows
+from oracle.log.reading import GRACE_S, of_one_state, without_what_is_broken, wrong_with
 from oracle.log.removal import remove_run
 from oracle.log.sound import check_run, has_its_columns, is_broken, is_readable
-from oracle.log.state import SEARCH_S, look_closer, state_of
+from oracle.log.state import SEARCH_S, look_closer
 from oracle.log.tables import write_rows
 from oracle.log.times import keep_time
 from oracle.log.upkeep import remove_superseded, tidy, tidy_log
@@ -190,8 +192,6 @@ def export_run(log_root: str | Path, run_id: str, target: str | Path, *, overwri
     if target.suffix not in (".parquet", ".csv"):
         raise UserError(f"cannot write {target}: expected a name that ends in .csv or .parquet")
     check_writable(target, overwrite=overwrite)
-    if wrong := state_of(Path(log_root).absolute()).runs.get(run_id):
-        raise left_out(run_id, wrong)
     with open_log(log_root) as connection, written_whole(target, overwrite=overwrite) as part:
 
         def write(_: float | None) -> int:
@@ -199,9 +199,12 @@ def export_run(log_root: str | Path, run_id: str, target: str | Path, *, overwri
             return write_rows(batches, part, target.suffix)
 
         try:
-            return without_what_is_broken(connection, lambda left_s: of_one_state(connection, write, left_s))
+            rows = without_what_is_broken(connection, lambda left_s: of_one_state(connection, write, left_s))
         except (duckdb.Error, RuntimeError) as error:
             raise UserError(f"cannot export run {run_id}: {first_line(error)}") from None
+        if wrong := wrong_with(connection, run_id):  # it was found to be so meanwhile
+            raise left_out(run_id, wrong)
+        return rows
 
 
 def delete_run(log_root: str | Path, run_id: str) -> None:
@@ -220,12 +223,14 @@ def _write_merged(folder: Path, sources: list[Steps], steps: list[int], target: 
     schema = folder.parent / "_schema" / MERGED_SCHEMAS[0]
     with connect(threads=1) as connection:  # training goes on beside this
         create_base(connection, folder.parent)
+        create_rows(connection)
         _look_only_at(connection, folder, [s for s in sources if not s.merged])
         for name in ("completions", "verdicts"):
             # In the order of the files, which are sorted: no sort, and little memory.
             files = [pattern_of(path / f"{name}.parquet") for path in (schema, *(s.path for s in sources))]
-            rows = f"from {_FILES} where list_contains($steps::integer[], step)"
-            _copy(connection.sql(rows, params={"files": files, "steps": steps}), target / f"{name}.parquet")
+            given: dict = {"files": files, "steps": steps}
+            rows = connection.sql(f"from {_FILES} where list_contains($steps::integer[], step)", params=given)
+            _copy(rows, schema / f"{name}.parquet", target / f"{name}.parquet")
         single = [str(s.path) for s in sources if not s.merged]
         for name in ("rank_sums", "trait_sums"):
             files = [pattern_of(path / f"{name}.parquet") for path in (schema, *(s.path for s in sources if s.merged))]
@@ -234,7 +239,7 @@ def _write_merged(folder: Path, sources: list[Steps], steps: list[int], target: 
                 f"from {_FILES}) where list_contains($steps::integer[], step) order by all"
             )
             given = {"single": single, "run": folder.name, "files": files, "steps": steps}
-            _copy(connection.sql(sums, params=given), target / f"{name}.parquet")
+            _copy(connection.sql(sums, params=given), schema / f"{name}.parquet", target / f"{name}.parquet")
 
 
 def _look_only_at(connection: duckdb.DuckDBPyConnection, folder: Path, single: list[Steps]) -> None:
@@ -250,8 +255,9 @@ def _look_only_at(connection: duckdb.DuckDBPyConnection, folder: Path, single: l
         connection.execute(f"set variable log_{kind}_files = ?::varchar[]", [list(map(pattern_of, paths))])
 
 
-def _copy(rows: duckdb.DuckDBPyRelation, target: Path) -> None:
-    rows.write_parquet(str(target), compression="zstd", row_group_size=122_880)
+def _copy(rows: duckdb.DuckDBPyRelation, schema: Path, target: Path) -> None:
+    """Write rows with the columns of `schema`, a file without rows. Not by DuckDB, which passes over a fault at a file's end."""
+    write_parquet(rows.to_arrow_reader(10_000), pq.read_schema(schema), target)
 
 
 def _reason(error: Exception) -> str:

@@ -1,10 +1,13 @@
 """Where SQL finds what people decided about titles: in the files beside the store that was opened."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
 
-from oracle.base.database import pattern_of
+from oracle.base.database import pattern_of, unescaped
 from oracle.base.files import alias_files
 from oracle.log.macros import quoted
 
@@ -26,9 +29,38 @@ def use_same_alias_files(connection: duckdb.DuckDBPyConnection, other: duckdb.Du
     connection.execute("set variable alias_files = ?", [files])
 
 
+@contextmanager
+def decisions_by_name(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Have a connection read, within, the files of decisions that are there: of a folder that can't be listed, patterns find none.
+
+    Raises `OSError` where it can't be seen whether a file is there, and where DuckDB would not find it.
+    """
+    [(patterns,)] = connection.execute("select getvariable('alias_files')").fetchall()
+    files = [Path(unescaped(pattern)) for pattern in patterns or []]
+    if patterns:
+        connection.execute("set variable alias_files = ?::varchar[]", [[pattern_of(f) for f in files if _is_there(f)]])
+    try:
+        yield
+    finally:
+        if patterns:
+            with suppress(duckdb.Error):  # after a fault, or in a transaction that failed, DuckDB does nothing more
+                connection.execute("set variable alias_files = ?", [patterns])
+
+
+def _is_there(file: Path) -> bool:
+    try:
+        os.lstat(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    for part in (file, *file.parents):
+        if pattern_of(part.name) != part.name:  # which DuckDB finds by a list alone
+            os.listdir(part.parent)
+    return True
+
+
 def readable_as(store_path: str | Path) -> list[str]:
     """How DuckDB names the files of decisions where it asks whether it may read them: as patterns, and as it finds them."""
-    return [*_patterns(store_path), *map(str, alias_files(store_path))]
+    return [*_patterns(store_path), *(name for f in alias_files(store_path) for name in {pattern_of(f), str(f)})]
 
 
 def _patterns(store_path: str | Path) -> list[str]:

@@ -13,7 +13,7 @@ import re
 import shutil
 import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -24,11 +24,12 @@ from filelock import FileLock
 
 from oracle.base.advice import is_shortage
 from oracle.base.errors import UserError
-from oracle.base.files import hold, sync, written_whole
+from oracle.base.files import absolute, hold, sync, written_whole
+from oracle.base.parquet import bounded, on_disk
 
 FORMAT = 2
 """Of what is written. Raise it when a column is added or means something else; tests/oracle/log/test_formats.py reminds.
-An older format stays readable: sql/log/tables.sql has a pattern for its folders, `views.ensure_schema` an empty one."""
+An older format stays readable: sql/log/files.sql has a pattern for its folders, `views.ensure_schema` an empty one."""
 
 MANIFEST = pa.schema([("folder", pa.string()), ("steps", pa.list_(pa.int32()))])
 """A row for each merged folder, with the steps in it; and one row of nulls, so that no manifest is without rows."""
@@ -91,33 +92,46 @@ class Listed(NamedTuple):
     """Its settings, its loss and its newest manifest, the folders of single steps of that epoch, and all of merged ones."""
 
 
-def listed(log_root: Path) -> dict[str, Listed]:
-    """What the names in each run's folder tell now, without a look into any file.
+def listed(log_root: Path, but: Collection[str] = ()) -> dict[str, Listed]:
+    """What the names in each run's folder tell now, without a look into any file; of all runs but these.
 
-    Raises `OSError` for a folder that can't be listed, but for what `state_of` tells: links, and what may not be read.
+    Raises `OSError` for a folder that can't be listed.
     """
-    found: dict[str, Listed] = {}
-    for run in _names_in(log_root):
-        if not "0" <= run[0] <= "9":
-            continue
-        names = _names_in(log_root / run)
-        epoch = max((int(m[1]) for name in names if (m := MANIFEST_NAME.fullmatch(name))), default=-1)
-        if epoch < 0 and "run.parquet" not in names:  # no run
-            continue
-        files = {"run.parquet", "loss.parquet", manifest_path(log_root / run, epoch).name}
-        single = [n for n in names if (m := SINGLE.fullmatch(n)) and int(m[2]) == epoch]
-        merged = [n for n in names if epoch >= 0 and MERGED.fullmatch(n)]
-        found[run] = Listed(epoch, [*(n for n in names if n in files), *single, *merged])
-    return found
+    names = [run for run in _names_in(log_root) if "0" <= run[0] <= "9" and run not in but]
+    runs = {run: _listed_run(log_root / run) for run in names}
+    return {run: its for run, its in runs.items() if its}
+
+
+def _listed_run(folder: Path) -> Listed | None:
+    """What the names in a folder tell now; null: it is no run.
+
+    A list of a folder is of no one moment: of a merge meanwhile, the manifest may be in it, and the folder that was there before
+    it is not. So what is newest is told by a first list, and the rest by a second: what was there before the manifest, or before
+    the last step of the first list, is in the second, unless it was removed; and then the manifest is gone too.
+    """
+    earlier = _names_in(folder)
+    epoch = max((int(m[1]) for name in earlier if (m := MANIFEST_NAME.fullmatch(name))), default=-1)
+    last = max((step for step, _ in _single_of(epoch, earlier)), default=-1)
+    names = _names_in(folder)
+    if epoch < 0 and "run.parquet" not in names:
+        return None
+    manifest = [manifest_path(folder, epoch).name] if epoch >= 0 else []
+    others = [name for name in names if name in ("run.parquet", "loss.parquet")]
+    single = [name for step, name in _single_of(epoch, names) if step <= last]
+    merged = [name for name in names if epoch >= 0 and MERGED.fullmatch(name)]
+    return Listed(epoch, [*manifest, *others, *single, *merged])
+
+
+def _single_of(epoch: int, names: list[str]) -> list[tuple[int, str]]:
+    """The steps of an epoch, and the names of their folders."""
+    return [(int(m[1]), name) for name in names if (m := SINGLE.fullmatch(name)) and int(m[2]) == epoch]
 
 
 def _names_in(folder: Path) -> list[str]:
     try:
         return sorted(os.listdir(folder))
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return []
     except OSError as error:
-        if error.errno != errno.ELOOP:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):  # gone, no folder, or a link to itself
             raise
         return []
 
@@ -252,7 +266,7 @@ def merged_path(folder: Path, steps: list[int], epoch: int) -> Path:
 
 def run_folder(log_root: str | Path, run_id: str) -> Path:
     """The folder of a run. Raises `UserError` for a run that isn't there."""
-    folder = Path(log_root).absolute() / run_id
+    folder = absolute(log_root) / run_id
     is_named = re.fullmatch(r"[0-9][\w.-]{0,99}", run_id)
     with told_plainly(f"cannot look for run {run_id[:100]} in {log_root}"):
         if is_named and (run := folder / "run.parquet").is_file():
@@ -297,19 +311,18 @@ def write_folder(target: Path, tables: dict[str, pa.Table]) -> None:
     with new_folder(target) as temporary:
         for name, table in tables.items():
             sink = pa.BufferOutputStream()
-            pq.write_table(table, sink, compression="zstd", compression_level=1)
-            (temporary / f"{name}.parquet").write_bytes(sink.getvalue())
+            pq.write_table(table, sink, compression="zstd", compression_level=1, write_statistics=bounded(table.schema))
+            with on_disk(temporary / f"{name}.parquet") as file:
+                file.write(sink.getvalue())
 
 
 @contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
-    """Yield an empty folder; at the end its files are put on disk, and it is moved to `target`."""
+    """Yield an empty folder for files that are on disk when they are written; at the end it is moved to `target`."""
     temporary = target.with_name(f".tmp-{uuid.uuid4().hex}")
     try:
         temporary.mkdir()
         yield temporary
-        for file in temporary.iterdir():
-            sync(file)
         sync(temporary)
         os.rename(temporary, target)
         sync(target.parent)

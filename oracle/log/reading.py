@@ -4,7 +4,7 @@ import math
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -16,11 +16,12 @@ import pyarrow as pa
 from oracle.base.advice import advice, is_shortage
 from oracle.base.database import unescaped
 from oracle.base.errors import UserError, first_line
+from oracle.log.decisions import decisions_by_name
 from oracle.log.folders import Listed, listed
 from oracle.log.plain import known_to_arrow
 from oracle.log.select import check_reads_only, what_duckdb_said
 from oracle.log.sound import sign_of
-from oracle.log.state import SEARCH_S, find_broken, set_aside, state_of
+from oracle.log.state import SEARCH_S, find_broken, look_again, set_aside, state_of
 
 GRACE_S = 5.0
 """Seconds that folders stay which no longer count: longer than a query takes from listing its files to opening them.
@@ -83,6 +84,8 @@ def query(
     except (OSError, RuntimeError, MemoryError) as error:
         if is_shortage(error):
             raise UserError(str(advice(error))) from None
+        if isinstance(error, OSError):
+            raise UserError(f"cannot read {error.filename}: {error.strerror or error}") from None
         raise
 
 
@@ -106,6 +109,11 @@ def without_what_is_broken(
             return ask(left_s())
         except (duckdb.InternalException, duckdb.FatalException):  # nothing can be asked of this connection any more
             raise
+        except OSError as error:
+            if is_shortage(error) or not error.filename or Path(error.filename).parent != root:
+                raise
+            look_again(root, Path(error.filename).name)
+            set_aside(connection, root)
         except duckdb.Error as error:
             if is_shortage(error):
                 raise
@@ -170,11 +178,12 @@ def of_one_state(
     end = math.inf if timeout_s is None else time.monotonic() + timeout_s
 
     def attempt(left_s: float | None) -> tuple[T, bool]:
-        names = listed(root) if root else {}
+        away = _left_out(connection)
+        names = listed(root, away) if root else {}
         before = _versions(connection, names)
-        with _as_listed(connection, root, names) if root else nullcontext():
+        with _as_listed(connection, root, names, away) if root else nullcontext(), decisions_by_name(connection):
             answer = read(left_s)
-        return answer, _versions(connection, listed(root) if root else {}) == before
+        return answer, _versions(connection, listed(root, away) if root else {}) == before
 
     answer, is_one = again_if_removed(attempt, timeout_s)
     with suppress(Stopped):  # no time is left to ask again
@@ -191,18 +200,18 @@ def _versions(connection: duckdb.DuckDBPyConnection, names: Mapping[str, Listed]
     return {run: its.epoch for run, its in names.items()}, [sign_of(Path(unescaped(p))) for p in decisions or []]
 
 
-@contextmanager
-def _as_listed(connection: duckdb.DuckDBPyConnection, root: Path, names: Mapping[str, Listed]) -> Iterator[None]:
-    """Have the views read, within, what was listed, but for what is known to be broken; and nothing that comes later."""
+def _left_out(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """Ids of runs, and paths, which the views pass over."""
     [(left_out,)] = connection.execute("select getvariable('log_left_out')").fetchall()
-    away = {*(left_out or [])}  # ids of runs, and paths
-    files = [
-        f"{run}/{n}"
-        for run, its in names.items()
-        if run not in away
-        for n in its.names
-        if f"{root}/{run}/{n}" not in away
-    ]
+    return {*(left_out or [])}
+
+
+@contextmanager
+def _as_listed(
+    connection: duckdb.DuckDBPyConnection, root: Path, names: Mapping[str, Listed], away: Collection[str]
+) -> Iterator[None]:
+    """Have the views read, within, what was listed, but for what is known to be broken; and nothing that comes later."""
+    files = [f"{run}/{n}" for run, its in names.items() for n in its.names if f"{root}/{run}/{n}" not in away]
     connection.execute("set variable log_listed = ?::varchar[]", [files])
     try:
         yield

@@ -148,9 +148,9 @@ def _fits(schema: pa.Schema, expected: pa.Schema, whole: bool) -> bool:
 
 
 def sign_of(path: Path) -> tuple | None:
-    """What changes with a file or folder; null: there is none that can be seen."""
+    """What changes with a file or folder, its owner and permissions included; null: there is none that can be seen."""
     try:
         seen = os.stat(path)
     except OSError:
         return None
-    return seen.st_mode, seen.st_ino, seen.st_size, seen.st_mtime_ns
+    return seen.st_ctime_ns, seen.st_mode, seen.st_ino, seen.st_size, seen.st_mtime_ns

@@ -158,17 +158,19 @@ def _seen(log_root: Path, name: str, readable: set[Path]) -> _Run:
     folder, now = log_root / name, time.time_ns()
     sign = sign_of(folder)
     signs = {folder: sign}
+    can_list = True
     try:
         run = _found(log_root, folder, readable)
     except OSError as error:
         if is_shortage(error):
             raise
         run = _Run(wrong=Path(error.filename or folder)) if _is_named(folder) else _Run()
+        can_list = run.wrong != folder  # a disk that is there again is no change of the folder
     if run.wrong and not folder.is_dir():  # deleted meanwhile
         return _Run()
     for path in [run.wrong, *run.parts] if run.wrong else run.parts:
         signs |= {p: sign_of(p) for p in (path, *(path / f"{table}.parquet" for table in TABLES))}
-    run.signs, run.is_settled = signs, sign is not None and now - sign[-1] > SETTLED_NS
+    run.signs, run.is_settled = signs, can_list and sign is not None and now - sign[-1] > SETTLED_NS
     return run
 
 
@@ -258,6 +260,11 @@ def set_aside(connection: duckdb.DuckDBPyConnection, log_root: Path) -> bool:
 
 def _variable(name: str) -> str:
     return f"getvariable('{name}')"
+
+
+def look_again(log_root: Path, run_id: str) -> None:
+    """Look at a run whose folder could not be listed, which is no change of it."""
+    _looked(log_root, again=(run_id,))
 
 
 def find_broken(log_root: Path, said: str, anywhere: bool, within_s: float) -> None:

@@ -9,18 +9,22 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from oracle.base.parquet import bounded, on_disk
+
 KINDS = (".csv", ".parquet")
 
 
 def write_rows(batches: pa.RecordBatchReader, path: Path, kind: str) -> int:
     """Write rows to `path` as a file of the kind `.csv` or `.parquet`; how many they were."""
-    with open(path, "wb") as file:  # Arrow itself opens no file whose name is no UTF-8 text
+    with on_disk(path) as file:
         return _write_to(file, batches, kind)
 
 
 def _write_to(file: BinaryIO, batches: pa.RecordBatchReader, kind: str) -> int:
     if kind == ".parquet":
-        with pq.ParquetWriter(file, batches.schema, compression="zstd") as parquet:
+        with pq.ParquetWriter(
+            file, batches.schema, compression="zstd", write_statistics=bounded(batches.schema)
+        ) as parquet:
             return _write(batches, parquet.write_batch)
     schema = pa.schema([(f.name, pa.string() if _needs_text(f.type) else f.type) for f in batches.schema])
     with pa_csv.CSVWriter(file, schema) as csv:

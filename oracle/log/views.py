@@ -7,13 +7,15 @@ import duckdb
 
 from oracle.base.database import check_path, connect
 from oracle.base.errors import UserError, first_line
+from oracle.base.files import absolute
 from oracle.base.resources import read_sql
 from oracle.log.empty import broken, ensure_schema
 from oracle.log.folders import told_plainly
-from oracle.log.macros import create_base
+from oracle.log.macros import create_base, create_rows
 from oracle.log.state import set_aside, tell_of_state
 
 VIEWS = (
+    "log/chosen",
     "views/sums",
     "views/step_curves",
     "views/rank_penalties",
@@ -56,8 +58,8 @@ def open_log(log_root: str | Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def create_log_views(connection: duckdb.DuckDBPyConnection, log_root: str | Path) -> None:
-    """Create the log's views and macros in `connection`, over the absolute path of `log_root`.
+def create_log_views(connection: duckdb.DuckDBPyConnection, log_root: str | Path, *more: str) -> None:
+    """Create the log's views and macros in `connection`, over the absolute path of `log_root`; and `more`, SQL built on them.
 
     In a store's file they make the log readable by plain DuckDB, without any code of this project. Where the log has
     moved, `SET VARIABLE log_root = '<path>'` overrides the path. Makes an empty log where there is none.
@@ -69,8 +71,9 @@ def create_log_views(connection: duckdb.DuckDBPyConnection, log_root: str | Path
     ensure_schema(root)
     try:
         create_base(connection, root)
-        for name in VIEWS:
+        for name in (*VIEWS, *more):
             connection.execute(read_sql(name))
+        create_rows(connection)
     except (duckdb.IOException, duckdb.OutOfMemoryException):  # of a store that is being written
         raise
     except duckdb.Error as error:
@@ -80,6 +83,6 @@ def create_log_views(connection: duckdb.DuckDBPyConnection, log_root: str | Path
 
 def _place_of(log_root: str | Path) -> Path:
     """The absolute path of a log. Raises `UserError` for one that DuckDB reads as another."""
-    root = Path(log_root).absolute()
+    root = absolute(log_root)
     check_path(root, "\\")
     return root

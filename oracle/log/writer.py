@@ -2,7 +2,7 @@
 
 A step is a folder of Parquet files that is moved into place whole; what is there is never changed, so nobody who
 reads can meet half a step or wait for a lock. From time to time the steps so far are merged, because a view opens every
-file. Layout and columns: `sql/log/tables.sql`; why it is so: docs/log-format.md.
+file. Layout: `sql/log/files.sql`, columns: `sql/log/tables.sql`; why it is so: docs/log-format.md.
 """
 
 import errno
@@ -26,7 +26,8 @@ import pyarrow.parquet as pq
 
 from oracle.base.database import check_path
 from oracle.base.errors import UserError
-from oracle.base.files import sync
+from oracle.base.files import absolute, sync
+from oracle.base.parquet import write_parquet
 from oracle.log.compaction import begin_epoch, check_up_to, drop_after, merge_steps
 from oracle.log.empty import ensure_schema
 from oracle.log.folders import (
@@ -75,7 +76,7 @@ def whole_run(log_root: str | Path, run: Mapping) -> Iterator["LogWriter"]:
 
     Raises `UserError` as `LogWriter` does.
     """
-    root = Path(log_root).absolute()
+    root = absolute(log_root)
     draft = root / f".tmp-{uuid.uuid4().hex}"
     try:
         with LogWriter(draft, run) as writer:
@@ -102,7 +103,7 @@ class LogWriter:
         Raises:
             UserError: unknown or missing settings, values that no reader would take, or a folder that can't be written.
         """
-        root = Path(log_root).absolute()
+        root = absolute(log_root)
         check_path(root, "\\")
         now = datetime.now(UTC)
         started = run.get("started_at")
@@ -224,8 +225,9 @@ class LogWriter:
     def _replace_loss(self, table: pa.Table) -> None:
         part = self.folder / ".loss.parquet.tmp"
         with told_plainly(f"cannot log the loss of run {self.run_id}"):
-            pq.write_table(table, part)
+            write_parquet(table.to_batches(), LOSS, part)
             part.replace(self.folder / "loss.parquet")
+            sync(self.folder)
 
     def steps(self) -> list[int]:
         """Numbers of the finished steps, in order. Raises `UserError` where they can't be listed."""

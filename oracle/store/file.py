@@ -104,8 +104,7 @@ def _complete(connection: duckdb.DuckDBPyConnection, path: str | Path) -> None:
     """Derive what a store at `path` has beside its tables."""
     name_alias_files(connection, path)
     derive(connection)
-    create_log_views(connection, log_root(path))
-    connection.execute(read_sql("titles/candidates"))
+    create_log_views(connection, log_root(path), "titles/candidates")
 
 
 def settle(connection: duckdb.DuckDBPyConnection, path: str | Path) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import tempfile
+from datetime import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -375,10 +376,15 @@ def test_an_answer_says_what_is_missing_in_it(store, tmp_path):
     copy = Path(shutil.copytree(store.parent, tmp_path / "copy")) / store.name
     file = next(copy.with_suffix(".log").glob("2[0-9]*/step*/verdicts.parquet"))
     file.write_bytes(b"PAR1" + bytes(4000) + file.read_bytes()[4004:])
-    for page in (app := answer(copy, "select max(columns(* exclude (evidence, own_rewards))) from verdicts"), checked(app.run())):
+    for page in (
+        app := answer(copy, "select max(columns(* exclude (evidence, own_rewards))) from verdicts"),
+        checked(app.run()),
+    ):
         shown = written(page)
         assert shown.count("Some of the log is left out") == 1 and file.parent.name in shown
-    assert "left out" not in written(answer(store, "select max(columns(* exclude (evidence, own_rewards))) from verdicts"))
+    assert "left out" not in written(
+        answer(store, "select max(columns(* exclude (evidence, own_rewards))) from verdicts")
+    )
 
 
 def test_an_answer_without_rows_says_so(store):
@@ -429,6 +435,14 @@ def test_named_queries_are_about_the_chosen_run(store):
 
 def test_decimals_are_drawn_as_numbers_that_a_browser_can_count():
     assert results.drawable(pa.chunked_array([[Decimal("9" * 38), None]])).to_pylist() == [1e38, None]
+
+
+def test_names_are_drawn_as_the_texts_by_which_a_browser_tells_them_apart():
+    """Else the bars of null and of 'null', as JSON has it, would lie upon each other."""
+    names = pa.chunked_array([["null", None, ""]])
+    assert results.drawable(names).to_pylist() == ["null", "null", ""]
+    assert results.drawable(pa.chunked_array([[True, None]])).to_pylist() == ["true", "null"]
+    assert results.drawable(pa.chunked_array([[time(10, 0), None]])).to_pylist() == ["10:00:00.000000", "null"]
 
 
 NESTED = pa.table({"n": [1, 2], "who": [["a", "b"], None], "what": [{"x": 1.5}, None], "text": ["a;b", 'say "é"']})

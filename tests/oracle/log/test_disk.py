@@ -1,14 +1,18 @@
 """A full disk and a folder that can't be written: a clear line, and what was there stays."""
 
+import errno
+import fcntl
 import os
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
-from oracle.log import LogWriter, open_log
+from oracle import UserError
+from oracle.log import LogWriter, compact, open_log, query
 from tests.tiny_log import RUN, STEP_1, step_tables
 
 ROOT = Path(__file__).parents[3]
@@ -71,7 +75,10 @@ def test_a_full_disk_leaves_a_log_as_it_was_when_it_is_merged(tmp_path):
         tmp_path,
         writer.run_id,
     )
-    assert message == f"cannot merge the steps of run {writer.run_id}: File too large; free some space"
+    assert (
+        message
+        == f"cannot merge the steps of run {writer.run_id}: File too large; free some space or choose another folder"
+    )
     assert sorted(f.name for f in writer.folder.iterdir()) == before
 
 
@@ -107,3 +114,35 @@ def test_a_log_beside_a_file_of_its_name_is_told_plainly(tmp_path):
     (tmp_path / "store.log").write_text("something else")
     with pytest.raises(ValueError, match=r"cannot begin a run in the log .*store.log: File exists"):
         LogWriter(tmp_path / "store.log", RUN)
+
+
+@pytest.mark.parametrize("name", ["completions.parquet", "verdicts.parquet", "rank_sums.parquet", ".loss.parquet.tmp"])
+def test_a_disk_that_tells_only_at_the_end_that_it_is_full_loses_nothing(tmp_path, monkeypatch, name):
+    """A network disk tells it when a file is put on disk, and tells only the file that was written."""
+    with LogWriter(tmp_path, RUN) as writer:
+        for step in (1, 2):
+            writer.write_step(step, *step_tables(STEP_1))
+        loss = pa.table({"rank": [1], "lists": [4], "ratio": [1.0], "clip_ratio": [0.0], "kl": [None]})
+        writer.write_loss(1, loss)
+    figures = ("from verdicts order by all", "from rank_sums order by all", "from loss_by_rank order by all")
+    with open_log(tmp_path) as log:
+        expected = [query(log, sql) for sql in figures]
+        written, real = [], os.fsync
+
+        def full(handle: int) -> None:
+            path = Path(os.readlink(f"/proc/self/fd/{handle}"))
+            is_written = fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY
+            if path.name == name and is_written:
+                written.append(path)
+                raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+            real(handle)
+
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(UserError, match="free some space"):
+            if name.startswith(".loss"):
+                with LogWriter.resume(tmp_path, writer.run_id) as again:
+                    again.write_loss(2, loss)
+            else:
+                compact(tmp_path, writer.run_id, grace_s=0)
+        assert written
+        assert [query(log, sql) for sql in figures] == expected

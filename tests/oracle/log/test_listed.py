@@ -2,14 +2,20 @@
 
 import errno
 import os
+import re
+from itertools import count
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
-from oracle.log import LogWriter, compact, open_log, query, state_of
+from oracle import UserError, build_store
+from oracle.log import LogWriter, compact, export_run, open_audit, open_log, query, state_of
 from oracle.log.folders import listed
 from oracle.log.reading import of_one_state
+from oracle.log.sound import sign_of
 from tests.synthetic_log import write_run
 from tests.tiny_log import RUN, STEP_1, step_tables
 
@@ -112,3 +118,140 @@ def test_a_folder_that_the_system_cannot_list_is_an_error_and_no_empty_one(log_r
     monkeypatch.setattr(os, "listdir", failing)
     with pytest.raises(OSError, match=os.strerror(number)):
         listed(log_root)
+
+
+@pytest.mark.parametrize("at", range(6))
+@pytest.mark.parametrize("change", ["a merge", "a cut", "two more steps"])
+def test_a_list_of_a_folder_that_was_made_while_it_changed_loses_nothing(tmp_path, monkeypatch, change, at):
+    """A list is of no one moment: what came behind the reader isn't in it, and what came before the reader is."""
+    with LogWriter(tmp_path, RUN) as writer:
+        for step in (1, 2, 3):
+            writer.write_step(step, *step_tables(STEP_1))
+    real, lists, changed = os.listdir, count(), []
+
+    def change_it() -> list[str]:
+        """The names that come, first to last."""
+        changed.append(before := set(real(writer.folder)))
+        if change == "a merge":
+            compact(tmp_path, writer.run_id, grace_s=0, wait=False)
+        else:
+            with LogWriter.resume(tmp_path, writer.run_id) as again:
+                if change == "a cut":
+                    again.truncate_after(2)
+                else:
+                    again.write_step(4, *step_tables(STEP_1))
+                    again.write_step(5, *step_tables(STEP_1))
+        return sorted(set(real(writer.folder)) - before, key=lambda name: (writer.folder / name).stat().st_ctime_ns)
+
+    def halfway(path="."):
+        if Path(path) != writer.folder or changed or next(lists) != at:
+            return real(path)
+        names = real(path)
+        [*_, newest] = change_it()
+        return [*names, newest]
+
+    steps = "select distinct step from verdicts order by step"
+    with open_log(tmp_path) as log:
+        assert query(log, steps)["step"].to_pylist() == [1, 2, 3]
+        monkeypatch.setattr(os, "listdir", halfway)
+        told = query(log, steps)["step"].to_pylist()
+        while not changed:
+            query(log, steps)
+    after = {"a merge": [1, 2, 3], "a cut": [1, 2], "two more steps": [1, 2, 3, 4, 5]}[change]
+    assert told in ([1, 2, 3], after)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES])
+def test_a_run_that_the_system_cannot_list_is_left_out_and_told_and_is_back_when_it_can(log_root, monkeypatch, number):
+    """Nothing changes with the folder itself: a disk that failed, or a ticket of somebody's that ended."""
+    real, run = os.listdir, max(log_root.glob("2*/run.parquet")).parent
+    is_failing = True
+
+    def failing(path="."):
+        if is_failing and Path(path) == run:
+            raise OSError(number, os.strerror(number), str(path))
+        return real(path)
+
+    runs = "select run_id from runs order by run_id"
+    os.utime(run, (0, 0))
+    with open_log(log_root) as log:
+        everything = query(log, runs)
+        monkeypatch.setattr(os, "listdir", failing)
+        assert run.name not in query(log, runs)["run_id"].to_pylist()
+        assert state_of(log_root).left_out() == [run]
+        with pytest.raises(UserError, match="can't be read"):
+            export_run(log_root, run.name, log_root.parent / "run.csv")
+        assert not (log_root.parent / "run.csv").exists()
+        is_failing = False
+        assert query(log, runs) == everything
+        assert not state_of(log_root).left_out()
+
+
+def test_a_log_that_the_system_cannot_list_is_an_error_in_a_line(log_root, monkeypatch):
+    real = os.listdir
+
+    def failing(path="."):
+        if Path(path) == log_root:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return real(path)
+
+    with open_log(log_root) as log:
+        monkeypatch.setattr(os, "listdir", failing)
+        with pytest.raises(UserError, match=f"^cannot read {re.escape(str(log_root))}: Input/output error$"):
+            query(log, FIGURES)
+
+
+def test_a_change_of_owner_or_permissions_is_a_change(tmp_path):
+    os.utime(tmp_path, (0, 0))
+    before = sign_of(tmp_path)
+    os.chown(tmp_path, os.getuid(), os.getgid())
+    assert sign_of(tmp_path) != before
+
+
+@pytest.mark.parametrize("way", ["sub/../store.log", "link/../store.log", "./sub/.././store.log"])
+def test_a_log_is_itself_by_every_way_to_it(tmp_path, monkeypatch, way):
+    """DuckDB's patterns take "link/.." for nothing, wherever the link leads."""
+    for folder in ("here", "there/sub"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "here/sub").mkdir()
+    (tmp_path / "here/link").symlink_to("../there/sub")
+    root = tmp_path / ("there" if "link" in way else "here") / "store.log"
+    run = write_run(root, steps=2, prompts=2)
+    write_run(tmp_path / "here/store.log", steps=1, prompts=1)
+    with open_log(root) as log:
+        expected = [query(log, sql) for sql in EACH]
+    monkeypatch.chdir(tmp_path / "here")
+    compact(way, run, grace_s=0)
+    with open_log(way) as log:
+        assert [query(log, sql) for sql in EACH] == expected
+    store = build_store(Path(way).with_suffix(".duckdb"), [{"imdb_id": "tt0387564", "title": "Saw", "year": 2004}])
+    with duckdb.connect(root.with_suffix(".duckdb"), read_only=True) as plain, open_audit(store) as audit:
+        for connection in (plain, audit):
+            assert [connection.sql(sql).to_arrow_table() for sql in EACH] == expected
+    assert export_run(way, run, "run.csv") == sum(expected[0].filter(pc.field("run_id") == run)["n"].to_pylist())
+
+
+def test_what_is_no_number_is_found_wherever_it_stands(tmp_path):
+    """Parquet's least and greatest values leave NaN out, and DuckDB would pass over the rows by them."""
+    nan = float("nan")
+    answers = [{**STEP_1[0], "verdicts": [{**STEP_1[0]["verdicts"][0], "advantage": nan}, *STEP_1[0]["verdicts"][1:]]}]
+    root = tmp_path / "store.log"
+    with LogWriter(root, RUN) as writer:
+        for step in (1, 2):
+            writer.write_step(step, *step_tables([*answers, *STEP_1[1:]]))
+        loss = {"rank": [1, 2], "lists": [4, 4], "ratio": [1.0, nan], "clip_ratio": [0.0, 0.0], "kl": [nan, 0.1]}
+        writer.write_loss(2, pa.table(loss))
+
+    def found() -> list[int]:
+        with open_log(root) as log:
+            wheres = ("isnan(advantage)", "advantage = 'nan'", "advantage > 100", "not advantage <= 100")
+            counts = [f"from verdicts where {where}" for where in wheres]
+            counts += [f"from log_export('{writer.run_id}') where isnan(advantage)"]
+            counts += [f"from loss_by_rank where {where}" for where in ("isnan(kl)", "kl > 1", "isnan(ratio)")]
+            return [query(log, f"select count(*) as n {sql}")["n"][0].as_py() for sql in counts]
+
+    assert found() == [2, 2, 2, 2, 2, 1, 1, 1]
+    compact(root, writer.run_id, grace_s=0)
+    assert found() == [2, 2, 2, 2, 2, 1, 1, 1]
+    export_run(root, writer.run_id, tmp_path / "run.parquet")
+    assert duckdb.sql(f"from '{tmp_path / 'run.parquet'}' where isnan(advantage)").fetchall()

@@ -6,6 +6,9 @@ import multiprocessing
 import os
 import shutil
 import string
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import duckdb
@@ -384,6 +387,37 @@ def test_a_store_that_was_copied_or_moved_has_the_decisions_beside_it_and_no_oth
             assert plain.sql(statement).fetchall() == [(SAW,)]
     finally:
         aliases_path(built).unlink()
+
+
+@pytest.mark.parametrize("name", ["store.duckdb", "store[1].duckdb"])
+def test_decisions_are_found_in_a_folder_that_may_be_entered_and_not_listed(tmp_path, name):
+    """As homes are on shared machines: of such a folder DuckDB's patterns find nothing, and say nothing. It has no other way to
+    a name like a pattern: that is told."""
+    store = build_store(tmp_path / "home" / name, [{"imdb_id": SAW, "title": "Saw", "year": 2004}])
+    append_alias(store, "Zorb", None, SAW, "confirm")
+    program = """
+    import os, sys
+    from oracle import UserError
+    from oracle.log import open_audit, query
+    with open_audit(sys.argv[1]) as audit:  # everything is imported while that is still allowed
+        sql = "select imdb_id, action from alias_decisions union all from (select imdb_id, match_method from resolve_titles('asked'))"
+        sql = f"with asked as (select 'Zorb' as title, null::smallint as year) {sql}"
+        for mode, user in ((0o755, 0), (0o711, 0), (0o311, 65534)):
+            os.chmod(os.path.dirname(sys.argv[1]), mode)
+            if user and not os.getuid():
+                os.setuid(user)
+            try:
+                print(query(audit, sql).to_pylist())
+            except UserError as error:
+                print(error)
+    """
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder not in (Path("/tmp"), Path("/")):
+            folder.chmod(0o755)
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program), store], capture_output=True, text=True)
+    found = str([{"imdb_id": SAW, "action": "confirm"}, {"imdb_id": SAW, "action": "alias"}])
+    told = f"cannot read {store.parent}: Permission denied" if "[" in name else found
+    assert done.stdout.splitlines() == [found, found, told], done.stderr
 
 
 @pytest.mark.parametrize(
