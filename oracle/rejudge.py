@@ -19,7 +19,6 @@ import pyarrow as pa
 
 from oracle.annotate import Annotator
 from oracle.base.errors import UserError
-from oracle.base.files import absolute
 from oracle.base.printable import in_short, storable_json
 from oracle.base.resources import read_sql
 from oracle.cut_off import open_entries
@@ -68,7 +67,7 @@ def rejudge(
     root = log_root(store)
     with open_log(root) as log, tempfile.TemporaryDirectory() as folder:
         found = query(log, "from runs where run_id = $run", {"run": run_id}).to_pylist()
-        if not found and (wrong := state_of(absolute(root)).runs.get(run_id)):
+        if not found and (wrong := state_of(root).runs.get(run_id)):
             raise UserError(f"run {run_id} is left out, as {wrong} can't be read: bring it back, or move the run away")
         if not found:
             raise UserError(f"no run {run_id!r} in {root}: `python -m oracle log list` shows which there are")
@@ -131,7 +130,7 @@ def _noted(run: dict) -> dict | None:
 
 def _refuse_damaged(root: Path, run_id: str) -> None:
     """Raises `UserError` where steps of a run are left out, as they can't be read: judged again, it would lack them for good."""
-    parts = state_of(absolute(root)).parts
+    parts = state_of(root).parts
     if broken := sorted(p for p in parts if p.parent.name == run_id and p.name != "loss.parquet"):
         raise UserError(f"cannot judge run {run_id} again: {broken[0]} can't be read; bring it back, or move it away")
 

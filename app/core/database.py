@@ -13,7 +13,7 @@ from app.core.folder import STARTED_IN
 from app.core.query_pool import Answer, QueryPool
 from app.core.query_worker import MOST_BYTES
 from oracle import UserError
-from oracle.base.files import log_root, version_of_store
+from oracle.base.files import absolute, log_root, version_of_store
 from oracle.base.nouns import FILMS, Nouns
 from oracle.base.resources import read_sql
 from oracle.log import beside, last_step_at, open_audit, query, state_of
@@ -68,7 +68,7 @@ def _check_log(folder: Path) -> None:
 
 def use(store: str | Path) -> None:
     """Have this session read `store`. Raises `UserError` where there is none."""
-    path = STARTED_IN / store
+    path = absolute(STARTED_IN / store)
     if not path.is_file():
         raise _no_store(path)
     st.session_state["_store"] = str(path)

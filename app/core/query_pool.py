@@ -25,7 +25,7 @@ import pyarrow as pa
 
 from oracle import UserError
 from oracle.base.database import copied
-from oracle.base.files import check_readable
+from oracle.base.files import check_readable, is_there
 from oracle.store import alias_files, log_root
 
 PROCESSES = 3  # queries that can run at once
@@ -173,7 +173,7 @@ class _Process:
         for file, copy in zip(alias_files(self._store), alias_files(self._copy), strict=False):
             try:
                 copy.unlink(missing_ok=True)
-                if os.path.lexists(file):
+                if is_there(file):
                     check_readable(file)
                     shutil.copyfile(file, copy)
             except OSError as error:

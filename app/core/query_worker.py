@@ -26,7 +26,6 @@ from app.core.query_pool import LOOK_S, MEMORY_MB
 from oracle import UserError
 from oracle.base.advice import advice
 from oracle.base.arrow import in_full
-from oracle.base.files import absolute
 from oracle.base.memory import memory_taken
 from oracle.log import open_audit, query, state_of
 
@@ -64,7 +63,7 @@ def _serve(answers: BinaryIO, store: str, log_root: str, memory: str, is_confine
                 _send(answers, {"error": str(error), "usable": _is_usable(connection)})
             else:
                 # What is damaged within a file, this process alone has met so far.
-                left_out = state_of(absolute(log_root)).told()
+                left_out = state_of(Path(log_root)).told()
                 _send(answers, {"bytes": [stream.size for stream in streams], "left_out": left_out}, *streams)
             _live(0)
 

@@ -165,6 +165,17 @@ def absolute(path: str | Path) -> Path:
     return Path(os.path.realpath(Path(*path.parts[:behind])), *path.parts[behind:]) if behind else path
 
 
+def is_there(path: str | Path) -> bool:
+    """Whether there is such a file, folder or link. Raises `OSError` where that can't be seen, which `os.path` takes for no."""
+    try:
+        os.lstat(path)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+            raise
+        return False
+    return True
+
+
 BESIDE = {".log", ".index", ".answers", ".rejects"}
 """The endings of the folders beside a store, each of which has the store's name with this in place of its own ending."""
 
@@ -189,11 +200,9 @@ def alias_files(path: str | Path) -> list[Path]:
     """
     path = absolute(path)
     files = _alias_files(path)
-    return (
-        files
-        if not path.is_symlink() or any(map(os.path.lexists, files))
-        else _alias_files(Path(os.path.realpath(path)))
-    )
+    if path.is_symlink() and not any(map(os.path.lexists, files)):
+        return _alias_files(Path(os.path.realpath(path)))
+    return files
 
 
 def _alias_files(path: Path) -> list[Path]:

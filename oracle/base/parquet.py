@@ -29,17 +29,19 @@ def on_disk(path: Path) -> Iterator[BinaryIO]:
 def bounded(schema: pa.Schema) -> list[str]:
     """The columns of which a file may tell the least and the greatest value: none of floats.
 
-    Parquet leaves NaN out of these, and DuckDB goes by them nevertheless: `where isnan(x)` would find nothing.
+    Parquet leaves NaN out of these, and DuckDB goes by them nevertheless: `where isnan(x)` would find nothing. (A name with a dot
+    is a field of a struct to Arrow too.)
     """
-    return [field.name for field in schema if not pa.types.is_floating(field.type)]
+    return [field.name for field in schema if not pa.types.is_floating(field.type) and "." not in field.name]
 
 
-def write_parquet(batches: Iterable[pa.RecordBatch], schema: pa.Schema, path: Path) -> None:
-    """Write batches, brought to `schema`, as one file on disk; in memory are at most about `GROUP_BYTES` of them."""
+def write_parquet(batches: Iterable[pa.RecordBatch], schema: pa.Schema, path: Path) -> int:
+    """Write batches, brought to `schema`, as one file on disk; how many rows they were. In memory are about `GROUP_BYTES`."""
     with (
         on_disk(path) as file,
         pq.ParquetWriter(file, schema, compression="zstd", write_statistics=bounded(schema)) as to,
     ):
+        rows = 0
         waiting: list[pa.RecordBatch] = []
 
         def put() -> None:
@@ -47,8 +49,10 @@ def write_parquet(batches: Iterable[pa.RecordBatch], schema: pa.Schema, path: Pa
             waiting.clear()
 
         for batch in batches:
+            rows += batch.num_rows
             waiting.append(batch)
             if sum(b.num_rows for b in waiting) >= GROUP_ROWS or sum(b.nbytes for b in waiting) >= GROUP_BYTES:
                 put()
         if waiting:
             put()
+    return rows

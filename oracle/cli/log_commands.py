@@ -88,7 +88,7 @@ def query_log(arguments: argparse.Namespace) -> None:
         _check_names(rows)
         shown = storable(rows) if arguments.out.suffix == ".parquet" else sayable(rows)
         with written_whole(arguments.out) as part:
-            write_rows(shown.to_reader(), part, arguments.out.suffix)
+            write_rows(shown.to_batches(), shown.schema, part, arguments.out.suffix)
         print(f"{rows.num_rows} rows in {one_line(arguments.out)}", file=sys.stderr)
     else:
         _show(rows, arguments.json)

@@ -56,10 +56,10 @@ def open_audit(
     else:
         _attach_copy(connection, store)
     check_format(connection, store, "store.store_info")
-    create_log_views(connection, root)
+    connection.execute(SEARCH_PATH)
+    create_log_views(connection, root, "titles/candidates")
     tell_of_state(root)
     set_aside(connection, root)
-    connection.execute(SEARCH_PATH)
     use_alias_files(connection, store)
     if locked:
         lock_down(connection, root, readable_as(store))

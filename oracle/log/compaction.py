@@ -39,10 +39,11 @@ from oracle.log.folders import (
     merged_path,
     new_folder,
     run_folder,
+    superseded,
     told_plainly,
 )
 from oracle.log.macros import create_base, create_rows
-from oracle.log.reading import GRACE_S, of_one_state, without_what_is_broken, wrong_with
+from oracle.log.reading import GRACE_S, batches_of, of_one_state, without_what_is_broken, wrong_with
 from oracle.log.removal import remove_run
 from oracle.log.sound import check_run, has_its_columns, is_broken, is_readable
 from oracle.log.state import SEARCH_S, look_closer
@@ -52,6 +53,7 @@ from oracle.log.upkeep import remove_superseded, tidy, tidy_log
 from oracle.log.views import open_log
 
 MOST_AT_ONCE = 1000  # folders that a merge opens, as memory and time grow faster than their number
+BATCH = 2048  # rows that are in memory at once: as few as DuckDB hands out, as a text may be of a megabyte
 _FILES = "read_parquet($files, hive_partitioning = false, union_by_name = true)"
 
 
@@ -84,7 +86,7 @@ def compact(log_root: str | Path, run_id: str, *, grace_s: float = GRACE_S, wait
             tidy(folder)
             merged = merge_steps(folder)
             removed = remove_superseded(folder, grace_s)
-            if wait and merged:
+            if wait and superseded(folder, counted(folder)):
                 time.sleep(grace_s)
                 removed += remove_superseded(folder, grace_s)
     finally:
@@ -195,8 +197,8 @@ def export_run(log_root: str | Path, run_id: str, target: str | Path, *, overwri
     with open_log(log_root) as connection, written_whole(target, overwrite=overwrite) as part:
 
         def write(_: float | None) -> int:
-            batches = connection.sql("from log_export(?)", params=[run_id]).to_arrow_reader(10_000)
-            return write_rows(batches, part, target.suffix)
+            rows = connection.sql("from log_export(?)", params=[run_id]).to_arrow_reader(BATCH)
+            return write_rows(batches_of(rows), rows.schema, part, target.suffix)
 
         try:
             rows = without_what_is_broken(connection, lambda left_s: of_one_state(connection, write, left_s))
@@ -204,6 +206,7 @@ def export_run(log_root: str | Path, run_id: str, target: str | Path, *, overwri
             raise UserError(f"cannot export run {run_id}: {first_line(error)}") from None
         if wrong := wrong_with(connection, run_id):  # it was found to be so meanwhile
             raise left_out(run_id, wrong)
+        run_folder(log_root, run_id)  # deleted meanwhile, it would be one without rows
         return rows
 
 
@@ -222,6 +225,7 @@ def delete_run(log_root: str | Path, run_id: str) -> None:
 def _write_merged(folder: Path, sources: list[Steps], steps: list[int], target: Path) -> None:
     schema = folder.parent / "_schema" / MERGED_SCHEMAS[0]
     with connect(threads=1) as connection:  # training goes on beside this
+        connection.execute("set arrow_large_buffer_size = true")  # else 2 GB of text are too much for a batch
         create_base(connection, folder.parent)
         create_rows(connection)
         _look_only_at(connection, folder, [s for s in sources if not s.merged])
@@ -257,7 +261,7 @@ def _look_only_at(connection: duckdb.DuckDBPyConnection, folder: Path, single: l
 
 def _copy(rows: duckdb.DuckDBPyRelation, schema: Path, target: Path) -> None:
     """Write rows with the columns of `schema`, a file without rows. Not by DuckDB, which passes over a fault at a file's end."""
-    write_parquet(rows.to_arrow_reader(10_000), pq.read_schema(schema), target)
+    write_parquet(batches_of(rows.to_arrow_reader(BATCH)), pq.read_schema(schema), target)
 
 
 def _reason(error: Exception) -> str:

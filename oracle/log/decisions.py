@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from oracle.base.database import pattern_of, unescaped
-from oracle.base.files import alias_files
+from oracle.base.files import alias_files, is_there
 from oracle.log.macros import quoted
 
 
@@ -36,26 +36,26 @@ def decisions_by_name(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     Raises `OSError` where it can't be seen whether a file is there, and where DuckDB would not find it.
     """
     [(patterns,)] = connection.execute("select getvariable('alias_files')").fetchall()
-    files = [Path(unescaped(pattern)) for pattern in patterns or []]
-    if patterns:
-        connection.execute("set variable alias_files = ?::varchar[]", [[pattern_of(f) for f in files if _is_there(f)]])
+    if not isinstance(patterns, list):  # none, or a fault of a person's, for DuckDB to tell
+        yield
+        return
+    connection.execute("set variable alias_files = ?::varchar[]", [[p and _named(p) for p in patterns]])
     try:
         yield
     finally:
-        if patterns:
-            with suppress(duckdb.Error):  # after a fault, or in a transaction that failed, DuckDB does nothing more
-                connection.execute("set variable alias_files = ?", [patterns])
+        with suppress(duckdb.Error):  # after a fault, or in a transaction that failed, DuckDB does nothing more
+            connection.execute("set variable alias_files = ?", [patterns])
 
 
-def _is_there(file: Path) -> bool:
-    try:
-        os.lstat(file)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
+def _named(pattern: str) -> str:
+    """The one file that fits by its name; while it isn't there, and of several files, as it was."""
+    file = Path(unescaped(pattern))
+    if not is_there(file):
+        return pattern
     for part in (file, *file.parents):
         if pattern_of(part.name) != part.name:  # which DuckDB finds by a list alone
             os.listdir(part.parent)
-    return True
+    return pattern_of(file)
 
 
 def readable_as(store_path: str | Path) -> list[str]:

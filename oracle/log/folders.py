@@ -106,19 +106,19 @@ def _listed_run(folder: Path) -> Listed | None:
     """What the names in a folder tell now; null: it is no run.
 
     A list of a folder is of no one moment: of a merge meanwhile, the manifest may be in it, and the folder that was there before
-    it is not. So what is newest is told by a first list, and the rest by a second: what was there before the manifest, or before
-    the last step of the first list, is in the second, unless it was removed; and then the manifest is gone too.
+    it is not. So each list tells one thing: the first, which manifest is the newest; the second, which has all that was there
+    before that manifest, which step is the last; the third, which has all that was there before that step, the rest. What was
+    removed meanwhile is in none, and its manifest is gone then too: reading fails.
     """
-    earlier = _names_in(folder)
-    epoch = max((int(m[1]) for name in earlier if (m := MANIFEST_NAME.fullmatch(name))), default=-1)
-    last = max((step for step, _ in _single_of(epoch, earlier)), default=-1)
+    epoch = max((int(m[1]) for name in _names_in(folder) if (m := MANIFEST_NAME.fullmatch(name))), default=-1)
+    last = max((step for step, _ in _single_of(epoch, _names_in(folder))), default=-1)
     names = _names_in(folder)
     if epoch < 0 and "run.parquet" not in names:
         return None
     manifest = [manifest_path(folder, epoch).name] if epoch >= 0 else []
     others = [name for name in names if name in ("run.parquet", "loss.parquet")]
     single = [name for step, name in _single_of(epoch, names) if step <= last]
-    merged = [name for name in names if epoch >= 0 and MERGED.fullmatch(name)]
+    merged = [name for name in names if epoch >= 0 and (MERGED.fullmatch(name) or MERGED_1.fullmatch(name))]
     return Listed(epoch, [*manifest, *others, *single, *merged])
 
 

@@ -107,6 +107,7 @@ def _chosen_by(
     names = ", ".join(f"getvariable('{variable}')" for variable in VARIABLES)
     [own] = connection.execute(f"select {names}").fetchall()
     had = dict(zip(VARIABLES, own, strict=True))
+    chosen: list[str] = []
     try:
         for variable in read:  # a step is one of the run, a completion one of the step
             value = variables.get(variable)
@@ -114,8 +115,11 @@ def _chosen_by(
                 value = had[variable]
             if value is not None:
                 _check(connection, variable, value)
+                chosen += [str(value)] if variable in ("run", "other_run") else []
             connection.execute(f"set variable {variable} = ?", [value])
         yield
+        for run_id in chosen:  # deleted meanwhile, it would be one without rows
+            _check_run(connection, run_id)
     finally:
         # After a fault of its own DuckDB does nothing more, and the query has told it.
         with suppress(duckdb.FatalException):

@@ -290,14 +290,21 @@ def _rows(connection, sql, params, most) -> pa.Table:
 def _first(rows: pa.RecordBatchReader, most: int) -> pa.Table:
     """Rows are computed as they are read: what lies behind the first `most` never is. Raises what DuckDB does."""
     batches, left = [], most
+    for batch in batches_of(rows) if most else ():
+        batches.append(batch.slice(0, left))
+        left -= batches[-1].num_rows
+        if not left:
+            break
+    return pa.Table.from_batches(batches, rows.schema)
+
+
+def batches_of(rows: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """What DuckDB computes while it is read. Raises what DuckDB does, of which Arrow hands on no more than the words."""
     try:
         with rows:
-            while left > 0 and (batch := next(rows, None)) is not None:
-                batches.append(batch.slice(0, left))
-                left -= batches[-1].num_rows
-    except OSError as error:  # Arrow hands on no more than the words
+            yield from rows
+    except OSError as error:
         raise _kind_of(str(error))(str(error)) from None
-    return pa.Table.from_batches(batches, rows.schema)
 
 
 def _kind_of(said: str) -> type[duckdb.Error]:

@@ -23,6 +23,7 @@ import duckdb
 from oracle.base.advice import is_shortage
 from oracle.base.database import connect, pattern_of, unescaped
 from oracle.base.errors import UserError
+from oracle.base.files import absolute
 from oracle.base.printable import one_line
 from oracle.log.folders import FORMAT, MANIFEST_NAME, counted, superseded
 from oracle.log.sound import (
@@ -106,7 +107,7 @@ _states: dict[Path, tuple[dict[str, _Run], State]] = {}
 
 def state_of(log_root: Path) -> State:
     """As it was seen last, but for runs in whose folders something has come or gone since, or what was wrong has changed."""
-    return _looked(log_root, again=())
+    return _looked(absolute(log_root), again=())
 
 
 def look(log_root: Path) -> State:
@@ -115,7 +116,7 @@ def look(log_root: Path) -> State:
     Raises:
         UserError: a run whose name is no UTF-8.
     """
-    _states.pop(log_root, None)
+    _states.pop(absolute(log_root), None)
     return state_of(log_root)
 
 

@@ -3,39 +3,27 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 
-from oracle.base.parquet import bounded, on_disk
+from oracle.base.parquet import on_disk, write_parquet
 
 KINDS = (".csv", ".parquet")
 
 
-def write_rows(batches: pa.RecordBatchReader, path: Path, kind: str) -> int:
+def write_rows(batches: Iterable[pa.RecordBatch], columns: pa.Schema, path: Path, kind: str) -> int:
     """Write rows to `path` as a file of the kind `.csv` or `.parquet`; how many they were."""
-    with on_disk(path) as file:
-        return _write_to(file, batches, kind)
+    return (write_parquet if kind == ".parquet" else _write_csv)(batches, columns, path)
 
 
-def _write_to(file: BinaryIO, batches: pa.RecordBatchReader, kind: str) -> int:
-    if kind == ".parquet":
-        with pq.ParquetWriter(
-            file, batches.schema, compression="zstd", write_statistics=bounded(batches.schema)
-        ) as parquet:
-            return _write(batches, parquet.write_batch)
-    schema = pa.schema([(f.name, pa.string() if _needs_text(f.type) else f.type) for f in batches.schema])
-    with pa_csv.CSVWriter(file, schema) as csv:
-        return _write((_flat(batch, schema) for batch in batches), csv.write_batch)
-
-
-def _write(batches: Iterable[pa.RecordBatch], write) -> int:
+def _write_csv(batches: Iterable[pa.RecordBatch], columns: pa.Schema, path: Path) -> int:
     rows = 0
-    for batch in batches:
-        write(batch)
-        rows += batch.num_rows
+    schema = pa.schema([(f.name, pa.string() if _needs_text(f.type) else f.type) for f in columns])
+    with on_disk(path) as file, pa_csv.CSVWriter(file, schema) as csv:
+        for batch in batches:
+            csv.write_batch(_flat(batch, schema))
+            rows += batch.num_rows
     return rows
 
 

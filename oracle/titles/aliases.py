@@ -17,7 +17,7 @@ from typing import Literal
 import pyarrow as pa
 
 from oracle.base.errors import UserError
-from oracle.base.files import check_readable
+from oracle.base.files import check_readable, is_there
 from oracle.base.printable import one_line
 from oracle.store import alias_files, open_store, read_nouns
 
@@ -150,7 +150,7 @@ def current_decisions(store_path: str | Path) -> tuple[pa.Table, int]:
 
 def _lines(path: Path) -> list[bytes]:
     try:
-        if not os.path.lexists(path):
+        if not is_there(path):
             return []
         check_readable(path)
         return path.read_bytes().split(b"\n")

@@ -141,11 +141,12 @@ def test_a_page_of_a_run_whose_files_do_not_belong_together_is_drawn(broken, pag
     assert "state error" not in written(open_page(page, broken, run="2-apart"))
 
 
-def test_each_page_says_what_of_the_log_is_left_out_and_what_it_finds_to_be_damaged(broken, tmp_path, monkeypatch):
+@pytest.mark.parametrize("way", ["", "../copy"])
+def test_each_page_says_what_of_the_log_is_left_out_and_what_it_finds_to_be_damaged(broken, tmp_path, monkeypatch, way):
     copy = Path(shutil.copytree(broken.parent, tmp_path / "copy")) / broken.name
     file = next(copy.with_suffix(".log").glob("2[0-9]*/step*/verdicts.parquet"))
     file.write_bytes(b"PAR1" + bytes(4000) + file.read_bytes()[4004:])
-    monkeypatch.setattr("sys.argv", ["main.py", "--store", str(copy)])
+    monkeypatch.setattr("sys.argv", ["main.py", "--store", str(copy.parent / way / copy.name)])
     shown = written(checked(AppTest.from_file(Path(main.__file__), default_timeout=180).run()))
     found = state_of(copy.with_suffix(".log"))
     assert "Some of the log is left out" in shown and str(found.told()) in html.unescape(shown)

@@ -256,6 +256,20 @@ def test_the_error_of_a_statement_in_a_transaction_of_the_caller_s_is_told(log):
         assert query(connection, "from verdicts").num_rows == 25
 
 
+@pytest.mark.parametrize("name", ["completions", "verdicts"])
+def test_a_merge_over_a_step_that_is_damaged_within_says_which_it_is_and_an_export_leaves_it_out(log, tmp_path, name):
+    run = log / good_run(log)
+    step = run / "step-00000002-e00000000-f2"
+    written = bytearray((step / f"{name}.parquet").read_bytes())
+    written[40:400] = bytes(360)
+    (step / f"{name}.parquet").write_bytes(written)
+    with pytest.raises(UserError, match=f"{step.name} can't be read; bring it back, or move it away"):
+        compact(log, run.name)
+    assert export_run(log, run.name, tmp_path / "run.csv") == 13
+    assert export_run(log, run.name, tmp_path / "run.parquet") == 13
+    assert step in log_state.state_of(log).parts
+
+
 def test_nothing_is_added_to_what_cannot_be_read_and_the_reason_is_told(log):
     good = log / good_run(log)
     shutil.copytree(good / STEP, good / "step-00000003-e00000000-f2")

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from oracle import UserError
-from oracle.log import LogWriter, compact, delete_run, export_run, open_log, query
+from oracle.log import LogWriter, compact, delete_run, export_run, open_log, query, upkeep
 from oracle.log.compaction import merge_steps
 from oracle.log.folders import MOST_BYTES, MOST_STEPS, _is_swollen, counted, lock_run
 from tests.synthetic_log import SETTINGS, World, make_step, write_run
@@ -70,11 +70,17 @@ def test_a_log_below_a_name_like_a_pattern_is_merged_from_its_own_steps(tmp_path
             copy.write_step(step, *OTHER)
     copy.folder.rename(other / writer.run_id)
     with open_log(root) as log:
-        ask = "from verdicts order by step, completion, rank", "from rank_sums order by all", "from trait_sums order by all"
+        ask = (
+            "from verdicts order by step, completion, rank",
+            "from rank_sums order by all",
+            "from trait_sums order by all",
+        )
         before = [query(log, sql) for sql in ask]
         compact(root, writer.run_id, wait=False)
         assert [query(log, sql) for sql in ask] == before
-        with LogWriter.resume(root, writer.run_id) as writer:  # the merged folder is cut, and merged again with what follows
+        with LogWriter.resume(
+            root, writer.run_id
+        ) as writer:  # the merged folder is cut, and merged again with what follows
             writer.truncate_after(2)
             writer.write_step(3, *STEP)
         compact(root, writer.run_id, wait=False)
@@ -239,6 +245,17 @@ def test_a_long_run_merges_its_steps_while_it_is_written(tmp_path, monkeypatch):
 def test_one_step_is_not_worth_merging(tmp_path):
     run = write_run(tmp_path, steps=1, prompts=1)
     assert compact(tmp_path, run).steps_merged == 0
+
+
+def test_what_an_ended_process_merged_is_removed_by_a_call_that_has_nothing_to_merge(tmp_path, monkeypatch):
+    with LogWriter(tmp_path, RUN) as writer:
+        for step in (1, 2):
+            writer.write_step(step, *STEP)
+    compact(tmp_path, writer.run_id, grace_s=9, wait=False)
+    assert len(folders(writer)) == 3
+    monkeypatch.setattr(upkeep, "_first_seen", {})  # as another process begins
+    assert compact(tmp_path, writer.run_id, grace_s=0.1).folders_removed == 2
+    assert folders(writer) == ["steps-00000001-00000002-e00000001-f2"]
 
 
 def test_a_run_that_is_being_written_is_left_alone(tmp_path):

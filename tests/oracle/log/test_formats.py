@@ -28,7 +28,9 @@ STEP, OTHER = step_tables(STEP_1), step_tables(STEP_2)  # 13 rows, 12 rows
 
 def seen(root) -> dict[int, int]:
     with open_log(root) as log:
-        verdicts = dict(log.sql("select step, count(*) from verdicts group by step order by step").fetchall())
+        counts = "select step, count(*) as n from verdicts group by step order by step"
+        verdicts = dict(log.sql(counts).fetchall())
+        assert verdicts == {row["step"]: row["n"] for row in query(log, counts).to_pylist()}
         assert list(verdicts) == [s for (s,) in log.sql("select distinct step from rank_sums order by 1").fetchall()]
         assert list(verdicts) == [s for (s,) in log.sql("select distinct step from rollouts order by 1").fetchall()]
         return verdicts

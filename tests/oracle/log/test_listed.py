@@ -12,7 +12,20 @@ import pyarrow.compute as pc
 import pytest
 
 from oracle import UserError, build_store
-from oracle.log import LogWriter, compact, export_run, open_audit, open_log, query, state_of
+from oracle.log import (
+    LogWriter,
+    ask,
+    ask_sql,
+    compact,
+    compaction,
+    delete_run,
+    export_run,
+    open_audit,
+    open_log,
+    queries,
+    query,
+    state_of,
+)
 from oracle.log.folders import listed
 from oracle.log.reading import of_one_state
 from oracle.log.sound import sign_of
@@ -120,8 +133,8 @@ def test_a_folder_that_the_system_cannot_list_is_an_error_and_no_empty_one(log_r
         listed(log_root)
 
 
-@pytest.mark.parametrize("at", range(6))
-@pytest.mark.parametrize("change", ["a merge", "a cut", "two more steps"])
+@pytest.mark.parametrize("at", range(9))
+@pytest.mark.parametrize("change", ["a merge", "a cut", "a step again", "two more steps"])
 def test_a_list_of_a_folder_that_was_made_while_it_changed_loses_nothing(tmp_path, monkeypatch, change, at):
     """A list is of no one moment: what came behind the reader isn't in it, and what came before the reader is."""
     with LogWriter(tmp_path, RUN) as writer:
@@ -138,6 +151,8 @@ def test_a_list_of_a_folder_that_was_made_while_it_changed_loses_nothing(tmp_pat
             with LogWriter.resume(tmp_path, writer.run_id) as again:
                 if change == "a cut":
                     again.truncate_after(2)
+                elif change == "a step again":
+                    again.write_step(3, *step_tables(STEP_1))
                 else:
                     again.write_step(4, *step_tables(STEP_1))
                     again.write_step(5, *step_tables(STEP_1))
@@ -157,8 +172,7 @@ def test_a_list_of_a_folder_that_was_made_while_it_changed_loses_nothing(tmp_pat
         told = query(log, steps)["step"].to_pylist()
         while not changed:
             query(log, steps)
-    after = {"a merge": [1, 2, 3], "a cut": [1, 2], "two more steps": [1, 2, 3, 4, 5]}[change]
-    assert told in ([1, 2, 3], after)
+    assert told in ([1, 2, 3], {"a cut": [1, 2], "two more steps": [1, 2, 3, 4, 5]}.get(change))
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES])
@@ -255,3 +269,34 @@ def test_what_is_no_number_is_found_wherever_it_stands(tmp_path):
     assert found() == [2, 2, 2, 2, 2, 1, 1, 1]
     export_run(root, writer.run_id, tmp_path / "run.parquet")
     assert duckdb.sql(f"from '{tmp_path / 'run.parquet'}' where isnan(advantage)").fetchall()
+
+
+def test_a_run_that_is_deleted_while_it_is_exported_or_asked_about_is_no_run_without_rows(tmp_path, monkeypatch):
+    root, target = tmp_path / "store.log", tmp_path / "run.csv"
+    runs = [write_run(root, steps=2, prompts=1) for _ in range(3)]
+    export_run(root, runs[0], target)
+    before = target.read_bytes()
+    find = compaction.run_folder
+
+    def then_deleting_it(root, run_id):
+        folder = find(root, run_id)
+        monkeypatch.undo()
+        delete_run(root, run_id)
+        return folder
+
+    monkeypatch.setattr(compaction, "run_folder", then_deleting_it)
+    with pytest.raises(UserError, match=f"no run {runs[0]!r}"):
+        export_run(root, runs[0], target, overwrite=True)
+    assert target.read_bytes() == before
+    check = queries._check
+
+    def then_deleting(connection, variable, value):
+        check(connection, variable, value)
+        delete_run(root, value)
+
+    monkeypatch.setattr(queries, "_check", then_deleting)
+    with open_log(root) as log:
+        with pytest.raises(UserError, match=f"no run {runs[1]!r} in this log"):
+            ask_sql(log, "select count(*) from verdicts where run_id = chosen_run()", run=runs[1])
+        with pytest.raises(UserError, match=f"no run {runs[2]!r} in this log"):
+            ask(log, "worst_films", run=runs[2])

@@ -420,6 +420,32 @@ def test_decisions_are_found_in_a_folder_that_may_be_entered_and_not_listed(tmp_
     assert done.stdout.splitlines() == [found, found, told], done.stderr
 
 
+def test_after_a_transaction_that_failed_decisions_are_read_as_before(tmp_path):
+    store = build_store(tmp_path / "store.duckdb", [{"imdb_id": SAW, "title": "Saw", "year": 2004}])
+    decided = "select title, imdb_id from alias_decisions"
+    with open_audit(store) as audit:
+        audit.execute("begin")
+        with pytest.raises(UserError, match="on purpose"):
+            query(audit, "select error('on purpose') from runs right join (select 1) on true")
+        audit.execute("rollback")
+        append_alias(store, "Zorb", None, SAW, "confirm")
+        assert query(audit, decided).to_pylist() == [{"title": "Zorb", "imdb_id": SAW}]
+
+
+@pytest.mark.parametrize("way", ["{}", "{}*", "file://{}", "a text"])
+def test_decisions_of_a_place_that_somebody_named_are_read_from_there(tmp_path, way):
+    store = build_store(tmp_path / "store.duckdb", [{"imdb_id": SAW, "title": "Saw", "year": 2004}])
+    append_alias(tmp_path / "other.duckdb", "Zorb", None, SAW, "confirm")
+    place = str(aliases_path(tmp_path / "other.duckdb"))
+    with open_audit(store, locked=False) as audit:
+        audit.execute("set variable alias_files = ?", [place if way == "a text" else [way.format(place)]])
+        if way == "a text":
+            with pytest.raises(UserError, match="VARCHAR"):
+                query(audit, "from alias_decisions")
+        else:
+            assert query(audit, "select title from alias_decisions").to_pylist() == [{"title": "Zorb"}]
+
+
 @pytest.mark.parametrize(
     ("year", "film", "complaint"),
     [(2016, "tt9999999", "no film 'tt9999999'"), (2019, "game:doom", "its year is 2016"), (99, "game:doom", "year")],
