@@ -22,7 +22,7 @@ from oracle.base.errors import UserError
 from oracle.base.printable import in_short, storable_json
 from oracle.base.resources import read_sql
 from oracle.cut_off import open_entries
-from oracle.log import LogWriter, open_log, query, run_info, state_of, whole_run
+from oracle.log import LogWriter, open_log, query, run_info, seen_last, whole_run
 from oracle.oracle import create_oracle
 from oracle.sources import noted_catalog
 from oracle.store import log_root
@@ -67,7 +67,7 @@ def rejudge(
     root = log_root(store)
     with open_log(root) as log, tempfile.TemporaryDirectory() as folder:
         found = query(log, "from runs where run_id = $run", {"run": run_id}).to_pylist()
-        if not found and (wrong := state_of(root).runs.get(run_id)):
+        if not found and (wrong := seen_last(root).runs.get(run_id)):
             raise UserError(f"run {run_id} is left out, as {wrong} can't be read: bring it back, or move the run away")
         if not found:
             raise UserError(f"no run {run_id!r} in {root}: `python -m oracle log list` shows which there are")
@@ -130,7 +130,7 @@ def _noted(run: dict) -> dict | None:
 
 def _refuse_damaged(root: Path, run_id: str) -> None:
     """Raises `UserError` where steps of a run are left out, as they can't be read: judged again, it would lack them for good."""
-    parts = state_of(root).parts
+    parts = seen_last(root).parts
     if broken := sorted(p for p in parts if p.parent.name == run_id and p.name != "loss.parquet"):
         raise UserError(f"cannot judge run {run_id} again: {broken[0]} can't be read; bring it back, or move it away")
 

@@ -27,7 +27,7 @@ from oracle import UserError
 from oracle.base.advice import advice
 from oracle.base.arrow import in_full
 from oracle.base.memory import memory_taken
-from oracle.log import open_audit, query, state_of
+from oracle.log import open_audit, query, seen_last
 
 MOST_COLUMNS = 300
 MOST_NAMES_BYTES = 200_000  # and nested types, some 2,000 fields: the app reads them, however few the rows
@@ -63,7 +63,7 @@ def _serve(answers: BinaryIO, store: str, log_root: str, memory: str, is_confine
                 _send(answers, {"error": str(error), "usable": _is_usable(connection)})
             else:
                 # What is damaged within a file, this process alone has met so far.
-                left_out = state_of(Path(log_root)).told()
+                left_out = seen_last(Path(log_root)).told()
                 _send(answers, {"bytes": [stream.size for stream in streams], "left_out": left_out}, *streams)
             _live(0)
 

@@ -105,19 +105,19 @@ def compact_runs(arguments: argparse.Namespace) -> None:
     tidy_log(root)  # also where there is no run to merge
     with open_log(root) as connection:
         runs = arguments.runs or query(connection, "select run_id from runs order by run_id")["run_id"].to_pylist()
-    merged, failed = [], []
+    unfinished, failed = [], []
     for run_id in runs:
         try:
             if _compact_one(root, run_id):
-                merged.append(run_id)
+                unfinished.append(run_id)
         except UserError as error:
             if arguments.runs:
                 raise
             print(f"left as it is: {one_line(error)}", file=sys.stderr)
             failed += [] if isinstance(error, Busy) else [run_id]
-    if merged and not arguments.no_wait:
+    if unfinished and not arguments.no_wait:
         time.sleep(GRACE_S + 0.1)  # until nobody reads the single folders any more
-        for run_id in merged:
+        for run_id in unfinished:
             with suppress(UserError):  # by another process meanwhile; the next call removes them
                 _compact_one(root, run_id)
     if failed:
@@ -125,11 +125,11 @@ def compact_runs(arguments: argparse.Namespace) -> None:
 
 
 def _compact_one(root: Path, run_id: str) -> bool:
-    """Whether there was anything to do."""
+    """Whether anything is left to remove."""
     done = compact(root, run_id, wait=False)
     if done.steps_merged or done.folders_removed:
         print(f"{run_id}: {done.steps_merged} steps merged, {done.folders_removed} folders removed")
-    return bool(done.steps_merged)
+    return bool(done.left)
 
 
 def export_one(arguments: argparse.Namespace) -> None:

@@ -11,7 +11,7 @@ from oracle.log.queries import NamedQuery, ask, ask_about, ask_sql, named_querie
 from oracle.log.reading import GRACE_S, query
 from oracle.log.run_info import run_info
 from oracle.log.select import MOST_CHARACTERS
-from oracle.log.state import state_of
+from oracle.log.state import seen_last, state_of
 from oracle.log.tables import KINDS, write_rows
 from oracle.log.times import last_step_at
 from oracle.log.upkeep import tidy_log
@@ -48,6 +48,7 @@ __all__ = [
     "quoted_name",
     "run_info",
     "sayable",
+    "seen_last",
     "state_of",
     "storable",
     "tidy_log",

@@ -39,7 +39,6 @@ from oracle.log.folders import (
     merged_path,
     new_folder,
     run_folder,
-    superseded,
     told_plainly,
 )
 from oracle.log.macros import create_base, create_rows
@@ -49,7 +48,7 @@ from oracle.log.sound import check_run, has_its_columns, is_broken, is_readable
 from oracle.log.state import SEARCH_S, look_closer
 from oracle.log.tables import write_rows
 from oracle.log.times import keep_time
-from oracle.log.upkeep import remove_superseded, tidy, tidy_log
+from oracle.log.upkeep import no_longer_counted, remove_superseded, tidy, tidy_log
 from oracle.log.views import open_log
 
 MOST_AT_ONCE = 1000  # folders that a merge opens, as memory and time grow faster than their number
@@ -64,6 +63,8 @@ class Compacted:
     run_id: str
     steps_merged: int
     folders_removed: int
+    left: int
+    """Folders and manifests that count no more, and are still there."""
 
 
 def compact(log_root: str | Path, run_id: str, *, grace_s: float = GRACE_S, wait: bool = True) -> Compacted:
@@ -86,12 +87,13 @@ def compact(log_root: str | Path, run_id: str, *, grace_s: float = GRACE_S, wait
             tidy(folder)
             merged = merge_steps(folder)
             removed = remove_superseded(folder, grace_s)
-            if wait and superseded(folder, counted(folder)):
+            if wait and no_longer_counted(folder):
                 time.sleep(grace_s)
                 removed += remove_superseded(folder, grace_s)
+            left = len(no_longer_counted(folder))
     finally:
         lock.release()
-    return Compacted(run_id, merged, removed)
+    return Compacted(run_id, merged, removed, left)
 
 
 def merge_steps(folder: Path) -> int:

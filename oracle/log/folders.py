@@ -118,7 +118,7 @@ def _listed_run(folder: Path) -> Listed | None:
     manifest = [manifest_path(folder, epoch).name] if epoch >= 0 else []
     others = [name for name in names if name in ("run.parquet", "loss.parquet")]
     single = [name for step, name in _single_of(epoch, names) if step <= last]
-    merged = [name for name in names if epoch >= 0 and (MERGED.fullmatch(name) or MERGED_1.fullmatch(name))]
+    merged = [name for name in names if epoch >= 0 and MERGED.fullmatch(name)]
     return Listed(epoch, [*manifest, *others, *single, *merged])
 
 

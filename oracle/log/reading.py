@@ -14,14 +14,15 @@ import duckdb
 import pyarrow as pa
 
 from oracle.base.advice import advice, is_shortage
-from oracle.base.database import unescaped
+from oracle.base.database import pattern_of, unescaped
 from oracle.base.errors import UserError, first_line
+from oracle.base.files import absolute
 from oracle.log.decisions import decisions_by_name
 from oracle.log.folders import Listed, listed
 from oracle.log.plain import known_to_arrow
 from oracle.log.select import check_reads_only, what_duckdb_said
 from oracle.log.sound import sign_of
-from oracle.log.state import SEARCH_S, find_broken, look_again, set_aside, state_of
+from oracle.log.state import SEARCH_S, find_broken, look_again, seen_last, set_aside, state_of
 
 GRACE_S = 5.0
 """Seconds that folders stay which no longer count: longer than a query takes from listing its files to opening them.
@@ -130,18 +131,22 @@ def without_what_is_broken(
 
 
 def wrong_with(connection: duckdb.DuckDBPyConnection, run_id: str) -> Path | None:
-    """The file for which a run is in no view; null: it is, or there is none."""
+    """The file for which a run was in no view when the connection was asked last; null: it was, or there is none."""
     root = _root_of(connection)
-    return state_of(root).runs.get(run_id) if root else None
+    return seen_last(root).runs.get(run_id) if root else None
 
 
 def _root_of(connection: duckdb.DuckDBPyConnection) -> Path | None:
-    """The folder of the log; null: the connection has none."""
+    """The folder of the log, which the connection calls by its whole path from then on, as what is left out is; null: none."""
     try:
         [(pattern,)] = connection.execute("select log_root()").fetchall()
     except duckdb.CatalogException:
         return None
-    return Path(unescaped(pattern))
+    whole = absolute(pattern)
+    if pattern == str(whole) or any(sign in pattern for sign in "*?[") or not whole.is_dir():
+        return Path(unescaped(pattern))
+    connection.execute("set variable log_root = ?", [pattern_of(whole)])
+    return whole
 
 
 def again_if_removed(read: Callable[[float | None], T], timeout_s: float | None) -> T:

@@ -110,6 +110,11 @@ def state_of(log_root: Path) -> State:
     return _looked(absolute(log_root), again=())
 
 
+def seen_last(log_root: Path) -> State:
+    """As it was at the last look, and so for the last query: that the log is whole again by now says nothing of its answer."""
+    return _states[absolute(log_root)][1]
+
+
 def look(log_root: Path) -> State:
     """Look at each run's settings and manifests, and at the ends of the files of each step that counts.
 
@@ -202,8 +207,8 @@ def _found(log_root: Path, folder: Path, readable: set[Path]) -> _Run:
         "run": True,
         "loss": has_loss,
         "manifest": found.epoch >= 0,
-        "older_single": any(s.format == 1 for s in found.single),
-        "older_merged": any(s.format == 1 for s in found.merged),
+        "older_single": any(s.format == 1 and s.path not in parts for s in found.single),
+        "older_merged": any(s.format == 1 and s.path not in parts for s in found.merged),
     }
     return _Run(
         parts=parts if has_loss or not os.path.lexists(loss) else parts | {loss},

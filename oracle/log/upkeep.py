@@ -96,11 +96,15 @@ def remove_superseded(folder: Path, grace_s: float) -> int:
 
 
 def _due(folder: Path, grace_s: float) -> list[Path]:
+    now = time.monotonic()
+    return [path for path in no_longer_counted(folder) if now - _first_seen.setdefault(path, now) >= grace_s]
+
+
+def no_longer_counted(folder: Path) -> list[Path]:
+    """Manifests and folders of steps of a run that count no more, and are still there."""
     found = counted(folder)
     counts = {s.path for s in (*found.merged, *found.single)} | {manifest_path(folder, found.epoch)}
     ours = (MANIFEST_NAME, SINGLE, MERGED, SINGLE_1, MERGED_1, ENDED_1)
-    out = [
+    return [
         path for path in sorted(folder.iterdir()) if path not in counts and any(p.fullmatch(path.name) for p in ours)
     ]
-    now = time.monotonic()
-    return [path for path in out if now - _first_seen.setdefault(path, now) >= grace_s]

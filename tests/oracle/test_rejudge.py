@@ -14,8 +14,9 @@ from oracle.cli.main import main
 from oracle.log import LogWriter, ask, compact, delete_run, open_log, query
 from oracle.rejudge import _noted, rejudge
 from oracle.sources import catalog_note
+from oracle.store import log_root
 from tests.app.sample_log import write_sample
-from tests.tiny_log import RUN, STEP_1, A, film, step_tables
+from tests.tiny_log import RUN, STEP_1, A, film, step_tables, write_tiny_log
 
 GORE = "Anti-gore / squeamish"
 
@@ -197,6 +198,28 @@ def test_a_run_with_a_damaged_step_is_not_judged_again_without_it(tmp_path, is_n
     ):
         rejudge(store, log.run_id)
     assert rows(store, "select run_id from runs") == [(log.run_id,)]
+
+
+def test_a_run_of_which_a_step_could_not_be_read_for_a_moment_is_not_judged_again_without_it(small_store, monkeypatch):
+    root = log_root(small_store)
+    run = write_tiny_log(root)
+    before = sorted(path.name for path in root.iterdir())
+    [file] = (root / run).glob("step-00000002-*/completions.parquet")
+
+    def for_a_moment(log, sql, *given):
+        if "select distinct step" not in sql:
+            return query(log, sql, *given)
+        away = file.rename(file.with_name("away"))
+        try:
+            return query(log, sql, *given)
+        finally:
+            away.rename(file)
+
+    monkeypatch.setattr("oracle.rejudge.query", for_a_moment)
+    with pytest.raises(UserError, match=r"step-00000002.* can't be read; bring it back"):
+        rejudge(small_store, run)
+    delete_run(root, run)
+    assert sorted(path.name for path in root.iterdir()) == [name for name in before if name != run]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import tempfile
+import threading
 from datetime import time
 from decimal import Decimal
 from pathlib import Path
@@ -21,7 +22,7 @@ from app.core import kept, query_pool
 from app.core.flat import flattened, once
 from app.views import sql_editor
 from oracle import UserError, confirm_alias
-from oracle.log import named_queries
+from oracle.log import compact, named_queries
 from oracle.store import alias_files
 from oracle.store.build import build_starter_store
 from oracle.titles.aliases import append_alias
@@ -385,6 +386,31 @@ def test_an_answer_says_what_is_missing_in_it(store, tmp_path):
     assert "left out" not in written(
         answer(store, "select max(columns(* exclude (evidence, own_rewards))) from verdicts")
     )
+
+
+def test_an_answer_says_what_is_missing_in_it_also_where_it_is_back_by_the_time_the_answer_is_there(tmp_path):
+    store = build_starter_store(tmp_path / "store.duckdb")
+    run = store.with_suffix(".log") / write_run(store.with_suffix(".log"), steps=2, prompts=1)
+    compact(run.parent, run.name, grace_s=0)
+    [step] = run.glob("steps-*")
+    slow = "(select count(*) from range(15000) a, range(20000) b where hash(a.range * b.range) % 7 = 1)"
+    pool = query_pool.QueryPool(store)
+    try:
+
+        def ask(sql: str) -> tuple[int, bool]:
+            answer = pool.ask(sql, None, 10, 60, lambda _: None)
+            return answer.rows["n"][0].as_py(), answer.left_out is not None
+
+        rows, is_told = ask("select count(*) as n from verdicts")
+        assert rows and not is_told
+        step.rename(run / ".away")
+        back = threading.Timer(0.5, lambda: (run / ".away").rename(step))
+        back.start()
+        assert ask(f"select count(*) + 0 * {slow} as n from verdicts") in ((0, True), (rows, False))
+        back.join()
+        assert ask("select count(*) as n from verdicts") == (rows, False)
+    finally:
+        pool.close()
 
 
 def test_an_answer_without_rows_says_so(store):

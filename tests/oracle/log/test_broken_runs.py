@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from oracle import UserError
+from oracle import UserError, build_store
 from oracle.log import LogWriter, ask, compact, delete_run, export_run, open_audit, open_log, query, reading
 from oracle.log import state as log_state
 from oracle.log.folders import run_folder
@@ -254,6 +254,25 @@ def test_the_error_of_a_statement_in_a_transaction_of_the_caller_s_is_told(log):
             query(connection, "select error('No such run')")
         connection.rollback()
         assert query(connection, "from verdicts").num_rows == 25
+
+
+@pytest.mark.parametrize("way", ["store.log", "./store.log", "../here/store.log"])
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_what_is_broken_is_left_out_by_every_way_to_the_log(tmp_path, monkeypatch, way, is_gone):
+    store = build_store(tmp_path / "there" / "store.duckdb", [{"imdb_id": "tt0387564", "title": "Saw", "year": 2004}])
+    run = write_tiny_log(tmp_path / "here" / "store.log")
+    monkeypatch.chdir(tmp_path / "here")
+    file = Path("store.log", run, STEP, "verdicts.parquet").absolute()
+    with duckdb.connect(store, read_only=True) as plain:
+        plain.execute(f"set variable log_root = '{way}'")
+        steps = "select distinct step from verdicts order by step"
+        assert query(plain, steps)["step"].to_pylist() == [1, 2]
+        if is_gone:
+            file.unlink()
+        else:
+            file.write_bytes(b"PAR1" + bytes(400) + file.read_bytes()[404:])
+        assert query(plain, steps)["step"].to_pylist() == [2]
+        assert file.parent in log_state.state_of("store.log").parts
 
 
 @pytest.mark.parametrize("name", ["completions", "verdicts"])

@@ -3,6 +3,8 @@
 import errno
 import os
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -247,15 +249,35 @@ def test_one_step_is_not_worth_merging(tmp_path):
     assert compact(tmp_path, run).steps_merged == 0
 
 
-def test_what_an_ended_process_merged_is_removed_by_a_call_that_has_nothing_to_merge(tmp_path, monkeypatch):
-    with LogWriter(tmp_path, RUN) as writer:
+def test_what_an_ended_process_merged_is_removed_by_a_call_that_has_nothing_to_merge(tmp_path, monkeypatch, capsys):
+    root = tmp_path / "store.log"
+    with LogWriter(root, RUN) as writer:
         for step in (1, 2):
             writer.write_step(step, *STEP)
-    compact(tmp_path, writer.run_id, grace_s=9, wait=False)
-    assert len(folders(writer)) == 3
-    monkeypatch.setattr(upkeep, "_first_seen", {})  # as another process begins
-    assert compact(tmp_path, writer.run_id, grace_s=0.1).folders_removed == 2
+    for again in (1, 2):
+        done = compact(root, writer.run_id, grace_s=9, wait=False)
+        assert (done.steps_merged, done.folders_removed, done.left) == (2 if again == 1 else 0, 0, 3)
+        monkeypatch.setattr(upkeep, "_first_seen", {})  # as another process begins
+    done = compact(root, writer.run_id, grace_s=0.1)
+    assert (done.steps_merged, done.folders_removed, done.left) == (0, 2, 0)
     assert folders(writer) == ["steps-00000001-00000002-e00000001-f2"]
+
+
+@pytest.mark.parametrize("by_format_1", [False, True])
+def test_the_command_removes_what_an_ended_process_merged(tmp_path, by_format_1):
+    root = tmp_path / "store.log"
+    with LogWriter(root, RUN) as writer:
+        for step in (1, 2):
+            writer.write_step(step, *STEP)
+    if by_format_1:
+        (writer.folder / "manifest-00000000.parquet").unlink()
+        for folder in writer.folder.glob("step-*"):
+            folder.rename(writer.folder / folder.name[:13])
+    compact(root, writer.run_id, wait=False)
+    command = [sys.executable, "-m", "oracle", "log", "compact", "--store", root.with_suffix(".duckdb")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{writer.run_id}: 0 steps merged, 2 folders removed\n"
+    assert folders(writer) == [f"steps-00000001-00000002-e0000000{0 if by_format_1 else 1}-f2"]
 
 
 def test_a_run_that_is_being_written_is_left_alone(tmp_path):

@@ -121,6 +121,30 @@ def test_a_run_of_the_format_before_goes_on_in_this_one(tmp_path):
     assert seen(tmp_path) == {1: 13, 2: 12}
 
 
+@pytest.mark.parametrize("name", ["completions", "verdicts", "rank_sums", "trait_sums"])
+def test_a_file_that_goes_from_a_merged_folder_of_the_first_format_is_told_and_all_tables_agree(tmp_path, name):
+    writer = written_by_format_1(tmp_path)
+    with LogWriter.resume(tmp_path, writer.run_id) as writer:
+        writer.write_step(4, *STEP)
+    other = write_tiny_log(tmp_path)
+    expected = [{"run_id": writer.run_id, "step": step} for step in (3, 4)]
+    expected += [{"run_id": other, "step": step} for step in (1, 2)]
+
+    def check(log) -> None:
+        for table in ("verdicts", "rollouts", "rank_sums", "step_curves"):
+            steps = query(log, f"select distinct run_id, step from {table} order by all").to_pylist()
+            assert steps == sorted(expected, key=lambda row: (row["run_id"], row["step"])), table
+
+    with open_log(tmp_path) as log:
+        assert query(log, "select distinct run_id, step from verdicts").num_rows == 6
+        [folder] = writer.folder.glob("steps-00000001-00000002-*-9999999999")
+        (folder / f"{name}.parquet").unlink()
+        check(log)
+        assert folder in log_state.state_of(tmp_path).parts
+    with open_log(tmp_path) as log:
+        check(log)
+
+
 def test_a_log_of_a_later_format_is_refused_in_one_line(tmp_path):
     write_tiny_log(tmp_path)
     (tmp_path / "_schema" / "step-00000000-e00000000-f7").mkdir()
