@@ -14,7 +14,8 @@ from oracle.base.resources import SQL, read_sql
 from oracle.log.folders import left_out
 from oracle.log.reading import query, wrong_with
 
-VARIABLES = ("run", "other_run", "step", "completion")
+_RUNS = ("run", "other_run")
+VARIABLES = (*_RUNS, "step", "completion")
 CHOSEN = {
     "chosen_run": "run", "chosen_later_run": "run", "chosen_other_run": "other_run", "needed_other_run": "other_run",
     "chosen_step": "step",
@@ -63,13 +64,14 @@ def ask_about(
         knows = ", ".join(known[name].variables) or "nothing"
         raise UserError(f"query {name} can't be asked about a {unknown[0]}: it can about {knows}")
     sql = known[name].sql
-    with _chosen_by(connection, variables, known[name].variables):
+    with _chosen_by(connection, variables, known[name].variables) as runs:
         about = {variable: variables.get(variable) for variable in known[name].variables}
         for macro, variable in CHOSEN.items():  # chosen now, they are constants: DuckDB opens that run's files only
             if f"{macro}()" in sql:
                 about[variable] = _chosen(connection, macro)
                 # What is chosen after it is of that very run, whatever is newer by then.
                 connection.execute(f"set variable {variable} = ?", [about[variable]])
+                runs += [str(about[variable])] if variable in _RUNS and about[variable] is not None else []
                 sql = sql.replace(f"{macro}()", f"getvariable('{variable}')")
         return query(connection, sql, timeout_s=timeout_s), about
 
@@ -98,8 +100,9 @@ def ask_sql(
 @contextmanager
 def _chosen_by(
     connection: duckdb.DuckDBPyConnection, variables: Mapping[str, str | int | None], read: Sequence[str]
-) -> Iterator[None]:
-    """What each variable that is read chooses, which must be there; null: what the connection has set, or else the macros.
+) -> Iterator[list[str]]:
+    """What each variable that is read chooses, which must be there; null: what the connection has set, or else the macros. Yields
+    the runs that are chosen, which must be there in the end too: a run that is deleted meanwhile would be one without rows.
 
     A run that is given has nothing to do with the step that was set for another. The connection's variables are afterwards as
     they were.
@@ -107,7 +110,7 @@ def _chosen_by(
     names = ", ".join(f"getvariable('{variable}')" for variable in VARIABLES)
     [own] = connection.execute(f"select {names}").fetchall()
     had = dict(zip(VARIABLES, own, strict=True))
-    chosen: list[str] = []
+    runs: list[str] = []
     try:
         for variable in read:  # a step is one of the run, a completion one of the step
             value = variables.get(variable)
@@ -115,10 +118,10 @@ def _chosen_by(
                 value = had[variable]
             if value is not None:
                 _check(connection, variable, value)
-                chosen += [str(value)] if variable in ("run", "other_run") else []
+                runs += [str(value)] if variable in _RUNS else []
             connection.execute(f"set variable {variable} = ?", [value])
-        yield
-        for run_id in chosen:  # deleted meanwhile, it would be one without rows
+        yield runs
+        for run_id in runs:
             _check_run(connection, run_id)
     finally:
         # After a fault of its own DuckDB does nothing more, and the query has told it.
@@ -136,7 +139,7 @@ def _check(connection: duckdb.DuckDBPyConnection, variable: str, value: str | in
 
     That run and step are chosen for good then, whatever is newer by the time of the query.
     """
-    if variable in ("run", "other_run"):
+    if variable in _RUNS:
         return _check_run(connection, str(value))
     of: dict[str, str | int | None] = {}
     for column, its in (("run_id", "run"), ("step", "step"))[: 2 if variable == "completion" else 1]:

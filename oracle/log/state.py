@@ -107,7 +107,7 @@ _states: dict[Path, tuple[dict[str, _Run], State]] = {}
 
 def state_of(log_root: Path) -> State:
     """As it was seen last, but for runs in whose folders something has come or gone since, or what was wrong has changed."""
-    return _looked(absolute(log_root), again=())
+    return _looked(absolute(log_root))
 
 
 def seen_last(log_root: Path) -> State:
@@ -121,13 +121,12 @@ def look(log_root: Path) -> State:
     Raises:
         UserError: a run whose name is no UTF-8.
     """
-    _states.pop(absolute(log_root), None)
-    return state_of(log_root)
+    return _looked(absolute(log_root), anew=True)
 
 
-def _looked(log_root: Path, again: Collection[str]) -> State:
-    """The state; `again` are runs to look at whatever their folders' signs say."""
-    known, state = _states.get(log_root, ({}, State()))
+def _looked(log_root: Path, again: Collection[str] = (), anew: bool = False) -> State:
+    """The state; `again` are runs to look at whatever their folders' signs say; `anew`: all of them."""
+    known, state = ({}, State()) if anew else _states.get(log_root, ({}, State()))
     found = {}
     names, foreign = _names(log_root)
     for name in names:

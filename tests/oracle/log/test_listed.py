@@ -24,6 +24,7 @@ from oracle.log import (
     open_log,
     queries,
     query,
+    state,
     state_of,
 )
 from oracle.log.folders import listed
@@ -215,6 +216,15 @@ def test_a_log_that_the_system_cannot_list_is_an_error_in_a_line(log_root, monke
             query(log, FIGURES)
 
 
+def test_what_was_seen_last_is_known_while_another_thread_opens_the_log(log_root, monkeypatch):
+    seen = state._seen
+    with open_log(log_root):
+        before, within = state.seen_last(log_root), []
+        monkeypatch.setattr(state, "_seen", lambda *its: (within.append(state.seen_last(log_root)), seen(*its))[1])
+        open_log(log_root).close()
+    assert within and all(known == before for known in within)
+
+
 def test_a_change_of_owner_or_permissions_is_a_change(tmp_path):
     os.utime(tmp_path, (0, 0))
     before = sign_of(tmp_path)
@@ -300,3 +310,14 @@ def test_a_run_that_is_deleted_while_it_is_exported_or_asked_about_is_no_run_wit
             ask_sql(log, "select count(*) from verdicts where run_id = chosen_run()", run=runs[1])
         with pytest.raises(UserError, match=f"no run {runs[2]!r} in this log"):
             ask(log, "worst_films", run=runs[2])
+    monkeypatch.undo()
+    chosen, another = queries._chosen, write_run(root, steps=1, prompts=1)
+
+    def chosen_and_deleted(connection, macro):
+        run = chosen(connection, macro)
+        delete_run(root, run)
+        return run
+
+    monkeypatch.setattr(queries, "_chosen", chosen_and_deleted)
+    with open_log(root) as log, pytest.raises(UserError, match=f"no run {another!r} in this log"):
+        ask(log, "worst_films")
