@@ -45,7 +45,7 @@ def write_parquet(batches: Iterable[pa.RecordBatch], schema: pa.Schema, path: Pa
         waiting: list[pa.RecordBatch] = []
 
         def put() -> None:
-            to.write_table(pa.Table.from_batches(waiting).cast(schema), row_group_size=GROUP_ROWS)
+            to.write_table(pa.Table.from_batches(waiting).cast(schema), row_group_size=2 * GROUP_ROWS)
             waiting.clear()
 
         for batch in batches:

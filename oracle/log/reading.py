@@ -142,8 +142,8 @@ def _root_of(connection: duckdb.DuckDBPyConnection) -> Path | None:
         [(pattern,)] = connection.execute("select log_root()").fetchall()
     except duckdb.CatalogException:
         return None
-    whole = absolute(pattern)
-    if pattern == str(whole) or any(sign in pattern for sign in "*?[") or not whole.is_dir():
+    whole = absolute(unescaped(pattern))
+    if pattern == pattern_of(whole) or not whole.is_dir():  # it is a URL, say, or a pattern of several logs
         return Path(unescaped(pattern))
     connection.execute("set variable log_root = ?", [pattern_of(whole)])
     return whole

@@ -40,16 +40,12 @@ from oracle.log.sound import (
 
 SEARCH_S = 20.0  # of a search for what is damaged
 SETTLED_NS = 2_000_000_000  # coarser than the times of any file system: what changed so lately may change again, and look the same
-_DIGITS = 8 * "[0-9]"
-_KINDS = {  # what views open all at once: as a pattern in the folder of a run, and in _schema
-    "run": ("run.parquet", "run.parquet"),
-    "loss": ("loss.parquet", "loss.parquet"),
-    "manifest": (f"manifest-{_DIGITS}.parquet", "manifest-00000000.parquet"),
-    "older_single": (f"step-{_DIGITS}", "step-00000000"),
-    "older_merged": (
-        f"steps-{_DIGITS}-{_DIGITS}-{10 * '[0-9]'}-9999999999",
-        "steps-00000000-00000000-0000000000-9999999999",
-    ),
+_KINDS = {  # what views open all at once, and what there is of it in _schema
+    "run": "run.parquet",
+    "loss": "loss.parquet",
+    "manifest": "manifest-00000000.parquet",
+    "older_single": "step-00000000",
+    "older_merged": "steps-00000000-00000000-0000000000-9999999999",
 }
 _log = logging.getLogger(__name__)
 _said: set[str] = set()
@@ -87,7 +83,7 @@ class _Run:
     wrong: Path | None = None  # for which the run is left out
     parts: set[Path] = field(default_factory=set)
     passed_over: set[Path] = field(default_factory=set)  # as DuckDB opens some folders that don't count
-    kinds: set[str] = field(default_factory=set)  # of `_KINDS`, which it has; none: it is no run, or is left out
+    names: dict[str, list[str]] = field(default_factory=dict)  # of `_KINDS`; none: it is no run, or is left out
     readable: set[Path] = field(default_factory=set)  # folders of steps, which nobody changes once they are there
     is_older: bool = False
     signs: dict[Path, tuple | None] = field(default_factory=dict)  # of the folder and of what is wrong: how these were
@@ -202,18 +198,19 @@ def _found(log_root: Path, folder: Path, readable: set[Path]) -> _Run:
         return _Run(gone[0].path)
     parts = {s.path for s in gone}
     has_loss = is_sound(loss, log_root)
-    kinds = {
-        "run": True,
-        "loss": has_loss,
-        "manifest": found.epoch >= 0,
-        "older_single": any(s.format == 1 and s.path not in parts for s in found.single),
-        "older_merged": any(s.format == 1 and s.path not in parts for s in found.merged),
+    whole = [s for s in steps if s.path not in parts]
+    names = {
+        "run": [run.name],
+        "loss": [loss.name] if has_loss else [],
+        "manifest": [f"manifest-{8 * '[0-9]'}.parquet"] if found.epoch >= 0 else [],
+        "older_single": [s.path.name for s in whole if s.format == 1 and not s.merged],
+        "older_merged": [s.path.name for s in whole if s.format == 1 and s.merged],
     }
     return _Run(
         parts=parts if has_loss or not os.path.lexists(loss) else parts | {loss},
         passed_over={s.path for s in superseded(folder, found) if is_broken(s.path) or not is_readable(s)},
-        kinds={kind for kind, has_it in kinds.items() if has_it},
-        readable={s.path for s in steps} - parts,
+        names=names,
+        readable={s.path for s in whole},
         is_older=any(s.format < FORMAT for s in steps),
     )
 
@@ -227,9 +224,9 @@ def _state(log_root: Path, found: dict[str, _Run], foreign: bool) -> State:
         folders=sum(len(run.readable) for run in found.values()),
     )
     if foreign or state.left_out():
-        for kind, (name, of_schema) in _KINDS.items():
-            folders = [f"{pattern_of(log_root / run)}/{name}" for run in found if kind in found[run].kinds]
-            state.kept[kind] = [f"{pattern_of(log_root)}/_schema/{of_schema}", *folders]
+        for kind, of_schema in _KINDS.items():
+            files = [f"{pattern_of(log_root / run)}/{name}" for run in found for name in found[run].names.get(kind, ())]
+            state.kept[kind] = [f"{pattern_of(log_root)}/_schema/{of_schema}", *files]
     return state
 
 

@@ -19,6 +19,7 @@ from oracle.log.folders import (
     manifest_path,
 )
 from oracle.log.removal import DELETED, remove_files, remove_folder, remove_rest
+from oracle.log.sound import is_broken, is_readable
 
 _log = logging.getLogger(__name__)
 
@@ -101,8 +102,11 @@ def _due(folder: Path, grace_s: float) -> list[Path]:
 
 
 def no_longer_counted(folder: Path) -> list[Path]:
-    """Manifests and folders of steps of a run that count no more, and are still there."""
+    """Manifests and folders of steps of a run that count no more, and are still there; none while what has taken their place can't
+    be read: from them it could be had back."""
     found = counted(folder)
+    if any(is_broken(s.path) or not is_readable(s) for s in found.merged):
+        return []
     counts = {s.path for s in (*found.merged, *found.single)} | {manifest_path(folder, found.epoch)}
     ours = (MANIFEST_NAME, SINGLE, MERGED, SINGLE_1, MERGED_1, ENDED_1)
     return [

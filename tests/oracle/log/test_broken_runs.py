@@ -256,13 +256,13 @@ def test_the_error_of_a_statement_in_a_transaction_of_the_caller_s_is_told(log):
         assert query(connection, "from verdicts").num_rows == 25
 
 
-@pytest.mark.parametrize("way", ["store.log", "./store.log", "../here/store.log"])
+@pytest.mark.parametrize("way", ["store.log", "./store.log", "../sweep[[]1]/store.log"])
 @pytest.mark.parametrize("is_gone", [True, False])
 @pytest.mark.parametrize("is_merged", [True, False])
 def test_what_is_broken_is_left_out_by_every_way_to_the_log(tmp_path, monkeypatch, way, is_gone, is_merged):
     store = build_store(tmp_path / "there" / "store.duckdb", [{"imdb_id": "tt0387564", "title": "Saw", "year": 2004}])
-    run = write_tiny_log(tmp_path / "here" / "store.log")
-    monkeypatch.chdir(tmp_path / "here")
+    run = write_tiny_log(tmp_path / "sweep[1]" / "store.log")
+    monkeypatch.chdir(tmp_path / "sweep[1]")
     if is_merged:
         compact("store.log", run, grace_s=0)
     file = next(Path("store.log", run).absolute().glob("step*-00000001-*/verdicts.parquet"))

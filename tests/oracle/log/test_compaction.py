@@ -263,6 +263,32 @@ def test_what_an_ended_process_merged_is_removed_by_a_call_that_has_nothing_to_m
     assert folders(writer) == ["steps-00000001-00000002-e00000001-f2"]
 
 
+@pytest.mark.parametrize("now", ["gone", "cut", "damaged within", "away"])
+def test_steps_are_not_removed_while_the_folder_into_which_they_were_merged_cannot_be_read(tmp_path, monkeypatch, now):
+    """Without the newest manifest they are the steps again."""
+    with LogWriter(tmp_path, RUN) as writer:
+        for step in (1, 2):
+            writer.write_step(step, *STEP)
+    compact(tmp_path, writer.run_id, wait=False)
+    monkeypatch.setattr(upkeep, "_first_seen", {})  # as another process begins
+    [merged] = writer.folder.glob("steps-*")
+    file = merged / "verdicts.parquet"
+    written = file.read_bytes()
+    if now == "away":
+        merged.rename(tmp_path / "away")
+    elif now == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(written[:200] if now == "cut" else b"PAR1" + bytes(400) + written[404:])
+    before = sorted(os.listdir(writer.folder))
+    for _ in range(2):
+        compact(tmp_path, writer.run_id, grace_s=0)
+        assert sorted(os.listdir(writer.folder)) == before
+    (writer.folder / "manifest-00000001.parquet").unlink()
+    with open_log(tmp_path) as log:
+        assert {row["step"] for row in query(log, "from verdicts").to_pylist()} == {1, 2}
+
+
 @pytest.mark.parametrize("by_format_1", [False, True])
 def test_the_command_removes_what_an_ended_process_merged(tmp_path, by_format_1):
     root = tmp_path / "store.log"

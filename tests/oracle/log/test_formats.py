@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import duckdb
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -119,6 +120,26 @@ def test_a_run_of_the_format_before_goes_on_in_this_one(tmp_path):
         writer.truncate_after(1)
         writer.write_step(2, *OTHER)
     assert seen(tmp_path) == {1: 13, 2: 12}
+
+
+def test_a_merged_folder_of_the_first_format_that_is_damaged_spoils_none_beside_it(tmp_path):
+    writer = written_by_format_1(tmp_path)
+    [merged] = writer.folder.glob("steps-00000001-00000002-*-9999999999")
+    second = Path(shutil.copytree(merged, merged.with_name("steps-00000004-00000005-1795352910-9999999999")))
+    for file in second.iterdir():
+        table = pq.read_table(file)
+        at = table.column_names.index("step")
+        later = pc.add(table["step"], 3).cast(table.schema.field("step").type)
+        pq.write_table(table.set_column(at, table.schema.field("step"), later), file)
+    with LogWriter.resume(tmp_path, writer.run_id) as writer:
+        writer.write_step(6, *STEP)
+    steps = "select distinct step from verdicts order by step"
+    with open_log(tmp_path) as log:
+        assert query(log, steps)["step"].to_pylist() == [1, 2, 3, 4, 5, 6]
+        (second / "verdicts.parquet").write_bytes((second / "verdicts.parquet").read_bytes()[:200])
+        assert query(log, steps)["step"].to_pylist() == [1, 2, 3, 6]
+    with open_log(tmp_path) as log:
+        assert query(log, steps)["step"].to_pylist() == [1, 2, 3, 6]
 
 
 @pytest.mark.parametrize("name", ["completions", "verdicts", "rank_sums", "trait_sums"])
