@@ -105,10 +105,9 @@ def no_longer_counted(folder: Path) -> list[Path]:
     """Manifests and folders of steps of a run that count no more, and are still there; none while what has taken their place can't
     be read: from them it could be had back."""
     found = counted(folder)
-    if any(is_broken(s.path) or not is_readable(s) for s in found.merged):
-        return []
     counts = {s.path for s in (*found.merged, *found.single)} | {manifest_path(folder, found.epoch)}
     ours = (MANIFEST_NAME, SINGLE, MERGED, SINGLE_1, MERGED_1, ENDED_1)
-    return [
+    out = [
         path for path in sorted(folder.iterdir()) if path not in counts and any(p.fullmatch(path.name) for p in ours)
     ]
+    return [] if out and any(is_broken(s.path) or not is_readable(s) for s in found.merged) else out
