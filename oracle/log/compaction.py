@@ -86,9 +86,8 @@ def compact(log_root: str | Path, run_id: str, *, grace_s: float = GRACE_S, wait
         with told_plainly(f"cannot merge the steps of run {run_id}"):
             tidy(folder)
             merged = merge_steps(folder)
-            if not merged and no_longer_counted(
-                folder
-            ):  # of an earlier call: is what it wrote still there, each value of it?
+            if not merged and no_longer_counted(folder):
+                # Of an earlier call: is what it wrote still there, each value of it?
                 look_closer(folder.parent, [folder.name], SEARCH_S)
             removed = remove_superseded(folder, grace_s)
             if wait and no_longer_counted(folder):

@@ -97,9 +97,24 @@ def listed(log_root: Path, but: Collection[str] = ()) -> dict[str, Listed]:
 
     Raises `OSError` for a folder that can't be listed.
     """
-    names = [run for run in _names_in(log_root) if "0" <= run[0] <= "9" and run not in but]
-    runs = {run: _listed_run(log_root / run) for run in names}
+    runs = {run: _listed_run(log_root / run) for run in _runs_in(log_root, but)}
     return {run: its for run, its in runs.items() if its}
+
+
+def epochs(log_root: Path, but: Collection[str] = ()) -> dict[str, int]:
+    """The epoch of each run, as `listed` has it and by one list each."""
+    found = {run: _epoch_of(_names_in(log_root / run)) for run in _runs_in(log_root, but)}
+    return {run: epoch for run, epoch in found.items() if epoch is not None}
+
+
+def _runs_in(log_root: Path, but: Collection[str]) -> list[str]:
+    return [name for name in _names_in(log_root) if "0" <= name[0] <= "9" and name not in but]
+
+
+def _epoch_of(names: list[str]) -> int | None:
+    """That of the newest manifest in a folder; -1: of format 1, which had none; null: it is no run."""
+    epoch = max((int(m[1]) for name in names if (m := MANIFEST_NAME.fullmatch(name))), default=-1)
+    return epoch if epoch >= 0 or "run.parquet" in names else None
 
 
 def _listed_run(folder: Path) -> Listed | None:
@@ -110,11 +125,11 @@ def _listed_run(folder: Path) -> Listed | None:
     before that manifest, which step is the last; the third, which has all that was there before that step, the rest. What was
     removed meanwhile is in none, and its manifest is gone then too: reading fails.
     """
-    epoch = max((int(m[1]) for name in _names_in(folder) if (m := MANIFEST_NAME.fullmatch(name))), default=-1)
+    epoch = _epoch_of(_names_in(folder))
+    if epoch is None:
+        return None
     last = max((step for step, _ in _single_of(epoch, _names_in(folder))), default=-1)
     names = _names_in(folder)
-    if epoch < 0 and "run.parquet" not in names:
-        return None
     manifest = [manifest_path(folder, epoch).name] if epoch >= 0 else []
     others = [name for name in names if name in ("run.parquet", "loss.parquet")]
     single = [name for step, name in _single_of(epoch, names) if step <= last]

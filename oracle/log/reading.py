@@ -18,7 +18,7 @@ from oracle.base.database import pattern_of, unescaped
 from oracle.base.errors import UserError, first_line
 from oracle.base.files import absolute
 from oracle.log.decisions import decisions_by_name
-from oracle.log.folders import Listed, listed
+from oracle.log.folders import Listed, epochs, listed
 from oracle.log.plain import known_to_arrow
 from oracle.log.select import check_reads_only, what_duckdb_said
 from oracle.log.sound import sign_of
@@ -185,10 +185,10 @@ def of_one_state(
     def attempt(left_s: float | None) -> tuple[T, bool]:
         away = _left_out(connection)
         names = listed(root, away) if root else {}
-        before = _versions(connection, names)
+        before = {run: its.epoch for run, its in names.items()}, _decided(connection)
         with _as_listed(connection, root, names, away) if root else nullcontext(), decisions_by_name(connection):
             answer = read(left_s)
-        return answer, _versions(connection, listed(root, away) if root else {}) == before
+        return answer, (epochs(root, away) if root else {}, _decided(connection)) == before
 
     answer, is_one = again_if_removed(attempt, timeout_s)
     with suppress(Stopped):  # no time is left to ask again
@@ -199,10 +199,10 @@ def of_one_state(
     return answer
 
 
-def _versions(connection: duckdb.DuckDBPyConnection, names: Mapping[str, Listed]) -> tuple:
-    """What changes where a statement could meet two states: of a log and a store, as far as the connection has them."""
+def _decided(connection: duckdb.DuckDBPyConnection) -> list[tuple | None]:
+    """What changes where somebody decides about a title; none: the connection has no store."""
     [(decisions,)] = connection.execute("select getvariable('alias_files')").fetchall()
-    return {run: its.epoch for run, its in names.items()}, [sign_of(Path(unescaped(p))) for p in decisions or []]
+    return [sign_of(Path(unescaped(p))) for p in decisions or []]
 
 
 def _left_out(connection: duckdb.DuckDBPyConnection) -> set[str]:
