@@ -1,5 +1,6 @@
 """Where the app's figures come from: the log's views and the store's tables, read-only, cached for seconds."""
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -121,9 +122,10 @@ def is_gone(run_id: str) -> bool:
     return not (log_root(store_path()) / run_id).is_dir()
 
 
-def _state() -> tuple[int, ...]:
+def _state() -> tuple:
+    """What changes where another store takes the place of the one that was read, or its log is at another place."""
     try:
-        return version_of_store(store_path())
+        return version_of_store(store_path()), os.path.realpath(log_root(store_path()))
     except FileNotFoundError:  # a part of a page is drawn anew when nobody has asked for it
         raise _no_store(store_path()) from None
 

@@ -38,8 +38,9 @@ PLUMBING = re.compile(
 """Macros that views and other macros are made with: they tell paths, and read files or tables by their names."""
 READS_BY_NAME = {"check_films", "resolve_titles"}
 """The macros that people may tell which table to read: no other than they may read without it."""
-# Of a statement: a parser looks at no clock, nor lets Python look at one. Within both it takes some ten seconds and 2 GB.
-MOST_CHARACTERS = 1_000_000
+# Of a statement: a parser looks at no clock, nor lets Python look at one. Within both it takes some seconds and 1 GB. (Ten times as
+# many CTEs take a minute, and four times as many tables in a row end the process.)
+MOST_CHARACTERS = 100_000
 MOST_BRACKETS = 300
 """Within each other: for twice as many it takes four times as long, and as much memory."""
 HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")  # what Python makes of bytes in a command that are no UTF-8

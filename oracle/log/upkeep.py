@@ -15,8 +15,11 @@ from oracle.log.folders import (
     MERGED_1,
     SINGLE,
     SINGLE_1,
+    Counted,
+    Steps,
     counted,
     manifest_path,
+    superseded,
 )
 from oracle.log.removal import DELETED, remove_files, remove_folder, remove_rest
 from oracle.log.sound import is_broken, is_readable
@@ -103,11 +106,20 @@ def _due(folder: Path, grace_s: float) -> list[Path]:
 
 def no_longer_counted(folder: Path) -> list[Path]:
     """Manifests and folders of steps of a run that count no more, and are still there; none while what has taken their place can't
-    be read: from them it could be had back."""
+    be read: from them it could be had back. Nor any that nothing took the place of."""
     found = counted(folder)
-    counts = {s.path for s in (*found.merged, *found.single)} | {manifest_path(folder, found.epoch)}
+    counts = {s.path for s in (*found.merged, *found.single, *_come_back(folder, found))}
+    counts.add(manifest_path(folder, found.epoch))
     ours = (MANIFEST_NAME, SINGLE, MERGED, SINGLE_1, MERGED_1, ENDED_1)
     out = [
         path for path in sorted(folder.iterdir()) if path not in counts and any(p.fullmatch(path.name) for p in ours)
     ]
     return [] if out and any(is_broken(s.path) or not is_readable(s) for s in found.merged) else out
+
+
+def _come_back(folder: Path, found: Counted) -> list[Steps]:
+    """Single steps among those that count, which no folder holds that does: moved away while the others were merged, and brought
+    back. (Steps that were cut are behind all that count, until others have their numbers.)"""
+    there = set(found.steps())
+    alone = (s for s in superseded(folder, found) if not s.merged)
+    return [s for s in alone if s.steps[0] not in there and s.steps[0] < max(there, default=0)]

@@ -116,7 +116,7 @@ def test_a_statement_on_standard_input_is_read_no_further_than_it_may_be_long(pl
     with open("/dev/zero") as endless:
         monkeypatch.setattr("sys.stdin", endless)
         done = run("oracle log query --sql -", capfd)
-    assert done.status == 2 and "at most 1,000,000 are read" in done.err
+    assert done.status == 2 and "at most 100,000 are read" in done.err
 
 
 def test_columns_of_one_name_are_both_in_a_table_and_refused_as_json(place, capfd):

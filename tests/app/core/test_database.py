@@ -114,16 +114,19 @@ def linked_anew(log: Path) -> None:
 
 
 @pytest.mark.parametrize("brought_back", [restored, made_anew, linked_anew])
-def test_a_log_that_is_brought_back_is_read_by_the_next_statement(store, tmp_path, brought_back):
+def test_a_log_that_is_brought_back_is_read_by_the_next_statement_and_page(store, tmp_path, monkeypatch, brought_back):
     """A process that is confined may read only the folder that was the log when it began."""
     copy, log = tmp_path / "store.duckdb", tmp_path / "store.log"
     shutil.copyfile(store, copy)
     shutil.copytree(store.with_suffix(".log"), log)
+    monkeypatch.setattr(database.st, "session_state", {"_store": str(copy)})
     pool = QueryPool(copy)
 
     def asked() -> list[dict]:
-        answer = pool.ask("select count(*) as n from verdicts", None, 9, 20.0, lambda seconds: None)
-        return answer.rows.to_pylist()
+        sql = "select count(*) as n from verdicts"
+        answer = pool.ask(sql, None, 9, 20.0, lambda seconds: None).rows
+        assert answer == database._audit(str(copy), database._state()).query(sql, None)
+        return answer.to_pylist()
 
     before = asked()
     brought_back(log)
@@ -132,6 +135,21 @@ def test_a_log_that_is_brought_back_is_read_by_the_next_statement(store, tmp_pat
         shutil.rmtree(run)
     assert asked() == [{"n": 0}]
     pool.close()
+
+
+def test_pages_follow_a_log_that_is_put_beside_the_link_to_its_store(store, tmp_path, monkeypatch):
+    link, log = tmp_path / "store.duckdb", tmp_path / "store.log"
+    link.symlink_to(store)
+    monkeypatch.setattr(database.st, "session_state", {"_store": str(link)})
+
+    def runs() -> int:
+        return database._audit(str(link), database._state()).query("select * from runs", None).num_rows
+
+    assert runs() > 1
+    shutil.copytree(store.with_suffix(".log"), log)
+    for run in [*log.glob("2*")][1:]:
+        shutil.rmtree(run)
+    assert runs() == 1
 
 
 def test_a_process_that_answers_while_its_pool_is_closed_ends_with_its_answer(store):

@@ -19,6 +19,7 @@ import pytest
 
 from oracle import UserError
 from oracle.log import LogWriter, compact, delete_run, export_run, open_log, query, upkeep
+from oracle.log import writer as writer_module
 from oracle.log.compaction import merge_steps
 from oracle.log.folders import MOST_BYTES, MOST_STEPS, _is_swollen, counted, lock_run
 from tests.synthetic_log import SETTINGS, World, make_step, write_run
@@ -287,6 +288,25 @@ def test_steps_are_not_removed_while_the_folder_into_which_they_were_merged_cann
     (writer.folder / "manifest-00000001.parquet").unlink()
     with open_log(tmp_path) as log:
         assert {row["step"] for row in query(log, "from verdicts").to_pylist()} == {1, 2}
+
+
+def test_a_step_that_was_moved_away_and_comes_back_after_a_merge_is_not_removed(tmp_path, monkeypatch):
+    """It counts no more, but nothing else holds it."""
+    monkeypatch.setattr(writer_module, "GRACE_S", 0)
+    with LogWriter(tmp_path, RUN) as writer:
+        for step in (1, 2, 3):
+            writer.write_step(step, *STEP)
+        moved = writer.folder / "step-00000002-e00000000-f2"
+        moved.rename(away := tmp_path / "away")
+        assert merge_steps(writer.folder) == 2
+        away.rename(moved)
+        for step in (4, 5):
+            writer.write_step(step, *STEP)
+        writer.truncate_after(4)
+    compact(tmp_path, writer.run_id, grace_s=0)
+    assert [name for name in folders(writer) if name.startswith("step-")] == [moved.name]
+    with open_log(tmp_path) as log:
+        assert [*seen(log)] == [1, 3, 4] and len([*moved.iterdir()]) == 2
 
 
 @pytest.mark.parametrize("by_format_1", [False, True])
