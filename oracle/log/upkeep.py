@@ -16,10 +16,8 @@ from oracle.log.folders import (
     SINGLE,
     SINGLE_1,
     Counted,
-    Steps,
     counted,
     manifest_path,
-    superseded,
 )
 from oracle.log.removal import DELETED, remove_files, remove_folder, remove_rest
 from oracle.log.sound import is_broken, is_readable
@@ -28,6 +26,7 @@ _log = logging.getLogger(__name__)
 
 DAY_S = 86_400
 _first_seen: dict[Path, float] = {}  # what no longer counts -> when this process first saw that (monotonic clock)
+_dropped: set[Path] = set()
 _told: set[str] = set()
 
 
@@ -108,8 +107,8 @@ def no_longer_counted(folder: Path) -> list[Path]:
     """Manifests and folders of steps of a run that count no more, and are still there; none while what has taken their place can't
     be read: from them it could be had back. Nor any that nothing took the place of."""
     found = counted(folder)
-    counts = {s.path for s in (*found.merged, *found.single, *_come_back(folder, found))}
-    counts.add(manifest_path(folder, found.epoch))
+    counts = {s.path for s in (*found.merged, *found.single)} | {manifest_path(folder, found.epoch)}
+    counts |= _come_back(folder, found)
     ours = (MANIFEST_NAME, SINGLE, MERGED, SINGLE_1, MERGED_1, ENDED_1)
     out = [
         path for path in sorted(folder.iterdir()) if path not in counts and any(p.fullmatch(path.name) for p in ours)
@@ -117,9 +116,21 @@ def no_longer_counted(folder: Path) -> list[Path]:
     return [] if out and any(is_broken(s.path) or not is_readable(s) for s in found.merged) else out
 
 
-def _come_back(folder: Path, found: Counted) -> list[Steps]:
-    """Single steps among those that count, which no folder holds that does: moved away while the others were merged, and brought
-    back. (Steps that were cut are behind all that count, until others have their numbers.)"""
+def note_dropped(paths: Iterable[Path]) -> None:
+    """Remember folders with steps that count no more because they were dropped, not because others hold them now."""
+    _dropped.update(paths)
+
+
+def _come_back(folder: Path, found: Counted) -> set[Path]:
+    """Folders of steps of which none counts, and that this process didn't drop: moved away while the others were merged, and
+    brought back. (Merged ones stay in the manifest, but for those of format 1. What a killed process dropped, the next one that
+    goes on from a checkpoint does.)"""
     there = set(found.steps())
-    alone = (s for s in superseded(folder, found) if not s.merged)
-    return [s for s in alone if s.steps[0] not in there and s.steps[0] < max(there, default=0)]
+    return {p for p in folder.iterdir() if p not in _dropped and (steps := _steps_of(p)) and there.isdisjoint(steps)}
+
+
+def _steps_of(path: Path) -> range:
+    """The steps that the name of a folder tells: none of a merged one, or of anything else."""
+    if m := SINGLE.fullmatch(path.name) or SINGLE_1.fullmatch(path.name):
+        return range(int(m[1]), int(m[1]) + 1)
+    return range(int(m[1]), int(m[2]) + 1) if (m := MERGED_1.fullmatch(path.name)) else range(0)

@@ -19,7 +19,6 @@ import pytest
 
 from oracle import UserError
 from oracle.log import LogWriter, compact, delete_run, export_run, open_log, query, upkeep
-from oracle.log import writer as writer_module
 from oracle.log.compaction import merge_steps
 from oracle.log.folders import MOST_BYTES, MOST_STEPS, _is_swollen, counted, lock_run
 from tests.synthetic_log import SETTINGS, World, make_step, write_run
@@ -290,23 +289,37 @@ def test_steps_are_not_removed_while_the_folder_into_which_they_were_merged_cann
         assert {row["step"] for row in query(log, "from verdicts").to_pylist()} == {1, 2}
 
 
-def test_a_step_that_was_moved_away_and_comes_back_after_a_merge_is_not_removed(tmp_path, monkeypatch):
+@pytest.mark.parametrize("step", [2, 3])
+def test_a_step_that_was_moved_away_and_comes_back_after_a_merge_is_not_removed(tmp_path, step):
     """It counts no more, but nothing else holds it."""
-    monkeypatch.setattr(writer_module, "GRACE_S", 0)
     with LogWriter(tmp_path, RUN) as writer:
-        for step in (1, 2, 3):
-            writer.write_step(step, *STEP)
-        moved = writer.folder / "step-00000002-e00000000-f2"
+        for number in (1, 2, 3):
+            writer.write_step(number, *STEP)
+        moved = writer.folder / f"step-{step:08d}-e00000000-f2"
         moved.rename(away := tmp_path / "away")
         assert merge_steps(writer.folder) == 2
         away.rename(moved)
-        for step in (4, 5):
-            writer.write_step(step, *STEP)
-        writer.truncate_after(4)
+        for number in (4, 5):
+            writer.write_step(number, *STEP)
     compact(tmp_path, writer.run_id, grace_s=0)
     assert [name for name in folders(writer) if name.startswith("step-")] == [moved.name]
     with open_log(tmp_path) as log:
-        assert [*seen(log)] == [1, 3, 4] and len([*moved.iterdir()]) == 2
+        assert [*seen(log)] == sorted({1, 2, 3, 4, 5} - {step}) and len([*moved.iterdir()]) == 2
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_steps_that_were_cut_are_removed_whichever_steps_follow(tmp_path, monkeypatch, is_killed):
+    with LogWriter(tmp_path, RUN) as writer:
+        for step in (2, 4, 6):
+            writer.write_step(step, *STEP)
+        writer.truncate_after(3)
+        if is_killed:
+            monkeypatch.setattr(upkeep, "_dropped", set())  # as another process begins
+            writer.truncate_after(3)
+        for step in (5, 7):
+            writer.write_step(step, *STEP)
+    compact(tmp_path, writer.run_id, grace_s=0)
+    assert not [name for name in folders(writer) if name.startswith("step-")]
 
 
 @pytest.mark.parametrize("by_format_1", [False, True])

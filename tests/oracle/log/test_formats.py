@@ -75,6 +75,20 @@ def test_a_log_of_the_format_before_opens_and_what_it_lacks_is_null_and_said_onc
     ]
 
 
+@pytest.mark.parametrize("name", ["step-00000003", "steps-00000001-00000002-1795352909-9999999999"])
+def test_what_was_moved_away_from_a_run_of_the_format_before_and_comes_back_is_not_removed(tmp_path, name):
+    writer = written_by_format_1(tmp_path)
+    for step in (1, 2):
+        shutil.rmtree(writer.folder / f"step-0000000{step}")
+    (writer.folder / name).rename(away := tmp_path / "_away")
+    with LogWriter.resume(tmp_path, writer.run_id) as resumed:
+        resumed.write_step(4, *OTHER)
+    away.rename(moved := writer.folder / name)
+    for _ in range(2):
+        compact(tmp_path, writer.run_id, grace_s=0)
+    assert (moved / "verdicts.parquet").exists()
+
+
 def test_a_run_of_the_format_before_is_compared_by_the_statuses_that_follow_from_its_verdicts(tmp_path):
     older = written_by_format_1(tmp_path, dropped=("status", "unrated_traits"))
     with LogWriter(tmp_path, SETTINGS) as newer:
