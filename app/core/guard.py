@@ -1,4 +1,5 @@
-"""What stands before the app's pages: it answers to its own names only, takes no uploads, and forbids foreign scripts and frames.
+"""What stands before the app's pages: it answers to its own names only, takes no uploads, hears what pages say and nothing else,
+and forbids foreign scripts and frames.
 
 A page of another site could give its own name this machine's address (DNS rebinding), and would then read the log with the
 browser of whoever looks at it: to Streamlit, it comes from the same site. So where the app listens on this machine alone, the
@@ -9,9 +10,11 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import streamlit as st
+from google.protobuf.message import DecodeError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from app.core.folder import leave_if_gone
 
@@ -38,6 +41,9 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 READING = {"GET", "HEAD", "OPTIONS"}
+SAID = {"rerun_script", "stop_script", "backend_operation_request"}
+"""What pages say to the app. Streamlit hears more, of anybody who reaches its port: `clear_cache` throws away what all sessions
+share, such as the limit of statements; `load_git_info` runs git while everybody waits, and tells the names of new files."""
 
 
 class Guard:
@@ -56,6 +62,11 @@ class Guard:
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
+        async def receive_guarded() -> Message:
+            while not _is_said_by_pages(message := await receive()):
+                pass
+            return message
+
         host = Headers(scope=scope).get("host", "")
         if not is_own(host):
             refusal = PlainTextResponse(
@@ -66,7 +77,19 @@ class Guard:
             return await refusal(scope, receive, send_guarded)
         if scope["type"] == "http" and scope["method"] not in READING:
             return await PlainTextResponse("This app takes no uploads.", 405)(scope, receive, send_guarded)
-        await self.app(scope, receive, send_guarded)
+        await self.app(scope, receive_guarded, send_guarded)
+
+
+def _is_said_by_pages(message: Message) -> bool:
+    if message["type"] != "websocket.receive":
+        return True
+    said = message.get("bytes") or b""
+    if len(said) > st.get_option("server.maxWidgetStateSize") * 1_000_000:  # Streamlit refuses it unread
+        return True
+    try:
+        return BackMsg.FromString(said).WhichOneof("type") in SAID
+    except DecodeError:
+        return False
 
 
 def is_own(host: str) -> bool:

@@ -16,6 +16,7 @@ if importlib.util.find_spec("playwright") is None or shutil.which("chromium") is
     pytest.skip("needs playwright and Chromium (apt-get install chromium)", allow_module_level=True)
 
 from playwright.sync_api import Browser, Page, expect
+from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from app.core.database import FRESH_S
 from app.text import formats
@@ -202,6 +203,28 @@ def test_a_query_is_typed_stopped_run_and_taken_away(laptop, store, address):
     editor.fill("copy runs to '/tmp/stolen.csv'")
     laptop.get_by_role("button", name="Run", exact=True).click()
     expect(laptop.locator(".state.error")).to_contain_text("expected one SELECT, got COPY")
+
+
+_SAY = """bytes => new Promise((heard, failed) => {
+    const socket = new WebSocket(location.origin.replace("http", "ws") + "/_stcore/stream", ["streamlit"]);
+    socket.onopen = () => { socket.send(new Uint8Array(bytes)); setTimeout(heard, 500); };
+    socket.onerror = failed;
+})"""
+
+
+def test_nobody_throws_away_the_answers_of_others(laptop, browser, address):
+    """Streamlit takes such a message from anybody who reaches its port."""
+    visit(laptop, f"{address}/sql")
+    laptop.get_by_label("SQL", exact=True).fill("select 41 + 1 as n")
+    laptop.get_by_role("button", name="Run", exact=True).click()
+    expect(laptop.get_by_text("1 row", exact=True)).to_be_visible()
+    other = watched(browser)
+    visit(other, address)
+    other.evaluate(_SAY, list(BackMsg(clear_cache=True).SerializeToString()))
+    other.close()
+    with laptop.expect_download() as download:
+        laptop.get_by_role("button", name="CSV", exact=True).click()
+    assert Path(download.value.path()).read_text().splitlines() == ['"n"', "42"]
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,10 @@ import os
 
 import pytest
 import streamlit as st
+from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from app.core import database
-from app.core.guard import HEADERS, Guard, is_own
+from app.core.guard import HEADERS, SAID, Guard, is_own
 
 NETWORK = {"server.address": "0.0.0.0", "server.corsAllowedOrigins": []}
 HERE = {"server.address": "127.0.0.1", "server.corsAllowedOrigins": ["https://audit.example.org:8443"]}
@@ -79,6 +80,34 @@ def test_a_site_that_gives_its_own_name_this_address_reads_nothing(here, host, k
     status, headers, asked = answered(host.encode("latin-1"), kind=kind)
     assert (status, asked) == (403, False)
     assert headers["x-frame-options"] == "DENY"
+
+
+def test_of_what_streamlit_hears_only_what_pages_say_gets_through():
+    heard = []
+
+    async def pages(scope, receive, send) -> None:
+        while (message := await receive())["type"] != "websocket.disconnect":
+            heard.append(message)
+
+    def said(kind: str) -> dict:
+        message = BackMsg()
+        field = getattr(message, kind)
+        message.__setattr__(kind, True) if isinstance(field, bool) else field.SetInParent()
+        return {"type": "websocket.receive", "bytes": message.SerializeToString()}
+
+    kinds = [field.name for field in BackMsg.DESCRIPTOR.fields]
+    others = [{"type": "websocket.receive", **part} for part in ({"bytes": b"\xff"}, {"bytes": b""}, {"text": "a"})]
+    too_long = {"type": "websocket.receive", "bytes": bytes(26_000_000)}
+    end = {"type": "websocket.disconnect", "code": 1000}
+    messages = iter([{"type": "websocket.connect"}, *map(said, kinds), *others, too_long, end])
+
+    async def receive() -> dict:
+        return next(messages)
+
+    scope = {"type": "websocket", "path": "/", "headers": [(b"host", b"localhost")]}
+    asyncio.run(Guard(pages)(scope, receive, None))
+    assert {"clear_cache", "load_git_info", "file_urls_request", "debug_shutdown_runtime"} < {*kinds}
+    assert heard == [{"type": "websocket.connect"}, *(said(kind) for kind in kinds if kind in SAID), too_long]
 
 
 def test_who_listens_to_the_network_answers_to_any_name(monkeypatch):
