@@ -21,8 +21,9 @@ STEP = alt.X(
 
 
 def axis(form: str, **look) -> alt.Axis:
-    """An axis of numbers; with a form such as ".1%" of percentages, written "21.0 %" as everywhere."""
-    return alt.Axis(**number_labels(form), labelFlush=False, **look)
+    """An axis of numbers, none of them twice; with a form such as ".1%" of percentages, written "21.0 %" as everywhere."""
+    digits = int(form.strip(".f%") or 0) + 2 * form.endswith("%")
+    return alt.Axis(**number_labels(form), tickMinStep=10**-digits, labelFlush=False, **look)
 
 
 def number_labels(form: str) -> dict[str, Any]:
