@@ -25,8 +25,12 @@ _CSV = "Texts that a spreadsheet would run as formulas begin with an apostrophe.
 FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"  # what spreadsheets run, as OWASP's page on CSV injection has it
 
 
-def show(answer: Answer, most: int, again: Callable[[], Answer]) -> None:
-    """The first `most` rows of `answer`, which `again` gives once more: a file is made of it when somebody wants one."""
+def show(answer: Answer, name: str, most: int, again: Callable[[], Answer]) -> None:
+    """The first `most` rows of `answer`, which `again` gives once more: a file is made of it when somebody wants one.
+
+    `name` is that of the files, and of no other answer's: of files of one name and length over 1 MB Streamlit compares some parts,
+    and would hand on the one that it has, whoever's that is.
+    """
     if not answer.rows.num_rows:
         return states.nothing("The query found no rows.")
     rows, readable = answer.rows.slice(0, most), answer.shown.slice(0, most)
@@ -39,9 +43,9 @@ def show(answer: Answer, most: int, again: Callable[[], Answer]) -> None:
         _draw(readable)
     with st.container(horizontal=True):
         as_file = partial(st.download_button, on_click="ignore")
-        as_file("CSV", lambda: as_csv(again().flat.slice(0, most)), "answer.csv", "text/csv", help=_CSV)
+        as_file("CSV", lambda: as_csv(again().flat.slice(0, most)), f"{name}.csv", "text/csv", help=_CSV)
         kind = "application/vnd.apache.parquet"
-        as_file("Parquet", lambda: as_parquet(again().rows.slice(0, most)), "answer.parquet", kind)
+        as_file("Parquet", lambda: as_parquet(again().rows.slice(0, most)), f"{name}.parquet", kind)
 
 
 def as_csv(table: pa.Table) -> bytes:

@@ -4,6 +4,9 @@ and forbids foreign scripts and frames.
 A page of another site could give its own name this machine's address (DNS rebinding), and would then read the log with the
 browser of whoever looks at it: to Streamlit, it comes from the same site. So where the app listens on this machine alone, the
 name that it was called by must be one of this machine, or of an origin that `--server.corsAllowedOrigins` names.
+
+A WebSocket says from which page it comes. Of a foreign one Streamlit asks a site on the internet whether its address is that of
+this machine, and everybody waits for the answer. So the guard decides that, and Streamlit isn't told.
 """
 
 from ipaddress import ip_address
@@ -41,7 +44,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 READING = {"GET", "HEAD", "OPTIONS"}
-SAID = {"rerun_script", "stop_script", "backend_operation_request"}
+SAID = {"rerun_script", "stop_script", "deferred_file", "dataframe_chunk"}
 """What pages say to the app. Streamlit hears more, of anybody who reaches its port: `clear_cache` throws away what all sessions
 share, such as the limit of statements; `load_git_info` runs git while everybody waits, and tells the names of new files."""
 
@@ -77,6 +80,11 @@ class Guard:
             return await refusal(scope, receive, send_guarded)
         if scope["type"] == "http" and scope["method"] not in READING:
             return await PlainTextResponse("This app takes no uploads.", 405)(scope, receive, send_guarded)
+        if scope["type"] == "websocket":
+            if not is_own_page(Headers(scope=scope).get("origin"), host):
+                refusal = PlainTextResponse("This app answers to pages of its own only.", 403)
+                return await refusal(scope, receive, send_guarded)
+            scope = {**scope, "headers": [(name, value) for name, value in scope["headers"] if name != b"origin"]}
         await self.app(scope, receive_guarded, send_guarded)
 
 
@@ -87,9 +95,13 @@ def _is_said_by_pages(message: Message) -> bool:
     if len(said) > st.get_option("server.maxWidgetStateSize") * 1_000_000:  # Streamlit refuses it unread
         return True
     try:
-        return BackMsg.FromString(said).WhichOneof("type") in SAID
-    except DecodeError:
+        heard = BackMsg.FromString(said)
+    except (DecodeError, UnicodeDecodeError):
         return False
+    kind = heard.WhichOneof("type")
+    if kind == "backend_operation_request":
+        return heard.backend_operation_request.WhichOneof("payload") in SAID
+    return kind in SAID
 
 
 def is_own(host: str) -> bool:
@@ -97,12 +109,26 @@ def is_own(host: str) -> bool:
     address = st.get_option("server.address")
     if address is None or not _is_local(address):
         return True
-    origins = [urlsplit(origin).hostname for origin in st.get_option("server.corsAllowedOrigins") or []]
     try:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return False
-    return _is_local(name) or name in origins
+    return _is_local(name) or name in _allowed_names()
+
+
+def is_own_page(origin: str | None, host: str) -> bool:
+    """Whether an Origin header names the app, called by the name `host`, or a page that may talk to it; null: no browser's."""
+    if origin is None or not st.get_option("server.enableCORS"):
+        return True
+    try:
+        page = urlsplit(origin)
+        return page.netloc == host or page.hostname in _allowed_names()
+    except ValueError:
+        return False
+
+
+def _allowed_names() -> list[str | None]:
+    return [urlsplit(origin).hostname for origin in st.get_option("server.corsAllowedOrigins") or []]
 
 
 def _is_local(name: str) -> bool:

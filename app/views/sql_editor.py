@@ -63,7 +63,7 @@ def page() -> None:
             note.caption(f"About statements: {UNCONFINED}.")
     if answer.left_out and answer.left_out != database.left_out():
         states.left_out(answer.left_out)
-    results.show(answer, MOST_ROWS, again=lambda: kept.answers().get(ticket))
+    results.show(answer, f"answer-{ticket[:12]}", MOST_ROWS, again=lambda: kept.answers().get(ticket))
 
 
 def _asked(sql: str, run: str | None) -> str:

@@ -39,7 +39,6 @@ from oracle.log.folders import (
     merged_path,
     new_folder,
     run_folder,
-    superseded,
     told_plainly,
 )
 from oracle.log.macros import create_base, create_rows
@@ -49,7 +48,7 @@ from oracle.log.sound import check_run, has_its_columns, is_broken, is_readable
 from oracle.log.state import SEARCH_S, look_closer
 from oracle.log.tables import write_rows
 from oracle.log.times import keep_time
-from oracle.log.upkeep import no_longer_counted, note_dropped, remove_superseded, tidy, tidy_log
+from oracle.log.upkeep import no_longer_counted, remove_superseded, tidy, tidy_log
 from oracle.log.views import open_log
 
 MOST_AT_ONCE = 1000  # folders that a merge opens, as memory and time grow faster than their number
@@ -110,14 +109,12 @@ def merge_steps(folder: Path) -> int:
 
 
 def drop_after(folder: Path, step: int) -> None:
-    """Have the steps after `step` count no more, in a run that the caller holds.
+    """Have the steps after `step` count no more, in a run that the caller holds; nor those that are away, and may be brought back.
 
     Raises `UserError` as `check_up_to` does; everything is as it was.
     """
     now, keep, shorter = check_up_to(folder, step)
-    if any(s.steps[-1:] > (step,) for s in (*now.merged, *now.single)):
-        begin_epoch(folder, now, keep=keep, rewrite=shorter)
-    note_dropped(s.path for s in (*now.merged, *now.single, *superseded(folder, now)) if s.steps[-1:] > (step,))
+    begin_epoch(folder, now, keep=keep, rewrite=shorter)
 
 
 def check_up_to(folder: Path, step: int) -> tuple[Counted, list[Steps], list[Steps]]:

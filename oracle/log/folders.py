@@ -154,16 +154,19 @@ def _names_in(folder: Path) -> list[str]:
 def superseded(folder: Path, now: Counted) -> list[Steps]:
     """The folders of a run that don't count; of merged ones not which steps they hold."""
     names = sorted(set(os.listdir(folder)) - {s.path.name for s in (*now.merged, *now.single)})
-    merged = [Steps(folder / name, (), True, int(m[4])) for name in names if (m := MERGED.fullmatch(name))]
+    is_merged = [name for name in names if MERGED.fullmatch(name) or MERGED_1.fullmatch(name)]
+    merged = [Steps(folder / name, (), True, _format(name)) for name in is_merged]
     single = [Steps(folder / name, (int(m[1]),), False, int(m[3])) for name in names if (m := SINGLE.fullmatch(name))]
-    return [*merged, *single]
+    older = [Steps(folder / name, (int(m[1]),), False, 1) for name in names if (m := SINGLE_1.fullmatch(name))]
+    return [*merged, *single, *older]
 
 
 def _counted(folder: Path, names: list[str]) -> Counted:
     epochs = [int(m[1]) for name in names if (m := MANIFEST_NAME.fullmatch(name))]
     if not epochs:
         earlier = _counted_1(folder, names)
-        if not (earlier.merged or earlier.single) and any(SINGLE.fullmatch(n) or MERGED.fullmatch(n) for n in names):
+        is_older = earlier.merged or earlier.single  # a killed process that resumed it may have left a merged folder
+        if any(SINGLE.fullmatch(n) or (MERGED.fullmatch(n) and not is_older) for n in names):
             raise OSError(errno.EINVAL, f"{folder} has steps and no manifest: bring it back", str(folder))
         return earlier
     epoch = max(epochs)
@@ -249,10 +252,13 @@ def _steps_in(merged: Path) -> list[int]:
     try:
         sums = pq.ParquetFile(merged / "rank_sums.parquet").read(columns=["step"])
         return sorted({int(step) for step in sums["step"].to_pylist()})
+    except FileNotFoundError:
+        raise
     except (OSError, KeyError, ValueError, TypeError, pa.ArrowException) as error:
         if is_shortage(error):
             raise
-        return []
+        told = f"{merged} can't be read: bring it back, or move it away"
+        raise OSError(errno.EINVAL, told, str(merged)) from None
 
 
 def _format(name: str) -> int:

@@ -72,7 +72,7 @@ class State:
         some = ", ".join(map(_as_text, wrong[:3])) + (" …" if len(wrong) > 3 else "")
         return (
             f"{len(wrong)} part{'s' if len(wrong) > 1 else ''} of the log can't be read, and in no figure and no export "
-            f"(bring back, rename, or move away): {some}"
+            f"(bring back, rename, or move away; a manifest with its whole run): {some}"
         )
 
 
@@ -130,7 +130,7 @@ def _looked(log_root: Path, again: Collection[str] = (), anew: bool = False) -> 
         if name in again or not seen.is_as_seen():
             seen = _seen(log_root, name, set() if name in again else seen.readable)
         found[name] = seen
-    if found != known or bool(state.kept) != bool(foreign or state.left_out()):
+    if found != known or bool(state.kept) != bool(foreign or state.left_out() or state.passed_over):
         state = _state(log_root, found, foreign)
     _states[log_root] = found, state
     return state
@@ -223,7 +223,7 @@ def _state(log_root: Path, found: dict[str, _Run], foreign: bool) -> State:
         older=[name for name, run in found.items() if run.is_older],
         folders=sum(len(run.readable) for run in found.values()),
     )
-    if foreign or state.left_out():
+    if foreign or state.left_out() or state.passed_over:
         for kind, of_schema in _KINDS.items():
             files = [f"{pattern_of(log_root / run)}/{name}" for run in found for name in found[run].names.get(kind, ())]
             state.kept[kind] = [f"{pattern_of(log_root)}/_schema/{of_schema}", *files]

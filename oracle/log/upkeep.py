@@ -1,5 +1,6 @@
 """Taking away what no longer counts, and what a killed process left behind."""
 
+import errno
 import logging
 import shutil
 import time
@@ -15,7 +16,6 @@ from oracle.log.folders import (
     MERGED_1,
     SINGLE,
     SINGLE_1,
-    Counted,
     counted,
     manifest_path,
 )
@@ -26,19 +26,31 @@ _log = logging.getLogger(__name__)
 
 DAY_S = 86_400
 _first_seen: dict[Path, float] = {}  # what no longer counts -> when this process first saw that (monotonic clock)
-_dropped: set[Path] = set()
 _told: set[str] = set()
 
 
 def tidy(folder: Path) -> None:
-    """Drop what a killed process left in a run that the caller holds: half written, half removed, or not announced."""
-    epoch = counted(folder).epoch
-    for path in folder.iterdir():
-        m = SINGLE.fullmatch(path.name)
-        n = MERGED.fullmatch(path.name)
-        if (m and int(m[2]) > epoch) or (n and int(n[3]) > epoch):
-            _drop(path)  # would count one day
+    """Drop what a killed process left in a run that the caller holds: half written, half removed, or not announced.
+
+    Raises `OSError` for a finished step whose manifest is gone: a step is not announced only where it takes another's place.
+    """
+    now = counted(folder)
+    early = [path for path in folder.iterdir() if _epoch_of(path) > now.epoch]  # would count one day
+    there = now.steps()
+    for path in early:
+        if (m := SINGLE.fullmatch(path.name)) and int(m[1]) not in there:
+            told = f"{path} was finished under a manifest that is gone: bring that back, or move the step away"
+            raise OSError(errno.EINVAL, told, str(path))
+    for path in early:
+        _drop(path)
     _tell(remove_files(path) for path in (*folder.glob(".tmp-*"), *folder.glob(".*.tmp"), *folder.glob(".gone-*")))
+
+
+def _epoch_of(path: Path) -> int:
+    """That in the name of a folder of steps; -1: it has none."""
+    if m := SINGLE.fullmatch(path.name):
+        return int(m[2])
+    return int(m[3]) if (m := MERGED.fullmatch(path.name)) else -1
 
 
 def _drop(path: Path) -> None:
@@ -105,32 +117,11 @@ def _due(folder: Path, grace_s: float) -> list[Path]:
 
 def no_longer_counted(folder: Path) -> list[Path]:
     """Manifests and folders of steps of a run that count no more, and are still there; none while what has taken their place can't
-    be read: from them it could be had back. Nor any that nothing took the place of."""
+    be read: from them it could be had back."""
     found = counted(folder)
     counts = {s.path for s in (*found.merged, *found.single)} | {manifest_path(folder, found.epoch)}
-    counts |= _come_back(folder, found)
     ours = (MANIFEST_NAME, SINGLE, MERGED, SINGLE_1, MERGED_1, ENDED_1)
     out = [
         path for path in sorted(folder.iterdir()) if path not in counts and any(p.fullmatch(path.name) for p in ours)
     ]
     return [] if out and any(is_broken(s.path) or not is_readable(s) for s in found.merged) else out
-
-
-def note_dropped(paths: Iterable[Path]) -> None:
-    """Remember folders with steps that count no more because they were dropped, not because others hold them now."""
-    _dropped.update(paths)
-
-
-def _come_back(folder: Path, found: Counted) -> set[Path]:
-    """Folders of steps of which none counts, and that this process didn't drop: moved away while the others were merged, and
-    brought back. (Merged ones stay in the manifest, but for those of format 1. What a killed process dropped, the next one that
-    goes on from a checkpoint does.)"""
-    there = set(found.steps())
-    return {p for p in folder.iterdir() if p not in _dropped and (steps := _steps_of(p)) and there.isdisjoint(steps)}
-
-
-def _steps_of(path: Path) -> range:
-    """The steps that the name of a folder tells: none of a merged one, or of anything else."""
-    if m := SINGLE.fullmatch(path.name) or SINGLE_1.fullmatch(path.name):
-        return range(int(m[1]), int(m[1]) + 1)
-    return range(int(m[1]), int(m[2]) + 1) if (m := MERGED_1.fullmatch(path.name)) else range(0)

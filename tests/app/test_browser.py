@@ -205,9 +205,24 @@ def test_a_query_is_typed_stopped_run_and_taken_away(laptop, store, address):
     expect(laptop.locator(".state.error")).to_contain_text("expected one SELECT, got COPY")
 
 
+def test_a_file_is_that_of_the_answer_that_is_shown_however_like_another_it_is(laptop, address):
+    """Streamlit tells long files apart by their ends and middle."""
+    visit(laptop, f"{address}/sql")
+    for reward in (7, 2):
+        sql = f"select range as n, if(range = 3000, {reward}, 1) as reward, repeat('x', 80) as title from range(15000)"
+        laptop.get_by_label("SQL", exact=True).fill(sql)
+        laptop.get_by_role("button", name="Run", exact=True).click()
+        expect(laptop.get_by_text("15,000 rows")).to_be_visible()
+        settle(laptop)
+        with laptop.expect_download() as download:
+            laptop.get_by_role("button", name="CSV", exact=True).click()
+        assert Path(download.value.path()).read_text().splitlines()[3001].startswith(f"3000,{reward},")
+
+
 _SAY = """bytes => new Promise((heard, failed) => {
     const socket = new WebSocket(location.origin.replace("http", "ws") + "/_stcore/stream", ["streamlit"]);
-    socket.onopen = () => { socket.send(new Uint8Array(bytes)); setTimeout(heard, 500); };
+    socket.onopen = () => { socket.send(new Uint8Array(bytes)); setTimeout(heard, 500, "open"); };
+    socket.onclose = end => heard(end.code);
     socket.onerror = failed;
 })"""
 
@@ -220,7 +235,9 @@ def test_nobody_throws_away_the_answers_of_others(laptop, browser, address):
     expect(laptop.get_by_text("1 row", exact=True)).to_be_visible()
     other = watched(browser)
     visit(other, address)
-    other.evaluate(_SAY, list(BackMsg(clear_cache=True).SerializeToString()))
+    said = BackMsg(clear_cache=True).SerializeToString()
+    assert other.evaluate(_SAY, list(said)) == "open"
+    assert other.evaluate(_SAY, list(said + bytes(1_000_000))) == 1009  # too large
     other.close()
     with laptop.expect_download() as download:
         laptop.get_by_role("button", name="CSV", exact=True).click()

@@ -10,8 +10,12 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from app.core import database
 from app.core.guard import HEADERS, SAID, Guard, is_own
 
-NETWORK = {"server.address": "0.0.0.0", "server.corsAllowedOrigins": []}
-HERE = {"server.address": "127.0.0.1", "server.corsAllowedOrigins": ["https://audit.example.org:8443"]}
+NETWORK = {"server.address": "0.0.0.0", "server.corsAllowedOrigins": [], "server.enableCORS": True}
+HERE = {
+    "server.address": "127.0.0.1",
+    "server.corsAllowedOrigins": ["https://audit.example.org:8443"],
+    "server.enableCORS": True,
+}
 
 
 def answered(host: bytes, method: str = "GET", kind: str = "http") -> tuple[int, dict[str, str], bool]:
@@ -89,15 +93,18 @@ def test_of_what_streamlit_hears_only_what_pages_say_gets_through():
         while (message := await receive())["type"] != "websocket.disconnect":
             heard.append(message)
 
+    operations = BackMsg().backend_operation_request.DESCRIPTOR.oneofs_by_name["payload"].fields
+
     def said(kind: str) -> dict:
         message = BackMsg()
-        field = getattr(message, kind)
-        message.__setattr__(kind, True) if isinstance(field, bool) else field.SetInParent()
+        within = message.backend_operation_request if kind in [field.name for field in operations] else message
+        field = getattr(within, kind)
+        setattr(within, kind, True) if isinstance(field, bool) else field.SetInParent()
         return {"type": "websocket.receive", "bytes": message.SerializeToString()}
 
-    kinds = [field.name for field in BackMsg.DESCRIPTOR.fields]
+    kinds = [field.name for field in (*BackMsg.DESCRIPTOR.fields, *operations)]
     others = [{"type": "websocket.receive", **part} for part in ({"bytes": b"\xff"}, {"bytes": b""}, {"text": "a"})]
-    too_long = {"type": "websocket.receive", "bytes": bytes(26_000_000)}
+    too_long = {"type": "websocket.receive", "bytes": bytes(st.get_option("server.maxWidgetStateSize") * 1_000_000 + 1)}
     end = {"type": "websocket.disconnect", "code": 1000}
     messages = iter([{"type": "websocket.connect"}, *map(said, kinds), *others, too_long, end])
 
@@ -106,13 +113,41 @@ def test_of_what_streamlit_hears_only_what_pages_say_gets_through():
 
     scope = {"type": "websocket", "path": "/", "headers": [(b"host", b"localhost")]}
     asyncio.run(Guard(pages)(scope, receive, None))
-    assert {"clear_cache", "load_git_info", "file_urls_request", "debug_shutdown_runtime"} < {*kinds}
+    assert {"clear_cache", "load_git_info", "file_urls_request", "install_skills"} < {*kinds}
     assert heard == [{"type": "websocket.connect"}, *(said(kind) for kind in kinds if kind in SAID), too_long]
 
 
 def test_who_listens_to_the_network_answers_to_any_name(monkeypatch):
     monkeypatch.setattr(st, "get_option", NETWORK.get)
     assert is_own("machine.example")
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        (None, 200),
+        ("http://localhost:8501", 200),
+        ("https://audit.example.org", 200),
+        ("https://evil.example", 403),
+        ("http://localhost:9000", 403),
+        ("http://[", 403),
+        ("null", 403),
+    ],
+)
+def test_who_may_talk_to_the_app_is_decided_before_streamlit_asks_the_internet(here, origin, status):
+    told, sent = [], []
+
+    async def pages(scope, receive, send) -> None:
+        told.extend(name for name, _ in scope["headers"])
+        await send({"type": "websocket.http.response.start", "status": 200, "headers": []})
+
+    async def send(message) -> None:
+        sent.append(message)
+
+    headers = [(b"host", b"localhost:8501"), *([(b"origin", origin.encode())] if origin else [])]
+    scope = {"type": "websocket", "path": "/", "headers": headers, "extensions": {"websocket.http.response": {}}}
+    asyncio.run(Guard(pages)(scope, None, send))
+    assert sent[0]["status"] == status and b"origin" not in told
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST", "DELETE", "PATCH"])

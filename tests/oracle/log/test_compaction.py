@@ -159,11 +159,12 @@ def test_many_steps_are_merged_into_several_folders_and_no_figure_changes(tmp_pa
 
 
 @pytest.mark.parametrize("sums", [{"a": [1]}, {"step": ["x"]}, {"step": [None]}])
-def test_sums_that_hold_something_else_have_no_steps(tmp_path, sums):
+def test_sums_that_hold_something_else_are_no_sign_that_there_are_no_steps(tmp_path, sums):
     merged = tmp_path / "steps-00000001-00000002-0000000000-9999999999"  # of format 1, which lists them nowhere else
     merged.mkdir()
     pq.write_table(pa.table(sums), merged / "rank_sums.parquet")
-    assert counted(tmp_path).steps() == []
+    with pytest.raises(OSError, match="can't be read: bring it back"):
+        counted(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -289,37 +290,37 @@ def test_steps_are_not_removed_while_the_folder_into_which_they_were_merged_cann
         assert {row["step"] for row in query(log, "from verdicts").to_pylist()} == {1, 2}
 
 
-@pytest.mark.parametrize("step", [2, 3])
-def test_a_step_that_was_moved_away_and_comes_back_after_a_merge_is_not_removed(tmp_path, step):
-    """It counts no more, but nothing else holds it."""
+def test_a_step_behind_the_checkpoint_that_was_away_counts_no_more_when_it_is_back(tmp_path):
     with LogWriter(tmp_path, RUN) as writer:
-        for number in (1, 2, 3):
-            writer.write_step(number, *STEP)
-        moved = writer.folder / f"step-{step:08d}-e00000000-f2"
+        for step in (1, 2, 3):
+            writer.write_step(step, *STEP)
+        moved = writer.folder / "step-00000003-e00000000-f2"
         moved.rename(away := tmp_path / "away")
-        assert merge_steps(writer.folder) == 2
+        writer.truncate_after(2)
         away.rename(moved)
-        for number in (4, 5):
-            writer.write_step(number, *STEP)
-    compact(tmp_path, writer.run_id, grace_s=0)
-    assert [name for name in folders(writer) if name.startswith("step-")] == [moved.name]
-    with open_log(tmp_path) as log:
-        assert [*seen(log)] == sorted({1, 2, 3, 4, 5} - {step}) and len([*moved.iterdir()]) == 2
+        assert writer.steps() == [1, 2]
 
 
-@pytest.mark.parametrize("is_killed", [False, True])
-def test_steps_that_were_cut_are_removed_whichever_steps_follow(tmp_path, monkeypatch, is_killed):
+def test_steps_whose_manifest_is_gone_are_not_removed(tmp_path):
     with LogWriter(tmp_path, RUN) as writer:
-        for step in (2, 4, 6):
+        for step in (1, 2, 3):
             writer.write_step(step, *STEP)
-        writer.truncate_after(3)
-        if is_killed:
-            monkeypatch.setattr(upkeep, "_dropped", set())  # as another process begins
-            writer.truncate_after(3)
-        for step in (5, 7):
-            writer.write_step(step, *STEP)
-    compact(tmp_path, writer.run_id, grace_s=0)
-    assert not [name for name in folders(writer) if name.startswith("step-")]
+    compact(tmp_path, writer.run_id, wait=False)
+    with LogWriter.resume(tmp_path, writer.run_id) as again:
+        again.write_step(4, *STEP)
+        newest = again.folder / "manifest-00000001.parquet"
+        newest.rename(away := tmp_path / "away")
+    before = sorted(os.listdir(again.folder))
+    said = "step-00000004-e00000001-f2 was finished under a manifest that is gone: bring that back"
+    with pytest.raises(UserError, match=said):
+        compact(tmp_path, writer.run_id, grace_s=0)
+    with pytest.raises(UserError, match=said):
+        LogWriter.resume(tmp_path, writer.run_id)
+    assert sorted(os.listdir(again.folder)) == before
+    away.rename(newest)
+    assert compact(tmp_path, writer.run_id, grace_s=0).left == 0
+    with open_log(tmp_path) as log:
+        assert [*seen(log)] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("by_format_1", [False, True])

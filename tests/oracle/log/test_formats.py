@@ -75,18 +75,26 @@ def test_a_log_of_the_format_before_opens_and_what_it_lacks_is_null_and_said_onc
     ]
 
 
-@pytest.mark.parametrize("name", ["step-00000003", "steps-00000001-00000002-1795352909-9999999999"])
-def test_what_was_moved_away_from_a_run_of_the_format_before_and_comes_back_is_not_removed(tmp_path, name):
+def test_a_run_of_the_format_before_that_was_resumed_and_lost_its_manifest_is_left_out_and_loses_no_step(tmp_path):
     writer = written_by_format_1(tmp_path)
-    for step in (1, 2):
-        shutil.rmtree(writer.folder / f"step-0000000{step}")
-    (writer.folder / name).rename(away := tmp_path / "_away")
     with LogWriter.resume(tmp_path, writer.run_id) as resumed:
         resumed.write_step(4, *OTHER)
-    away.rename(moved := writer.folder / name)
-    for _ in range(2):
+        (resumed.folder / "manifest-00000000.parquet").rename(away := tmp_path / "_away")
+    assert seen(tmp_path) == {}
+    with pytest.raises(UserError, match="has steps and no manifest: bring it back"):
         compact(tmp_path, writer.run_id, grace_s=0)
-    assert (moved / "verdicts.parquet").exists()
+    away.rename(resumed.folder / "manifest-00000000.parquet")
+    assert [*seen(tmp_path)] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("is_resumed", [False, True])
+def test_a_damaged_folder_of_the_format_before_that_counts_no_more_stops_no_query(tmp_path, is_resumed):
+    writer = written_by_format_1(tmp_path)
+    if is_resumed:
+        LogWriter.resume(tmp_path, writer.run_id).close()
+    for file in (writer.folder / "step-00000001").iterdir():
+        file.write_bytes(b"no Parquet")
+    assert seen(tmp_path) == {1: 13, 2: 13, 3: 12}
 
 
 def test_a_run_of_the_format_before_is_compared_by_the_statuses_that_follow_from_its_verdicts(tmp_path):
@@ -229,8 +237,8 @@ def test_a_step_that_cannot_be_read_is_counted_and_said(tmp_path, caplog):
     assert export_run(tmp_path / "log", run, tmp_path / "run.parquet") == 13
     (record,) = caplog.records
     assert (
-        record.message
-        == f"1 part of the log can't be read, and in no figure and no export (bring back, rename, or move away): {broken}"
+        record.message == "1 part of the log can't be read, and in no figure and no export "
+        f"(bring back, rename, or move away; a manifest with its whole run): {broken}"
     )
 
 

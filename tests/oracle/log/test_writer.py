@@ -288,7 +288,7 @@ def test_resume_drops_what_a_killed_process_left_and_goes_on(tmp_path):
     folder = writer.folder
     (folder / ".tmp-step-00000004-abcd").mkdir()
     (folder / ".tmp-step-00000004-abcd" / "verdicts.parquet").write_bytes(b"half a fi")
-    (folder / "step-00000004-e00000001-f2").mkdir()  # of an epoch that no manifest announced
+    (folder / "step-00000003-e00000001-f2").mkdir()  # written again, in an epoch that no manifest announced
     with LogWriter.resume(tmp_path, writer.run_id) as again:
         assert again.steps() == [1, 2, 3]
         again.truncate_after(2)
