@@ -21,7 +21,7 @@ STEP = alt.X(
 
 
 def axis(form: str, **look) -> alt.Axis:
-    """An axis of numbers, no closer than they are written; of percentages with a form such as ".1%": "21.0 %", as everywhere."""
+    """An axis of numbers, no more than `form` tells apart; with a form such as ".1%" of percentages: "21.0 %", as everywhere."""
     digits = int(form.strip(".f%") or 0) + 2 * form.endswith("%")
     return alt.Axis(**number_labels(form), tickMinStep=10**-digits, labelFlush=False, **look)
 

@@ -9,6 +9,7 @@ A WebSocket says from which page it comes. Of a foreign one Streamlit asks a sit
 this machine, and everybody waits for the answer. So the guard decides that, and Streamlit isn't told.
 """
 
+import logging
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from app.core.folder import leave_if_gone
+from oracle.base.printable import one_line
 
 # Streamlit's styles are inline, its charts compute their expressions by eval, and draw from data: and blob: addresses.
 HEADERS = {
@@ -47,6 +49,7 @@ READING = {"GET", "HEAD", "OPTIONS"}
 SAID = {"rerun_script", "stop_script", "deferred_file", "dataframe_chunk"}
 """What pages say to the app. Streamlit hears more, of anybody who reaches its port: `clear_cache` throws away what all sessions
 share, such as the limit of statements; `load_git_info` runs git while everybody waits, and tells the names of new files."""
+_log = logging.getLogger(__name__)
 
 
 class Guard:
@@ -82,6 +85,12 @@ class Guard:
             return await PlainTextResponse("This app takes no uploads.", 405)(scope, receive, send_guarded)
         if scope["type"] == "websocket":
             if not is_own_page(Headers(scope=scope).get("origin"), host):
+                _log.warning(
+                    "refused a page of %s, which called the app %s: have the proxy pass on its name (Host), or name the page "
+                    "with --server.corsAllowedOrigins",
+                    one_line(Headers(scope=scope).get("origin", "")),
+                    one_line(host),
+                )
                 refusal = PlainTextResponse("This app answers to pages of its own only.", 403)
                 return await refusal(scope, receive, send_guarded)
             scope = {**scope, "headers": [(name, value) for name, value in scope["headers"] if name != b"origin"]}
@@ -127,8 +136,10 @@ def is_own_page(origin: str | None, host: str) -> bool:
         return False
 
 
-def _allowed_names() -> list[str | None]:
-    return [urlsplit(origin).hostname for origin in st.get_option("server.corsAllowedOrigins") or []]
+def _allowed_names() -> set[str]:
+    origins = st.get_option("server.corsAllowedOrigins") or []
+    named = (urlsplit(origin if "://" in origin else f"//{origin}").hostname for origin in origins)
+    return {name for name in named if name}
 
 
 def _is_local(name: str) -> bool:

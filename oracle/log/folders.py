@@ -165,8 +165,8 @@ def _counted(folder: Path, names: list[str]) -> Counted:
     epochs = [int(m[1]) for name in names if (m := MANIFEST_NAME.fullmatch(name))]
     if not epochs:
         earlier = _counted_1(folder, names)
-        is_older = earlier.merged or earlier.single  # a killed process that resumed it may have left a merged folder
-        if any(SINGLE.fullmatch(n) or (MERGED.fullmatch(n) and not is_older) for n in names):
+        there = set(earlier.steps())  # a killed process that resumed it may have left a merged folder of some of these
+        if any(SINGLE.fullmatch(name) or not named_steps(name) <= there for name in names):
             raise OSError(errno.EINVAL, f"{folder} has steps and no manifest: bring it back", str(folder))
         return earlier
     epoch = max(epochs)
@@ -252,13 +252,18 @@ def _steps_in(merged: Path) -> list[int]:
     try:
         sums = pq.ParquetFile(merged / "rank_sums.parquet").read(columns=["step"])
         return sorted({int(step) for step in sums["step"].to_pylist()})
-    except FileNotFoundError:
-        raise
     except (OSError, KeyError, ValueError, TypeError, pa.ArrowException) as error:
-        if is_shortage(error):
+        if is_shortage(error) or not os.path.lexists(merged):  # removed since it was listed
             raise
         told = f"{merged} can't be read: bring it back, or move it away"
         raise OSError(errno.EINVAL, told, str(merged)) from None
+
+
+def named_steps(name: str) -> set[int]:
+    """The first and the last step in a folder, as its name tells; none: it is no folder of steps of this format."""
+    if m := SINGLE.fullmatch(name):
+        return {int(m[1])}
+    return {int(m[1]), int(m[2])} if (m := MERGED.fullmatch(name)) else set()
 
 
 def _format(name: str) -> int:

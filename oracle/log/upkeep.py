@@ -18,6 +18,7 @@ from oracle.log.folders import (
     SINGLE_1,
     counted,
     manifest_path,
+    named_steps,
 )
 from oracle.log.removal import DELETED, remove_files, remove_folder, remove_rest
 from oracle.log.sound import is_broken, is_readable
@@ -32,15 +33,16 @@ _told: set[str] = set()
 def tidy(folder: Path) -> None:
     """Drop what a killed process left in a run that the caller holds: half written, half removed, or not announced.
 
-    Raises `OSError` for a finished step whose manifest is gone: a step is not announced only where it takes another's place.
+    Raises `OSError` for a finished step whose manifest is gone. What a killed process left without one are merged folders of
+    steps that count, and one single step, in place of one that counts.
     """
     now = counted(folder)
-    early = [path for path in folder.iterdir() if _epoch_of(path) > now.epoch]  # would count one day
-    there = now.steps()
-    for path in early:
-        if (m := SINGLE.fullmatch(path.name)) and int(m[1]) not in there:
-            told = f"{path} was finished under a manifest that is gone: bring that back, or move the step away"
-            raise OSError(errno.EINVAL, told, str(path))
+    early = sorted(path for path in folder.iterdir() if _epoch_of(path) > now.epoch)  # would count one day
+    single = [path for path in early if SINGLE.fullmatch(path.name)]
+    there = set(now.steps())
+    if lost := [path for path in early if not named_steps(path.name) <= there] or single[1:]:
+        told = f"{lost[0]} was finished under a manifest that is gone: bring that back, or move the steps away"
+        raise OSError(errno.EINVAL, told, str(lost[0]))
     for path in early:
         _drop(path)
     _tell(remove_files(path) for path in (*folder.glob(".tmp-*"), *folder.glob(".*.tmp"), *folder.glob(".gone-*")))
@@ -117,11 +119,10 @@ def _due(folder: Path, grace_s: float) -> list[Path]:
 
 def no_longer_counted(folder: Path) -> list[Path]:
     """Manifests and folders of steps of a run that count no more, and are still there; none while what has taken their place can't
-    be read: from them it could be had back."""
+    be read: from them it could be had back. (What is of a later epoch is for `tidy`.)"""
     found = counted(folder)
     counts = {s.path for s in (*found.merged, *found.single)} | {manifest_path(folder, found.epoch)}
     ours = (MANIFEST_NAME, SINGLE, MERGED, SINGLE_1, MERGED_1, ENDED_1)
-    out = [
-        path for path in sorted(folder.iterdir()) if path not in counts and any(p.fullmatch(path.name) for p in ours)
-    ]
+    earlier = sorted(path for path in folder.iterdir() if path not in counts and _epoch_of(path) <= found.epoch)
+    out = [path for path in earlier if any(p.fullmatch(path.name) for p in ours)]
     return [] if out and any(is_broken(s.path) or not is_readable(s) for s in found.merged) else out

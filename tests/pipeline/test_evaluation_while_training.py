@@ -119,11 +119,11 @@ def test_evaluations_are_logged_and_the_best_model_is_kept_also_after_a_resume(
         names = ("svr", "svr_low", "svr_high", "recall", "ndcg", "films_per_list")
         assert list(row[2:]) == pytest.approx([line[f"eval_{name}"] for name in names])
     assert [round(row[2], 2) for row in found] == [1.0, 0.67, 0.5, 0.0]
-    [lost] = (small / "store.log" / evaluations).glob("step-00000002-*")
+    [lost] = (small / "store.log" / evaluations).glob("step-00000003-*")
     shutil.rmtree(lost)
     main(["--resume", "run", "--max_steps", "4", "--save_steps", "1"])
     assert (
-        "the log lacks the evaluations at the steps 2, of 4 that were made: no figure has them"
+        "the log lacks the evaluations at the steps 3, of 4 that were made: no figure has them"
         in capsys.readouterr().err
     )
 

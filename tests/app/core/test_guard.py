@@ -13,7 +13,7 @@ from app.core.guard import HEADERS, SAID, Guard, is_own
 NETWORK = {"server.address": "0.0.0.0", "server.corsAllowedOrigins": [], "server.enableCORS": True}
 HERE = {
     "server.address": "127.0.0.1",
-    "server.corsAllowedOrigins": ["https://audit.example.org:8443"],
+    "server.corsAllowedOrigins": ["https://audit.example.org:8443", "films.example.org", ""],
     "server.enableCORS": True,
 }
 
@@ -128,13 +128,15 @@ def test_who_listens_to_the_network_answers_to_any_name(monkeypatch):
         (None, 200),
         ("http://localhost:8501", 200),
         ("https://audit.example.org", 200),
+        ("https://films.example.org", 200),
+        ("file://", 403),
         ("https://evil.example", 403),
         ("http://localhost:9000", 403),
         ("http://[", 403),
         ("null", 403),
     ],
 )
-def test_who_may_talk_to_the_app_is_decided_before_streamlit_asks_the_internet(here, origin, status):
+def test_who_may_talk_to_the_app_is_decided_before_streamlit_asks_the_internet(here, origin, status, caplog):
     told, sent = [], []
 
     async def pages(scope, receive, send) -> None:
@@ -148,6 +150,8 @@ def test_who_may_talk_to_the_app_is_decided_before_streamlit_asks_the_internet(h
     scope = {"type": "websocket", "path": "/", "headers": headers, "extensions": {"websocket.http.response": {}}}
     asyncio.run(Guard(pages)(scope, None, send))
     assert sent[0]["status"] == status and b"origin" not in told
+    said = [record.message for record in caplog.records]
+    assert len(said) == (status == 403) and all(f"refused a page of {origin}," in line for line in said)
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST", "DELETE", "PATCH"])

@@ -323,6 +323,27 @@ def test_steps_whose_manifest_is_gone_are_not_removed(tmp_path):
         assert [*seen(log)] == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("is_open", [False, True])
+def test_steps_that_were_trained_again_and_whose_manifest_is_gone_are_not_removed(tmp_path, monkeypatch, is_open):
+    """They have the numbers of those that were cut, which count again."""
+    monkeypatch.setattr("oracle.log.writer.GRACE_S", 9)
+    with LogWriter(tmp_path, RUN) as writer:
+        for step in (1, 2, 3, 4):
+            writer.write_step(step, *STEP)
+        writer.truncate_after(2)
+        for step in (3, 4):
+            writer.write_step(step, *OTHER)
+        (writer.folder / "manifest-00000001.parquet").unlink()
+        before = {*folders(writer)}
+        assert writer.steps() == [1, 2, 3, 4]
+        if is_open:
+            monkeypatch.setattr("oracle.log.writer.GRACE_S", 0)
+            writer.write_step(5, *STEP)
+    with pytest.raises(UserError, match="was finished under a manifest that is gone"):
+        compact(tmp_path, writer.run_id, grace_s=0)
+    assert before <= {*folders(writer)}
+
+
 @pytest.mark.parametrize("by_format_1", [False, True])
 def test_the_command_removes_what_an_ended_process_merged(tmp_path, by_format_1):
     root = tmp_path / "store.log"

@@ -75,16 +75,21 @@ def test_a_log_of_the_format_before_opens_and_what_it_lacks_is_null_and_said_onc
     ]
 
 
-def test_a_run_of_the_format_before_that_was_resumed_and_lost_its_manifest_is_left_out_and_loses_no_step(tmp_path):
+@pytest.mark.parametrize("is_merged", [False, True])
+def test_a_run_of_the_format_before_that_lost_its_manifest_is_left_out_and_loses_no_step(tmp_path, is_merged):
     writer = written_by_format_1(tmp_path)
     with LogWriter.resume(tmp_path, writer.run_id) as resumed:
-        resumed.write_step(4, *OTHER)
-        (resumed.folder / "manifest-00000000.parquet").rename(away := tmp_path / "_away")
+        for step in (4, 5):
+            resumed.write_step(step, *OTHER)
+    if is_merged:
+        compact(tmp_path, writer.run_id, grace_s=0)
+    [newest] = resumed.folder.glob("manifest-*")
+    newest.rename(away := tmp_path / "_away")
     assert seen(tmp_path) == {}
     with pytest.raises(UserError, match="has steps and no manifest: bring it back"):
         compact(tmp_path, writer.run_id, grace_s=0)
-    away.rename(resumed.folder / "manifest-00000000.parquet")
-    assert [*seen(tmp_path)] == [1, 2, 3, 4]
+    away.rename(newest)
+    assert [*seen(tmp_path)] == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("is_resumed", [False, True])
