@@ -21,7 +21,10 @@ STEP = alt.X(
 
 
 def axis(form: str, **look) -> alt.Axis:
-    """An axis of numbers, no more than `form` tells apart; with a form such as ".1%" of percentages: "21.0 %", as everywhere."""
+    """An axis of numbers; with a form such as ".1%" of percentages, written "21.0 %" as everywhere.
+
+    Where the range has room for it, no two of them read alike.
+    """
     digits = int(form.strip(".f%") or 0) + 2 * form.endswith("%")
     return alt.Axis(**number_labels(form), tickMinStep=10**-digits, labelFlush=False, **look)
 

@@ -73,7 +73,8 @@ class Guard:
                 pass
             return message
 
-        host = Headers(scope=scope).get("host", "")
+        headers = Headers(scope=scope)
+        host, origin = headers.get("host", ""), headers.get("origin")
         if not is_own(host):
             refusal = PlainTextResponse(
                 f"This app does not answer to the name {host[:100]!r}: open it by an address of this machine, or start it "
@@ -84,11 +85,11 @@ class Guard:
         if scope["type"] == "http" and scope["method"] not in READING:
             return await PlainTextResponse("This app takes no uploads.", 405)(scope, receive, send_guarded)
         if scope["type"] == "websocket":
-            if not is_own_page(Headers(scope=scope).get("origin"), host):
+            if not is_own_page(origin, host):
                 _log.warning(
                     "refused a page of %s, which called the app %s: have the proxy pass on its name (Host), or name the page "
                     "with --server.corsAllowedOrigins",
-                    one_line(Headers(scope=scope).get("origin", "")),
+                    one_line(origin or ""),
                     one_line(host),
                 )
                 refusal = PlainTextResponse("This app answers to pages of its own only.", 403)

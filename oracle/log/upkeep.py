@@ -37,7 +37,7 @@ def tidy(folder: Path) -> None:
     steps that count, and one single step, in place of one that counts.
     """
     now = counted(folder)
-    early = sorted(path for path in folder.iterdir() if _epoch_of(path) > now.epoch)  # would count one day
+    early = sorted(path for path in folder.iterdir() if _named_epoch(path) > now.epoch)  # would count one day
     single = [path for path in early if SINGLE.fullmatch(path.name)]
     there = set(now.steps())
     if lost := [path for path in early if not named_steps(path.name) <= there] or single[1:]:
@@ -48,7 +48,7 @@ def tidy(folder: Path) -> None:
     _tell(remove_files(path) for path in (*folder.glob(".tmp-*"), *folder.glob(".*.tmp"), *folder.glob(".gone-*")))
 
 
-def _epoch_of(path: Path) -> int:
+def _named_epoch(path: Path) -> int:
     """That in the name of a folder of steps; -1: it has none."""
     if m := SINGLE.fullmatch(path.name):
         return int(m[2])
@@ -123,6 +123,6 @@ def no_longer_counted(folder: Path) -> list[Path]:
     found = counted(folder)
     counts = {s.path for s in (*found.merged, *found.single)} | {manifest_path(folder, found.epoch)}
     ours = (MANIFEST_NAME, SINGLE, MERGED, SINGLE_1, MERGED_1, ENDED_1)
-    earlier = sorted(path for path in folder.iterdir() if path not in counts and _epoch_of(path) <= found.epoch)
+    earlier = sorted(path for path in folder.iterdir() if path not in counts and _named_epoch(path) <= found.epoch)
     out = [path for path in earlier if any(p.fullmatch(path.name) for p in ours)]
     return [] if out and any(is_broken(s.path) or not is_readable(s) for s in found.merged) else out
