@@ -25,6 +25,7 @@ _UNSUPPORTED = {
         "no checkpoint keeps the reference that it moves, so that a resumed run would be another",
     ),
     "ignore_data_skip": (False, "a resumed run would begin its epoch again"),
+    "enable_jit_checkpoint": (False, "it saves within a step, and a resumed run would count a part of that twice"),
     "log_completions": (False, "its table has one advantage an answer; the rollout log has that of each rank"),
 }
 # Values of sampling options that leave all of the vocabulary its probability; the first is the one to set.

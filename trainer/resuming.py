@@ -29,6 +29,25 @@ class LogBeforeEvaluation(TrainerCallback):
     on_epoch_end = on_step_end
 
 
+class SaveAtEpochEnd(TrainerCallback):
+    """The checkpoint of an epoch's last step is written at the end of the epoch: behind the line of metrics and the evaluation of
+    that step, as within an epoch.
+
+    transformers writes it before both. Who goes on from there would log again what that line holds, and never make the evaluation.
+    """
+
+    is_due = False
+
+    def on_step_end(self, args, state, control, **_):
+        ends_epoch = state.epoch == int(state.epoch) or control.should_epoch_stop or control.should_training_stop
+        self.is_due = control.should_save and ends_epoch
+        control.should_save &= not ends_epoch
+
+    def on_epoch_end(self, args, state, control, **_):
+        control.should_save |= self.is_due
+        self.is_due = False
+
+
 class ResumableGRPOTrainer(GRPOTrainer):
     """`trl.GRPOTrainer` whose checkpoints hold all that a resumed run needs.
 
@@ -41,6 +60,7 @@ class ResumableGRPOTrainer(GRPOTrainer):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.add_callback(LogBeforeEvaluation)
+        self.add_callback(SaveAtEpochEnd)
 
     def _kept(self) -> dict:
         """What else a checkpoint holds: plain containers, numbers, strings and tensors."""

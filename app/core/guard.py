@@ -10,6 +10,8 @@ this machine, and everybody waits for the answer. So the guard decides that, and
 """
 
 import logging
+import time
+from collections import deque
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -49,6 +51,8 @@ READING = {"GET", "HEAD", "OPTIONS"}
 SAID = {"rerun_script", "stop_script", "deferred_file", "dataframe_chunk"}
 """What pages say to the app. Streamlit hears more, of anybody who reaches its port: `clear_cache` throws away what all sessions
 share, such as the limit of statements; `load_git_info` runs git while everybody waits, and tells the names of new files."""
+MOST_HEARD = 50
+"""Messages of one page in a second: a person's are a few, and each has the page drawn anew, also when the page is gone."""
 _log = logging.getLogger(__name__)
 
 
@@ -68,13 +72,21 @@ class Guard:
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
-        async def receive_guarded() -> Message:
-            while not _is_said_by_pages(message := await receive()):
-                pass
-            return message
-
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
+        heard: deque[float] = deque(maxlen=MOST_HEARD)  # when
+
+        async def receive_guarded() -> Message:
+            while (message := await receive())["type"] == "websocket.receive":
+                now = time.monotonic()
+                if len(heard) == MOST_HEARD and now - heard[0] < 1:
+                    _log.warning("closed a page of %s: more than %d messages in a second", scope["client"], MOST_HEARD)
+                    return {"type": "websocket.disconnect", "code": 1008}
+                heard.append(now)
+                if _is_said_by_pages(message.get("bytes") or b""):
+                    break
+            return message
+
         if not is_own(host):
             refusal = PlainTextResponse(
                 f"This app does not answer to the name {host[:100]!r}: open it by an address of this machine, or start it "
@@ -98,10 +110,7 @@ class Guard:
         await self.app(scope, receive_guarded, send_guarded)
 
 
-def _is_said_by_pages(message: Message) -> bool:
-    if message["type"] != "websocket.receive":
-        return True
-    said = message.get("bytes") or b""
+def _is_said_by_pages(said: bytes) -> bool:
     if len(said) > st.get_option("server.maxWidgetStateSize") * 1_000_000:  # Streamlit refuses it unread
         return True
     try:
@@ -121,9 +130,9 @@ def is_own(host: str) -> bool:
         return True
     try:
         name = urlsplit(f"//{host}").hostname or ""
+        return _is_local(name) or name in _allowed_names()
     except ValueError:
         return False
-    return _is_local(name) or name in _allowed_names()
 
 
 def is_own_page(origin: str | None, host: str) -> bool:
@@ -139,7 +148,7 @@ def is_own_page(origin: str | None, host: str) -> bool:
 
 def _allowed_names() -> set[str]:
     origins = st.get_option("server.corsAllowedOrigins") or []
-    named = (urlsplit(origin if "://" in origin else f"//{origin}").hostname for origin in origins)
+    named = (urlsplit(origin.strip() if "://" in origin else f"//{origin.strip()}").hostname for origin in origins)
     return {name for name in named if name}
 
 

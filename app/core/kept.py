@@ -13,7 +13,8 @@ from app.core.query_pool import Answer
 from oracle import UserError
 
 TICKET = "answer"  # of the session: what was asked, and the ticket of its answer
-MOST_BYTES = 600_000_000  # a few of the longest, hundreds of the usual ones
+MOST_BYTES = 600_000_000  # a few of the longest, thousands of the usual ones
+OBJECTS = 50_000  # bytes of Python objects that an answer takes, however short it is
 
 
 class Answers:
@@ -22,15 +23,17 @@ class Answers:
     def __init__(self, most: int = MOST_BYTES) -> None:
         self._most = most
         self._answers: OrderedDict[str, Answer] = OrderedDict()
+        self._bytes: dict[str, int] = {}
         self._lock = Lock()
 
     def keep(self, answer: Answer) -> str:
         """Keep an answer, in place of those that nobody has looked at for longest. Returns its ticket."""
         ticket = uuid.uuid4().hex
         with self._lock:
-            self._answers[ticket] = answer
-            while len(self._answers) > 1 and sum(map(_bytes, self._answers.values())) > self._most:
-                self._answers.popitem(last=False)
+            self._answers[ticket], self._bytes[ticket] = answer, _bytes(answer)
+            while len(self._answers) > 1 and sum(self._bytes.values()) > self._most:
+                oldest, _ = self._answers.popitem(last=False)
+                del self._bytes[oldest]
         return ticket
 
     def get(self, ticket: str) -> Answer:
@@ -44,6 +47,7 @@ class Answers:
     def drop(self, ticket: str) -> None:
         with self._lock:
             self._answers.pop(ticket, None)
+            self._bytes.pop(ticket, None)
 
 
 @st.cache_resource(show_spinner=False)
@@ -58,5 +62,6 @@ def forget() -> None:
 
 
 def _bytes(answer: Answer) -> int:
-    forms = {id(table): table.nbytes for table in (answer.rows, answer.flat, answer.shown)}  # two may be one
-    return sum(forms.values())
+    """What an answer takes: cells, and names, which stand in the schema and in the stream that the cells are a part of."""
+    forms = {id(table): table for table in (answer.rows, answer.flat, answer.shown)}.values()  # two may be one
+    return sum(table.nbytes + 2 * table.schema.serialize().size for table in forms) + OBJECTS

@@ -142,14 +142,18 @@ class LogWriter:
         check_run(writer.folder)
         check_loss(writer.folder)
         writer._begin()
-        with told_plainly(f"cannot go on with run {run_id}"):
-            ensure_schema(writer.folder.parent)
-            tidy(writer.folder)
-            if counted(writer.folder).epoch < 0:  # of an older format: from now on a manifest says what counts
-                now = counted(writer.folder)
-                begin_epoch(writer.folder, now, keep=now.merged, rewrite=now.single)
-            remove_superseded(writer.folder, GRACE_S)
-        tell_of_state(writer.folder.parent)
+        try:
+            with told_plainly(f"cannot go on with run {run_id}"):
+                ensure_schema(writer.folder.parent)
+                tidy(writer.folder)
+                if counted(writer.folder).epoch < 0:  # of an older format: from now on a manifest says what counts
+                    now = counted(writer.folder)
+                    begin_epoch(writer.folder, now, keep=now.merged, rewrite=now.single)
+                remove_superseded(writer.folder, GRACE_S)
+            tell_of_state(writer.folder.parent)
+        except BaseException:
+            writer.close()  # a notebook keeps its last error, and with it the writer
+            raise
         return writer
 
     @property

@@ -108,6 +108,42 @@ def test_the_steps_behind_the_last_line_are_logged_once_evaluated_or_gone_on_wit
     assert rows == [(3, 6), (5, 4), (6, 2), (8, 4)] and lines == [3, 5, 6, 8]
 
 
+@pytest.mark.parametrize(
+    ("options", "lines"),
+    [
+        ({"eval_strategy": "epoch", "eval_rows": 1, "logging_steps": 9}, ["svr", "eval_svr"]),
+        ({"logging_strategy": "epoch"}, ["svr"]),
+    ],
+)
+@pytest.mark.parametrize(("steps", "ends"), [(4, [4]), (6, [4, 6])])
+def test_a_checkpoint_at_the_end_of_an_epoch_has_what_is_made_there(
+    make_trainer, tmp_path, steps, ends, options, lines
+):
+    """Epochs of 4 steps. Who goes on from it logs none of them again, and lacks no evaluation."""
+    log = LogWriter(tmp_path / "log", {"kind": "train", "rec_num": K, "num_generations": 2})
+    saves = {"save_strategy": "steps", "save_steps": 1, "per_device_eval_batch_size": 2}
+    trainer = make_trainer(byte_level(), None, log, max_steps=steps, **saves, **options)
+    answer_with(trainer, [SAFE, UNSAFE_AT_3])
+    trainer.train()
+    log.close()
+    for kind in lines:
+        made = [line["step"] for line in trainer.state.log_history if kind in line]
+        assert made == ends
+        for step in range(1, steps + 1):
+            state = TrainerState.load_from_json(tmp_path / "out" / f"checkpoint-{step}" / "trainer_state.json")
+            assert [line["step"] for line in state.log_history if kind in line] == [s for s in made if s <= step]
+
+    again = LogWriter.resume(tmp_path / "log", log.run_id)
+    again.truncate_after(4)
+    longer = make_trainer(byte_level(), None, again, max_steps=8, **saves, **options)
+    answer_with(longer, [SAFE, UNSAFE_AT_3])
+    longer.train(resume_from_checkpoint=str(tmp_path / "out" / "checkpoint-4"))
+    again.close()
+    with open_log(tmp_path / "log") as connection:
+        asked = "select step, lists from loss_by_rank where rank = 1 order by step"
+        assert connection.sql(asked).fetchall() == [(4, 8), (8, 8)]
+
+
 UNSAFE_FIRST = [[UNSAFE_AT_3] * 2, [UNSAFE_AT_3, SAFE], [SAFE, "1. Up (2009)"], [SAFE] * 2]
 GATHERED = ["metrics", "rank_sums", "processes", "counts"]
 

@@ -191,7 +191,7 @@ def test_training_with_lambda_zero_is_plain_rank_grpo(make_trainer, annotator, m
     "option",
     [
         {"importance_sampling_level": "sequence"}, {"top_entropy_quantile": 0.5}, {"use_bias_correction_kl": True},
-        {"loss_type": "luspo"}, {"loss_type": "cispo"}, {"sync_ref_model": True}, {"log_completions": True}, {"advantage_mode": "ppo"}, {"mask_truncated_completions": True}, {"rec_num": 0},
+        {"loss_type": "luspo"}, {"loss_type": "cispo"}, {"sync_ref_model": True}, {"log_completions": True}, {"enable_jit_checkpoint": True}, {"advantage_mode": "ppo"}, {"mask_truncated_completions": True}, {"rec_num": 0},
         {"rec_num": 32768}, {"rec_num": 32767, "end_credit": True},
     ],
 )  # fmt: skip

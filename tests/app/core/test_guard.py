@@ -1,19 +1,22 @@
 """What stands before the pages refuses foreign names and uploads, and puts its headers on every answer."""
 
 import asyncio
+import itertools
 import os
+from collections.abc import Iterable
+from types import SimpleNamespace
 
 import pytest
 import streamlit as st
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from app.core import database
-from app.core.guard import HEADERS, SAID, Guard, is_own
+from app.core.guard import HEADERS, MOST_HEARD, Guard, is_own, is_own_page
 
 NETWORK = {"server.address": "0.0.0.0", "server.corsAllowedOrigins": [], "server.enableCORS": True}
 HERE = {
     "server.address": "127.0.0.1",
-    "server.corsAllowedOrigins": ["https://audit.example.org:8443", "films.example.org", ""],
+    "server.corsAllowedOrigins": ["https://audit.example.org:8443", " films.example.org ", ""],
     "server.enableCORS": True,
 }
 
@@ -37,6 +40,22 @@ def answered(host: bytes, method: str = "GET", kind: str = "http") -> tuple[int,
     scope = {"type": kind, "method": method, "path": "/", "headers": [(b"host", host)], "extensions": extensions}
     asyncio.run(Guard(pages)(scope, receive, send))
     return sent[0]["status"], {k.decode(): v.decode() for k, v in sent[0]["headers"]}, bool(asked)
+
+
+def heard_of(said: Iterable[dict]) -> list[dict]:
+    """What gets through to the app behind the guard of what a browser says, up to where the connection ends."""
+    heard, messages = [], iter(said)
+
+    async def pages(scope, receive, send) -> None:
+        while not heard or heard[-1]["type"] != "websocket.disconnect":
+            heard.append(await receive())
+
+    async def receive() -> dict:
+        return next(messages)
+
+    scope = {"type": "websocket", "path": "/", "headers": [(b"host", b"localhost")], "client": ("1.2.3.4", 5)}
+    asyncio.run(Guard(pages)(scope, receive, None))
+    return heard
 
 
 @pytest.fixture
@@ -87,12 +106,6 @@ def test_a_site_that_gives_its_own_name_this_address_reads_nothing(here, host, k
 
 
 def test_of_what_streamlit_hears_only_what_pages_say_gets_through():
-    heard = []
-
-    async def pages(scope, receive, send) -> None:
-        while (message := await receive())["type"] != "websocket.disconnect":
-            heard.append(message)
-
     operations = BackMsg().backend_operation_request.DESCRIPTOR.oneofs_by_name["payload"].fields
 
     def said(kind: str) -> dict:
@@ -106,15 +119,29 @@ def test_of_what_streamlit_hears_only_what_pages_say_gets_through():
     others = [{"type": "websocket.receive", **part} for part in ({"bytes": b"\xff"}, {"bytes": b""}, {"text": "a"})]
     too_long = {"type": "websocket.receive", "bytes": bytes(st.get_option("server.maxWidgetStateSize") * 1_000_000 + 1)}
     end = {"type": "websocket.disconnect", "code": 1000}
-    messages = iter([{"type": "websocket.connect"}, *map(said, kinds), *others, too_long, end])
+    messages = [{"type": "websocket.connect"}, *map(said, kinds), *others, too_long, end]
+    pages_say = ["rerun_script", "stop_script", "deferred_file", "dataframe_chunk"]
+    assert {"clear_cache", "load_git_info", "file_urls_request", "install_skills", *pages_say} < {*kinds}
+    heard = heard_of(messages)
+    assert heard[0] == {"type": "websocket.connect"} and heard[-2:] == [too_long, end]
+    assert sorted(map(str, heard[1:-2])) == sorted(str(said(kind)) for kind in pages_say)
 
-    async def receive() -> dict:
-        return next(messages)
 
-    scope = {"type": "websocket", "path": "/", "headers": [(b"host", b"localhost")]}
-    asyncio.run(Guard(pages)(scope, receive, None))
-    assert {"clear_cache", "load_git_info", "file_urls_request", "install_skills"} < {*kinds}
-    assert heard == [{"type": "websocket.connect"}, *(said(kind) for kind in kinds if kind in SAID), too_long]
+@pytest.mark.parametrize("message", [BackMsg(stop_script=True), BackMsg(clear_cache=True)])
+@pytest.mark.parametrize(("seconds", "most"), [(0.9, MOST_HEARD), (1.1, 4 * MOST_HEARD)])
+def test_a_page_that_says_more_than_a_person_can_is_closed(monkeypatch, caplog, message, seconds, most):
+    """Streamlit works off all that it was sent, also when the page is gone, and everybody waits."""
+    moments = itertools.count(step=seconds / MOST_HEARD)
+    monkeypatch.setattr("app.core.guard.time", SimpleNamespace(monotonic=lambda: next(moments)))
+    flood = [{"type": "websocket.receive", "bytes": message.SerializeToString()}] * (4 * MOST_HEARD)
+    left = iter([*flood, end := {"type": "websocket.disconnect", "code": 1000}])
+    heard = heard_of(left)
+    assert len(heard) - 1 == most * message.stop_script
+    assert heard[-1] == (end if seconds > 1 else {**end, "code": 1008})
+    assert len([*left]) == (0 if seconds > 1 else 3 * MOST_HEARD)
+    assert [record.message for record in caplog.records] == [
+        "closed a page of ('1.2.3.4', 5): more than 50 messages in a second"
+    ] * (seconds < 1)
 
 
 def test_who_listens_to_the_network_answers_to_any_name(monkeypatch):
@@ -152,6 +179,18 @@ def test_who_may_talk_to_the_app_is_decided_before_streamlit_asks_the_internet(h
     assert sent[0]["status"] == status and b"origin" not in told
     said = [record.message for record in caplog.records]
     assert len(said) == (status == 403) and all(f"refused a page of {origin}," in line for line in said)
+
+
+def test_who_lets_pages_of_all_sites_talk_to_the_app_gets_that(monkeypatch):
+    """As Streamlit's own option says."""
+    monkeypatch.setattr(st, "get_option", (HERE | {"server.enableCORS": False}).get)
+    assert is_own_page("https://evil.example", "localhost:8501")
+
+
+def test_an_entry_that_is_no_address_lets_nobody_in(monkeypatch):
+    monkeypatch.setattr(st, "get_option", (HERE | {"server.corsAllowedOrigins": ["https://["]}).get)
+    assert is_own("localhost") and not is_own("evil.example")
+    assert is_own_page("http://localhost:8501", "localhost:8501") and not is_own_page("http://a", "localhost:8501")
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST", "DELETE", "PATCH"])
