@@ -21,8 +21,10 @@ from oracle.log import storable
 
 MOST_DRAWN = 5000
 MOST_NAMED = 1000  # different texts on an axis, or as colours: of thousands a browser draws for minutes
-_CSV = "Texts that a spreadsheet would run as formulas begin with an apostrophe. Parquet has them as they are."
-FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"  # what spreadsheets run, as OWASP's page on CSV injection has it
+_CSV = "An apostrophe stands where a spreadsheet would begin a formula. Parquet has the texts as they are."
+# What spreadsheets run, as OWASP's page on CSV injection has it: a text that begins so, or a part of it behind what ends a cell for
+# them. In many countries that is a semicolon, and a quote within a text then ends nothing.
+FORMULAS = (r"^([=+\-@\t\r\n＝＋－＠])", r"([;\t\r\n][\"']*)([=+\-@＝＋－＠])")
 
 
 def show(answer: Answer, name: str, most: int, again: Callable[[], Answer]) -> None:
@@ -49,7 +51,7 @@ def show(answer: Answer, name: str, most: int, again: Callable[[], Answer]) -> N
 
 
 def as_csv(table: pa.Table) -> bytes:
-    """The rows for a spreadsheet: before texts and names that it would run as formulas stands an apostrophe."""
+    """The rows for a spreadsheet: an apostrophe stands where it would begin a formula in a text or a name."""
     cells = [_no_formulas(column) if pa.types.is_string(column.type) else column for column in table.columns]
     names = _no_formulas(pa.array(table.column_names, pa.string())).to_pylist()
     sink = io.BytesIO()
@@ -58,7 +60,8 @@ def as_csv(table: pa.Table) -> bytes:
 
 
 def _no_formulas(texts: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
-    return pc.replace_substring_regex(texts, f"({FORMULA})", r"'\1")
+    begins, within = FORMULAS
+    return pc.replace_substring_regex(pc.replace_substring_regex(texts, within, r"\1'\2"), begins, r"'\1")
 
 
 def as_parquet(table: pa.Table) -> bytes:

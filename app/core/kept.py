@@ -31,9 +31,10 @@ class Answers:
         ticket = uuid.uuid4().hex
         with self._lock:
             self._answers[ticket], self._bytes[ticket] = answer, _bytes(answer)
-            while len(self._answers) > 1 and sum(self._bytes.values()) > self._most:
+            total = sum(self._bytes.values())
+            while len(self._answers) > 1 and total > self._most:
                 oldest, _ = self._answers.popitem(last=False)
-                del self._bytes[oldest]
+                total -= self._bytes.pop(oldest)
         return ticket
 
     def get(self, ticket: str) -> Answer:

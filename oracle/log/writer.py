@@ -166,7 +166,11 @@ class LogWriter:
         self._process, self._one_at_a_time = os.getpid(), threading.RLock()
         self._lock = lock_run(self.folder)
         self._is_open = True
-        self._run: dict = filled(pq.read_table(self.folder / "run.parquet").to_pylist()[0])
+        try:
+            self._run: dict = filled(pq.read_table(self.folder / "run.parquet").to_pylist()[0])
+        except BaseException:
+            self.close()
+            raise
 
     @_changing
     def write_step(self, step: int, completions: pa.Table, verdicts: pa.Table) -> None:

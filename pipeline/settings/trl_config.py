@@ -27,6 +27,8 @@ _SET_HERE = {
     "save_only_model": "a checkpoint holds all that --resume needs",
     "resume_from_checkpoint": "--resume names the run to go on with",
     "fsdp": "accelerate launch --config_file sets it up (pipeline/configs/accelerate/fsdp.yaml)",
+    "load_best_model_at_end": "--keep_best keeps the best model beside the last",
+    "metric_for_best_model": "--keep_best keeps the model that violates least of those that recall enough",
     "push_to_hub": "nothing is sent from here; upload the folder final/ when it is done",
     "use_cpu": "the GPU is used where there is one; hide it with CUDA_VISIBLE_DEVICES=",
 }

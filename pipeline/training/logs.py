@@ -119,15 +119,31 @@ def _several(what: str, steps: list[int]) -> str:
     return f"1 {what} ({steps[0]})" if len(steps) == 1 else f"{len(steps)} {what}s ({steps[0]} to {steps[-1]})"
 
 
+def tell_of_end(run: str, is_evaluated: bool) -> None:
+    """Say what was not made of a run that ends at a checkpoint within its course, as it was to go on."""
+    lines, evaluations = _made(run)
+    done, last = checkpoint_step(last_checkpoint(run)), max(lines, default=0)
+    if last < done:
+        tell(f"no line of metrics has the steps {last + 1} to {done}: the checkpoint lies between two lines")
+    if is_evaluated and done not in evaluations:
+        tell(f"the model of step {done} was not evaluated: evaluate.py does that")
+
+
 def _tell_of_lacking(settings: TrainSettings, logged: list[int]) -> None:
     """Say which evaluations were made before the checkpoint and are in no log."""
     if not settings.resume:
         return
-    state = json.loads((Path(last_checkpoint(settings.resume)) / "trainer_state.json").read_text(encoding="utf-8"))
-    made = {line["step"] for line in state["log_history"] if any(name.startswith("eval_") for name in line)}
+    _, made = _made(settings.resume)
     if lacking := sorted(made - {*logged}):
         steps = ", ".join(map(str, lacking))
         tell(f"the log lacks the evaluations at the steps {steps}, of {len(made)} that were made: no figure has them")
+
+
+def _made(run: str) -> tuple[set[int], set[int]]:
+    """The steps at which a line of metrics, and an evaluation, was made before the checkpoint that is gone on with."""
+    state = json.loads((last_checkpoint(run) / "trainer_state.json").read_text(encoding="utf-8"))
+    lines = {line["step"] for line in state["log_history"] if "loss" in line}
+    return lines, {line["step"] for line in state["log_history"] if any(name.startswith("eval_") for name in line)}
 
 
 def _as_json(settings: TrainSettings, **more: str) -> str:

@@ -32,6 +32,7 @@ _TRAINING_ONLY = (
     "latest",
 )
 _DATA = "data.sha256"
+_HELD_OUT = "held_out.sha256"
 _STORE = "store.sha256"
 _STORE_FORMAT = "store.format"
 
@@ -137,19 +138,22 @@ def steps_left(run: str | Path, steps: int, by_epochs: bool) -> int:
     return steps - done
 
 
-def keep_data(run: Path, dataset: "Dataset") -> None:
-    """Note what a run is trained on."""
-    note(run / _DATA, _digest(dataset))
+def keep_data(run: Path, dataset: "Dataset", held_out: "Dataset | None") -> None:
+    """Note what a run is trained on, and evaluated on meanwhile."""
+    for name, prompts in ((_DATA, dataset), (_HELD_OUT, held_out)):
+        if prompts:
+            note(run / name, _digest(prompts))
 
 
-def check_data(run: str | Path, dataset: "Dataset") -> None:
+def check_data(run: str | Path, dataset: "Dataset", held_out: "Dataset | None") -> None:
     """Raises `UserError` if the prompts to go on with are not those that the run began with."""
-    noted = Path(run) / _DATA
-    if noted.exists() and noted.read_text() != _digest(dataset):
-        raise UserError(
-            f"--resume {run}: the prompts, or what is known of them, are not those that the run began with; bring back the "
-            "data, or start a new run"
-        )
+    for name, prompts, what in ((_DATA, dataset, "prompts"), (_HELD_OUT, held_out, "held-out prompts")):
+        noted = Path(run) / name
+        if prompts and noted.exists() and noted.read_text() != _digest(prompts):
+            raise UserError(
+                f"--resume {run}: the {what}, or what is known of them, are not those that the run began with; bring back the "
+                "data, or start a new run"
+            )
 
 
 def keep_store(run: Path, store: str | Path, *, is_new: bool) -> None:

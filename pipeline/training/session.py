@@ -28,7 +28,14 @@ from pipeline.settings.trl_config import trainer_config
 from pipeline.simulation.demo_data import demo_paths, make_demo_data
 from pipeline.training.best import KeepBest, kept
 from pipeline.training.fine_tuning import run_sft
-from pipeline.training.logs import EVALUATION_ID, drop_later, earlier_evaluations, open_evaluations, open_run
+from pipeline.training.logs import (
+    EVALUATION_ID,
+    drop_later,
+    earlier_evaluations,
+    open_evaluations,
+    open_run,
+    tell_of_end,
+)
 from pipeline.training.memory import needs_reference
 from pipeline.training.models import (
     check_fit,
@@ -84,7 +91,7 @@ def train(parsed: Parsed[TrainSettings]) -> None:
         inputs = checked_inputs(settings)
         is_trained = False
         if settings.resume:
-            check_data(settings.resume, inputs.dataset)
+            check_data(settings.resume, inputs.dataset, inputs.held_out)
             check_store(settings.resume, settings.store)
             steps = planned_steps(settings, inputs.dataset)
             is_trained = not steps_left(settings.resume, steps, by_epochs=settings.max_steps < 1)
@@ -235,7 +242,7 @@ def made_trainer(settings: TrainSettings, inputs: Inputs, logs: contextlib.ExitS
         if evaluation_log:
             note(folder / EVALUATION_ID, evaluation_log.run_id)
         keep_settings(settings, folder)
-        keep_data(folder, inputs.dataset)
+        keep_data(folder, inputs.dataset, inputs.held_out)
         keep_store(folder, settings.store, is_new=not settings.resume)
         unconstrained = sum(not c for c in inputs.dataset["constraints"])
         print(
@@ -296,6 +303,7 @@ def finish_training(settings: TrainSettings) -> None:
             drop = drop_later(settings.resume, log, evaluations, trains=False)
             finish(Path(settings.resume))
             drop()
+            tell_of_end(settings.resume, settings.eval_strategy != "no")
         print(f"trained: {Path(settings.resume, 'final')}")
 
 

@@ -229,13 +229,15 @@ def test_settings_that_were_lost_are_told(stopped):
         train.main(["--resume", "run", "--max_steps", "4"])
 
 
-@pytest.fixture
-def behind(small, small_flags) -> Path:
-    """A run in the folder `run` that logged four steps, with an evaluation behind each, and whose last checkpoint is of step 2."""
+@pytest.fixture(params=[1])
+def behind(small, small_flags, request) -> Path:
+    """A run in the folder `run` that logged four steps, with a line and an evaluation behind each, or each so many, and whose last
+    checkpoint is of step 2."""
     rows = [json.loads(line) for line in (small / "data.jsonl").read_text().splitlines()[:2]]
     Path("val.jsonl").write_text("\n".join(json.dumps(row | {"prompt": "Another one?"}) for row in rows))
-    flags = ["--eval_strategy", "steps", "--eval_steps", "1", "--val_path", "val.jsonl", "--save_steps", "1"]
-    flags += ["--lr_scheduler_type", "constant"]  # of a run of any length
+    each = str(request.param)
+    flags = ["--eval_strategy", "steps", "--eval_steps", each, "--val_path", "val.jsonl", "--save_steps", "1"]
+    flags += ["--logging_steps", each, "--lr_scheduler_type", "constant"]  # of a run of any length
     train.main([*small_flags, *flags, "--output_dir", "run", "--max_steps", "4"])
     for gone in ("checkpoint-3", "checkpoint-4", "final"):
         shutil.rmtree(Path("run") / gone)
@@ -295,6 +297,31 @@ def test_a_run_that_ends_at_its_checkpoint_has_no_later_steps_in_its_log(behind,
     train.main(["--resume", "run", "--max_steps", "3"])
     assert "dropped" not in capsys.readouterr().err
     assert logged(behind, small) == [[row for row in rows if row[0] < 4] for rows in before]
+
+
+def test_other_held_out_prompts_under_the_same_name_are_refused(behind):
+    """Else evaluations of one run are of two sets of prompts."""
+    held_out = Path("val.jsonl")
+    held_out.write_text(held_out.read_text().replace("Another one?", "Yet another?"))
+    with pytest.raises(UserError, match=r"the held-out prompts, .* are not those that the run began with; bring back"):
+        train.main(["--resume", "run", "--max_steps", "3"])
+
+
+@pytest.mark.parametrize(
+    ("behind", "told"),
+    [
+        (1, []),
+        (3, [
+            "no line of metrics has the steps 1 to 2: the checkpoint lies between two lines",
+            "the model of step 2 was not evaluated: evaluate.py does that",
+        ]),
+    ],
+    indirect=["behind"],
+)  # fmt: skip
+def test_a_run_that_is_ended_at_an_earlier_checkpoint_says_what_it_lacks(behind, told, capsys):
+    train.main(["--resume", "run", "--max_steps", "2"])
+    said = capsys.readouterr().err.splitlines()
+    assert [line for line in said if "no line" in line or "was not evaluated" in line] == told
 
 
 def test_a_run_is_told_that_it_goes_on_by_the_rules_of_another_format_of_the_store(stopped, capsys):

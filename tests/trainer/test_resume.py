@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 import torch
 from peft import LoraConfig
-from transformers import TrainerState
+from transformers import TrainerCallback, TrainerState
 
 from oracle import UserError
 from oracle.log import LogWriter, open_log
@@ -122,10 +122,17 @@ def test_a_checkpoint_at_the_end_of_an_epoch_has_what_is_made_there(
     """Epochs of 4 steps. Who goes on from it logs none of them again, and lacks no evaluation."""
     log = LogWriter(tmp_path / "log", {"kind": "train", "rec_num": K, "num_generations": 2})
     saves = {"save_strategy": "steps", "save_steps": 1, "per_device_eval_batch_size": 2}
-    trainer = make_trainer(byte_level(), None, log, max_steps=steps, **saves, **options)
+    trainer, saved = make_trainer(byte_level(), None, log, max_steps=steps, **saves, **options), []
+
+    class Seen(TrainerCallback):
+        def on_save(self, args, state, *_, **__):
+            saved.append(state.global_step)
+
+    trainer.add_callback(Seen)
     answer_with(trainer, [SAFE, UNSAFE_AT_3])
     trainer.train()
     log.close()
+    assert saved == [*range(1, steps + 1)]  # once each
     for kind in lines:
         made = [line["step"] for line in trainer.state.log_history if kind in line]
         assert made == ends

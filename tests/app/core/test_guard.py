@@ -128,7 +128,7 @@ def test_of_what_streamlit_hears_only_what_pages_say_gets_through():
 
 
 @pytest.mark.parametrize("message", [BackMsg(stop_script=True), BackMsg(clear_cache=True)])
-@pytest.mark.parametrize(("seconds", "most"), [(0.9, MOST_HEARD), (1.1, 4 * MOST_HEARD)])
+@pytest.mark.parametrize(("seconds", "most"), [(9, MOST_HEARD), (11, 4 * MOST_HEARD)])
 def test_a_page_that_says_more_than_a_person_can_is_closed(monkeypatch, caplog, message, seconds, most):
     """Streamlit works off all that it was sent, also when the page is gone, and everybody waits."""
     moments = itertools.count(step=seconds / MOST_HEARD)
@@ -137,11 +137,11 @@ def test_a_page_that_says_more_than_a_person_can_is_closed(monkeypatch, caplog, 
     left = iter([*flood, end := {"type": "websocket.disconnect", "code": 1000}])
     heard = heard_of(left)
     assert len(heard) - 1 == most * message.stop_script
-    assert heard[-1] == (end if seconds > 1 else {**end, "code": 1008})
-    assert len([*left]) == (0 if seconds > 1 else 3 * MOST_HEARD)
+    assert heard[-1] == (end if seconds > 10 else {**end, "code": 1008})
+    assert len([*left]) == (0 if seconds > 10 else 3 * MOST_HEARD)
     assert [record.message for record in caplog.records] == [
-        "closed a page of ('1.2.3.4', 5): more than 50 messages in a second"
-    ] * (seconds < 1)
+        "closed a page of ('1.2.3.4', 5): over 500 messages in ten seconds"
+    ] * (seconds < 10)
 
 
 def test_who_listens_to_the_network_answers_to_any_name(monkeypatch):

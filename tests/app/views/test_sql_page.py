@@ -16,6 +16,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.components import results
 from app.core import kept, query_pool
@@ -478,9 +480,18 @@ def test_texts_that_a_spreadsheet_would_run_are_texts_in_csv_and_as_they_were_in
     texts = ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "＝1", "a=1", "", None, "'=1"]
     table = pa.table({"=name": texts, "n": range(-5, 6)})
     rows = list(csv.reader(io.StringIO(results.as_csv(table).decode(), newline="")))
-    assert [row[0] for row in rows] == ["'=name", *("'" + text for text in texts[:7]), "a=1", "", "", "'=1"]
+    first = ["'=1+1", "'+1", "'-1", "'@SUM(1)", "'\t'=1", "'\r'=1", "'＝1"]
+    assert [row[0] for row in rows] == ["'=name", *first, "a=1", "", "", "'=1"]
     assert rows[1][1] == "-5"  # a number stays a number
     assert pyarrow.parquet.read_table(io.BytesIO(results.as_parquet(table))).equals(table)
+
+
+@given(st.lists(st.text("=+-@＝\"'; ,\t\r\na", max_size=8), min_size=1, max_size=3))
+def test_no_cell_of_a_csv_is_a_formula_whatever_ends_a_cell_for_a_spreadsheet(texts):
+    written = results.as_csv(pa.table({"n": [0] * len(texts), "text": texts, "m": [1] * len(texts)}))
+    for ends in ",;\t":
+        cells = [cell for row in csv.reader(io.StringIO(written.decode(), newline=""), delimiter=ends) for cell in row]
+        assert not [cell for cell in cells if cell.startswith(tuple("=+-@＝"))]
 
 
 def test_answers_can_be_taken_away_as_csv():
