@@ -31,6 +31,7 @@ _TRAINING_ONLY = (
     "global_step*",
     "latest",
 )
+_STEPS = "trained_steps"
 _DATA = "data.sha256"
 _HELD_OUT = "held_out.sha256"
 _STORE = "store.sha256"
@@ -80,9 +81,9 @@ def last_checkpoint(run: str | Path) -> Path:
     raise UserError(f"--resume {run}: no checkpoint of a run there; name the folder that train.py printed")
 
 
-def going_on(run: Path) -> str:
-    """What is left of a run that stops now, and how to go on with it."""
-    if (run / "final" / "tokenizer_config.json").exists():
+def going_on(run: Path, steps: int) -> str:
+    """What is left of a run of so many steps that stops now, and how to go on with it."""
+    if final_steps(run) == steps:
         return f"the run has ended, its model is {run / 'final'}"
     if not can_be_resumed(run):
         return (
@@ -133,7 +134,7 @@ def steps_left(run: str | Path, steps: int, by_epochs: bool) -> int:
     longer = "raise --num_train_epochs" if by_epochs else "raise --max_steps"
     if done > steps:
         raise UserError(f"--resume {run}: step {done} is done, and the run would end at {steps}: {longer}")
-    if done == steps and (Path(run) / "final" / "tokenizer_config.json").exists():
+    if final_steps(Path(run)) == steps:
         raise UserError(f"--resume {run}: it has ended, after {steps} steps; {longer} to go on")
     return steps - done
 
@@ -185,8 +186,24 @@ def check_store(run: str | Path, store: str | Path) -> None:
 
 def finish(run: Path) -> None:
     """Make the final model of a run that was stopped behind its last step."""
+    checkpoint = last_checkpoint(run)
     with replaced_folder(run / "final") as new:
-        shutil.copytree(last_checkpoint(run), new, ignore=shutil.ignore_patterns(*_TRAINING_ONLY))
+        shutil.copytree(checkpoint, new, ignore=shutil.ignore_patterns(*_TRAINING_ONLY))
+        note_steps(new, checkpoint_step(checkpoint))
+
+
+def note_steps(final: Path, steps: int) -> None:
+    """Note in a final model's folder after how many steps it is: a run that is prolonged has that of its earlier end till then."""
+    note(final / _STEPS, str(steps))
+
+
+def final_steps(run: Path) -> int | None:
+    """After how many steps the final model of a run is; None: it has none. An earlier version noted nothing: as many as the last
+    checkpoint."""
+    if not (run / "final" / "tokenizer_config.json").exists():
+        return None
+    noted = run / "final" / _STEPS
+    return int(noted.read_text()) if noted.exists() else max(map(checkpoint_step, whole_checkpoints(run)), default=None)
 
 
 def checkpoint_step(checkpoint: Path) -> int:

@@ -64,6 +64,7 @@ from pipeline.training.runs import (
     keep_data,
     keep_store,
     last_checkpoint,
+    note_steps,
     steps_left,
 )
 from trainer import RankGRPOTrainer
@@ -214,6 +215,7 @@ def run_training(settings: TrainSettings, inputs: Inputs) -> Path:
         trainer.save_model(str(new))
         if this_process().is_main_process:
             inputs.tokenizer.save_pretrained(new)
+            note_steps(new, trainer.state.global_step)
     if this_process().is_main_process:
         print(f"trained: {folder / 'final'}")
         if settings.keep_best is not None:
@@ -235,7 +237,8 @@ def made_trainer(settings: TrainSettings, inputs: Inputs, logs: contextlib.ExitS
     # The other processes have no log, and must write their share of a checkpoint into the same folder.
     shared = [settings.resume or settings.output_dir or (str(RUNS / log.run_id) if log else None)]
     folder = Path(broadcast_object_list(shared)[0])
-    when_stopped(lambda: going_on(folder), MEMORY)
+    steps = planned_steps(settings, inputs.dataset)
+    when_stopped(lambda: going_on(folder, steps), MEMORY)
     if log:
         logs.enter_context(folder_of(folder, log))
         note(folder / "run_id", log.run_id)

@@ -65,7 +65,7 @@ def test_what_is_told_to_go_on_with_a_run_can_be_typed_whatever_the_name_of_its_
     with pytest.raises(UserError) as older:
         find_run("newest")
     [in_use] = _paths(TrainSettings(output_dir=str(run)))
-    for told in (going_on(run), str(older.value), in_use):
+    for told in (going_on(run, 9), str(older.value), in_use):
         assert find_run(shlex.split(told[told.index("--resume ", 1) :])[1]).resolve() == run
 
 
@@ -194,6 +194,31 @@ def test_a_run_that_was_killed_behind_its_last_step_gets_its_final_model(stopped
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert not list((stopped / "final").glob("optimizer*")) and not (stopped / "checkpoint-4").exists()
     load_policy(str(stopped / "final"))
+
+
+def test_the_final_model_of_an_earlier_end_is_not_that_of_a_run_that_is_prolonged(stopped):
+    assert going_on(stopped, 3) == "the run has ended, its model is run/final"
+    assert "go on from step 3 with --resume run" in going_on(stopped, 4)
+    shutil.copytree(stopped / "final", "earlier")
+    train.main(["--resume", "run", "--max_steps", "4"])
+    shutil.rmtree(stopped / "final")
+    Path("earlier").rename(stopped / "final")  # as where it is killed before the new one is in place
+    assert "go on from step 4 with --resume run" in going_on(stopped, 4)
+    train.main(["--resume", "run"])
+    final, last = (load_file(stopped / name / "model.safetensors") for name in ("final", "checkpoint-4"))
+    assert all(torch.equal(final[name], last[name]) for name in last)
+    with pytest.raises(UserError, match="it has ended, after 4 steps"):
+        train.main(["--resume", "run"])
+    shutil.rmtree(stopped / "checkpoint-4")
+    with pytest.raises(UserError, match="it has ended, after 4 steps"):  # it isn't trained again
+        train.main(["--resume", "run"])
+
+
+def test_a_run_that_an_earlier_version_ended_has_the_model_of_its_last_checkpoint(stopped):
+    (stopped / "final" / "trained_steps").unlink()
+    with pytest.raises(UserError, match="it has ended, after 3 steps"):
+        train.main(["--resume", "run"])
+    assert "the run has ended" in going_on(stopped, 3) and "go on from step 3" in going_on(stopped, 4)
 
 
 def test_a_run_is_resumed_in_any_working_directory_and_wherever_its_folder_is_now(

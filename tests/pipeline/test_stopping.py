@@ -42,4 +42,4 @@ def test_a_run_that_is_stopped_says_how_to_go_on_and_can(small, small_flags):
 
 
 def test_a_run_without_a_checkpoint_is_to_begin_again(tmp_path):
-    assert "begin again" in going_on(tmp_path) and "--resume" not in going_on(tmp_path)
+    assert "begin again" in going_on(tmp_path, 3) and "--resume" not in going_on(tmp_path, 3)
