@@ -4,7 +4,6 @@ import io
 from collections.abc import Callable
 from functools import partial
 
-import altair as alt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
@@ -21,6 +20,7 @@ from oracle.log import storable
 
 MOST_DRAWN = 5000
 MOST_NAMED = 1000  # different texts on an axis, or as colours: of thousands a browser draws for minutes
+MOST_BYTES = 2_000_000  # of texts and numbers, which the app and the browser hold many times over while they draw
 _CSV = "An apostrophe stands where a spreadsheet would begin a formula. Parquet has the texts as they are."
 # What spreadsheets run, as OWASP's page on CSV injection has it: a text that begins so, or a part of it behind what ends a cell for
 # them. In many countries that is a semicolon, and a quote within a text then ends nothing.
@@ -91,27 +91,30 @@ def _draw(table: pa.Table) -> None:
                 f"{formats.count(different)} different values of {name} are too many to draw.",
                 f"At most {formats.count(MOST_NAMED)} are drawn: choose another column, or narrow the query down.",
             )
+    if data.nbytes > MOST_BYTES:
+        return states.nothing(
+            "These texts are too long to draw.", "Choose another column, or shorten them with left(…)."
+        )
     encoding = {
         channel: {"field": channel, "type": "quantitative" if name in numeric else "nominal", "title": named(name)}
         for channel, name in chosen.items()
     }
-    chart = alt.Chart(data)
     # Bars of one name would be stacked: two rates of 0.8 would stand there as 1.6.
     bars = across not in numeric and len(data["x"].unique()) == data.num_rows
-    marks = chart.mark_bar() if bars else chart.mark_circle(size=55)
-    st.altair_chart(
-        alt.Chart.from_dict({**marks.to_dict(), "encoding": encoding}).properties(height=340), width="stretch"
-    )
+    mark = {"type": "bar"} if bars else {"type": "circle", "size": 55}
+    # Not by Altair's to_dict: what it does with data is one for all threads, and Streamlit changes it while others draw.
+    st.vega_lite_chart(data, {"mark": mark, "encoding": encoding}, height=340, width="stretch")
     if table.num_rows > MOST_DRAWN:
         st.caption(f"The first {formats.count(MOST_DRAWN)} rows.")
 
 
 def drawable(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Numbers as a browser has them, which draws nothing of decimals beyond what it can count; all else as the text by which Vega
-    tells names apart: null and 'null' are one."""
+    """Numbers as a browser has them, which draws none that is infinite or no number; all else as the text by which Vega tells
+    names apart: null and 'null' are one."""
     if not _is_number(column.type):
         return pc.fill_null(column.cast(pa.string()), "null")
-    return column.cast(pa.float64()) if pa.types.is_decimal(column.type) else column
+    numbers = column.cast(pa.float64(), safe=False)
+    return pc.if_else(pc.is_finite(numbers), numbers, None)
 
 
 def _is_number(kind: pa.DataType) -> bool:

@@ -70,9 +70,9 @@ def _asked(sql: str, run: str | None) -> str:
     """The ticket of the answer, which is kept until Run is pressed or another page opened, so that a look at the chart doesn't ask
     again."""
     known = st.session_state.get(kept.TICKET)
+    ear = st.empty()  # a script hears Stop when it writes to the page; always there, else what follows would begin anew
     if known is None or known[0] != (sql, run):
         kept.forget()
-        ear = st.empty()  # a script hears Stop when it writes to the page
         with st.spinner("Running … Stop, at the top, ends it.", show_time=True):
             answer = database.ask(sql, run, MOST_ROWS + 1, TIMEOUT_S, waiting=lambda seconds: ear.empty())
         known = st.session_state[kept.TICKET] = ((sql, run), kept.answers().keep(answer))

@@ -12,15 +12,25 @@ from pipeline.training.replaced import end_move, replaced_folder
 from trainer import RankGRPOTrainer
 
 
-def best_of(evaluations: Sequence[Mapping[str, float]], share: float) -> Mapping[str, float]:
+def best_of(evaluations: Sequence[Mapping[str, float | None]], share: float) -> Mapping[str, float | None]:
     """The evaluation of the lowest eval_svr among those whose eval_recall is at least `share` of the first one's.
 
     Of equal ones the one of the higher recall, and then the earlier. The first always counts; a violation rate that
     nobody knows (NaN: no film listed) is the worst.
     """
-    least = share * evaluations[0]["eval_recall"]
-    enough = [e for e in evaluations if e is evaluations[0] or e["eval_recall"] >= least]
-    return min(enough, key=lambda e: (math.isnan(e["eval_svr"]), e["eval_svr"], -e["eval_recall"]))
+    least = share * _known(evaluations[0], "eval_recall")
+    enough = [e for e in evaluations if e is evaluations[0] or _known(e, "eval_recall") >= least]
+
+    def worse(e: Mapping[str, float | None]) -> tuple[bool, float, float]:
+        svr = _known(e, "eval_svr")
+        return math.isnan(svr), svr, -_known(e, "eval_recall")
+
+    return min(enough, key=worse)
+
+
+def _known(evaluation: Mapping[str, float | None], name: str) -> float:
+    value = evaluation[name]
+    return math.nan if value is None else value  # transformers keeps NaN as null
 
 
 class KeepBest(TrainerCallback):
@@ -58,7 +68,10 @@ class KeepBest(TrainerCallback):
 def kept(folder: Path) -> str:
     """What was kept there, in a line."""
     best = json.loads((folder / "evaluation.json").read_text())
+    if best["eval_svr"] is None:
+        return f"best: {folder}, of step {best['step']}: no film is listed"
+    recall = "unknown" if best["eval_recall"] is None else f"{best['eval_recall']:.3f}"
     return (
         f"best: {folder}, of step {best['step']}: SVR {best['eval_svr']:.1%} (at most {best['eval_svr_high']:.1%}), "
-        f"recall {best['eval_recall']:.3f}, {best['eval_films_per_list']:.1f} titles a list"
+        f"recall {recall}, {best['eval_films_per_list']:.1f} titles a list"
     )

@@ -124,7 +124,8 @@ def tell_of_end(run: str, is_evaluated: bool) -> None:
     lines, evaluations = _made(run)
     done, last = checkpoint_step(last_checkpoint(run)), max(lines, default=0)
     if last < done:
-        tell(f"no line of metrics has the steps {last + 1} to {done}: the checkpoint lies between two lines")
+        steps = f"step {done}" if last + 1 == done else f"the steps {last + 1} to {done}"
+        tell(f"no line of metrics has {steps}, as the run was to go on")
     if is_evaluated and done not in evaluations:
         tell(f"the model of step {done} was not evaluated: evaluate.py does that")
 

@@ -306,6 +306,7 @@ def finish_training(settings: TrainSettings) -> None:
             drop = drop_later(settings.resume, log, evaluations, trains=False)
             finish(Path(settings.resume))
             drop()
+            keep_settings(settings, Path(settings.resume))
             tell_of_end(settings.resume, settings.eval_strategy != "no")
         print(f"trained: {Path(settings.resume, 'final')}")
 

@@ -15,7 +15,7 @@ from oracle.log import open_log
 from pipeline.settings.flags import TrainSettings
 from pipeline.settings.trl_config import trainer_config
 from pipeline.train import main
-from pipeline.training.best import best_of
+from pipeline.training.best import best_of, kept
 
 RATES = (
     "svr",
@@ -138,6 +138,8 @@ def test_evaluations_are_logged_and_the_best_model_is_kept_also_after_a_resume(
         ([(0.0, 0.0), (0.0, 0.0)], 1.0, 0),
         ([(0.4, 0.20), (math.nan, 0.20)], 0.9, 0),  # no film listed: no violation rate
         ([(math.nan, 0.20), (0.4, 0.20)], 0.9, 1),
+        ([(None, None), (0.4, 0.20)], 0.9, 0),  # as transformers keeps what nobody knows
+        ([(None, 0.20), (0.4, 0.20), (0.1, None)], 0.9, 1),
         ([(0.4, 0.20), (0.1, 0.10)], 0.5, 1),  # at least: the share itself is enough
         ([(0.4, math.nan), (0.1, math.nan)], 0.9, 0),  # no recall to compare with: the first
     ],
@@ -145,6 +147,27 @@ def test_evaluations_are_logged_and_the_best_model_is_kept_also_after_a_resume(
 def test_the_best_violates_least_of_those_that_recall_enough_of_the_first(evaluations, share, best):
     lines = [{"step": i, "eval_svr": svr, "eval_recall": recall} for i, (svr, recall) in enumerate(evaluations)]
     assert best_of(lines, share)["step"] == best
+
+
+def test_a_model_that_lists_no_film_is_kept_as_the_best_so_far(small, small_flags, held_out, capsys):
+    flags = ["--eval_strategy", "steps", "--eval_steps", "1", "--val_path", held_out, "--max_completion_length", "10"]
+    main([*small_flags, *flags, "--keep_best", "0.9", "--output_dir", "run", "--max_steps", "1"])
+    assert json.loads(Path("run/best/evaluation.json").read_text())["eval_films_per_list"] == 0
+    assert "best: run/best, of step 0: no film is listed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("svr", "recall", "words"),
+    [
+        (0.125, 0.5, "SVR 12.5% (at most 25.0%), recall 0.500, 3.0 titles a list"),
+        (0.125, None, "SVR 12.5% (at most 25.0%), recall unknown, 3.0 titles a list"),
+        (None, None, "no film is listed"),
+    ],
+)
+def test_the_closing_line_says_what_the_best_is_known_to_do(tmp_path, svr, recall, words):
+    line = {"step": 4, "eval_svr": svr, "eval_svr_high": 0.25, "eval_recall": recall, "eval_films_per_list": 3.0}
+    (tmp_path / "evaluation.json").write_text(json.dumps(line))
+    assert kept(tmp_path) == f"best: {tmp_path}, of step 4: {words}"
 
 
 @pytest.mark.parametrize(

@@ -319,6 +319,8 @@ def test_a_run_that_ends_at_its_checkpoint_has_no_later_steps_in_its_log(behind,
     train.main(["--resume", "run", "--max_steps", "2"])
     assert "behind run/checkpoint-2: dropped as the run ends there\n" in capsys.readouterr().err
     assert logged(behind, small) == [[row for row in rows if row[0] < 3] for rows in before]
+    with pytest.raises(UserError, match="it has ended, after 2 steps"):
+        train.main(["--resume", "run"])
     train.main(["--resume", "run", "--max_steps", "3"])
     assert "dropped" not in capsys.readouterr().err
     assert logged(behind, small) == [[row for row in rows if row[0] < 4] for rows in before]
@@ -337,7 +339,7 @@ def test_other_held_out_prompts_under_the_same_name_are_refused(behind):
     [
         (1, []),
         (3, [
-            "no line of metrics has the steps 1 to 2: the checkpoint lies between two lines",
+            "no line of metrics has the steps 1 to 2, as the run was to go on",
             "the model of step 2 was not evaluated: evaluate.py does that",
         ]),
     ],

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ from datetime import time
 from decimal import Decimal
 from pathlib import Path
 
+import altair as alt
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
@@ -345,6 +347,20 @@ def test_more_names_than_a_browser_can_draw_are_told_in_place_of_the_chart(store
     assert "too many to draw" not in written(checked(across.set_value("b").run()))
 
 
+def test_texts_that_are_too_long_to_draw_are_told_in_place_of_the_chart(store):
+    page = answer(store, "select repeat('x', 9000) || i % 10 as a, i as b from range(400) as t(i)")
+    assert "These texts are too long to draw" in written(page) and not page.get("vega_lite_chart")
+
+
+def test_what_stands_below_the_question_stays_in_its_place_once_it_is_answered(store):
+    """Else the chart that a reader looks at would make way for the table when a column is chosen."""
+    first = answer(store, "select 1 as a, 2 as b")
+    before = list(first.main.children)
+    [up] = [box for box in first.selectbox if box.label == "Up"]
+    again = checked(up.set_value("a").run())
+    assert list(again.main.children) == before and [tab.label for tab in again.tabs] == ["Table", "Chart"]
+
+
 def test_rows_of_one_name_are_points_and_no_stack_of_bars(store):
     def mark(sql: str) -> str:
         [chart] = answer(store, sql).get("vega_lite_chart")
@@ -352,6 +368,15 @@ def test_rows_of_one_name_are_points_and_no_stack_of_bars(store):
 
     assert mark("from (values ('a', 0.8), ('b', 0.7)) as t(run, svr)") == "bar"
     assert mark("from (values ('a', 0.8), ('b', 0.7), ('a', 0.7)) as t(run, svr)") == "circle"
+
+
+def test_a_chart_has_its_data_also_while_another_page_draws_one(store):
+    """For which Streamlit says what Altair is to do with data, in all threads."""
+    alt.data_transformers.register("of another page", lambda data, **_: {"name": "of another page"})
+    with alt.data_transformers.enable("of another page"):
+        [chart] = answer(store, "from (values ('a', 0.8), ('b', 'nan'::double)) as t(run, svr)").get("vega_lite_chart")
+    rows = pa.ipc.open_stream(chart.proto.data.data).read_all().to_pylist()
+    assert rows == [{"x": "a", "y": 0.8}, {"x": "b", "y": None}]
 
 
 def test_of_two_runs_that_are_called_alike_the_one_of_the_link_is_asked(store, tmp_path):
@@ -463,6 +488,8 @@ def test_named_queries_are_about_the_chosen_run(store):
 
 def test_decimals_are_drawn_as_numbers_that_a_browser_can_count():
     assert results.drawable(pa.chunked_array([[Decimal("9" * 38), None]])).to_pylist() == [1e38, None]
+    assert results.drawable(pa.chunked_array([[2**63 - 1, -3]])).to_pylist() == [2.0**63, -3.0]
+    assert results.drawable(pa.chunked_array([[math.nan, -math.inf, 0.5]])).to_pylist() == [None, None, 0.5]
 
 
 def test_names_are_drawn_as_the_texts_by_which_a_browser_tells_them_apart():

@@ -420,3 +420,18 @@ def test_run_info_knows_the_versions_and_the_checkout(tmp_path):
     subprocess.run(["git", "init", "-q", "-b", "main", str(tmp_path)], check=True)
     (tmp_path / "new file.txt").write_text("x")
     assert run_info(tmp_path)["git"] == {"commit": None, "branch": "main", "changed": ['"new file.txt"']}
+
+
+def test_a_run_that_could_not_be_gone_on_with_is_let_go_of(tmp_path, monkeypatch):
+    """Also while somebody holds the error, as a notebook does with its last one."""
+    run_id = write_tiny_log(tmp_path)
+    for where in ("filled", "ensure_schema", "tell_of_state"):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt) as kept:
+            patch.setattr(writer_module, where, _interrupted)
+            LogWriter.resume(tmp_path, run_id)
+        LogWriter.resume(tmp_path, run_id).close()
+        assert kept.tb
+
+
+def _interrupted(*_: object) -> None:
+    raise KeyboardInterrupt

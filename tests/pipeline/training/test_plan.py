@@ -157,6 +157,7 @@ def test_gpus_that_are_no_gpus_are_refused(text, small_flags):
         (["--rec_num", "40000"], "--rec_num 40000: expected at most 32767"),
         (["--store", ""], '--store "": expected a path'),
         (["--catalog_path", ""], '--catalog_path "": expected a path'),
+        (["--trl", "metric_for_best_model=svr"], "--trl metric_for_best_model: can't be set, as --keep_best keeps"),
         (["--trl", "load_best_model_at_end=true"], "--trl load_best_model_at_end: can't be set, as --keep_best keeps"),
         (["--trl", "ignore_data_skip=true"], "ignore_data_skip=True can't be used here .*begin its epoch again"),
         (["--trl", "resume_from_checkpoint=x"], "--trl resume_from_checkpoint: can't be set, as --resume names"),
