@@ -15,6 +15,7 @@ from app.components.charts import named
 from app.core.flat import once
 from app.core.query_pool import Answer
 from app.text import formats
+from oracle.base.arrow import utc_as_text
 from oracle.base.parquet import bounded
 from oracle.log import storable
 
@@ -52,7 +53,7 @@ def show(answer: Answer, name: str, most: int, again: Callable[[], Answer]) -> N
 
 def as_csv(table: pa.Table) -> bytes:
     """The rows for a spreadsheet: an apostrophe stands where it would begin a formula in a text or a name."""
-    cells = [_no_formulas(column) if pa.types.is_string(column.type) else column for column in table.columns]
+    cells = [_no_formulas(column) if pa.types.is_string(column.type) else utc_as_text(column) for column in table.columns]
     names = _no_formulas(pa.array(table.column_names, pa.string())).to_pylist()
     sink = io.BytesIO()
     pyarrow.csv.write_csv(pa.table(cells, names=names), sink)
@@ -112,7 +113,7 @@ def drawable(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Numbers as a browser has them, which draws none that is infinite or no number; all else as the text by which Vega tells
     names apart: null and 'null' are one."""
     if not _is_number(column.type):
-        return pc.fill_null(column.cast(pa.string()), "null")
+        return pc.fill_null(utc_as_text(column).cast(pa.string()), "null")
     numbers = column.cast(pa.float64(), safe=False)
     return pc.if_else(pc.is_finite(numbers), numbers, None)
 

@@ -48,13 +48,31 @@ def flags_of(flags: np.ndarray) -> pa.BooleanArray:
 
 def in_full(rows: pa.Table) -> pa.Table:
     """The same rows, times with fractions of a second as text: a table for people would cut these off, or round them."""
-    columns = [column.cast(pa.string()) if _has_fractions(column) else column for column in rows.columns]
+    columns = [utc_as_text(c).cast(pa.string()) if _has_fractions(c) else c for c in rows.columns]
     is_same = all(cell is column for cell, column in zip(columns, rows.columns, strict=True))
     return rows if is_same else pa.table(columns, names=rows.column_names)
+
+
+def utc_as_text(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Moments of UTC as Arrow writes them, "2026-11-29 22:54:33.123456Z"; any other column as it is.
+
+    For that Arrow asks the system's list of time zones, which small images of containers lack.
+    """
+    if not is_utc(column.type):
+        return column
+    return pc.binary_join_element_wise(_without_zone(column).cast(pa.string()), "Z", "")
+
+
+def is_utc(kind: pa.DataType) -> bool:
+    return pa.types.is_timestamp(kind) and kind.tz == "UTC"
+
+
+def _without_zone(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    return column.cast(pa.timestamp(column.type.unit)) if is_utc(column.type) else column
 
 
 def _has_fractions(column: pa.ChunkedArray) -> bool:
     kind = column.type
     return (pa.types.is_timestamp(kind) or pa.types.is_time(kind)) and bool(
-        pc.any(pc.greater(pc.subsecond(column), 0)).as_py()
+        pc.any(pc.greater(pc.subsecond(_without_zone(column)), 0)).as_py()
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from oracle.base.arrow import is_utc, utc_as_text
 from oracle.base.parquet import on_disk, write_parquet
 
 KINDS = (".csv", ".parquet")
@@ -19,7 +20,7 @@ def write_rows(batches: Iterable[pa.RecordBatch], columns: pa.Schema, path: Path
 
 def _write_csv(batches: Iterable[pa.RecordBatch], columns: pa.Schema, path: Path) -> int:
     rows = 0
-    schema = pa.schema([(f.name, pa.string() if _needs_text(f.type) else f.type) for f in columns])
+    schema = pa.schema([(f.name, pa.string() if _needs_text(f.type) or is_utc(f.type) else f.type) for f in columns])
     with on_disk(path) as file, pa_csv.CSVWriter(file, schema) as csv:
         for batch in batches:
             csv.write_batch(_flat(batch, schema))
@@ -35,7 +36,7 @@ def _needs_text(kind: pa.DataType) -> bool:
 
 def _flat(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     columns = [
-        pa.array(map(_text, column.to_pylist()), pa.string()) if _needs_text(column.type) else column
+        pa.array(map(_text, column.to_pylist()), pa.string()) if _needs_text(column.type) else utc_as_text(column)
         for column in batch.columns
     ]
     return pa.record_batch(columns, schema=schema)
