@@ -43,7 +43,7 @@ def show(answer: Answer, name: str, most: int, again: Callable[[], Answer]) -> N
     with table:
         st.dataframe(readable, hide_index=True, height=min(480, 40 + 36 * rows.num_rows), placeholder="null")
     with chart:
-        _draw(readable, name)
+        _draw(readable)
     with st.container(horizontal=True):
         as_file = partial(st.download_button, on_click="ignore")
         as_file("CSV", lambda: as_csv(again().flat.slice(0, most)), f"{name}.csv", "text/csv", help=_CSV)
@@ -75,7 +75,7 @@ def as_parquet(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def _draw(table: pa.Table, answer: str) -> None:
+def _draw(table: pa.Table) -> None:
     numeric = [field.name for field in table.schema if _is_number(field.type)]
     if not numeric:
         return states.nothing("No column holds numbers to draw.")
@@ -105,10 +105,8 @@ def _draw(table: pa.Table, answer: str) -> None:
     # Bars of one name would be stacked: two rates of 0.8 would stand there as 1.6.
     bars = across not in numeric and len(data["x"].unique()) == data.num_rows
     mark = {"type": "bar"} if bars else {"type": "circle", "size": 55}
-    # Not by Altair's to_dict: what it does with data is one for all threads, and Streamlit changes it while others draw. Named, as
-    # before 1.67 Streamlit takes data of one name and length for the same, and goes on showing the former.
-    spec = {"data": {"name": answer}, "datasets": {answer: data}, "mark": mark, "encoding": encoding}
-    st.vega_lite_chart(spec=spec, height=340, width="stretch")
+    # Not by Altair's to_dict: what it does with data is one for all threads, and Streamlit changes it while others draw.
+    st.vega_lite_chart(data, {"mark": mark, "encoding": encoding}, height=340, width="stretch")
     if table.num_rows > MOST_DRAWN:
         st.caption(f"The first {formats.count(MOST_DRAWN)} rows.")
 

@@ -6,6 +6,7 @@ from typing import TypeVar
 from urllib.parse import quote
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.components import markup
 from app.core import kept
@@ -129,8 +130,9 @@ def _from_url(name: str, read: Callable, default: object, valid: Callable = lamb
     Returns what is news in the URL and no value.
     """
     written, known = st.query_params.get(name), st.session_state.get(f"url_{name}")
-    refused = None if written == known else written
-    if written is not None and (written != known or name not in st.session_state):
+    is_new = name not in st.session_state or (written != known and _is_back())
+    refused = written if is_new and written != known else None
+    if written is not None and is_new:
         value = read(written)
         if value is not None and valid(value):
             st.session_state[name], refused = value, None
@@ -139,6 +141,13 @@ def _from_url(name: str, read: Callable, default: object, valid: Callable = lamb
     if name not in st.session_state or not valid(st.session_state[name]):
         st.session_state[name] = default
     return refused
+
+
+def _is_back() -> bool:
+    """Whether Back or Forward brought the URL. In all else that an open page says, it may be from before the browser heard of the
+    last choice: over a slow network, the second of two quick ones would undo the first."""
+    context = get_script_run_ctx()
+    return context is not None and context.is_history_navigation
 
 
 def _to_url(name: str, value: T, default: object) -> T:

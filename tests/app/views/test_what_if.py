@@ -20,7 +20,7 @@ def test_with_its_own_settings_a_run_stays_what_it_was(store, run):
     assert "These are the run’s own settings" in written(open_page("what_if", store, run=run))
 
 
-def test_whatever_a_run_had_its_sliders_start_so_and_another_runs_as_that_one_had(empty_store):
+def test_whatever_a_run_had_its_sliders_start_so_and_another_runs_as_that_one_had(empty_store, back):
     own = {"lambda_safe": 8.03, "penalty_safe": 6.0, "risk_threshold": 0.02, "own_weights": {"novelty": 7.003}}
     runs = []
     for settings in (own | {"unresolved": "ignore"}, {"risk_threshold": 0.663}, {}):
@@ -39,7 +39,7 @@ def test_whatever_a_run_had_its_sliders_start_so_and_another_runs_as_that_one_ha
     checked(app.selectbox(key="run").set_value(usual).run())
     assert [slider.value for slider in app.slider] == [1.0, 1.0, 0.663]
     assert "These are the run’s own settings" in written(app)
-    app.query_params["run"], app.query_params["lambda"] = odd, "2.0"  # as the back button does
+    app.query_params["run"], app.query_params["lambda"] = odd, "2.0"
     assert [slider.value for slider in checked(app.run()).slider] == [2.0, 6.0, 0.02, 7.003]
     checked(app.selectbox(key="run").set_value(foreign).run())
     assert [slider.value for slider in app.slider] == [1.0, 0.0, 1.0] and "state error" not in written(app)
