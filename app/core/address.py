@@ -36,10 +36,10 @@ def go(name: str, **filters: object) -> None:
 def forget(*names: str) -> None:
     """Have these filters start as their defaults again, but for what is news in the URL."""
     for name in names:
-        known = st.session_state.pop(f"url_{name}", None)
-        if known is not None and st.query_params.get(name) == known:
-            del st.query_params[name]
+        st.session_state.pop(f"url_{name}", None)
         st.session_state.pop(name, None)
+        if name in st.query_params and not _is_back():
+            del st.query_params[name]
 
 
 def choose(
