@@ -304,9 +304,9 @@ def finish_training(settings: TrainSettings) -> None:
     if this_process().is_main_process and settings.resume:
         with open_run(settings) as log, earlier_evaluations(settings) or contextlib.nullcontext() as evaluations:
             drop = drop_later(settings.resume, log, evaluations, trains=False)
+            keep_settings(settings, Path(settings.resume))
             finish(Path(settings.resume))
             drop()
-            keep_settings(settings, Path(settings.resume))
             tell_of_end(settings.resume, settings.eval_strategy != "no")
         print(f"trained: {Path(settings.resume, 'final')}")
 
