@@ -22,19 +22,18 @@ class Answers:
 
     def __init__(self, most: int = MOST_BYTES) -> None:
         self._most = most
-        self._answers: OrderedDict[str, Answer] = OrderedDict()
-        self._bytes: dict[str, int] = {}
+        self._answers: OrderedDict[str, tuple[Answer, int]] = OrderedDict()  # each with its bytes
         self._lock = Lock()
 
     def keep(self, answer: Answer) -> str:
         """Keep an answer, in place of those that nobody has looked at for longest. Returns its ticket."""
         ticket = uuid.uuid4().hex
         with self._lock:
-            self._answers[ticket], self._bytes[ticket] = answer, _bytes(answer)
-            total = sum(self._bytes.values())
+            self._answers[ticket] = answer, _bytes(answer)
+            total = sum(size for _, size in self._answers.values())
             while len(self._answers) > 1 and total > self._most:
-                oldest, _ = self._answers.popitem(last=False)
-                total -= self._bytes.pop(oldest)
+                _, (_, size) = self._answers.popitem(last=False)
+                total -= size
         return ticket
 
     def get(self, ticket: str) -> Answer:
@@ -43,12 +42,11 @@ class Answers:
             if ticket not in self._answers:
                 raise UserError("this answer is kept no more: press Run again")
             self._answers.move_to_end(ticket)
-            return self._answers[ticket]
+            return self._answers[ticket][0]
 
     def drop(self, ticket: str) -> None:
         with self._lock:
             self._answers.pop(ticket, None)
-            self._bytes.pop(ticket, None)
 
 
 @st.cache_resource(show_spinner=False)

@@ -124,8 +124,7 @@ def tell_of_end(run: str, is_evaluated: bool) -> None:
     lines, evaluations = _made(run)
     done, last = checkpoint_step(last_checkpoint(run)), max(lines, default=0)
     if last < done:
-        steps = f"step {done}" if last + 1 == done else f"the steps {last + 1} to {done}"
-        tell(f"no line of metrics has {steps}, as the run was to go on")
+        tell(f"no line of metrics has {_several('step', [*range(last + 1, done + 1)])}, as the run was to go on")
     if is_evaluated and done not in evaluations:
         tell(f"the model of step {done} was not evaluated: evaluate.py does that")
 

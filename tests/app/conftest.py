@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from app.core import address
 from oracle.store.build import build_starter_store
 from tests.app.sample_log import ask, write_sample
 
@@ -30,9 +29,3 @@ def empty_store(starter_store: Path, tmp_path: Path) -> Path:
 def run(store: Path) -> str:
     """The newest training run."""
     return ask(store, "from runs where kind = 'train' order by started_at desc limit 1")[0]["run_id"]
-
-
-@pytest.fixture
-def back(monkeypatch):
-    """The URL of each message is one that Back or Forward brought."""
-    monkeypatch.setattr(address, "_is_back", lambda: True)

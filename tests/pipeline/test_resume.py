@@ -339,7 +339,7 @@ def test_other_held_out_prompts_under_the_same_name_are_refused(behind):
     [
         (1, []),
         (3, [
-            "no line of metrics has the steps 1 to 2, as the run was to go on",
+            "no line of metrics has 2 steps (1 to 2), as the run was to go on",
             "the model of step 2 was not evaluated: evaluate.py does that",
         ]),
     ],

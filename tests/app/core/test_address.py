@@ -1,7 +1,9 @@
 """Filters and the URL: what one says, the other shows."""
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.core import address
 from tests.app.driving import checked, written
 
 
@@ -27,6 +29,12 @@ def _open(**filters: str) -> AppTest:
     for name, value in filters.items():
         app.query_params[name] = value
     return checked(app.run())
+
+
+@pytest.fixture
+def back(monkeypatch):
+    """The URL of each message is one that Back or Forward brought."""
+    monkeypatch.setattr(address, "_is_back", lambda: True)
 
 
 def _values(app: AppTest) -> str:
