@@ -120,7 +120,7 @@ def _label(end: alt.Chart) -> list[alt.Chart]:
 
 def _recall(column: str) -> alt.X:
     scale = alt.Scale(zero=False, nice=True, padding=12)
-    return alt.X(f"{column}:Q", title="recall →", axis=alt.Axis(format="~g", tickCount=6), scale=scale)
+    return alt.X(f"{column}:Q", title="recall →", axis=alt.Axis(tickCount=6), scale=scale)
 
 
 def _svr(column: str) -> alt.Y:

@@ -69,7 +69,7 @@ def rewards(parts: pa.Table) -> alt.Chart:
         .mark_bar(size=14, cornerRadius=2)
         .encode(
             x=alt.X("rank:O", axis=bare(labelAngle=0)),
-            y=alt.Y("reward:Q", title=None, axis=alt.Axis(format="~g", tickCount=5)),
+            y=alt.Y("reward:Q", title=None, axis=alt.Axis(tickCount=5)),
             color=alt.Color(
                 "part:N",
                 scale=alt.Scale(domain=names, range=range_),
